@@ -1,0 +1,97 @@
+"""What the environment says, read once into one frozen object."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import environ
+
+from ailoop_otel import names
+from ailoop_otel.names import Setting
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"", "0", "false", "no", "off"})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one process; times in seconds, sizes in megabytes, ages in hours.
+
+    `problems` holds one sentence for each value that could not be used; its default is in force instead.
+    """
+
+    first_chunk: float = 30.0
+    stall: float = 30.0
+    total: float = 300.0
+    trust_client: bool = False
+    http: bool = True
+    directory: str = "ailoop-telemetry"
+    max_file: float = 64.0
+    max_total: float = 1024.0
+    max_age: float = 168.0
+    max_sessions: int = 100_000
+    max_exchanges: int = 100_000
+    problems: tuple[str, ...] = ()
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str] = environ) -> Settings:
+        """Read the `AILOOP_OTEL_*` variables; never raises, bad values become `problems`."""
+        problems: list[str] = []
+
+        def number(setting: Setting) -> float:
+            return _number(setting, variables.get(setting.name), problems)
+
+        def flag(setting: Setting) -> bool:
+            return _flag(setting, variables.get(setting.name), problems)
+
+        return cls(
+            first_chunk=number(names.SETTING_FIRST_CHUNK),
+            stall=number(names.SETTING_STALL),
+            total=number(names.SETTING_TOTAL),
+            trust_client=flag(names.SETTING_TRUST_CLIENT),
+            http=flag(names.SETTING_HTTP),
+            directory=variables.get(names.SETTING_DIRECTORY.name) or str(names.SETTING_DIRECTORY.default),
+            max_file=number(names.SETTING_MAX_FILE),
+            max_total=number(names.SETTING_MAX_TOTAL),
+            max_age=number(names.SETTING_MAX_AGE),
+            max_sessions=int(number(names.SETTING_MAX_SESSIONS)),
+            max_exchanges=int(number(names.SETTING_MAX_EXCHANGES)),
+            problems=tuple(problems),
+        )
+
+
+def is_true(text: str) -> bool:
+    """Whether a flag's text means yes."""
+    return text.strip().lower() in _TRUE
+
+
+def environment(name: str) -> str:
+    """One variable that another project defines (`OTEL_*`), stripped; empty when it is not set."""
+    return environ.get(name, "").strip()
+
+
+def _number(setting: Setting, text: str | None, problems: list[str]) -> float:
+    default = float(str(setting.default))
+    if text is None or not text.strip():
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if setting.low <= value <= setting.high:
+        return value
+    bounds = f"from {setting.low:g} to {setting.high:g}"
+    unit = f" ({setting.unit})" if setting.unit else ""
+    problems.append(f"{setting.name}={text!r} is not a number {bounds}{unit}; {default:g} is used instead.")
+    return default
+
+
+def _flag(setting: Setting, text: str | None, problems: list[str]) -> bool:
+    default = bool(setting.default)
+    if text is None:
+        return default
+    if text.strip().lower() in _TRUE | _FALSE:
+        return is_true(text)
+    problems.append(f"{setting.name}={text!r} is not true or false; {str(default).lower()} is used instead.")
+    return default
