@@ -1,0 +1,1 @@
+"""A stand-in AILoop of both generations, a scripted AI provider, and what drives them."""
