@@ -1,0 +1,61 @@
+"""How late the serving event loop comes to what it was to do."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextvars import Context
+from typing import Final
+
+from ailoop_otel.guard import Guard
+
+INTERVAL: Final = 0.25  # seconds
+
+
+class LoopLag:
+    """A heartbeat on an event loop: `record` gets for each beat by how many seconds it came late.
+
+    `last_beat` (`perf_counter_ns`, 0 while it does not run) may be read from any thread: it stands still
+    while the loop is blocked, so the loop has been blocked for now − `last_beat` − `INTERVAL`.
+    """
+
+    def __init__(
+        self,
+        record: Callable[[float], None],
+        guard: Guard,
+        clock: Callable[[], int] = time.perf_counter_ns,
+    ) -> None:
+        self.last_beat = 0
+        self._record = record
+        self._guard = guard
+        self._clock = clock
+        self._turn: object | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to beat on `loop`, in whose thread this must be called; a loop that beat before is left."""
+        self._turn = turn = object()
+        self.last_beat = self._clock()
+        self._arm(loop, turn)
+
+    def stop(self) -> None:
+        """Beat no more; from any thread."""
+        # A timer may only be cancelled in its own loop's thread, so the one that is out fires into nothing.
+        self._turn = None
+        self.last_beat = 0
+
+    def _arm(self, loop: asyncio.AbstractEventLoop, turn: object) -> None:
+        planned = loop.time() + INTERVAL
+        # A context of its own: the one that is current at the start may hold a request's span.
+        loop.call_at(planned, self._beat, loop, turn, planned, context=Context())
+
+    def _beat(self, loop: asyncio.AbstractEventLoop, turn: object, planned: float) -> None:
+        if turn is not self._turn:
+            return
+        self.last_beat = self._clock()
+        try:
+            with self._guard:
+                # A loop fires up to its clock's resolution early.
+                self._record(max(0.0, loop.time() - planned))
+        finally:
+            self._arm(loop, turn)

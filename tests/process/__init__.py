@@ -1,0 +1,1 @@
+"""What the process uses, and how its event loop fares."""

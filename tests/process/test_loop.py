@@ -1,0 +1,143 @@
+"""The heartbeat on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextvars import Context, ContextVar
+
+import pytest
+
+from ailoop_otel.guard import Guard
+from ailoop_otel.process import LoopLag
+from ailoop_otel.process.loop import INTERVAL
+
+
+class FakeLoop:
+    """An event loop whose time is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.timers: list[tuple[float, object, tuple[object, ...], Context]] = []
+
+    def time(self) -> float:
+        """Seconds since the test began."""
+        return self.now
+
+    def call_at(self, when: float, callback: object, *arguments: object, context: Context) -> None:
+        """Remember a timer."""
+        self.timers.append((when, callback, arguments, context))
+
+    def advance(self, to: float) -> None:
+        """Go to a time and fire what is due by then, late."""
+        self.now = to
+        due = [timer for timer in self.timers if timer[0] <= to]
+        self.timers = [timer for timer in self.timers if timer[0] > to]
+        for _, callback, arguments, context in due:
+            context.run(callback, *arguments)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def loop() -> FakeLoop:
+    """A loop at time zero."""
+    return FakeLoop()
+
+
+def test_a_beat_records_by_how_much_it_is_late(loop: FakeLoop) -> None:
+    """On time is 0, a loop that was away for two seconds is late by them less the interval."""
+    lags: list[float] = []
+    beat = LoopLag(lags.append, Guard(strict=True))
+    beat.start(loop)  # type: ignore[arg-type]
+    loop.advance(INTERVAL)
+    loop.advance(INTERVAL + 2.0)
+    loop.advance(2 * INTERVAL + 2.0 - 1e-9)
+    loop.advance(2 * INTERVAL + 2.0)
+    assert lags == pytest.approx([0.0, 2.0 - INTERVAL, 0.0])
+
+
+def test_last_beat_stands_still_while_the_loop_is_away(loop: FakeLoop) -> None:
+    """It is the time of the last beat, and 0 when there is none to come."""
+    ticks: Iterator[int] = iter(range(10, 100, 10))
+    beat = LoopLag(lambda _lag: None, Guard(strict=True), lambda: next(ticks))
+    assert beat.last_beat == 0
+    beat.start(loop)  # type: ignore[arg-type]
+    assert beat.last_beat == 10
+    loop.advance(INTERVAL)
+    assert beat.last_beat == 20
+    beat.stop()
+    assert beat.last_beat == 0
+
+
+def test_after_stop_the_last_timer_fires_into_nothing(loop: FakeLoop) -> None:
+    """A stopped heart records no more and arms no more timers."""
+    lags: list[float] = []
+    beat = LoopLag(lags.append, Guard(strict=True))
+    beat.start(loop)  # type: ignore[arg-type]
+    beat.stop()
+    loop.advance(1.0)
+    assert lags == []
+    assert loop.timers == []
+    assert beat.last_beat == 0
+
+
+def test_starting_again_leaves_one_heartbeat(loop: FakeLoop) -> None:
+    """A second start takes over; the first one's timer does not go on beside it."""
+    lags: list[float] = []
+    beat = LoopLag(lags.append, Guard(strict=True))
+    beat.start(loop)  # type: ignore[arg-type]
+    other = FakeLoop()
+    beat.start(other)  # type: ignore[arg-type]
+    loop.advance(1.0)
+    other.advance(INTERVAL)
+    assert len(lags) == 1
+    assert (loop.timers, len(other.timers)) == ([], 1)
+
+
+def test_it_survives_its_own_faults(loop: FakeLoop) -> None:
+    """A record that raises is counted, and the next beat comes all the same."""
+    calls: list[float] = []
+
+    def record(lag: float) -> None:
+        calls.append(lag)
+        raise RuntimeError
+
+    guard = Guard()
+    beat = LoopLag(record, guard)
+    beat.start(loop)  # type: ignore[arg-type]
+    loop.advance(INTERVAL)
+    loop.advance(2 * INTERVAL)
+    assert (len(calls), guard.errors) == (2, 2)
+
+
+def test_it_does_not_keep_the_starter_s_context(loop: FakeLoop) -> None:
+    """A beat sees nothing of the request in whose course it was started."""
+    current: ContextVar[str] = ContextVar("current", default="nothing")
+    seen: list[str] = []
+    beat = LoopLag(lambda _lag: seen.append(current.get()), Guard(strict=True))
+    current.set("a request")
+    beat.start(loop)  # type: ignore[arg-type]
+    loop.advance(INTERVAL)
+    assert seen == ["nothing"]
+
+
+@pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
+def test_a_blocked_real_loop_is_seen(kind: str) -> None:
+    """Half a second of `time.sleep` on the loop is a lag of about as much, on both kinds of loop."""
+    lags: list[float] = []
+    beat = LoopLag(lags.append, Guard(strict=True))
+
+    async def serve() -> None:
+        beat.start(asyncio.get_running_loop())
+        await asyncio.sleep(2.2 * INTERVAL)
+        time.sleep(0.5)
+        await asyncio.sleep(1.2 * INTERVAL)
+        beat.stop()
+
+    loop = pytest.importorskip("uvloop").new_event_loop() if kind == "uvloop" else asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(serve())
+    finally:
+        loop.close()
+    assert 0.2 < max(lags) < 0.5
+    assert sorted(lags)[-2] < 0.1

@@ -1,0 +1,142 @@
+"""What the callbacks of the process's metrics return, and when they return nothing."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+from ailoop_otel import names, process
+from ailoop_otel.guard import Guard
+from ailoop_otel.process.cpu import observe_cpu_time
+from ailoop_otel.process.descriptors import observe_descriptors
+from ailoop_otel.process.sampling import Observers
+
+_OPTIONS = CallbackOptions()
+_METRIC = names.METRIC_MEMORY_USAGE
+
+
+def test_every_metric_of_the_process_reaches_a_reader() -> None:
+    """Each has its name, its unit and only labels from the table, and a value that can be."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    meter = provider.get_meter("test")
+    table = {}
+    for metric, callback in process.observers(Guard(strict=True)):
+        create = getattr(meter, "create_" + metric.kind.replace("updowncounter", "up_down_counter"))
+        create(metric.name, callbacks=[callback], unit=metric.unit, description=metric.description)
+        table[metric.name] = metric
+    data = reader.get_metrics_data()
+    assert data is not None
+    seen = {metric.name: metric for metric in data.resource_metrics[0].scope_metrics[0].metrics}
+    assert set(seen) == set(table)
+    for name, metric in seen.items():
+        assert metric.unit == table[name].unit
+        for point in metric.data.data_points:
+            assert set(point.attributes or ()) == set(table[name].labels)
+            assert point.value >= 0
+    provider.shutdown()
+
+
+def test_stopped_callbacks_return_nothing() -> None:
+    """After `stop()` a collection finds no value of ours."""
+    observers = process.observers(Guard(strict=True))
+    assert all(list(callback(_OPTIONS)) for _, callback in observers)
+    observers.stop()
+    assert not any(list(callback(_OPTIONS)) for _, callback in observers)
+
+
+def test_a_failing_sample_is_a_gap() -> None:
+    """A sample that raises leaves no value, not the old one, and is counted by the barrier."""
+    answers: list[Sequence[Observation]] = [[Observation(1)]]
+    now = [0.0]
+    guard = Guard()
+    observers = Observers(guard, [(_METRIC, lambda: answers.pop())], lambda: now[0])
+    ((_, callback),) = observers
+    assert [point.value for point in callback(_OPTIONS)] == [1]
+    now[0] = 2.0
+    assert list(callback(_OPTIONS)) == []
+    assert guard.errors == 1
+
+
+def test_a_sample_is_taken_once_a_second_at_most() -> None:
+    """Ten collections in a second look once."""
+    looks: list[float] = []
+    now = [100.0]
+
+    def sample() -> list[Observation]:
+        looks.append(now[0])
+        return [Observation(len(looks))]
+
+    ((_, callback),) = Observers(Guard(strict=True), [(_METRIC, sample)], lambda: now[0])
+    for tenth in range(11):
+        now[0] = 100.0 + tenth / 10
+        assert [point.value for point in callback(_OPTIONS)] == [1 if tenth < 10 else 2]
+    assert looks == [100.0, 101.0]
+
+
+def test_cpu_time_is_seconds_by_mode() -> None:
+    """A busy tenth of a second is a tenth of a second of user time."""
+    before = {str(point.attributes): point.value for point in observe_cpu_time()}
+    until = time.process_time() + 0.1
+    while time.process_time() < until:
+        sum(range(1000))
+    after = {str(point.attributes): point.value for point in observe_cpu_time()}
+    assert set(after) == {"{'cpu.mode': 'user'}", "{'cpu.mode': 'system'}"}
+    assert 0.05 < sum(after.values()) - sum(before.values()) < 0.5
+
+
+def test_descriptors_count_what_is_open(tmp_path: Path) -> None:
+    """Three files more are three descriptors more, and the one used for looking is not counted."""
+    (before,) = observe_descriptors()
+    files = [open(tmp_path / name, "w") for name in "abc"]  # noqa: SIM115 - they stay open on purpose
+    (after,) = observe_descriptors()
+    for file in files:
+        file.close()
+    assert after.value == before.value + 3
+    if os.path.isdir("/proc/self/fd"):
+        assert len(os.listdir("/proc/self/fd")) == before.value + 1
+
+
+def test_descriptors_of_a_fixture(tmp_path: Path) -> None:
+    """Another process's folder is counted as it is; one that is gone gives nothing."""
+    (tmp_path / "7" / "fd").mkdir(parents=True)
+    for name in "012":
+        (tmp_path / "7" / "fd" / name).touch()
+    assert [point.value for point in observe_descriptors(str(tmp_path), 7)] == [3]
+    assert observe_descriptors(str(tmp_path), 8) == []
+
+
+def test_descriptors_without_proc_come_from_psutil(tmp_path: Path) -> None:
+    """Where there is no /proc the number is psutil's."""
+    (elsewhere,) = observe_descriptors(str(tmp_path))
+    assert elsewhere.value > 0
+
+
+@pytest.mark.parametrize("metric", [names.METRIC_GC_COLLECTIONS, names.METRIC_GC_COLLECTED])
+def test_garbage_is_counted_by_generation(metric: names.Metric) -> None:
+    """A collection of the oldest generation raises that generation's number, whose label is an int."""
+
+    def oldest() -> float:
+        ((callback),) = [
+            callback for known, callback in process.observers(Guard(strict=True)) if known is metric
+        ]
+        points = list(callback(_OPTIONS))
+        assert [point.attributes for point in points] == [
+            {"cpython.gc.generation": n} for n in range(len(points))
+        ]
+        return points[-1].value
+
+    before = oldest()
+    cycle: list[object] = []
+    cycle.append(cycle)
+    del cycle
+    gc.collect()
+    assert oldest() > before
