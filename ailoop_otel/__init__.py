@@ -1,1 +1,21 @@
-"""OpenTelemetry for the AILoop chat server."""
+"""OpenTelemetry for the AILoop chat server: every message is one readable trace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ailoop_otel.version import __version__
+
+if TYPE_CHECKING:
+    from ailoop_otel.instrumentor import AILoopInstrumentor, AILoopMiddleware
+
+__all__ = ["AILoopInstrumentor", "AILoopMiddleware", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    # Imported when asked for: the start-up file imports this package in every interpreter that it is on in.
+    if name in ("AILoopInstrumentor", "AILoopMiddleware"):
+        from ailoop_otel import instrumentor
+
+        return getattr(instrumentor, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -165,9 +165,7 @@ METRIC_EXCHANGE_DURATION: Final = Metric(
     "ailoop.exchange.duration", "s", "Message received until its answer was complete; its count is the "
     "number of exchanges.", "histogram", _BY_OUTCOME, _SECONDS,
 )  # fmt: skip
-METRIC_EXCHANGE_ACTIVE: Final = Metric(
-    "ailoop.exchange.active", "{exchange}", "Exchanges open now.", "updowncounter"
-)
+METRIC_EXCHANGE_ACTIVE: Final = Metric("ailoop.exchange.active", "{exchange}", "Exchanges open now.", "updowncounter")
 METRIC_EXCHANGE_SILENT: Final = Metric(
     "ailoop.exchange.silent", "{exchange}", "Exchanges whose AI has been silent beyond half its deadline, now.",
     "observable_gauge",
@@ -195,7 +193,12 @@ METRIC_SESSION_DURATION: Final = Metric(
     "ailoop.session.duration", "s", "A session's life.", "histogram", (SESSION_END_REASON,), _LIFETIMES
 )
 METRIC_SESSION_TURNS: Final = Metric(
-    "ailoop.session.turns", "{turn}", "Exchanges in a session's life.", "histogram", (SESSION_END_REASON,), _COUNTS
+    "ailoop.session.turns",
+    "{turn}",
+    "Exchanges in a session's life.",
+    "histogram",
+    (SESSION_END_REASON,),
+    _COUNTS,
 )
 METRIC_CONNECTION_ACTIVE: Final = Metric(
     "ailoop.connection.active", "{connection}", "WebSockets open now.", "updowncounter"
@@ -217,7 +220,10 @@ METRIC_CPU_TIME: Final = Metric(
     "process.cpu.time", "s", "CPU time of the process.", "observable_counter", ("cpu.mode",)
 )
 METRIC_DESCRIPTORS: Final = Metric(
-    "process.open_file_descriptor.count", "{file_descriptor}", "Open file descriptors.", "observable_updowncounter"
+    "process.open_file_descriptor.count",
+    "{file_descriptor}",
+    "Open file descriptors.",
+    "observable_updowncounter",
 )
 METRIC_LOOP_LAG: Final = Metric(
     "ailoop.event_loop.lag", "s", "How late the event loop came to a timer of ours.", "histogram", (), _DELAYS
@@ -287,7 +293,11 @@ SETTING_TRUST_CLIENT: Final = Setting(
     False, "flag",
 )  # fmt: skip
 SETTING_HTTP: Final = Setting(
-    "AILOOP_OTEL_HTTP", "", "Spans for plain HTTP requests, by opentelemetry-instrumentation-asgi.", True, "flag"
+    "AILOOP_OTEL_HTTP",
+    "",
+    "Spans for plain HTTP requests, by opentelemetry-instrumentation-asgi.",
+    True,
+    "flag",
 )
 SETTING_DIRECTORY: Final = Setting(
     "AILOOP_OTEL_DIRECTORY", "", "Where the embedded default writes.", "ailoop-telemetry"

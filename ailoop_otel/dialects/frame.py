@@ -1,0 +1,172 @@
+"""What a frame can mean, whatever the generation of AILoop that sent it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Final, Protocol
+
+MESSAGE_METHOD: Final = "sendUserMessage"
+START_METHOD: Final = "startSession"
+STOP_METHOD: Final = "stopSession"
+PROTOCOL_ERRORS: Final = frozenset({-32700, -32600, -32601, -32602})
+# What a client or provider invents is recorded only in this form.
+_HARMLESS: Final = re.compile(r"[\w.:/-]{1,64}", re.ASCII)
+Json = dict[str, Any]
+
+
+class Meaning(Enum):
+    """What a notification says of the exchange or session it belongs to."""
+
+    CHUNK = auto()  # a piece of the answer's text
+    TEXT = auto()  # the answer's text in one piece
+    FINAL = auto()  # the answer is complete
+    FAILED = auto()  # the AI failed
+    TIMED_OUT = auto()  # the server itself gave up waiting for the AI
+    SESSION_ENDED = auto()
+    SESSION_FAILED = auto()
+    OTHER = auto()
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A notification read: its meaning, its session, the length of the answer's text in it (characters)."""
+
+    meaning: Meaning
+    session_id: str | None = None
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the reply to a message says: whether it is only an acknowledgement, and how the AI fared.
+
+    `size` is the length of the answer in characters, `command` whether no AI was asked at all, `tells_ending`
+    whether a stream that ended well would have shown it (`Dialect.plain_tail`).
+    """
+
+    acknowledges: bool = False
+    failed: bool = False
+    command: bool = False
+    size: int = 0
+    tells_ending: bool = True
+
+
+class Dialect(Protocol):
+    """How one generation speaks. All functions are pure and raise nothing on frames of their own shape."""
+
+    name: str
+    methods: frozenset[str]  # the methods it answers
+    commands: frozenset[str]  # messages that are for the server, not for the AI
+    chunk_head: str  # how every frame with a piece of the answer begins, up to its first variable part
+    chunk_empty: str  # how it begins when there is no text in it
+    final_tail: str  # how the frame ends that completes the answer; empty where there is none
+    cumulative: bool  # each chunk holds all text so far, and the last is sent twice
+    plain_tail: str  # how a chunk ends that is sent again when its stream ended well
+    queues: bool  # a message waits until the session's earlier ones are answered
+    takes_notifications: bool  # a message without id is answered, though not replied to
+    socket_owns_session: bool  # a message belongs to the socket's session, whatever id it names
+    stop_cuts: bool  # stopping a session cuts the answers it is giving
+
+    def recognises(self, text: str) -> bool:
+        """Whether only this generation sends such a frame."""
+
+    def chunk_session(self, text: str) -> str | None:
+        """The session that a chunk frame belongs to, without reading the whole frame."""
+
+    def chunk_size(self, length: int) -> int:
+        """The characters of text in a chunk frame of this length."""
+
+    def notice(self, frame: Json) -> Notice:
+        """What a notification means."""
+
+    def answer(self, result: Any) -> Answer | None:
+        """What the result of a reply to a message means; None where it is not this generation's."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One frame of a client, read. `valid` is False for what is no JSON-RPC 2.0 request.
+
+    `trace` is the client's `traceparent`, `session_id` what the parameters name, `command` the first word of the
+    message where it begins with a slash.
+    """
+
+    method: str | None = None
+    id: Any = None
+    has_id: bool = False
+    session_id: str | None = None
+    command: str | None = None
+    trace: Any = None
+    valid: bool = False
+
+
+INVALID: Final = Request()
+
+
+def read_request(text: str) -> Request:
+    """Read a client's frame; whatever it holds, it is a `Request`."""
+    try:
+        frame = json.loads(text)
+    except (ValueError, RecursionError):
+        return INVALID
+    if not isinstance(frame, dict):
+        return INVALID
+    method = frame.get("method")
+    known = isinstance(method, str) and frame.get("jsonrpc") == "2.0"
+    params = frame.get("params")
+    params = params if isinstance(params, dict) else {}
+    meta = params.get("_meta")
+    return Request(
+        method=method if isinstance(method, str) else None,
+        id=frame.get("id"),
+        has_id="id" in frame,
+        session_id=_text(params.get("sessionId")),
+        command=_command(params.get("message")),
+        trace=meta.get("traceparent") if isinstance(meta, dict) else None,
+        valid=known,
+    )
+
+
+def read_frame(text: str) -> Json | None:
+    """Read a server's frame; None where it is no JSON object."""
+    try:
+        frame = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return frame if isinstance(frame, dict) else None
+
+
+def is_reply(frame: Json) -> bool:
+    """Whether a frame replies to a request; AILoop's odd error replies have nothing but `error` and `id`."""
+    return "method" not in frame and ("id" in frame or "error" in frame)
+
+
+def error_code(reply: Json) -> int | None:
+    """A reply's error code; 0 where there is an error without one, None where there is no error."""
+    if "error" not in reply:
+        return None
+    error = reply["error"]
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, int) and not isinstance(code, bool) else 0
+
+
+def harmless(value: object) -> str | None:
+    """A value that somebody else invented, as text, if it may be recorded."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    text = str(value)
+    return text if _HARMLESS.fullmatch(text) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and len(value) <= 256 else None
+
+
+def _command(message: object) -> str | None:
+    if not isinstance(message, str):
+        return None
+    start = message[:64].lstrip()
+    return start.split(maxsplit=1)[0].lower() if start.startswith("/") else None

@@ -1,0 +1,296 @@
+"""The life of one exchange: a message and its answer, whatever the generation; it ends exactly once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from opentelemetry.trace import Span, Status, StatusCode
+
+from ailoop_otel import names
+from ailoop_otel.dialects import Dialect
+from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes, Telemetry, context_of
+
+FIRST_CHUNK: Final = "first_chunk"
+STALL: Final = "stall"
+TOTAL: Final = "total"
+UNKNOWN: Final = "unknown"
+AI_TIMEOUT: Final = "ai_timeout"
+# No cumulative frame without text is longer.
+_EMPTY_BELOW: Final = 400
+# Ends of which no frame tells the client.
+_UNTOLD: Final = frozenset({"disconnected", "cancelled"})
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """How long the AI may stay silent, nanoseconds; 0 is for ever."""
+
+    first_chunk: int
+    stall: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Timeout:
+    """A silence beyond its deadline: `since` the last sign of life, `due` and `noticed` in monotonic nanoseconds."""
+
+    phase: str
+    allowed: int
+    since: int
+    due: int
+    noticed: int
+
+
+class Exchange:
+    """One message and its answer. Times are monotonic nanoseconds; `turn` is 0 while it waits in a queue.
+
+    The wire tells what happened by setting the plain fields and calling the methods; `end` decides the outcome.
+    """
+
+    __slots__ = (
+        "__weakref__", "answer_size", "answered", "chunks", "code", "command", "context", "correlation", "cut",
+        "dialect", "ended", "error_type", "failed", "first", "frame_size", "home", "last", "left", "max_gap",
+        "message_size", "offset", "plain", "raised", "received", "repeated", "session_id", "span", "stopped",
+        "stream_size", "telemetry", "timeouts", "turn", "waiting_for", "whole",
+    )  # fmt: skip
+
+    def __init__(self, telemetry: Telemetry, span: Span, received: int, offset: int, message_size: int) -> None:
+        self.telemetry = telemetry
+        self.span = span
+        self.context = context_of(span)
+        self.received = received
+        self.offset = offset
+        self.message_size = message_size
+        self.session_id: str | None = None
+        self.dialect = UNKNOWN
+        self.correlation = "context"
+        self.turn = 0
+        self.first = 0
+        self.last = received
+        self.max_gap = 0
+        self.chunks = 0
+        self.stream_size = 0
+        self.answer_size = 0
+        # Length of the latest cumulative chunk: the same again is the repeat that ends a stream.
+        self.frame_size = 0
+        self.repeated = False
+        self.plain = False  # the chunks are of the kind that ends with a repeat
+        self.answered = False  # replied to, or nobody waits for a reply
+        self.whole = False
+        self.cut = False
+        self.failed = False
+        self.command = False
+        self.stopped = False
+        self.left = 0  # when the client was seen to have left
+        self.raised: str | None = None
+        self.code: int | None = None
+        self.error_type: str | None = None
+        self.timeouts: tuple[Timeout, ...] = ()
+        self.waiting_for = UNKNOWN
+        self.ended = False
+        self.home: set[Exchange] | None = None  # the open exchanges of its connection
+        telemetry.exchange_active.add(1)
+
+    # --- What the wire saw ---------------------------------------------------------------------------------
+    def chunk(self, now: int, size: int) -> None:
+        """A frame with new text was handed to the socket; `size` is the frame's length in characters."""
+        if self.chunks:
+            gap = now - self.last
+            if gap > self.max_gap:
+                self.max_gap = gap
+        else:
+            self.first = now
+        self.last = now
+        self.chunks += 1
+        self.stream_size += size
+
+    def update(self, now: int, frame: str, dialect: Dialect) -> bool:
+        """A frame with all text so far was handed to the socket; returns whether it was the first with text.
+
+        This is the hottest code of the package.
+        """
+        size = len(frame)
+        self.stream_size += size
+        if size <= self.frame_size:
+            if size == self.frame_size:
+                self.repeated = True
+                return False
+            # Shorter than the one before: another model call began with an empty buffer.
+            self.plain = frame.endswith(dialect.plain_tail)
+        self.frame_size = size
+        if size < _EMPTY_BELOW and frame.startswith(dialect.chunk_empty):
+            return False
+        self.repeated = False
+        self.chunks += 1
+        gap = now - self.last
+        self.last = now
+        if self.chunks == 1:
+            self.first = now
+            self.plain = frame.endswith(dialect.plain_tail)
+            return True
+        if gap > self.max_gap:
+            self.max_gap = gap
+        return False
+
+    def text(self, now: int, size: int) -> None:
+        """A frame carried text in one piece: the first chunk where nothing was streamed; `size` as in `chunk`."""
+        if not self.first:
+            self.first = self.last = now
+            self.chunks = 1
+            self.stream_size += size
+
+    def take_turn(self, now: int) -> None:
+        """The server begins with this message: from here on silence counts."""
+        self.turn = now
+
+    def tell_first_chunk(self) -> None:
+        """Record the time to the first chunk, as span and metric; called once, after that frame was sent."""
+        telemetry = self.telemetry
+        start, end = self.received + self.offset, self.first + self.offset
+        attributes = self._common()
+        telemetry.span(names.SPAN_FIRST_CHUNK, start, end, attributes, self.context)
+        seconds = (self.first - self.received) / SECOND
+        telemetry.first_chunk.record(seconds, {names.DIALECT: self.dialect}, self.context)
+
+    # --- Silence -------------------------------------------------------------------------------------------
+    def due(self, deadlines: Deadlines) -> tuple[int, str] | None:
+        """The next moment at which the silence is too long, and its phase; None where nothing is waited for."""
+        if self.ended or self.command or not self.turn:
+            return None
+        told = {timeout.phase for timeout in self.timeouts}
+        candidates = []
+        if not self.chunks and deadlines.first_chunk and FIRST_CHUNK not in told:
+            candidates.append((self.turn + deadlines.first_chunk, FIRST_CHUNK))
+        if self.chunks and deadlines.stall and STALL not in told:
+            candidates.append((self.last + deadlines.stall, STALL))
+        if deadlines.total and TOTAL not in told:
+            candidates.append((self.turn + deadlines.total, TOTAL))
+        return min(candidates, default=None)
+
+    def notice(self, phase: str, allowed: int, due: int, now: int) -> Timeout:
+        """Note that a deadline has passed; nothing is recorded yet."""
+        since = self.last if self.chunks else self.turn or self.received
+        timeout = Timeout(phase, allowed, since, due, now)
+        self.timeouts += (timeout,)
+        return timeout
+
+    def tell(self, timeout: Timeout) -> None:
+        """Record a noticed timeout while the exchange goes on: span, log event, counter and delay."""
+        telemetry = self.telemetry
+        delay = max(0, timeout.noticed - timeout.due) / SECOND
+        attributes = self._common() | {
+            names.TIMEOUT_PHASE: timeout.phase,
+            names.TIMEOUT_DEADLINE: timeout.allowed / SECOND,
+            names.TIMEOUT_DETECTION_DELAY: delay,
+            names.TIMEOUT_WAITING_FOR: self.waiting_for,
+            names.ERROR_TYPE: AI_TIMEOUT,
+        }
+        start, end = timeout.since + self.offset, timeout.noticed + self.offset
+        span = telemetry.span(names.SPAN_AI_TIMEOUT, start, end, attributes, self.context, error=True)
+        telemetry.event(names.EVENT_AI_TIMEOUT, end, attributes, context_of(span), warning=True)
+        labels = {names.DIALECT: self.dialect, names.TIMEOUT_PHASE: timeout.phase}
+        telemetry.detection_delay.record(delay, labels, self.context)
+        if timeout is self.timeouts[0]:
+            self._count_error(AI_TIMEOUT, AI_TIMEOUT)
+
+    def forget(self, now: int) -> None:
+        """End it as a plain call: nobody knows what this server's frames mean."""
+        if not self.ended:
+            self.ended = True
+            self.telemetry.exchange_active.add(-1)
+            self.span.end(max(now, self.received + SHORTEST) + self.offset)
+
+    # --- The end -------------------------------------------------------------------------------------------
+    def end(self, now: int) -> str | None:
+        """End it and record everything; returns the outcome, or None when it had ended before."""
+        if self.ended:
+            return None
+        self.ended = True
+        telemetry = self.telemetry
+        outcome = self.outcome()
+        error = None if outcome == "ok" else self._error(outcome)
+        try:
+            self._finish_span(outcome, error, now)
+        finally:
+            telemetry.exchange_active.add(-1)
+        labels = {names.DIALECT: self.dialect, names.OUTCOME: outcome}
+        telemetry.exchange_duration.record((now - self.received) / SECOND, labels, self.context)
+        if error is not None and not (outcome == AI_TIMEOUT and self.timeouts):
+            self._count_error(outcome, error)
+        if self.timeouts and not self.recovered and outcome not in _UNTOLD:
+            for timeout in self.timeouts:
+                labels = {names.DIALECT: self.dialect, names.TIMEOUT_PHASE: timeout.phase}
+                telemetry.report_delay.record(max(0, now - timeout.noticed) / SECOND, labels, self.context)
+        return outcome
+
+    @property
+    def recovered(self) -> bool:
+        """Whether a whole answer came after a timeout had been noticed."""
+        return bool(self.timeouts) and self.whole and not self.cut and not self.failed
+
+    def outcome(self) -> str:
+        """The first of `names.OUTCOMES` that applies."""
+        whole = self.whole and not self.cut and not self.failed
+        by_rank = (
+            ("protocol_error", self.code is not None and _is_protocol(self.code)),
+            ("server_error", self.code is not None or self.raised is not None),
+            ("disconnected", bool(self.left)),
+            ("cancelled", self.stopped),
+            (AI_TIMEOUT, bool(self.timeouts) and not whole),
+            ("ai_error", self.failed),
+            ("cut", self.cut or (bool(self.first) and not self.whole)),
+            ("no_answer", not self.first and not self.command),
+        )
+        return next((name for name, applies in by_rank if applies), "ok")
+
+    def _finish_span(self, outcome: str, error: str | None, now: int) -> None:
+        if self.chunks > 1:
+            self._record_stream()
+        attributes: Attributes = {
+            names.OUTCOME: outcome,
+            names.DIALECT: self.dialect,
+            names.CORRELATION: self.correlation,
+            names.MESSAGE_SIZE: self.message_size,
+            names.ANSWER_SIZE: self.answer_size,
+            names.STREAM_CHUNKS: self.chunks,
+            names.STREAM_SIZE: self.stream_size,
+        }
+        if self.first:
+            attributes[names.TIME_TO_FIRST_CHUNK] = (self.first - self.received) / SECOND
+        if self.left:
+            attributes[names.ABANDONED_TIME] = (now - self.left) / SECOND
+        if self.timeouts:
+            attributes[names.TIMEOUT_RECOVERED] = self.recovered
+        if self.code is not None:
+            attributes[names.RPC_STATUS] = str(self.code)
+        span = self.span
+        if error is not None:
+            attributes[names.ERROR_TYPE] = error
+            span.set_status(Status(StatusCode.ERROR))
+        span.set_attributes(attributes)
+        span.end(max(now, self.received + SHORTEST) + self.offset)
+
+    def _record_stream(self) -> None:
+        attributes = self._common() | {
+            names.STREAM_CHUNKS: self.chunks,
+            names.STREAM_SIZE: self.stream_size,
+            names.STREAM_MAX_GAP: self.max_gap / SECOND,
+        }
+        self.telemetry.span(
+            names.SPAN_STREAM, self.first + self.offset, self.last + self.offset, attributes, self.context
+        )
+
+    def _error(self, outcome: str) -> str:
+        return self.error_type or self.raised or outcome
+
+    def _count_error(self, outcome: str, error: str) -> None:
+        labels = {names.DIALECT: self.dialect, names.OUTCOME: outcome, names.ERROR_TYPE: error}
+        self.telemetry.errors.add(1, labels, self.context)
+
+    def _common(self) -> Attributes:
+        return {names.SESSION_ID: self.session_id} if self.session_id else {}
+
+
+def _is_protocol(code: int) -> bool:
+    return code == -32700 or -32602 <= code <= -32600

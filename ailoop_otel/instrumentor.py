@@ -1,0 +1,65 @@
+"""Switching on and off, in code: the instrumentor and the middleware that applications name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]
+    BaseInstrumentor,
+)
+
+from ailoop_otel.runtime import Runtime
+from ailoop_otel.server.patching import Patches
+from ailoop_otel.server.stack import stack_targets
+from ailoop_otel.wire.middleware import App, Observer
+
+# One per process. Kept here and not on the instrumentor: that is a singleton whose `__init__` runs at every call.
+RUNTIME = Runtime()
+PATCHES = Patches(RUNTIME.guard)
+
+
+class AILoopMiddleware(Observer):
+    """The ASGI middleware, for `app.add_middleware(AILoopMiddleware)`; a second one in the same app does nothing."""
+
+    def __init__(self, app: App) -> None:
+        super().__init__(app, RUNTIME)
+        # FastAPI's own WebSocket spans are to stay away, however this middleware got here.
+        with RUNTIME.guard:
+            if RUNTIME.enabled:
+                arm()
+
+
+class AILoopInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+    """Instruments AILoop in this process, like any OpenTelemetry instrumentor: `AILoopInstrumentor().instrument()`."""
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Nothing in particular: whatever of the server is missing is left out."""
+        return ()
+
+    def instrument(self, **kwargs: Any) -> None:
+        """Switch on; a second time does nothing."""
+        if not self._is_instrumented_by_opentelemetry:
+            self._instrument(**kwargs)
+            type(self)._is_instrumented_by_opentelemetry = True
+
+    def uninstrument(self, **kwargs: Any) -> None:
+        """Switch off; applications that are already serving keep the middleware, which does nothing then."""
+        self._uninstrument(**kwargs)
+        type(self)._is_instrumented_by_opentelemetry = False
+
+    def _instrument(self, **kwargs: Any) -> None:
+        RUNTIME.switch_on()
+        with RUNTIME.guard:
+            arm()
+
+    def _uninstrument(self, **kwargs: Any) -> None:
+        with RUNTIME.guard:
+            PATCHES.undo()
+            RUNTIME.switch_off()
+
+
+def arm() -> None:
+    """Wrap what has to be wrapped, once."""
+    if not PATCHES.armed:
+        PATCHES.apply(stack_targets(RUNTIME.guard, AILoopMiddleware))

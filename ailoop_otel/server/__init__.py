@@ -1,0 +1,1 @@
+"""What is wrapped, and how it is unwrapped again."""

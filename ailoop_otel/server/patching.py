@@ -1,0 +1,85 @@
+"""Wraps functions of other people when their module is imported, and puts the originals back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import wrapt
+
+from ailoop_otel.guard import Guard
+
+# As wrapt calls it: the wrapped callable, the instance it is bound to, its arguments.
+Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One function to wrap: the module it is in, the path within it, and the wrapper."""
+
+    module: str
+    path: str
+    wrapper: Wrapper
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One wrapped function."""
+
+    owner: Any
+    name: str
+    original: Any
+    wrapped: Any
+
+
+class Patches:
+    """Targets that are wrapped as soon as their modules are imported, until `undo`."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._done: list[Patch] = []
+        self._armed = False
+
+    @property
+    def armed(self) -> bool:
+        """Whether wrappers do anything."""
+        return self._armed
+
+    def apply(self, targets: tuple[Target, ...]) -> None:
+        """Wrap each target now or when its module is imported; a missing one is left out."""
+        self._armed = True
+        generation = object()
+        self._generation = generation
+        for target in targets:
+
+            def hook(module: ModuleType, target: Target = target) -> None:
+                # wrapt has no way to take a hook back.
+                if self._armed and self._generation is generation:
+                    with self._guard:
+                        self._wrap(module, target)
+
+            wrapt.register_post_import_hook(hook, target.module)
+
+    def undo(self) -> None:
+        """Put back every original that nobody else has wrapped since; elsewhere our wrapper does nothing now."""
+        self._armed = False
+        for patch in reversed(self._done):
+            with self._guard:
+                if vars(patch.owner).get(patch.name) is patch.wrapped:
+                    setattr(patch.owner, patch.name, patch.original)
+        self._done.clear()
+
+    def _wrap(self, module: ModuleType, target: Target) -> None:
+        *path, name = target.path.split(".")
+        owner: Any = module
+        for part in path:
+            owner = getattr(owner, part, None)
+        # Only where it is defined: an inherited one is wrapped where it comes from.
+        if owner is None or name not in vars(owner):
+            return
+        original = vars(owner)[name]
+        wrapped = wrapt.FunctionWrapper(original, target.wrapper, enabled=lambda: self._armed)
+        setattr(owner, name, wrapped)
+        self._done.append(Patch(owner, name, original, wrapped))

@@ -1,0 +1,59 @@
+"""Where the web framework lets us in, and where other instrumentation is asked to leave AILoop's sockets to us."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from ailoop_otel.guard import Guard
+from ailoop_otel.server.patching import Target
+
+# FastAPI's own telemetry leaves a scope alone that has this key: fastapi/applications.py, FastAPI.__call__.
+_FASTAPI_KEY: Final = "fastapi.telemetry"
+
+
+def is_ailoop(app: Any) -> bool:
+    """Whether an application is AILoop's: it has a WebSocket route. Its MCP server's, in a thread, has none."""
+    return any(type(route).__name__.endswith("WebSocketRoute") for route in getattr(app, "routes", ()))
+
+
+def stack_targets(guard: Guard, middleware: Any) -> tuple[Target, ...]:
+    """The framework's functions by which `middleware` gets to the head of AILoop's application, exactly once."""
+
+    def insert(app: Any) -> None:
+        with guard:
+            classes = [getattr(entry, "cls", None) for entry in app.user_middleware]
+            if middleware not in classes and is_ailoop(app):
+                from starlette.middleware import Middleware
+
+                app.user_middleware.insert(0, Middleware(middleware))
+
+    def build(wrapped: Callable[..., Any], app: Any, args: Any, kwargs: Any) -> Any:
+        insert(app)
+        return wrapped(*args, **kwargs)
+
+    def call(wrapped: Callable[..., Any], app: Any, args: Any, kwargs: Any) -> Any:
+        with guard:
+            scope = args[0] if args else kwargs["scope"]
+            if app.middleware_stack is None:
+                # Somebody took hold of `build_middleware_stack` before we did.
+                insert(app)
+            if scope["type"] == "websocket" and is_ailoop(app):
+                scope.setdefault(_FASTAPI_KEY, None)
+        return wrapped(*args, **kwargs)
+
+    def let_through(wrapped: Callable[..., Any], instrumentation: Any, args: Any, kwargs: Any) -> Any:
+        with guard:
+            scope = args[0] if args else kwargs["scope"]
+            app = scope.get("app") or instrumentation.app
+            if scope["type"] == "websocket" and is_ailoop(app):
+                return instrumentation.app(*args, **kwargs)
+        return wrapped(*args, **kwargs)
+
+    return (
+        Target("starlette.applications", "Starlette.build_middleware_stack", build),
+        Target("starlette.applications", "Starlette.__call__", call),
+        Target("fastapi.applications", "FastAPI.build_middleware_stack", build),
+        Target("fastapi.applications", "FastAPI.__call__", call),
+        Target("opentelemetry.instrumentation.asgi", "OpenTelemetryMiddleware.__call__", let_through),
+    )

@@ -1,0 +1,179 @@
+"""Tracer, instruments, event logger, settings and clock: made once when the application starts, then passed in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from opentelemetry._logs import Logger, LoggerProvider, LogRecord, SeverityNumber
+from opentelemetry.context import Context
+from opentelemetry.metrics import (
+    CallbackOptions,
+    Counter,
+    Histogram,
+    MeterProvider,
+    Observation,
+    UpDownCounter,
+)
+from opentelemetry.trace import (
+    Link,
+    Span,
+    SpanKind,
+    Status,
+    StatusCode,
+    Tracer,
+    TracerProvider,
+    set_span_in_context,
+)
+
+from ailoop_otel import names
+from ailoop_otel.guard import Guard
+from ailoop_otel.names import Metric
+from ailoop_otel.settings import Settings
+from ailoop_otel.version import __version__
+
+Attributes = dict[str, "str | bool | int | float"]
+Callback = Callable[[CallbackOptions], Iterable[Observation]]
+
+SECOND: Final = 1_000_000_000
+# Jaeger counts in microseconds and warns for ever of a span without length.
+SHORTEST: Final = 1_000
+EMPTY: Final = Context()
+
+
+class Clock(Protocol):
+    """Time in nanoseconds: `now` never goes back, `wall` is since the epoch."""
+
+    def now(self) -> int:
+        """Monotonic time."""
+
+    def wall(self) -> int:
+        """Time since the epoch."""
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    now = staticmethod(time.perf_counter_ns)
+    wall = staticmethod(time.time_ns)
+
+
+class Telemetry:
+    """Everything that the rooms need to record with.
+
+    A span's times come from the monotonic clock; `offset` takes them to the epoch.
+    """
+
+    def __init__(
+        self,
+        tracers: TracerProvider,
+        meters: MeterProvider,
+        loggers: LoggerProvider,
+        settings: Settings,
+        guard: Guard,
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings
+        self.guard = guard
+        self.clock: Clock = clock or SystemClock()
+        self.tracer: Tracer = tracers.get_tracer(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
+        self.events: Logger = loggers.get_logger(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
+        self.meter = meters.get_meter(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
+        self.unmatched = 0
+        self.refused = 0
+
+        self.first_chunk = self._histogram(names.METRIC_FIRST_CHUNK)
+        self.exchange_duration = self._histogram(names.METRIC_EXCHANGE_DURATION)
+        self.exchange_active = self._up_down(names.METRIC_EXCHANGE_ACTIVE)
+        self.errors = self._counter(names.METRIC_ERRORS)
+        self.detection_delay = self._histogram(names.METRIC_DETECTION_DELAY)
+        self.report_delay = self._histogram(names.METRIC_REPORT_DELAY)
+        self.session_active = self._up_down(names.METRIC_SESSION_ACTIVE)
+        self.session_retained = self._up_down(names.METRIC_SESSION_RETAINED)
+        self.session_duration = self._histogram(names.METRIC_SESSION_DURATION)
+        self.session_turns = self._histogram(names.METRIC_SESSION_TURNS)
+        self.connection_active = self._up_down(names.METRIC_CONNECTION_ACTIVE)
+        self.connection_duration = self._histogram(names.METRIC_CONNECTION_DURATION)
+        self.rpc_duration = self._histogram(names.METRIC_RPC_DURATION)
+        self.loop_lag = self._histogram(names.METRIC_LOOP_LAG)
+
+    def offset(self) -> int:
+        """What to add to a monotonic time to make it time since the epoch, nanoseconds."""
+        return self.clock.wall() - self.clock.now()
+
+    def start_span(
+        self,
+        name: str,
+        start: int,
+        attributes: Mapping[str, Any],
+        parent: Context = EMPTY,
+        kind: SpanKind = SpanKind.INTERNAL,
+        links: Sequence[Link] = (),
+    ) -> Span:
+        """Start a span at `start`, nanoseconds since the epoch; without a parent it is the root of a trace."""
+        return self.tracer.start_span(
+            name,
+            context=parent,
+            kind=kind,
+            attributes=attributes,
+            links=links,
+            start_time=start,
+            record_exception=False,
+            set_status_on_exception=False,
+        )
+
+    def span(
+        self,
+        name: str,
+        start: int,
+        end: int,
+        attributes: Mapping[str, Any],
+        parent: Context = EMPTY,
+        links: Sequence[Link] = (),
+        error: bool = False,
+    ) -> Span:
+        """Record a whole span, times in nanoseconds since the epoch; it is never shorter than Jaeger can show."""
+        span = self.start_span(name, start, attributes, parent, links=links)
+        if error:
+            span.set_status(Status(StatusCode.ERROR))
+        span.end(max(end, start + SHORTEST))
+        return span
+
+    def event(
+        self, name: str, wall: int, attributes: Mapping[str, Any], context: Context, *, warning: bool = False
+    ) -> None:
+        """Emit a log event at once, in the trace of `context`."""
+        severity = SeverityNumber.WARN if warning else SeverityNumber.INFO
+        self.events.emit(
+            LogRecord(
+                timestamp=wall,
+                observed_timestamp=wall,
+                context=context,
+                severity_number=severity,
+                severity_text=severity.name,
+                attributes=dict(attributes),
+                event_name=name,
+            )
+        )
+
+    def observe(self, metric: Metric, callback: Callback) -> None:
+        """Make the asynchronous instrument of a metric."""
+        create = getattr(self.meter, f"create_{metric.kind}")
+        create(metric.name, callbacks=[callback], unit=metric.unit, description=metric.description)
+
+    def _histogram(self, metric: Metric) -> Histogram:
+        return self.meter.create_histogram(
+            metric.name, metric.unit, metric.description, explicit_bucket_boundaries_advisory=metric.buckets
+        )
+
+    def _counter(self, metric: Metric) -> Counter:
+        return self.meter.create_counter(metric.name, metric.unit, metric.description)
+
+    def _up_down(self, metric: Metric) -> UpDownCounter:
+        return self.meter.create_up_down_counter(metric.name, metric.unit, metric.description)
+
+
+def context_of(span: Span) -> Context:
+    """The context whose children are `span`'s, and nothing else in it."""
+    return set_span_in_context(span, EMPTY)

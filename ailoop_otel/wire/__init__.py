@@ -1,0 +1,1 @@
+"""The wire: what a WebSocket shows of messages, answers, sessions and failures."""

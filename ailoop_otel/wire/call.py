@@ -1,0 +1,90 @@
+"""One JSON-RPC call: a SERVER span, and the time until it was replied to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opentelemetry.trace import Span, Status, StatusCode
+
+from ailoop_otel import names
+from ailoop_otel.dialects import METHODS
+from ailoop_otel.dialects.frame import Request, harmless
+from ailoop_otel.exchange import Exchange
+from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes, Telemetry, context_of
+
+_SYSTEM = "jsonrpc"
+_VERSION = "2.0"
+
+
+class Call:
+    """A request of a client until it is replied to; times are monotonic nanoseconds.
+
+    `exchange` is set where the call is a message: then the span is the exchange's, which ends it.
+    """
+
+    __slots__ = ("exchange", "method", "offset", "received", "request", "span")
+
+    def __init__(self, request: Request, span: Span, received: int, offset: int) -> None:
+        self.request = request
+        self.method = method_name(request)
+        self.span = span
+        self.received = received
+        self.offset = offset
+        self.exchange: Exchange | None = None
+
+    def replied(self, telemetry: Telemetry, now: int, code: int | None) -> None:
+        """Record the reply; `code` as `frame.error_code` gives it."""
+        labels: Attributes = {names.RPC_SYSTEM: _SYSTEM, names.RPC_METHOD: self.method}
+        if code is not None:
+            labels[names.ERROR_TYPE] = error_of(code)
+            if code:
+                labels[names.RPC_STATUS] = str(code)
+        telemetry.rpc_duration.record((now - self.received) / SECOND, labels, context_of(self.span))
+        if self.exchange is None:
+            self.end(now, None if code is None else error_of(code), code)
+
+    def end(self, now: int, error: str | None = None, code: int | None = None) -> None:
+        """End the span of a call that is no exchange."""
+        span = self.span
+        if code:
+            span.set_attribute(names.RPC_STATUS, str(code))
+        if error is not None:
+            span.set_attribute(names.ERROR_TYPE, error)
+            span.set_status(Status(StatusCode.ERROR))
+        span.end(max(now, self.received + SHORTEST) + self.offset)
+
+
+def error_of(code: int) -> str:
+    """The `error.type` of a JSON-RPC error; 0 is an error reply without a code."""
+    return str(code) if code else "server_error"
+
+
+def method_name(request: Request) -> str:
+    """The request's method, if AILoop has such a one."""
+    return request.method if request.valid and request.method in METHODS else names.OTHER
+
+
+def attributes_of(request: Request) -> Attributes:
+    """What a request says of itself, as far as it may be recorded."""
+    attributes: Attributes = {names.RPC_METHOD: method_name(request)}
+    original: Any = request.method
+    if request.method not in METHODS and (original := harmless(original)) is not None:
+        attributes[names.RPC_METHOD_ORIGINAL] = original
+    if request.has_id and (request_id := harmless(request.id)) is not None:
+        attributes[names.JSONRPC_ID] = request_id
+    return attributes
+
+
+def handshake_attributes(scope: Any) -> Attributes:
+    """What the handshake says of the client, on every span of the connection."""
+    attributes: Attributes = {
+        names.RPC_SYSTEM: _SYSTEM,
+        names.JSONRPC_VERSION: _VERSION,
+        names.NETWORK_PROTOCOL: "websocket",
+        names.NETWORK_TRANSPORT: "tcp",
+    }
+    client = scope.get("client")
+    if client:
+        attributes[names.CLIENT_ADDRESS] = attributes[names.NETWORK_PEER_ADDRESS] = str(client[0])
+        attributes[names.NETWORK_PEER_PORT] = int(client[1])
+    return attributes

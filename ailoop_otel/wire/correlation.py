@@ -1,0 +1,55 @@
+"""Which exchange a frame belongs to."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextvars import ContextVar
+from typing import Final
+
+from ailoop_otel.exchange import Exchange
+
+# Set when `receive()` has returned a message, so that whatever its handler sends is known to be its answer.
+# A task made by startSession keeps startSession's context for ever: there it holds nothing, or what has ended.
+CURRENT: Final[ContextVar[Exchange | None]] = ContextVar("ailoop_otel_exchange", default=None)
+
+
+class Queues:
+    """Open exchanges by session, in order of arrival; a session may span sockets."""
+
+    def __init__(self) -> None:
+        self._queues: dict[str, deque[Exchange]] = {}
+
+    def __len__(self) -> int:
+        return len(self._queues)
+
+    def add(self, session_id: str, exchange: Exchange) -> bool:
+        """Put an exchange behind the others of its session; returns whether it is the first."""
+        queue = self._queues.setdefault(session_id, deque())
+        queue.append(exchange)
+        return len(queue) == 1
+
+    def head(self, session_id: str | None) -> Exchange | None:
+        """The exchange that a session is answering."""
+        queue = self._queues.get(session_id) if session_id is not None else None
+        return queue[0] if queue else None
+
+    def of(self, session_id: str | None) -> list[Exchange]:
+        """All open exchanges of a session."""
+        queue = self._queues.get(session_id) if session_id is not None else None
+        return list(queue) if queue else []
+
+    def remove(self, exchange: Exchange) -> Exchange | None:
+        """Take an exchange out; returns the one whose turn comes now, if it was at the head."""
+        session_id = exchange.session_id
+        queue = self._queues.get(session_id) if session_id is not None else None
+        if not queue or session_id is None:
+            return None
+        was_head = queue[0] is exchange
+        if was_head:
+            queue.popleft()
+        elif exchange in queue:
+            queue.remove(exchange)
+        if not queue:
+            del self._queues[session_id]
+            return None
+        return queue[0] if was_head else None

@@ -1,0 +1,41 @@
+"""The sessions that one connection uses."""
+
+from __future__ import annotations
+
+from ailoop_otel.dialects import Dialect
+from ailoop_otel.dialects.frame import Request
+from ailoop_otel.sessions import Ledger, Session
+
+
+class Membership:
+    """Which sessions a connection uses, and which of them its messages go to."""
+
+    __slots__ = ("_ledger", "_used", "own")
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._used: set[Session] = set()
+        self.own: Session | None = None  # the latest that this socket started
+
+    def of(self, request: Request, dialect: Dialect | None, now: int) -> Session | None:
+        """The session that a message goes to; one that was left is taken up again."""
+        own = self.own
+        if own is not None and not own.ended and dialect is not None and dialect.socket_owns_session:
+            return own
+        session = self._ledger.get(request.session_id)
+        if session is None and request.session_id is not None and self._ledger.was_left(request.session_id):
+            session = self._ledger.start(request.session_id, now, now)
+        return session
+
+    def use(self, session: Session) -> None:
+        """The connection uses a session from now on."""
+        if session not in self._used:
+            self._used.add(session)
+            session.users += 1
+
+    def leave(self, now: int, reason: str) -> None:
+        """The connection uses none of them any more."""
+        for session in self._used:
+            self._ledger.leave(session, now, reason)
+        self._used.clear()
+        self.own = None

@@ -1,0 +1,132 @@
+"""The ASGI middleware: observes WebSockets, brackets the application's life, leaves HTTP to others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, Protocol
+
+from ailoop_otel.guard import Guard
+from ailoop_otel.wire.connection import Connection
+from ailoop_otel.wire.socket import Message, Receive, Send, observed_receive, observed_send
+from ailoop_otel.wire.state import Wire
+
+Scope = MutableMapping[str, Any]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+# In a scope that is already observed, whichever way a second middleware got into the same application.
+MARK: Final = "ailoop_otel"
+
+
+class Host(Protocol):
+    """What the middleware needs of the process it is in."""
+
+    guard: Guard
+
+    def wire(self) -> Wire | None:
+        """The wire's shared state, started if need be; None while switched off."""
+
+    def http(self, app: App) -> App:
+        """The application as plain HTTP requests are to reach it."""
+
+    def started(self) -> None:
+        """The application has started, on the running event loop."""
+
+    async def stopping(self) -> None:
+        """The application has shut down; returns within 3 s."""
+
+
+class Observer:
+    """A pure ASGI middleware. It holds configuration only: what belongs to a socket is in its `Connection`."""
+
+    def __init__(self, app: App, host: Host) -> None:
+        self.app = app
+        self._host = host
+        self._http: App | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one scope."""
+        if MARK in scope:
+            await self.app(scope, receive, send)
+            return
+        kind = scope["type"]
+        if kind == "websocket":
+            await self._websocket(scope, receive, send)
+        elif kind == "lifespan":
+            await self.app(scope, receive, self._lifespan_send(send))
+        else:
+            await self._through_http()(scope, receive, send)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        connection = None
+        guard = self._host.guard
+        inner_receive, inner_send = receive, send
+        with guard:
+            wire = self._host.wire()
+            if wire is not None:
+                connection = Connection(wire, scope)
+                inner_receive = observed_receive(connection, receive)
+                inner_send = observed_send(connection, send)
+        if connection is None:
+            await self.app(scope, receive, send)
+            return
+        raised: BaseException | None = None
+        scope[MARK] = True
+        try:
+            await self.app(scope, inner_receive, inner_send)
+        except BaseException as error:
+            raised = error
+            raise
+        finally:
+            with guard:
+                scope.pop(MARK, None)
+                connection.close(connection.wire.telemetry.clock.now(), raised)
+
+    def _lifespan_send(self, send: Send) -> Send:
+        host = self._host
+
+        async def observed(message: Message) -> None:
+            kind = message.get("type")
+            if kind == "lifespan.startup.complete":
+                with host.guard:
+                    host.started()
+            elif kind in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
+                # Before it is passed on: uvicorn ends the process by a signal then, and no exit handler runs.
+                with host.guard:
+                    await host.stopping()
+            await send(message)
+
+        return observed
+
+    def _through_http(self) -> App:
+        if self._http is None:
+            self._http = self.app
+            with self._host.guard:
+                self._http = self._host.http(self.app)
+        return self._http
+
+
+async def in_thread(work: Callable[[], object], timeout: float) -> bool:
+    """Run blocking work in a daemon thread and wait, `timeout` seconds at most; returns whether it was done.
+
+    Not the loop's executor: Python waits for its threads at exit, however long they hang.
+    """
+    import threading
+
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            # The loop may be gone by the time a late flush returns.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(done.set)
+
+    threading.Thread(target=run, name="ailoop-otel-flush", daemon=True).start()
+    try:
+        await asyncio.wait_for(done.wait(), timeout)
+    except asyncio.TimeoutError:
+        return False
+    return True

@@ -1,0 +1,115 @@
+"""The two functions that stand between the application and its WebSocket."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from opentelemetry.context import Context, attach, get_current
+from opentelemetry.trace import set_span_in_context
+
+from ailoop_otel.wire.connection import Connection
+from ailoop_otel.wire.correlation import CURRENT
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+def observed_receive(connection: Connection, receive: Receive) -> Receive:
+    """`receive` with each message told to the connection; the message is passed on as it is.
+
+    What the message's handler does finds its exchange in the context. The context is set anew at each call and no
+    token is ever given back: the handler may hand the context to tasks that outlive it.
+    """
+    wire = connection.wire
+    telemetry = wire.telemetry
+    guard = telemetry.guard
+    clock = telemetry.clock
+    base = get_current()
+
+    async def observed() -> Message:
+        with guard:
+            enter_base(base)
+            if wire.active:
+                connection.awaiting(clock.now())
+        message = await receive()
+        if wire.active:
+            with guard:
+                arrived(connection, message, clock.now(), base)
+        return message
+
+    return observed
+
+
+def enter_base(base: Context) -> None:
+    """Between two messages nothing is current but what was before the first."""
+    CURRENT.set(None)
+    attach(base)
+
+
+def arrived(connection: Connection, message: Message, now: int, base: Context) -> None:
+    """Tell the connection of a message that the application is about to get."""
+    kind = message["type"]
+    if kind == "websocket.receive":
+        text = message.get("text")
+        if text is None:
+            connection.binary(now)
+            return
+        call = connection.request(text, now)
+        if call is not None and call.exchange is not None:
+            CURRENT.set(call.exchange)
+            # Only for messages: a task that startSession makes would carry its span for ever.
+            attach(set_span_in_context(call.span, base))
+    elif kind == "websocket.disconnect":
+        connection.disconnected(message.get("code") or 1005, now)
+
+
+def observed_send(connection: Connection, send: Send) -> Send:
+    """`send` with each frame told to the connection; the frame is passed on as it is.
+
+    Nearly all frames are chunks, and a chunk must cost next to nothing: what can wait is done after the frame was
+    sent, and the barrier is spelled out, since a context manager would cost as much as all the rest.
+    """
+    wire = connection.wire
+    telemetry = wire.telemetry
+    caught = telemetry.guard.caught
+    now_of = telemetry.clock.now
+    current = CURRENT.get
+
+    async def observed(message: Message) -> None:
+        text = None
+        quiet = False
+        now = 0
+        exchange = None
+        try:
+            now = now_of()
+            text = message.get("text")
+            if text is not None and text.startswith(connection.head):
+                exchange = current()
+                dialect = connection.dialect
+                if exchange is not None and not exchange.ended and dialect is not None and dialect.cumulative:
+                    quiet = not exchange.update(now, text, dialect)
+                else:
+                    exchange = None
+        except Exception as fault:
+            if not caught(fault):
+                raise
+        try:
+            await send(message)
+        except BaseException:
+            with telemetry.guard:
+                connection.failed(text, now)
+            raise
+        if quiet or text is None or not wire.active:
+            return
+        try:
+            if exchange is not None:
+                connection.first_chunk(exchange, text)
+            else:
+                connection.sent(text, now)
+        except Exception as fault:
+            if not caught(fault):
+                raise
+
+    return observed
