@@ -1,0 +1,143 @@
+"""The command line: parse, call one function, print, exit code."""
+
+# No `from __future__ import annotations`: typer reads the annotations, and it is imported inside a function, so
+# that `run` works where the extra that brings it is not installed.
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Final
+
+from ailoop_otel.names import SETTING_ENABLED
+from ailoop_otel.version import __version__
+
+if TYPE_CHECKING:
+    from typer import Typer
+
+OK, WRONG, NOT_EXECUTABLE, NOT_FOUND, INTERRUPTED = 0, 2, 126, 127, 130
+EXTRA: Final = "pip install 'ailoop-otel[cli]'"
+RUN_USAGE: Final = "usage: ailoop-otel run -- COMMAND [ARGUMENT ...]"
+RUN_HELP: Final = f"""{RUN_USAGE}
+
+Runs the command with {SETTING_ENABLED.name}=true, for example:
+
+  ailoop-otel run -- python -m interactive_server.main"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command of `ailoop-otel` and return its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["run"]:
+        return run(words[1:])
+    if words == ["--version"]:
+        print(f"ailoop-otel {__version__}")
+        return OK
+    try:
+        app = _app()
+    except ImportError:
+        return _complain(f"this needs rich and typer: {EXTRA}")
+    try:
+        app(args=words or ["--help"], prog_name="ailoop-otel")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else OK
+    return OK
+
+
+def run(words: Sequence[str]) -> int:
+    """Become a command whose environment switches the instrumentation on; returns only if that fails."""
+    if words and words[0] in ("-h", "--help"):
+        print(RUN_HELP)
+        return OK
+    command = list(words[1:] if words and words[0] == "--" else words)
+    if not command or (words[0] != "--" and command[0].startswith("-")):
+        print(RUN_USAGE, file=sys.stderr)
+        return WRONG
+    try:
+        os.execvpe(command[0], command, {**os.environ, SETTING_ENABLED.name: "true"})
+    except FileNotFoundError:
+        return _complain(f"command not found: {command[0]}", NOT_FOUND)
+    except OSError as error:
+        return _complain(f"cannot run {command[0]}: {error.strerror}", NOT_EXECUTABLE)
+
+
+def _app() -> "Typer":
+    import rich  # noqa: F401 - the verbs need it: say so before one is parsed
+    import typer
+
+    app = typer.Typer(
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+        help="OpenTelemetry for the AILoop chat server.",
+    )
+
+    def print_version(wanted: bool) -> None:
+        if wanted:
+            raise typer.Exit(main(["--version"]))
+
+    @app.callback()
+    def program(
+        version: Annotated[
+            bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
+        ] = False,
+    ) -> None:
+        pass
+
+    @app.command("run", add_help_option=False, context_settings={"ignore_unknown_options": True})
+    def run_verb(command: list[str]) -> None:
+        """Run a command with the instrumentation switched on: run -- COMMAND [ARGUMENT ...]."""
+        raise typer.Exit(run(command))
+
+    @app.command("traces")
+    def traces_verb(
+        directory: Annotated[
+            str, typer.Argument(metavar="DIR", help="Where the files are; AILOOP_OTEL_DIRECTORY otherwise.")
+        ] = "",
+        session: Annotated[str, typer.Option(help="Only sessions whose id begins so.")] = "",
+        outcome: Annotated[str, typer.Option(help="Only exchanges that ended so: ok, ai_timeout, open, ...")] = "",
+        errors: Annotated[bool, typer.Option("--errors", help="Only what did not end well, or hangs.")] = False,
+        since: Annotated[str, typer.Option(help="Only the last 90s, 10m, 1h30m, 2d.")] = "",
+        limit: Annotated[int, typer.Option(help="The most rows of a table; the newest are shown.")] = 50,
+        trace: Annotated[str, typer.Option(help="Only this trace, by the first digits of its id.")] = "",
+        waterfall: Annotated[int, typer.Option(help="How many of the worst exchanges to draw.")] = 1,
+        json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")] = False,
+        follow: Annotated[bool, typer.Option("--follow", "-f", help="Print what comes, until Ctrl-C.")] = False,
+    ) -> None:
+        """Show the sessions, exchanges and AI timeouts that the embedded default has written."""
+        from ailoop_otel.view import command
+
+        def show() -> None:
+            command.traces(
+                directory, session, outcome, since, trace,
+                errors=errors, limit=limit, waterfalls=waterfall, json=json, following=follow,
+            )  # fmt: skip
+
+        raise typer.Exit(_shown(show))
+
+    return app
+
+
+def _shown(show: Callable[[], None]) -> int:
+    """Run a verb that only prints, and give its ends their exit codes."""
+    from ailoop_otel.view.filters import Refusal
+
+    try:
+        show()
+        sys.stdout.flush()
+    except Refusal as refusal:
+        return _complain(str(refusal))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader, `head` say, has had enough. Python flushes once more at exit, which must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return OK
+
+
+def _complain(message: str, code: int = WRONG) -> int:
+    print(f"ailoop-otel: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Telemetry as a person reads it in a terminal."""

@@ -1,0 +1,71 @@
+"""What is worth reading in a span's attributes, as one line."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ailoop_otel import names
+from ailoop_otel.view import units
+from ailoop_otel.view.records import Span, Value
+
+_LONGEST: Final = 48
+_UNITS: Final = {name.name: name.unit for name in names.ATTRIBUTES}
+# The heading of a waterfall says these already, or the span's name does, or nobody asks.
+_SILENT: Final = frozenset(
+    {
+        names.SESSION_ID, names.OUTCOME, names.DIALECT, names.TIME_TO_FIRST_CHUNK,
+        names.JSONRPC_VERSION, names.JSONRPC_ID,
+        names.RPC_SYSTEM, names.RPC_METHOD, names.CLIENT_ADDRESS, names.CORRELATION,
+        "gen_ai.operation.name", "gen_ai.conversation.id", "gen_ai.provider.name", "gen_ai.tool.name",
+        "gen_ai.agent.name", "gen_ai.agent.id", "gen_ai.tool.type",
+    }
+)  # fmt: skip
+_SILENT_ROOMS: Final = ("network.", "server.", "url.", "user_agent.", "thread.", "code.")
+_LABELS: Final = {
+    names.ERROR_TYPE: "",
+    names.MESSAGE_SIZE: "message",
+    names.ANSWER_SIZE: "answer",
+    names.STREAM_SIZE: "streamed",
+    names.STREAM_CHUNKS: "",
+    names.TIMEOUT_PHASE: "",
+    names.TIMEOUT_DETECTION_DELAY: "noticed after",
+    names.RPC_STATUS: "code",
+    "gen_ai.request.model": "",
+    "gen_ai.response.model": "by",
+    "gen_ai.response.finish_reasons": "finish",
+}
+
+
+def details(span: Span) -> str:
+    """The attributes that say something about this span, the error first, long texts last."""
+    outcome = span.text(names.OUTCOME)
+    told = (_told(name, value) for name, value in sorted(span.attributes.items(), key=_order) if not _silent(name))
+    return " · ".join(words for words in told if words not in span.name and words != outcome)
+
+
+def _told(name: str, value: Value) -> str:
+    label = _LABELS.get(name, name.rpartition(".")[2].replace("_", " "))
+    return f"{label} {_worded(value, _UNITS.get(name, ''))}".strip()
+
+
+def _worded(value: Value, unit: str) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(_worded(member, unit) for member in value)[:_LONGEST]
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST else value[: _LONGEST - 1] + "…"
+    if unit == "s":
+        return units.duration(float(value))
+    if unit.startswith("{"):
+        return units.counted(int(value), unit.strip("{}"))
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+def _silent(name: str) -> bool:
+    return name in _SILENT or name.startswith(_SILENT_ROOMS)
+
+
+def _order(attribute: tuple[str, Value]) -> tuple[bool, bool]:
+    name, value = attribute
+    return name != names.ERROR_TYPE, isinstance(value, str) and len(value) > _LONGEST

@@ -1,0 +1,135 @@
+"""The same as JSON objects, for scripts: times in ISO 8601 UTC, durations in seconds by names that end in `_s`."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+from ailoop_otel.view import units
+from ailoop_otel.view.exchanges import Calls, Exchange, Session, Timeout, Told
+from ailoop_otel.view.files import Troubles
+from ailoop_otel.view.history import Totals
+from ailoop_otel.view.records import LogEvent, Span, Value
+
+
+def written(document: dict[str, object]) -> str:
+    """One line of JSON in plain ASCII."""
+    return json.dumps(document, allow_nan=False)
+
+
+def told(record: Told) -> dict[str, object]:
+    """A session, an exchange or an AI timeout."""
+    if isinstance(record, Exchange):
+        return exchange(record)
+    return timeout(record) if isinstance(record, Timeout) else session(record)
+
+
+def session(record: Session) -> dict[str, object]:
+    """A session; `end` is null while it is open."""
+    return {
+        "kind": "session",
+        "session_id": record.session_id,
+        "trace_id": record.trace_id or None,
+        "start": units.timestamp(record.started),
+        "end": units.timestamp(record.ended),
+        "duration_s": record.seconds if record.started else None,
+        "turns": record.turns,
+        "errors": record.errors,
+        "state": "ended" if record.ended else "open",
+        "end_reason": record.end_reason or None,
+        "resumed": record.resumed,
+    }
+
+
+def exchange(record: Exchange) -> dict[str, object]:
+    """An exchange; `outcome` is `open` and `end` null while its root has not come."""
+    return {
+        "kind": "exchange",
+        "trace_id": record.trace_id,
+        "span_id": record.span_id or None,
+        "session_id": record.session_id or None,
+        "start": units.timestamp(record.start),
+        "end": None if record.open else units.timestamp(record.end),
+        "outcome": record.outcome,
+        "error_type": record.error_type or None,
+        "first_chunk_s": record.first_chunk,
+        "duration_s": record.seconds,
+        "chunks": None if record.chunks is None else int(record.chunks),
+        "max_gap_s": record.max_gap,
+        "timeouts": record.timeouts,
+        "recovered": record.recovered,
+    }
+
+
+def timeout(record: Timeout) -> dict[str, object]:
+    """An AI timeout; `ending` is `open`, `recovered` or the exchange's outcome."""
+    return {
+        "kind": "timeout",
+        "trace_id": record.exchange.trace_id,
+        "session_id": record.exchange.session_id or None,
+        "phase": record.phase,
+        "noticed": units.timestamp(record.noticed),
+        "deadline_s": record.deadline,
+        "detection_delay_s": record.delay,
+        "waiting_for": record.waiting_for or None,
+        "ending": record.ending,
+    }
+
+
+def calls(record: Calls) -> dict[str, object]:
+    """All calls of one method that are no exchange."""
+    return {
+        "kind": "calls",
+        "method": record.method,
+        "count": record.durations.count,
+        "errors": record.errors,
+        "p50_s": record.durations.percentile(0.5),
+        "max_s": record.durations.largest,
+    }
+
+
+def span(record: Span) -> dict[str, object]:
+    """One span of a waterfall."""
+    return {
+        "kind": "span",
+        "trace_id": record.trace_id,
+        "span_id": record.span_id,
+        "parent_id": record.parent_id or None,
+        "name": record.name,
+        "start": units.timestamp(record.start),
+        "duration_s": record.seconds,
+        "error": record.error,
+        "attributes": {name: _value(value) for name, value in record.attributes.items()},
+    }
+
+
+def server(event: LogEvent) -> dict[str, object]:
+    """The server came or went."""
+    return {"kind": "server", "event": event.name, "time": units.timestamp(event.time)}
+
+
+def totals(record: Totals, open_exchanges: int, troubles: Troubles, paths: list[Path]) -> dict[str, object]:
+    """Counts over everything that was read, and what could not be."""
+    return {
+        "kind": "totals",
+        "outcomes": dict(record.outcomes),
+        "open": open_exchanges,
+        "sessions": record.sessions,
+        "sessions_ended": record.sessions_ended,
+        "timeouts": record.timeouts,
+        "spans": record.spans,
+        "first_chunk_p50_s": record.first_chunks.percentile(0.5) if record.first_chunks.count else None,
+        "duration_p50_s": record.durations.percentile(0.5) if record.durations.count else None,
+        "skipped_lines": troubles.skipped,
+        "half_written": troubles.half_written,
+        "unreadable": troubles.unreadable,
+        "files": [str(path) for path in paths],
+    }
+
+
+def _value(value: Value) -> object:
+    if isinstance(value, tuple):
+        return [_value(member) for member in value]
+    # JSON has no NaN and no infinity.
+    return value if not isinstance(value, float) or math.isfinite(value) else str(value)

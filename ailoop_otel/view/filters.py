@@ -1,0 +1,70 @@
+"""What the reader of the telemetry wants to see."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from ailoop_otel import names
+from ailoop_otel.settings import Settings
+
+OPEN: Final = "open"
+OUTCOMES: Final = (*(outcome.name for outcome in names.OUTCOMES), OPEN)
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_PIECE: Final = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+
+
+class Refusal(Exception):
+    """What was asked for cannot be shown; its text is one line that names the mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which records are shown: `since` in nanoseconds since 1970, `limit` the most rows of one table."""
+
+    session: str = ""
+    outcome: str = ""
+    errors: bool = False
+    since: int = 0
+    limit: int = 50
+
+    def __post_init__(self) -> None:
+        if self.outcome and self.outcome not in OUTCOMES:
+            raise Refusal(f"there is no outcome {self.outcome!r}: take one of {', '.join(OUTCOMES)}")
+        if self.limit < 1:
+            raise Refusal(f"--limit {self.limit} shows nothing: take 1 or more")
+
+    def has_session(self, session_id: str) -> bool:
+        """Whether a session is wanted, by the beginning of its id or by the `head…tail` that a table shows."""
+        head, _, tail = self.session.partition("…")
+        return session_id.startswith(head) and session_id.endswith(tail)
+
+    def has_outcome(self, outcome: str, *, failed: bool) -> bool:
+        """Whether an exchange that ended like this is wanted."""
+        return (not self.outcome or outcome == self.outcome) and (failed or not self.errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for; an empty directory means the one that the settings name."""
+
+    directory: str = ""
+    filters: Filters = field(default_factory=Filters)
+    trace: str = ""
+    waterfalls: int = 1
+    json: bool = False
+
+    @property
+    def place(self) -> Path:
+        """Where the files are."""
+        return Path(self.directory or Settings.from_environment().directory)
+
+
+def seconds(text: str) -> float:
+    """Read a time span such as `90s`, `10m` or `1h30m`."""
+    pieces = _PIECE.findall(text.strip().lower())
+    if not pieces or "".join(map("".join, pieces)) != text.strip().lower():
+        raise Refusal(f"--since {text!r} is no time span: write 90s, 10m, 1h30m or 2d")
+    return sum(float(number) * _SECONDS[unit] for number, unit in pieces)

@@ -1,0 +1,144 @@
+"""Sessions, exchanges, AI timeouts and calls as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ailoop_otel.view import theme, units
+from ailoop_otel.view.exchanges import Calls, Exchange, Session, Timeout
+from ailoop_otel.view.theme import Look
+
+_NARROW_BAR: Final = 5
+_WIDE_BAR: Final = 24
+
+
+def sessions(rows: Sequence[Session], total: int, look: Look, short: dict[str, str]) -> RenderableType:
+    """One row per session, newest last."""
+    table = _table(look, ("Session", "Started", "State"), ("Lasted", "Turns", "Errors"))
+    for row in rows:
+        lasted = units.duration(row.seconds) if row.started else units.NOTHING
+        table.add_row(
+            short.get(row.session_id, row.session_id),
+            look.clock(row.started),
+            _state(row, look),
+            lasted if row.ended or not row.started else f"> {lasted}",
+            units.count(row.turns),
+            _errors(row.errors),
+        )
+    return _section("Sessions", _shown(len(rows), total), table)
+
+
+def exchanges(rows: Sequence[Exchange], total: int, look: Look, short: dict[str, str]) -> RenderableType:
+    """One row per exchange, newest last; the bar shows who was slow, and whether before or after the first chunk."""
+    table = _table(
+        look,
+        ("Time", "Session", "Outcome"),
+        ("First", "Took", "", "Chunks", "Max gap" if look.wide else "Gap", "Trace"),
+        flexible=2,
+    )
+    table.columns[5].justify = "left"
+    longest = max((row.seconds for row in rows), default=0.0)
+    width = _WIDE_BAR if look.wide else 0 if look.day else _NARROW_BAR
+    for row in rows:
+        took = units.duration(row.seconds)
+        table.add_row(
+            look.clock(row.start),
+            short.get(row.session_id, row.session_id or units.NOTHING),
+            look.exchange(row),
+            units.duration(row.first_chunk),
+            f"> {took}" if row.open else took,
+            _bar(row, longest, width, look),
+            units.count(row.chunks),
+            units.duration(row.max_gap),
+            row.trace_id[:8],
+        )
+    legend = Text("   ", theme.QUIET)
+    legend.append(f"{look.signs.wait * 2} until the first chunk  {look.signs.stream * 2} after it", theme.QUIET)
+    return _section("Exchanges", _shown(len(rows), total), table, legend)
+
+
+def timeouts(rows: Sequence[Timeout], total: int, look: Look, short: dict[str, str]) -> RenderableType:
+    """One row per AI timeout, newest last."""
+    table = _table(look, ("Time", "Session", "Phase", "Waits on", "Became"), ("Limit", "Noticed", "Trace"), flexible=4)
+    for row in rows:
+        table.add_row(
+            look.clock(row.noticed),
+            short.get(row.exchange.session_id, row.exchange.session_id or units.NOTHING),
+            row.phase or units.NOTHING,
+            row.waiting_for or units.NOTHING,
+            look.ending(row),
+            units.span_of_time(row.deadline),
+            units.NOTHING if row.delay is None else f"+{units.duration(row.delay)}",
+            row.exchange.trace_id[:8],
+        )
+    return _section("AI timeouts", _shown(len(rows), total), table)
+
+
+def calls(rows: Sequence[Calls], look: Look) -> RenderableType:
+    """One row per method of all calls that are no exchange."""
+    table = _table(look, ("Method",), ("Calls", "Errors", "p50", "Max"))
+    for row in sorted(rows, key=lambda calls: (-calls.durations.count, calls.method)):
+        table.add_row(
+            row.method,
+            units.count(row.durations.count),
+            _errors(row.errors),
+            units.duration(row.durations.percentile(0.5)),
+            units.duration(row.durations.largest),
+        )
+    return _section("Other calls", "", table)
+
+
+def _table(look: Look, left: Sequence[str], right: Sequence[str], flexible: int = 0) -> Table:
+    # Rich takes missing room from columns that may wrap; the cells of the flexible one are cut all the same.
+    table = Table(
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 2 if look.wide else 0, 0, 0),
+        header_style=theme.QUIET,
+    )
+    for position, name in enumerate(left):
+        table.add_column(name, no_wrap=position != flexible)
+    for name in right:
+        table.add_column(name, no_wrap=True, justify="right")
+    return table
+
+
+def _section(title: str, shown: str, table: Table, legend: Text | None = None) -> RenderableType:
+    heading = Text(title, theme.HEADING)
+    heading.append(f"  {shown}" if shown else "", theme.QUIET)
+    heading.append_text(legend or Text())
+    return Group(heading, table)
+
+
+def _shown(shown: int, total: int) -> str:
+    return f"{total:,}" if shown >= total else f"the newest {shown:,} of {total:,}"
+
+
+def _errors(number: int) -> Text:
+    return Text(units.count(number), theme.BAD if number else "")
+
+
+def _state(session: Session, look: Look) -> Text:
+    if session.ended:
+        text = Text(f"{look.signs.off} ended", theme.QUIET)
+        text.append(f" {look.signs.dot} {session.end_reason}" if session.end_reason else "", "not dim")
+    else:
+        text = Text(f"{look.signs.on} open", theme.LIVE)
+    if session.resumed:
+        text.append(f" {look.signs.again}" if look.signs.plain else f" {look.signs.again} resumed", theme.UNSURE)
+    return text
+
+
+def _bar(exchange: Exchange, longest: float, width: int, look: Look) -> Text:
+    cells = max(1, round(width * exchange.seconds / longest)) if longest else 0
+    share = 1.0 if exchange.first_chunk is None else exchange.first_chunk / (exchange.seconds or 1.0)
+    waited = min(cells, round(cells * share))
+    style = theme.style(exchange.outcome)
+    return Text(look.signs.wait * waited + look.signs.stream * (cells - waited), style)

@@ -1,0 +1,109 @@
+"""Colours and signs; every sign has a plain form for terminals that cannot write it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+from ailoop_otel.view import units
+from ailoop_otel.view.exchanges import Exchange, Timeout
+from ailoop_otel.view.filters import OPEN
+
+WIDE: Final = 110
+HEADING: Final = "bold"
+QUIET: Final = "dim"
+BAD: Final = "red"
+GOOD: Final = "green"
+UNSURE: Final = "yellow"
+LIVE: Final = "cyan"
+
+_OUTCOMES: Final = {
+    "ok": ("✓", "+", GOOD),
+    "ai_timeout": ("◷", "!", "bold red"),
+    "ai_error": ("✗", "x", BAD),
+    "server_error": ("✗", "x", BAD),
+    "protocol_error": ("✗", "x", "magenta"),
+    "no_answer": ("∅", "0", BAD),
+    "cut": ("╌", "~", UNSURE),
+    "cancelled": ("⊘", "-", UNSURE),
+    "disconnected": ("⇥", ">", UNSURE),
+    OPEN: ("◌", "?", LIVE),
+    "recovered": ("✓", "+", GOOD),
+}
+_OTHER: Final = ("✗", "x", BAD)
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """The signs that a terminal can show."""
+
+    wait: str = "─"
+    stream: str = "━"
+    left: str = "╺"
+    right: str = "╸"
+    branch: str = "├─ "
+    last: str = "└─ "
+    trunk: str = "│  "
+    on: str = "●"
+    off: str = "○"
+    again: str = "↻"
+    error: str = "✗"
+    dot: str = "·"
+    plain: bool = False
+
+
+PLAIN: Final = Signs(
+    "-", "=", "=", "=", "|- ", "`- ", "|  ", "*", "o", "resumed", "x", "-", plain=True
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a drawing needs to know: the console, its signs, the zone of its times, and whether they name the day."""
+
+    console: Console
+    signs: Signs
+    zone: tzinfo | None
+    day: bool
+
+    @property
+    def wide(self) -> bool:
+        """Whether there is room for what is merely good to know."""
+        return self.console.width >= WIDE
+
+    def clock(self, nanoseconds: int) -> str:
+        """A time of day."""
+        return units.clock(nanoseconds, self.zone, day=self.day)
+
+    def outcome(self, outcome: str, label: str = "") -> Text:
+        """An outcome with its sign, in its colour."""
+        sign, plain, style = _OUTCOMES.get(outcome, _OTHER)
+        text = f"{plain if self.signs.plain else sign} {label or outcome}"
+        return Text(text, style, no_wrap=True, overflow="ellipsis")
+
+    def ending(self, late: Timeout) -> Text:
+        """What became of an AI timeout."""
+        return self.outcome(late.ending, "still open" if late.ending == OPEN else "")
+
+    def exchange(self, exchange: Exchange) -> Text:
+        """An exchange's outcome, with the error where that says more."""
+        text = self.outcome(exchange.outcome)
+        if exchange.error_type not in ("", exchange.outcome):
+            text.append(f" {self.signs.dot} {exchange.error_type}", "default")
+        return text
+
+
+def style(outcome: str) -> str:
+    """The colour of an outcome."""
+    return _OUTCOMES.get(outcome, _OTHER)[2]
+
+
+def look(console: Console, zone: tzinfo | None, times: Iterable[int]) -> Look:
+    """How to draw on a console; times name the day unless all of these are of one."""
+    days = {units.moment(time, zone).date() for time in times if time}
+    return Look(console, PLAIN if console.options.ascii_only else Signs(), zone, day=len(days) > 1)
