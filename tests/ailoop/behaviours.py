@@ -228,8 +228,7 @@ class Garbage(Say):
 
 Behaviour = Say
 _VERBS: dict[str, type[Behaviour]] = {
-    kind.verb: kind
-    for kind in (Say, Empty, Structured, CallTool, Hang, Stall, Cut, Drop, Fail, ErrorEvent, Garbage)
+    kind.verb: kind for kind in (Say, Empty, Structured, CallTool, Hang, Stall, Cut, Drop, Fail, ErrorEvent, Garbage)
 }
 
 

@@ -46,9 +46,7 @@ def _asked_for(messages: list[dict[str, Any]]) -> Behaviour | None:
         return None
     # Only the earlier generation sends no system prompt: those are the turns *before* the one to answer.
     history_only = messages[0].get("role") != "system"
-    directives = [
-        each for each in find_directives(_text(messages[last_user])) if each.for_next == history_only
-    ]
+    directives = [each for each in find_directives(_text(messages[last_user])) if each.for_next == history_only]
     if history_only:
         return behaviour_of(directives[0]) if directives else None
     rounds = sum(each.get("role") == "assistant" for each in messages[last_user + 1 :])

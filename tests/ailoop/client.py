@@ -8,7 +8,7 @@
         reply = await client.call("echo", {"message": "hi"})    the whole JSON-RPC reply, error or not
         await client.raw("{broken")                             any text or bytes
         await client.frame(3)                                   the third frame of all, waited for
-        client.frames                                           all frames received, oldest first
+        client.frames, client.sent                              all frames received and sent, oldest first
         client.drop()                                           the TCP connection goes, without a close frame
 
 A message goes to the latest session of this client unless `session=` names one; `id=None` sends it without
@@ -43,6 +43,7 @@ class Client:
         self.dialect = dialect
         self.session: str | None = None
         self.frames: list[Frame] = []
+        self.sent: list[Frame] = []
         self.exchanges: list[Exchange] = []
         self._replies: dict[str, tuple[int, asyncio.Future[dict[str, Any]]]] = {}
         self._number = 0
@@ -80,9 +81,7 @@ class Client:
         """Send a chat message and wait for its completion."""
         return await (await self.send(message, **options)).done(timeout)
 
-    async def call(
-        self, method: str, params: Any = None, *, id: Any = _NEXT, timeout: float = 10.0
-    ) -> dict[str, Any]:
+    async def call(self, method: str, params: Any = None, *, id: Any = _NEXT, timeout: float = 10.0) -> dict[str, Any]:
         """Call a method and return the whole reply."""
         id = self._id(id)
         reply: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
@@ -96,6 +95,7 @@ class Client:
 
     async def raw(self, message: str | bytes) -> None:
         """Send a frame as it is: text or binary."""
+        self.sent.append(_stamped(message))
         await self.socket.send(message)
 
     async def frame(self, count: int, timeout: float = 5.0) -> Frame:
@@ -134,14 +134,12 @@ class Client:
     async def _request(self, method: str, params: Any, id: Any, *, with_id: bool) -> None:
         self._sequence += 1
         message = {"jsonrpc": "2.0"} | ({"id": id} if with_id else {}) | {"method": method, "params": params}
-        await self.socket.send(json.dumps(message))
+        await self.raw(json.dumps(message))
 
     async def _read(self) -> None:
         with suppress(ConnectionClosed):
             async for text in self.socket:
-                frame = Frame(
-                    text if isinstance(text, str) else text.decode(), time.perf_counter(), time.time()
-                )
+                frame = _stamped(text)
                 async with self._arrived:
                     self.frames.append(frame)
                     self._arrived.notify_all()
@@ -171,6 +169,11 @@ class Client:
         for each in self.exchanges:
             if each.id is None and each.sequence < sequence and not each.completed:
                 each.end()
+
+
+def _stamped(text: str | bytes) -> Frame:
+    at, wall = time.perf_counter(), time.time()
+    return Frame(text if isinstance(text, str) else text.decode(errors="replace"), at, wall)
 
 
 @asynccontextmanager

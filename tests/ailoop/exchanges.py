@@ -67,9 +67,7 @@ class Exchange:
     def text(self) -> str:
         """The answer's text as it was streamed."""
         if self.dialect == STATELESS:
-            return next(
-                (each.params["content"] for each in reversed(self.frames) if each.method in _STREAMS), ""
-            )
+            return next((each.params["content"] for each in reversed(self.frames) if each.method in _STREAMS), "")
         return "".join(each.params["chunk"] for each in self.frames if _is_delta(each))
 
     @property
@@ -127,9 +125,7 @@ class Exchange:
         if self.dialect != STATELESS and frame.session not in (None, self.session):
             return False
         self.frames.append(frame)
-        if self.dialect != STATELESS and (
-            frame.params.get("isFinal") or frame.params.get("status") in (2, 3)
-        ):
+        if self.dialect != STATELESS and (frame.params.get("isFinal") or frame.params.get("status") in (2, 3)):
             self._complete(frame)
         return True
 

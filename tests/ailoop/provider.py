@@ -68,9 +68,7 @@ class Provider:
         handler = type("BoundConnection", (Connection,), {"desk": self})
         self._server = _Server((LOOPBACK, port), handler)
         self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="provider", daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="provider", daemon=True)
 
     def __enter__(self) -> Provider:
         self._thread.start()
