@@ -1,0 +1,83 @@
+"""Keeps a collector that does not answer from filling the server's log.
+
+The SDK says a line for every try of every signal, some with a traceback. Here its exporters have one voice
+together: one line a minute, from this package, that says what to look at.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from ailoop_otel.guard import warn
+
+_INTERVAL: Final = 60.0  # seconds
+_LONGEST: Final = 300  # characters
+# Who speaks of exports that fail. A filter sees only what is logged to its own logger, not to those below it.
+_VOICES: Final = (
+    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "opentelemetry.exporter.otlp.proto.http.metric_exporter",
+    "opentelemetry.exporter.otlp.proto.http._log_exporter",
+    "opentelemetry.exporter.otlp.proto.grpc.exporter",
+    "opentelemetry.exporter.otlp.json.file.trace_exporter",
+    "opentelemetry.exporter.otlp.json.file.metric_exporter",
+    "opentelemetry.exporter.otlp.json.file._log_exporter",
+    "opentelemetry.exporter.otlp.common.http",
+    "opentelemetry.sdk._shared_internal",
+    "opentelemetry.sdk.trace.export",
+    "opentelemetry.sdk._logs._internal.export",
+    "opentelemetry.sdk.metrics._internal",
+    "opentelemetry.sdk.metrics._internal.export",
+)
+
+
+class Complaints(logging.Filter):
+    """Lets one warning a minute out of all loggers it is on, in our own words; what is below a warning passes."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._turn = threading.Lock()
+        self._told_at = float("-inf")
+        self._loggers: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Stop a warning, and say it in one line if a minute has passed since the last."""
+        if record.levelno < logging.WARNING:
+            return True
+        # Only tried: who finds it taken is one of many with the same news.
+        if self._turn.acquire(blocking=False):
+            try:
+                self._tell(record)
+            finally:
+                self._turn.release()
+        return False
+
+    def install(self, modules: Iterable[str] = ()) -> None:
+        """Listen to the SDK's loggers and those of the `modules` of other exporters; no handler is touched."""
+        for name in (*_VOICES, *modules):
+            # The same filter twice on a logger is one filter.
+            logging.getLogger(name).addFilter(self)
+            self._loggers.add(name)
+
+    def remove(self) -> None:
+        """Let everybody speak for themselves again."""
+        while self._loggers:
+            logging.getLogger(self._loggers.pop()).removeFilter(self)
+
+    def _tell(self, record: logging.LogRecord) -> None:
+        now = self._clock()
+        if now - self._told_at < _INTERVAL:
+            return
+        self._told_at = now
+        said = " ".join(record.getMessage().split())[:_LONGEST]
+        warn(
+            f"telemetry is not getting through: {said} -- What cannot be delivered is dropped; the server is not "
+            "affected. Check that OTEL_EXPORTER_OTLP_ENDPOINT leads to a collector that runs."
+        )
+
+
+COMPLAINTS: Final = Complaints()

@@ -1,0 +1,61 @@
+"""Makes exporters by name; one that cannot be made is left out, with one line that says how to get it."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+from typing import Any, Final
+
+from opentelemetry.sdk.environment_variables import OTEL_EXPORTER_OTLP_PROTOCOL
+
+from ailoop_otel.export import choice
+from ailoop_otel.export.attempt import attempt, reason
+from ailoop_otel.export.signals import Signal
+from ailoop_otel.guard import Guard, warn
+from ailoop_otel.settings import Settings
+
+_FILES: Final = {
+    "traces": "RotatingSpanExporter",
+    "metrics": "RotatingMetricExporter",
+    "logs": "RotatingLogExporter",
+}
+_BY_PROTOCOL: Final = {choice.HTTP: "otlp_proto_http", choice.GRPC: "otlp_proto_grpc"}
+_PACKAGES: Final = {
+    "otlp_proto_http": "opentelemetry-exporter-otlp-proto-http",
+    "otlp_proto_grpc": "opentelemetry-exporter-otlp-proto-grpc",
+    "otlp_json_file": "opentelemetry-exporter-otlp-json-file",
+    "prometheus": "opentelemetry-exporter-prometheus",
+    "zipkin": "opentelemetry-exporter-zipkin",
+}
+
+
+def make(signal: Signal, name: str, settings: Settings, guard: Guard) -> Any | None:
+    """The exporter of a signal that `OTEL_*_EXPORTER` calls `name`, or None; its package is imported only now."""
+    found = _BY_PROTOCOL.get(choice.protocol(signal), "") if name == choice.OTLP else name
+    if not found:
+        warn(
+            f"OTLP over {choice.protocol(signal)!r} is not there for Python, so {signal.name} are not exported. "
+            f"To mend it, set {OTEL_EXPORTER_OTLP_PROTOCOL} to {choice.HTTP} or {choice.GRPC}."
+        )
+        return None
+
+    def explain(fault: Exception | None) -> str:
+        mend = "correct the OTEL_EXPORTER_* variables"
+        if isinstance(fault, ImportError | LookupError):
+            package = _PACKAGES.get(found)
+            mend = f"pip install {package}" if package else f"set {signal.exporter} to an exporter that is installed"
+        return f"{signal.name} are not exported to {name!r} ({reason(fault)}). To mend it, {mend}."
+
+    return attempt(lambda: _make(signal, found, settings), guard, explain)
+
+
+def _make(signal: Signal, name: str, settings: Settings) -> Any:
+    if name == choice.FILES:
+        # Without a look at the entry points of everything that is installed, which takes longer than the rest.
+        rotating = getattr(importlib.import_module("ailoop_otel.export.files"), _FILES[signal.name])
+        return rotating(settings.directory, settings.max_file, settings.max_total, settings.max_age)
+    found = tuple(entry_points(group=signal.group, name=name))
+    if not found:
+        known = sorted({point.name for point in entry_points(group=signal.group)})
+        raise LookupError(f"no such exporter is installed, only {', '.join(known) or 'none'}")
+    return found[0].load()()

@@ -1,0 +1,165 @@
+"""OTLP JSON Lines files that rotate: what is recorded where nothing else is set up, no collector needed.
+
+The official exporters encode; the files they would append to for ever are ours. The SDK finds these classes by
+their entry point `ailoop_json_files`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import IO, Any, Final, cast
+
+from opentelemetry.exporter.otlp.json.file import FileMetricExporter, FileSpanExporter
+from opentelemetry.exporter.otlp.json.file._log_exporter import FileLogExporter
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk._logs.export import LogRecordExportResult
+from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExportResult
+
+from ailoop_otel.export.rotation import Bounds, RotatingFile
+from ailoop_otel.export.signals import LOGS, METRICS, TRACES, Signal
+from ailoop_otel.settings import Settings
+
+_MEGABYTE: Final = 1e6
+_HOUR: Final = 3600.0
+
+
+class _Lines:
+    """The stream that an official exporter writes its lines to, one call a line.
+
+    It remembers a failed write instead of raising: the exporter would log a traceback for every batch.
+    """
+
+    closed: Final = False
+
+    def __init__(self, file: RotatingFile) -> None:
+        self.file = file
+        self.failed = False
+        self.pid = os.getpid()
+        # A new one in a forked child: the parent's may have been held at that moment.
+        self.lock = threading.Lock()
+
+    def write(self, line: str) -> int:
+        """Append a line that ends with a line break."""
+        if not self.file.write(line.encode()):
+            self.failed = True
+        return len(line)
+
+    def flush(self) -> None:
+        """Nothing waits: every line went to the kernel at once."""
+
+
+class _Rotating:
+    """What the three exporters have in common."""
+
+    _lines: _Lines
+
+    def _open(
+        self,
+        signal: Signal,
+        directory: str | None,
+        max_file: float | None,
+        max_total: float | None,
+        max_age: float | None,
+        clock: Callable[[], float],
+    ) -> None:
+        settings = Settings.from_environment()
+        bounds = Bounds(
+            settings.directory if directory is None else directory,
+            (settings.max_file if max_file is None else max_file) * _MEGABYTE,
+            (settings.max_total if max_total is None else max_total) * _MEGABYTE,
+            (settings.max_age if max_age is None else max_age) * _HOUR,
+        )
+        self._lines = _Lines(RotatingFile(signal.name, bounds, clock))
+        self._attach()
+
+    def _attach(self) -> None:
+        super().__init__(stream=cast("IO[str]", self._lines))  # type: ignore[call-arg]
+
+    def _exported(self, export: Callable[[Any], Any], batch: object) -> bool:
+        """Whether the official exporter could encode the batch and the file took its line."""
+        if self._lines.pid != os.getpid():
+            # Forked: the official exporter's lock may be held by a thread that did not come along.
+            self._lines = _Lines(self._lines.file)
+            self._attach()
+        with self._lines.lock:
+            self._lines.failed = False
+            return export(batch).name == "SUCCESS" and not self._lines.failed
+
+
+class RotatingSpanExporter(_Rotating, FileSpanExporter):
+    """Writes spans; sizes in megabytes, age in hours, each from the settings where it is not given."""
+
+    def __init__(
+        self,
+        directory: str | None = None,
+        max_file: float | None = None,
+        max_total: float | None = None,
+        max_age: float | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._open(TRACES, directory, max_file, max_total, max_age, clock)
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Write a batch as one line; FAILURE when nothing was written."""
+        return SpanExportResult.SUCCESS if self._exported(super().export, spans) else SpanExportResult.FAILURE
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        """Close the file."""
+        super().shutdown(timeout_millis, **kwargs)
+        self._lines.file.close()
+
+
+class RotatingMetricExporter(_Rotating, FileMetricExporter):
+    """Writes metrics; sizes in megabytes, age in hours, each from the settings where it is not given.
+
+    The official exporter honours `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`.
+    """
+
+    def __init__(
+        self,
+        directory: str | None = None,
+        max_file: float | None = None,
+        max_total: float | None = None,
+        max_age: float | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._open(METRICS, directory, max_file, max_total, max_age, clock)
+
+    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
+        """Write a collection as one line; FAILURE when nothing was written."""
+        written = self._exported(super().export, metrics_data)
+        return MetricExportResult.SUCCESS if written else MetricExportResult.FAILURE
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        """Close the file."""
+        super().shutdown(timeout_millis, **kwargs)
+        self._lines.file.close()
+
+
+class RotatingLogExporter(_Rotating, FileLogExporter):
+    """Writes log records; sizes in megabytes, age in hours, each from the settings where it is not given."""
+
+    def __init__(
+        self,
+        directory: str | None = None,
+        max_file: float | None = None,
+        max_total: float | None = None,
+        max_age: float | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._open(LOGS, directory, max_file, max_total, max_age, clock)
+
+    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
+        """Write a batch as one line; FAILURE when nothing was written."""
+        written = self._exported(super().export, batch)
+        return LogRecordExportResult.SUCCESS if written else LogRecordExportResult.FAILURE
+
+    def shutdown(self) -> None:
+        """Close the file."""
+        super().shutdown()
+        self._lines.file.close()

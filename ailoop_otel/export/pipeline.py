@@ -1,0 +1,175 @@
+"""The way out for telemetry: made when the application starts, flushed and shut down in bounded time."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE, OTEL_SDK_DISABLED
+from opentelemetry.sdk.resources import Resource
+
+from ailoop_otel.export import choice, declared, exporters, providers
+from ailoop_otel.export.attempt import attempt, reason
+from ailoop_otel.export.complaints import COMPLAINTS
+from ailoop_otel.export.errand import Errand
+from ailoop_otel.export.resource import resource
+from ailoop_otel.export.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
+from ailoop_otel.export.tally import Tally
+from ailoop_otel.guard import Guard
+from ailoop_otel.settings import Settings, environment, is_true
+
+PATIENCE: Final = 3.0  # seconds
+# What is left for the end when a flush has used up the patience already.
+_LAST_MOMENT: Final = 0.1  # seconds
+
+
+@dataclass(frozen=True)
+class Part:
+    """One signal's provider, whose it is, where it sends to, and the accounts of its exporters."""
+
+    signal: Signal
+    provider: Any
+    is_ours: bool
+    where: str
+    tallies: Sequence[Tally] = ()
+
+
+class Pipeline:
+    """The three providers, and how to empty them in time.
+
+    Providers that were set before are used and flushed; those that we made are ours to shut down as well.
+    """
+
+    def __init__(self, parts: Sequence[Part], guard: Guard) -> None:
+        by_signal = {part.signal: part for part in parts}
+        self.tracer_provider = by_signal[TRACES].provider
+        self.meter_provider = by_signal[METRICS].provider
+        self.logger_provider = by_signal[LOGS].provider
+        self._parts = parts
+        self._ended = False
+        self._errands = [
+            (part, Errand(f"ailoop-otel-flush-{part.signal.name}", guard))
+            for part in parts
+            if hasattr(part.provider, "force_flush")
+        ]
+        if any(part.is_ours for part in parts):
+            # Under uvicorn this runs after SIGINT and a normal end, but not after SIGTERM: whoever holds the
+            # pipeline flushes at the end of the ASGI lifespan.
+            atexit.register(self.shutdown)
+
+    @classmethod
+    def start(cls, settings: Settings, guard: Guard) -> Pipeline:
+        """Set up what the environment says; where that fails, one clear line and a provider without exporter."""
+        if is_true(environment(OTEL_SDK_DISABLED)):
+            return cls([_nowhere(signal, f"as {OTEL_SDK_DISABLED} is set") for signal in SIGNALS], guard)
+        found = {signal: _existing(signal, guard) for signal in SIGNALS}
+        path = environment(OTEL_CONFIG_FILE)
+        if path and not any(found.values()):
+            COMPLAINTS.install()
+            if declared.configure(path, guard):
+                return cls([_declared(signal, path, guard) for signal in SIGNALS], guard)
+            found = {signal: _existing(signal, guard) for signal in SIGNALS}
+        if not all(found.values()):
+            COMPLAINTS.install()
+        shared = resource()
+        return cls([part or _make(signal, shared, settings, guard) for signal, part in found.items()], guard)
+
+    @property
+    def description(self) -> str:
+        """One line: where telemetry goes."""
+        places: dict[str, list[str]] = {}
+        for part in self._parts:
+            places.setdefault(part.where, []).append(part.signal.name)
+        return "; ".join(f"{' and '.join(signals)} to {where}" for where, signals in places.items())
+
+    def dropped(self) -> int:
+        """Spans that never got across: no place in the queue, refused by the exporter, or too late.
+
+        Only of providers that we made; exact whenever no span is being ended or exported at that moment.
+        """
+        return sum(tally.dropped for part in self._parts for tally in part.tallies)
+
+    def flush(self, timeout: float = PATIENCE) -> bool:
+        """Export all that waits, `timeout` seconds at most; says whether that was enough."""
+        for part, errand in self._errands:
+            # Behind one that hangs there is nothing to be had by asking again.
+            if not errand.busy:
+                errand.send(part.provider.force_flush)
+        return self._wait(timeout)
+
+    def shutdown(self, timeout: float = PATIENCE) -> bool:
+        """Flush, and end what is ours, `timeout` seconds at most; says whether that was enough.
+
+        A flush that has not come back yet has waited enough: then only a moment is left.
+        """
+        if self._ended:
+            return True
+        self._ended = True
+        atexit.unregister(self.shutdown)
+        patience = min(timeout, _LAST_MOMENT) if any(errand.busy for _, errand in self._errands) else timeout
+        for part, errand in self._errands:
+            errand.send(part.provider.shutdown if part.is_ours else part.provider.force_flush)
+            errand.end()
+        done = self._wait(patience)
+        for part in self._parts:
+            if part.is_ours:
+                providers.retire(part.provider)
+        if done:
+            # Otherwise an exporter is still at it, and has still something to say.
+            COMPLAINTS.remove()
+        return done
+
+    def _wait(self, timeout: float) -> bool:
+        # All signals run at once: one whose collector hangs does not use up the others' time.
+        deadline = time.monotonic() + timeout
+        return all([errand.wait(deadline - time.monotonic()) for _, errand in self._errands])
+
+
+def _nowhere(signal: Signal, why: str) -> Part:
+    return Part(signal, providers.no_op(signal), False, f"nowhere, {why}")
+
+
+def _existing(signal: Signal, guard: Guard) -> Part | None:
+    provider = attempt(
+        lambda: providers.existing(signal),
+        guard,
+        lambda fault: f"{signal.name}: OTEL_PYTHON_*_PROVIDER names none that works ({reason(fault)}); unset it.",
+    )
+    return None if provider is None else Part(signal, provider, False, "the provider that was there already")
+
+
+def _declared(signal: Signal, path: str, guard: Guard) -> Part:
+    part = _existing(signal, guard)
+    if part is None:
+        return _nowhere(signal, f"as {path} says")
+    return Part(signal, part.provider, True, f"where {path} says")
+
+
+def _make(signal: Signal, shared: Resource, settings: Settings, guard: Guard) -> Part:
+    working = {}
+    for name in choice.exporters(signal):
+        exporter = exporters.make(signal, name, settings, guard)
+        if exporter is not None:
+            working[name] = exporter
+    COMPLAINTS.install(type(exporter).__module__ for exporter in working.values())
+    made = attempt(
+        lambda: providers.make(signal, list(working.values()), shared),
+        guard,
+        lambda fault: f"{signal.name} are not recorded ({reason(fault)}). To mend it, correct the OTEL_* variables.",
+    )
+    if made is None:
+        return _nowhere(signal, "as OTEL_* cannot be used")
+    provider, tallies = made
+    providers.publish(signal, provider)
+    where = " and ".join(_where(signal, name, settings) for name in working) or "nowhere"
+    return Part(signal, provider, True, where, tallies)
+
+
+def _where(signal: Signal, name: str, settings: Settings) -> str:
+    if name == choice.FILES:
+        return f"OTLP JSON files in {os.path.abspath(settings.directory)}"
+    return choice.endpoint(signal) if name == choice.OTLP else name

@@ -1,0 +1,117 @@
+"""Which telemetry files may go: closed ones, the oldest first, and nothing that is not named like one."""
+
+from __future__ import annotations
+
+import calendar
+import os
+import re
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import psutil
+
+if sys.platform != "win32":
+    import fcntl
+
+STAMP: Final = "%Y%m%dT%H%M%SZ"
+_NAME: Final = re.compile(r"(?:traces|metrics|logs)-(\d{8}T\d{6}Z)-(\d{1,10})-\d{1,10}\.jsonl")
+# A process is told from a later one with the same pid by when it began. Names carry whole seconds, and what the
+# kernel says of a process's begin moves with the clock.
+_SLACK: Final = 60.0  # seconds
+
+
+@dataclass(frozen=True)
+class TelemetryFile:
+    """A file that an exporter wrote: opened and last written in seconds since the epoch, size in bytes."""
+
+    path: str
+    pid: int
+    opened: float
+    changed: float
+    size: int
+
+
+def telemetry_files(directory: str) -> list[TelemetryFile]:
+    """The telemetry files of a directory, the one that was written last at the end."""
+    files = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            match = _NAME.fullmatch(entry.name)
+            if match is None:
+                continue
+            # Gone since it was listed, or a name that holds no date.
+            with suppress(OSError, ValueError):
+                state = entry.stat(follow_symlinks=False)
+                opened = calendar.timegm(time.strptime(match[1], STAMP))
+                files.append(TelemetryFile(entry.path, int(match[2]), opened, state.st_mtime, state.st_size))
+    return sorted(files, key=lambda file: (file.changed, file.path))
+
+
+def prune(directory: str, max_total: float, max_age: float, now: float) -> None:
+    """Delete closed files beyond `max_total` bytes or `max_age` seconds; raises OSError if it cannot look."""
+    files = telemetry_files(directory)
+    total = sum(file.size for file in files)
+    for file in files:
+        if total <= max_total and now - file.changed <= max_age:
+            return
+        if _is_live(file):
+            continue
+        # What may not be deleted stays; the next one may do.
+        with suppress(OSError):
+            os.unlink(file.path)
+            total -= file.size
+
+
+def _is_live(file: TelemetryFile) -> bool:
+    """Whether somebody still writes to a file: its process runs, or its lock is held.
+
+    Neither is enough alone: containers that share a volume do not see each other's processes and all have the
+    same pid, and not every file system has locks.
+    """
+    if file.pid != os.getpid() and _is_running(file.pid, file.opened):
+        return True
+    return _is_locked(file.path)
+
+
+def _is_running(pid: int, since: float) -> bool:
+    try:
+        return psutil.Process(pid).create_time() <= since + _SLACK
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:
+        return True
+
+
+def _is_locked(path: str) -> bool:
+    if sys.platform == "win32":
+        return False  # Windows does not delete a file that is open
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # a file system without locks
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def lock(descriptor: int) -> None:
+    """Mark an open file as live, for as long as this process has it open."""
+    if sys.platform != "win32":
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def unlock(descriptor: int) -> None:
+    """Mark an open file as closed, also where a forked child still has it open."""
+    if sys.platform != "win32":
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)

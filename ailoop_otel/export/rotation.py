@@ -1,0 +1,150 @@
+"""A file of lines that is closed when it is big or old, in a directory that stays within its bounds."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from ailoop_otel.export import retention
+from ailoop_otel.export.trouble import Troubles
+
+# Telemetry names sessions, addresses and what failed when: nobody but the server's own user needs to read it.
+# A directory that is there already keeps the mode that its owner gave it.
+_DIRECTORY_MODE: Final = 0o700
+_FILE_MODE: Final = 0o600
+_FLAGS: Final = (
+    os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+)
+_LOOK_AFTER: Final = 60.0  # seconds between two looks at the directory's bounds
+# A quiet signal's file would be written to for ever, so it is closed at this part of the age that files may have.
+_PART_OF_AGE: Final = 1 / 10
+# All three signals have a file open, and those are not deleted.
+_PART_OF_TOTAL: Final = 1 / 4
+_TRIES: Final = 1000
+_TROUBLES: Final = Troubles()
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Where telemetry files are and how much of them there may be: bytes and seconds."""
+
+    directory: str
+    max_file: float
+    max_total: float
+    max_age: float
+
+
+class RotatingFile:
+    """Appends lines of one signal to `<signal>-<UTC time>-<pid>-<n>.jsonl`.
+
+    Not thread-safe; a forked child goes on in a file of its own. The directory is made at the first write.
+    """
+
+    def __init__(
+        self, signal: str, bounds: Bounds, clock: Callable[[], float] = time.time, troubles: Troubles = _TROUBLES
+    ) -> None:
+        self._signal = signal
+        self._directory = os.path.abspath(bounds.directory)
+        self._bounds = bounds
+        self._max_file = min(bounds.max_file, bounds.max_total * _PART_OF_TOTAL)
+        self._clock = clock
+        self._troubles = troubles
+        self._pid = os.getpid()
+        self._descriptor: int | None = None
+        self._path = ""
+        self._opened_at = 0.0
+        self._looked_at = float("-inf")
+        self._size = 0
+        self._number = 0
+
+    def write(self, line: bytes) -> bool:
+        """Append a whole line, or nothing at all and False; says what is wrong in one line, never raises."""
+        try:
+            self._append(self._ready(len(line)), line)
+        except OSError as fault:
+            self._troubles.tell(self._directory, fault)
+            return False
+        self._troubles.over(self._directory)
+        return True
+
+    def close(self) -> None:
+        """Close the file; the next write opens another."""
+        if self._descriptor is None:
+            return
+        descriptor, self._descriptor = self._descriptor, None
+        if self._pid == os.getpid():
+            retention.unlock(descriptor)
+        with suppress(OSError):
+            os.close(descriptor)
+
+    def _ready(self, size: int) -> int:
+        now = self._clock()
+        descriptor = self._descriptor
+        if descriptor is not None and self._is_done(now, size):
+            self.close()
+            descriptor = None
+        if descriptor is None:
+            descriptor = self._open(now)
+        if now - self._looked_at >= _LOOK_AFTER or now < self._looked_at:
+            self._looked_at = now
+            retention.prune(self._directory, self._bounds.max_total, self._bounds.max_age, now)
+        return descriptor
+
+    def _is_done(self, now: float, size: int) -> bool:
+        return (
+            self._pid != os.getpid()
+            or (self._size > 0 and self._size + size > self._max_file)
+            or now - self._opened_at > self._bounds.max_age * _PART_OF_AGE
+            or not self._is_there()
+        )
+
+    def _is_there(self) -> bool:
+        """Whether the path still leads to the open file: deleted or moved, it would swallow lines unseen."""
+        try:
+            return self._descriptor is not None and os.path.samestat(os.stat(self._path), os.fstat(self._descriptor))
+        except OSError:
+            return False
+
+    def _open(self, now: float) -> int:
+        os.makedirs(self._directory, _DIRECTORY_MODE, exist_ok=True)
+        self._pid = os.getpid()
+        stamp = time.strftime(retention.STAMP, time.gmtime(now))
+        for _ in range(_TRIES):
+            self._number += 1
+            self._path = f"{self._directory}/{self._signal}-{stamp}-{self._pid}-{self._number}.jsonl"
+            try:
+                descriptor = os.open(self._path, _FLAGS, _FILE_MODE)
+            except FileExistsError:
+                continue  # another exporter of this process
+            retention.lock(descriptor)
+            self._descriptor = descriptor
+            self._size = 0
+            self._opened_at = now
+            self._looked_at = float("-inf")
+            return descriptor
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), self._path)
+
+    def _append(self, descriptor: int, line: bytes) -> None:
+        rest = memoryview(line)
+        try:
+            while rest:
+                written = os.write(descriptor, rest)
+                if not written:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                rest = rest[written:]
+        except OSError:
+            self._take_back(descriptor)
+            raise
+        self._size += len(line)
+
+    def _take_back(self, descriptor: int) -> None:
+        """Cut off what was written of a line; where that fails, the half line stays the file's last."""
+        try:
+            os.ftruncate(descriptor, self._size)
+        except OSError:
+            self.close()
