@@ -8,13 +8,16 @@ from typing import Final
 from opentelemetry.trace import Span, Status, StatusCode
 
 from ailoop_otel import names
-from ailoop_otel.dialects import Dialect
+from ailoop_otel.dialects import DIALECTS, Dialect
 from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes, Telemetry, context_of
 
 FIRST_CHUNK: Final = "first_chunk"
 STALL: Final = "stall"
 TOTAL: Final = "total"
 UNKNOWN: Final = "unknown"
+# No frame begins like this.
+NO_FRAME: Final = "\0"
+_UNKNOWN_FORM: Final = DIALECTS[0]
 AI_TIMEOUT: Final = "ai_timeout"
 # No cumulative frame without text is longer.
 _EMPTY_BELOW: Final = 400
@@ -50,9 +53,9 @@ class Exchange:
 
     __slots__ = (
         "__weakref__", "answer_size", "answered", "chunks", "code", "command", "context", "correlation", "cut",
-        "dialect", "ended", "error_type", "failed", "first", "frame_size", "home", "last", "left", "max_gap",
-        "message_size", "offset", "plain", "raised", "received", "repeated", "session_id", "span", "stopped",
-        "stream_size", "telemetry", "timeouts", "turn", "waiting_for", "whole",
+        "dialect", "ended", "error_type", "failed", "first", "form", "frame_size", "head", "home", "last",
+        "left", "max_gap", "message_size", "offset", "plain", "raised", "received", "repeated", "session_id",
+        "span", "stopped", "stream_size", "telemetry", "timeouts", "turn", "waiting_for", "whole",
     )  # fmt: skip
 
     def __init__(self, telemetry: Telemetry, span: Span, received: int, offset: int, message_size: int) -> None:
@@ -64,6 +67,8 @@ class Exchange:
         self.message_size = message_size
         self.session_id: str | None = None
         self.dialect = UNKNOWN
+        self.form: Dialect = _UNKNOWN_FORM
+        self.head = NO_FRAME  # how a cumulative chunk begins, while the exchange is open
         self.correlation = "context"
         self.turn = 0
         self.first = 0
@@ -92,6 +97,13 @@ class Exchange:
         self.home: set[Exchange] | None = None  # the open exchanges of its connection
         telemetry.exchange_active.add(1)
 
+    def speaks(self, dialect: Dialect) -> None:
+        """The dialect of the frames that answer it."""
+        self.dialect = dialect.name
+        self.form = dialect
+        if dialect.cumulative and not self.ended:
+            self.head = dialect.chunk_head
+
     # --- What the wire saw ---------------------------------------------------------------------------------
     def chunk(self, now: int, size: int) -> None:
         """A frame with new text was handed to the socket; `size` is the frame's length in characters."""
@@ -105,10 +117,10 @@ class Exchange:
         self.chunks += 1
         self.stream_size += size
 
-    def update(self, now: int, frame: str, dialect: Dialect) -> bool:
-        """A frame with all text so far was handed to the socket; returns whether it was the first with text.
+    def update(self, now: int, frame: str) -> bool:
+        """A frame that begins with `head` was handed to the socket; returns whether it was the first with text.
 
-        This is the hottest code of the package.
+        Such a frame holds all text so far. This is the hottest code of the package.
         """
         size = len(frame)
         self.stream_size += size
@@ -117,9 +129,9 @@ class Exchange:
                 self.repeated = True
                 return False
             # Shorter than the one before: another model call began with an empty buffer.
-            self.plain = frame.endswith(dialect.plain_tail)
+            self.plain = frame.endswith(self.form.plain_tail)
         self.frame_size = size
-        if size < _EMPTY_BELOW and frame.startswith(dialect.chunk_empty):
+        if size < _EMPTY_BELOW and frame.startswith(self.form.chunk_empty):
             return False
         self.repeated = False
         self.chunks += 1
@@ -127,7 +139,7 @@ class Exchange:
         self.last = now
         if self.chunks == 1:
             self.first = now
-            self.plain = frame.endswith(dialect.plain_tail)
+            self.plain = frame.endswith(self.form.plain_tail)
             return True
         if gap > self.max_gap:
             self.max_gap = gap
@@ -198,6 +210,7 @@ class Exchange:
         """End it as a plain call: nobody knows what this server's frames mean."""
         if not self.ended:
             self.ended = True
+            self.head = NO_FRAME
             self.telemetry.exchange_active.add(-1)
             self.span.end(max(now, self.received + SHORTEST) + self.offset)
 
@@ -207,6 +220,7 @@ class Exchange:
         if self.ended:
             return None
         self.ended = True
+        self.head = NO_FRAME
         telemetry = self.telemetry
         outcome = self.outcome()
         error = None if outcome == "ok" else self._error(outcome)

@@ -165,7 +165,7 @@ METRIC_EXCHANGE_DURATION: Final = Metric(
     "ailoop.exchange.duration", "s", "Message received until its answer was complete; its count is the "
     "number of exchanges.", "histogram", _BY_OUTCOME, _SECONDS,
 )  # fmt: skip
-METRIC_EXCHANGE_ACTIVE: Final = Metric("ailoop.exchange.active", "{exchange}", "Exchanges open now.", "updowncounter")
+METRIC_EXCHANGE_ACTIVE: Final = Metric("ailoop.exchange.active", "{exchange}", "Exchanges open now.", "up_down_counter")
 METRIC_EXCHANGE_SILENT: Final = Metric(
     "ailoop.exchange.silent", "{exchange}", "Exchanges whose AI has been silent beyond half its deadline, now.",
     "observable_gauge",
@@ -183,11 +183,11 @@ METRIC_REPORT_DELAY: Final = Metric(
     "histogram", (DIALECT, TIMEOUT_PHASE), _DELAYS,
 )  # fmt: skip
 METRIC_SESSION_ACTIVE: Final = Metric(
-    "ailoop.session.active", "{session}", "Sessions that a connection uses now.", "updowncounter"
+    "ailoop.session.active", "{session}", "Sessions that a connection uses now.", "up_down_counter"
 )
 METRIC_SESSION_RETAINED: Final = Metric(
     "ailoop.session.retained", "{session}", "Sessions that were left and never stopped: the server keeps them "
-    "in memory.", "updowncounter",
+    "in memory.", "up_down_counter",
 )  # fmt: skip
 METRIC_SESSION_DURATION: Final = Metric(
     "ailoop.session.duration", "s", "A session's life.", "histogram", (SESSION_END_REASON,), _LIFETIMES
@@ -201,7 +201,7 @@ METRIC_SESSION_TURNS: Final = Metric(
     _COUNTS,
 )
 METRIC_CONNECTION_ACTIVE: Final = Metric(
-    "ailoop.connection.active", "{connection}", "WebSockets open now.", "updowncounter"
+    "ailoop.connection.active", "{connection}", "WebSockets open now.", "up_down_counter"
 )
 METRIC_CONNECTION_DURATION: Final = Metric(
     "ailoop.connection.duration", "s", "A WebSocket's life.", "histogram", (), _LIFETIMES
@@ -211,7 +211,7 @@ METRIC_RPC_DURATION: Final = Metric(
     "histogram", (RPC_SYSTEM, RPC_METHOD, RPC_STATUS, ERROR_TYPE), _SECONDS,
 )  # fmt: skip
 METRIC_MEMORY_USAGE: Final = Metric(
-    "process.memory.usage", "By", "Resident memory of the server's process.", "observable_updowncounter"
+    "process.memory.usage", "By", "Resident memory of the server's process.", "observable_up_down_counter"
 )
 METRIC_MEMORY_PEAK: Final = Metric(
     "ailoop.process.memory.peak", "By", "The most resident memory the process ever had.", "observable_gauge"
@@ -223,7 +223,7 @@ METRIC_DESCRIPTORS: Final = Metric(
     "process.open_file_descriptor.count",
     "{file_descriptor}",
     "Open file descriptors.",
-    "observable_updowncounter",
+    "observable_up_down_counter",
 )
 METRIC_LOOP_LAG: Final = Metric(
     "ailoop.event_loop.lag", "s", "How late the event loop came to a timer of ours.", "histogram", (), _DELAYS

@@ -17,6 +17,11 @@ def is_ailoop(app: Any) -> bool:
     return any(type(route).__name__.endswith("WebSocketRoute") for route in getattr(app, "routes", ()))
 
 
+def scope_of(args: Any, kwargs: Any) -> Any:
+    """The scope that an application is called with; uvicorn calls it with nothing, to see if it is a factory."""
+    return args[0] if args else kwargs.get("scope", {})
+
+
 def stack_targets(guard: Guard, middleware: Any) -> tuple[Target, ...]:
     """The framework's functions by which `middleware` gets to the head of AILoop's application, exactly once."""
 
@@ -34,19 +39,19 @@ def stack_targets(guard: Guard, middleware: Any) -> tuple[Target, ...]:
 
     def call(wrapped: Callable[..., Any], app: Any, args: Any, kwargs: Any) -> Any:
         with guard:
-            scope = args[0] if args else kwargs["scope"]
+            scope = scope_of(args, kwargs)
             if app.middleware_stack is None:
                 # Somebody took hold of `build_middleware_stack` before we did.
                 insert(app)
-            if scope["type"] == "websocket" and is_ailoop(app):
+            if scope.get("type") == "websocket" and is_ailoop(app):
                 scope.setdefault(_FASTAPI_KEY, None)
         return wrapped(*args, **kwargs)
 
     def let_through(wrapped: Callable[..., Any], instrumentation: Any, args: Any, kwargs: Any) -> Any:
         with guard:
-            scope = args[0] if args else kwargs["scope"]
+            scope = scope_of(args, kwargs)
             app = scope.get("app") or instrumentation.app
-            if scope["type"] == "websocket" and is_ailoop(app):
+            if scope.get("type") == "websocket" and is_ailoop(app):
                 return instrumentation.app(*args, **kwargs)
         return wrapped(*args, **kwargs)
 

@@ -8,6 +8,7 @@ from typing import Any
 from opentelemetry.context import Context, attach, get_current
 from opentelemetry.trace import set_span_in_context
 
+from ailoop_otel.exchange import Exchange
 from ailoop_otel.wire.connection import Connection
 from ailoop_otel.wire.correlation import CURRENT
 
@@ -65,51 +66,53 @@ def arrived(connection: Connection, message: Message, now: int, base: Context) -
         connection.disconnected(message.get("code") or 1005, now)
 
 
-def observed_send(connection: Connection, send: Send) -> Send:
+def observed_send(connection: Connection, send: Send) -> Send:  # noqa: C901 - one function is what is cheap
     """`send` with each frame told to the connection; the frame is passed on as it is.
 
     Nearly all frames are chunks, and a chunk must cost next to nothing: what can wait is done after the frame was
-    sent, and the barrier is spelled out, since a context manager would cost as much as all the rest.
+    sent, and the barrier before it is spelled out, since a context manager would cost as much as all the rest.
     """
     wire = connection.wire
-    telemetry = wire.telemetry
-    caught = telemetry.guard.caught
-    now_of = telemetry.clock.now
+    guard = wire.telemetry.guard
+    now_of = wire.telemetry.clock.now
     current = CURRENT.get
+
+    def barrier(fault: Exception) -> None:
+        if not guard.caught(fault):
+            raise fault
+
+    def after(exchange: Exchange | None, text: str | None, now: int) -> None:
+        if text is None or not wire.active:
+            return
+        if exchange is not None:
+            connection.first_chunk(exchange, text)
+        else:
+            connection.sent(text, now)
 
     async def observed(message: Message) -> None:
         text = None
-        quiet = False
-        now = 0
         exchange = None
+        first = False
+        now = 0
         try:
             now = now_of()
             text = message.get("text")
-            if text is not None and text.startswith(connection.head):
-                exchange = current()
-                dialect = connection.dialect
-                if exchange is not None and not exchange.ended and dialect is not None and dialect.cumulative:
-                    quiet = not exchange.update(now, text, dialect)
-                else:
-                    exchange = None
-        except Exception as fault:
-            if not caught(fault):
-                raise
+            exchange = current()
+            if exchange is not None and text is not None and text.startswith(exchange.head):
+                first = exchange.update(now, text)
+            else:
+                exchange = None
+        except Exception as fault:  # noqa: BLE001 - the barrier, without a context manager's cost
+            barrier(fault)
         try:
             await send(message)
         except BaseException:
-            with telemetry.guard:
+            with guard:
                 connection.failed(text, now)
             raise
-        if quiet or text is None or not wire.active:
+        if exchange is not None and not first:
             return
-        try:
-            if exchange is not None:
-                connection.first_chunk(exchange, text)
-            else:
-                connection.sent(text, now)
-        except Exception as fault:
-            if not caught(fault):
-                raise
+        with guard:
+            after(exchange, text, now)
 
     return observed

@@ -53,7 +53,9 @@ async def converse(*frames: Any, message: str = "hello", **settings: Any) -> Ser
 
 async def test_a_message_is_one_trace_while_the_socket_is_open() -> None:
     """The root has the two stages below it, and all three have ended though the client is still there."""
-    server = await converse(0.5, update("Hi"), 0.25, update("Hi you"), update("Hi you"), channel("Hi you"), 0.1, result("Hi you"))
+    server = await converse(
+        0.5, update("Hi"), 0.25, update("Hi you"), update("Hi you"), channel("Hi you"), 0.1, result("Hi you")
+    )
     root = server.recording.span("sendUserMessage")
     first, stream = server.recording.span(names.SPAN_FIRST_CHUNK), server.recording.span(names.SPAN_STREAM)
     assert root.kind is SpanKind.SERVER

@@ -1,0 +1,64 @@
+# make demo   does the main job on a machine that has only Python and make
+# make test   lints, type-checks and tests
+PYTHON ?= python3
+VENV := .venv
+OLDEST := .venv-oldest
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format unit oldest docs record lock wheel clean
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/ready ## several conversations with a stand-in server, and what was recorded of them
+	$(BIN)/python -m tests.demo
+
+test: lint unit oldest ## everything
+
+lint: $(VENV)/ready ## style, types, import directions
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(VENV)/ready ## put the code in its form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+unit: $(VENV)/ready ## the tests on the newest web stack; AILOOP_CHECKOUT adds the real server
+	$(BIN)/python -m pytest
+
+oldest: $(OLDEST)/ready ## the tests that touch the web stack, on the one that today's AILoop needs
+	$(OLDEST)/bin/python -m pytest tests/wire tests/test_switching_on.py
+
+docs: $(VENV)/ready ## write docs/telemetry.md from the table of names
+	$(BIN)/python -m tests.reference
+
+record: $(VENV)/ready ## record the real server's transcripts again: make record CHECKOUT=… [AILOOP_PYTHON=…]
+	$(BIN)/python -m tests.ailoop.record $(CHECKOUT) $(if $(AILOOP_PYTHON),--python $(AILOOP_PYTHON))
+
+wheel: $(VENV)/ready ## wheel and sdist into dist/
+	$(BIN)/python -m build --no-isolation
+
+lock: ## resolve the development requirements again (needs uv)
+	for name in dev oldest; do \
+	  uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    --python-version 3.10 --upgrade requirements/$$name.in --output-file requirements/$$name.txt; \
+	done
+
+clean: ## away with all that was made here
+	rm -rf $(VENV) $(OLDEST) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache ailoop-telemetry
+
+$(VENV)/ready: requirements/dev.txt pyproject.toml ailoop_otel/startup/ailoop_otel.pth
+	$(call environment,$(VENV),dev)
+
+$(OLDEST)/ready: requirements/oldest.txt pyproject.toml ailoop_otel/startup/ailoop_otel.pth
+	$(call environment,$(OLDEST),oldest)
+
+define environment
+	test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$(2).txt
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+endef
