@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
-from urllib.parse import urlsplit
 
 from opentelemetry.sdk.environment_variables import (
     OTEL_CONFIG_FILE,
@@ -59,12 +59,12 @@ def protocol(signal: Signal) -> str:
 
 
 def endpoint(signal: Signal) -> str:
-    """Where a signal's `otlp` exporter sends to, without any password."""
+    """Where a signal's `otlp` exporter sends to, without what may be a secret in it."""
     own = environment(signal.endpoint)
     shared = environment(OTEL_EXPORTER_OTLP_ENDPOINT)
     if protocol(signal) == GRPC:
-        return _without_password(own or shared or _GRPC_BASE)
-    return _without_password(own or f"{(shared or _HTTP_BASE).removesuffix('/')}/v1/{signal.name}")
+        return _without_secrets(own or shared or _GRPC_BASE)
+    return _without_secrets(own or f"{(shared or _HTTP_BASE).removesuffix('/')}/v1/{signal.name}")
 
 
 def whole(name: str, default: int) -> int:
@@ -86,6 +86,5 @@ def _has_endpoint() -> bool:
     return any(environment(name) for name in (OTEL_EXPORTER_OTLP_ENDPOINT, *(s.endpoint for s in SIGNALS)))
 
 
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+def _without_secrets(url: str) -> str:
+    return re.sub(r"^(\w+://)?[^/@]*@", r"\1", url.partition("?")[0])

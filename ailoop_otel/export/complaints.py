@@ -7,6 +7,7 @@ together: one line a minute, from this package, that says what to look at.
 from __future__ import annotations
 
 import logging
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -73,7 +74,7 @@ class Complaints(logging.Filter):
         if now - self._told_at < _INTERVAL:
             return
         self._told_at = now
-        said = " ".join(record.getMessage().split())[:_LONGEST]
+        said = textwrap.shorten(record.getMessage(), _LONGEST, placeholder="…")
         warn(
             f"telemetry is not getting through: {said} -- What cannot be delivered is dropped; the server is not "
             "affected. Check that OTEL_EXPORTER_OTLP_ENDPOINT leads to a collector that runs."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -84,7 +84,7 @@ class Pipeline:
         places: dict[str, list[str]] = {}
         for part in self._parts:
             places.setdefault(part.where, []).append(part.signal.name)
-        return "; ".join(f"{' and '.join(signals)} to {where}" for where, signals in places.items())
+        return "; ".join(f"{', '.join(signals)} → {where}" for where, signals in places.items())
 
     def dropped(self) -> int:
         """Spans that never got across: no place in the queue, refused by the exporter, or too late.
@@ -115,10 +115,10 @@ class Pipeline:
             errand.send(part.provider.shutdown if part.is_ours else part.provider.force_flush)
             errand.end()
         done = self._wait(patience)
-        for part in self._parts:
-            if part.is_ours:
-                providers.retire(part.provider)
-        if done:
+        ours = [part.provider for part in self._parts if part.is_ours]
+        for provider in ours:
+            providers.retire(provider)
+        if ours and done:
             # Otherwise an exporter is still at it, and has still something to say.
             COMPLAINTS.remove()
         return done

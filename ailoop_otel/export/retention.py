@@ -17,7 +17,7 @@ if sys.platform != "win32":
     import fcntl
 
 STAMP: Final = "%Y%m%dT%H%M%SZ"
-_NAME: Final = re.compile(r"(?:traces|metrics|logs)-(\d{8}T\d{6}Z)-(\d{1,10})-\d{1,10}\.jsonl")
+_NAME: Final = re.compile(r"(?:traces|metrics|logs)-(\d{8}T\d{6}Z)-(\d{1,10})-(\d{1,10})\.jsonl")
 # A process is told from a later one with the same pid by when it began. Names carry whole seconds, and what the
 # kernel says of a process's begin moves with the clock.
 _SLACK: Final = 60.0  # seconds
@@ -29,6 +29,7 @@ class TelemetryFile:
 
     path: str
     pid: int
+    number: int
     opened: float
     changed: float
     size: int
@@ -46,8 +47,10 @@ def telemetry_files(directory: str) -> list[TelemetryFile]:
             with suppress(OSError, ValueError):
                 state = entry.stat(follow_symlinks=False)
                 opened = calendar.timegm(time.strptime(match[1], STAMP))
-                files.append(TelemetryFile(entry.path, int(match[2]), opened, state.st_mtime, state.st_size))
-    return sorted(files, key=lambda file: (file.changed, file.path))
+                file = TelemetryFile(entry.path, int(match[2]), int(match[3]), opened, state.st_mtime, state.st_size)
+                files.append(file)
+    # A file system's clock is coarse: of files changed in the same tick, the one with the higher number is newer.
+    return sorted(files, key=lambda file: (file.changed, file.opened, file.number))
 
 
 def prune(directory: str, max_total: float, max_age: float, now: float) -> None:

@@ -92,7 +92,9 @@ class RotatingFile:
             descriptor = self._open(now)
         if now - self._looked_at >= _LOOK_AFTER or now < self._looked_at:
             self._looked_at = now
-            retention.prune(self._directory, self._bounds.max_total, self._bounds.max_age, now)
+            # Leave room for what the open file may still become.
+            room = self._bounds.max_total - max(0.0, self._max_file - self._size)
+            retention.prune(self._directory, room, self._bounds.max_age, now)
         return descriptor
 
     def _is_done(self, now: float, size: int) -> bool:

@@ -1,0 +1,1 @@
+"""Exporters, the pipeline, and what happens when they fail."""
