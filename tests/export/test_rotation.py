@@ -407,6 +407,7 @@ def _in_child(work: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_file_system_that_is_really_full(tmp_path: Path) -> None:
     """Where the kernel itself cuts a write short, only whole lines are left in the files."""
     line = json.dumps({"text": "x" * 1000}).encode() + b"\n"
@@ -421,6 +422,7 @@ def test_a_file_system_that_is_really_full(tmp_path: Path) -> None:
     assert path.read_bytes() == line * 10
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_forked_child_writes_a_file_of_its_own(tmp_path: Path) -> None:
     """Parent and child go on, each in its own file, and the parent's is still its own."""
     file = _rotating(tmp_path)
@@ -432,6 +434,7 @@ def test_a_forked_child_writes_a_file_of_its_own(tmp_path: Path) -> None:
     file.close()
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_forked_child_does_not_unlock_its_parent_s_file(tmp_path: Path) -> None:
     """After the child has turned to its own file, the parent's still counts as live."""
     file = _rotating(tmp_path)
