@@ -52,7 +52,7 @@ class Exchange:
     """
 
     __slots__ = (
-        "__weakref__", "answer_size", "answered", "chunks", "code", "command", "context", "correlation", "cut",
+        "__weakref__", "alarm", "answer_size", "answered", "chunks", "code", "command", "context", "correlation", "cut",
         "dialect", "ended", "error_type", "failed", "first", "form", "frame_size", "head", "home", "last",
         "left", "max_gap", "message_size", "offset", "plain", "raised", "received", "repeated", "session_id",
         "span", "stopped", "stream_size", "telemetry", "timeouts", "turn", "waiting_for", "whole",
@@ -92,6 +92,7 @@ class Exchange:
         self.code: int | None = None
         self.error_type: str | None = None
         self.timeouts: tuple[Timeout, ...] = ()
+        self.alarm = -1  # the number of the watchdog's entry for it that counts
         self.waiting_for = UNKNOWN
         self.ended = False
         self.home: set[Exchange] | None = None  # the open exchanges of its connection

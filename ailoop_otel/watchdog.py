@@ -65,7 +65,7 @@ class Watchdog:
         self._inbox.clear()
 
     def watch(self, exchange: Exchange) -> None:
-        """Watch an exchange whose turn has come until it ends."""
+        """Watch an exchange whose turn has come, or whose first chunk brought a nearer deadline, until it ends."""
         due = exchange.due(self.deadlines)
         if due is None:
             return
@@ -81,7 +81,7 @@ class Watchdog:
         deadlines = self.deadlines
         silent = 0
         watched = [entry[2] for entry in list(self._heap)] + list(self._inbox)
-        for exchange in (reference() for reference in watched):
+        for exchange in {reference() for reference in watched}:
             if exchange is None or exchange.ended:
                 continue
             allowed = deadlines.stall if exchange.chunks else deadlines.first_chunk
@@ -97,9 +97,9 @@ class Watchdog:
             self._push(self._inbox.popleft())
         noticed: list[tuple[Exchange, Timeout]] = []
         while heap and heap[0][0] <= (now := self._telemetry.clock.now()):
-            watched = heapq.heappop(heap)[2]
+            _, number, watched = heapq.heappop(heap)
             exchange = watched()
-            if exchange is None:
+            if exchange is None or exchange.alarm != number:
                 continue
             due = exchange.due(self.deadlines)
             if due is not None and due[0] <= now:
@@ -115,8 +115,9 @@ class Watchdog:
     def _push(self, watched: Watched) -> None:
         exchange = watched()
         due = exchange.due(self.deadlines) if exchange is not None else None
-        if due is not None:
-            heapq.heappush(self._heap, (due[0], next(self._order), watched))
+        if exchange is not None and due is not None:
+            exchange.alarm = next(self._order)
+            heapq.heappush(self._heap, (due[0], exchange.alarm, watched))
 
     def _run(self) -> None:
         bell = self._bell

@@ -27,7 +27,7 @@ class Server:
         self.guard = self.recording.guard
         self.clock = self.recording.clock
         self.watchdog = Watchdog(self.recording.telemetry)
-        self.watchdog._pid = __import__("os").getpid()  # noqa: SLF001 - no thread in these tests
+        self.watchdog._pid = __import__("os").getpid()
         self.state = Wire(self.recording.telemetry, Ledger(self.recording.telemetry), self.watchdog)
 
     def wire(self) -> Wire:

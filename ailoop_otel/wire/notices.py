@@ -38,6 +38,8 @@ def first_chunk(peer: Peer, exchange: Exchange, text: str) -> None:
         if exchange.session_id is None:
             peer.see_session(exchange, dialect.chunk_session(text))
     exchange.tell_first_chunk()
+    # From now on a stall is looked for, which may come sooner than what was waited for.
+    peer.wire.watchdog.watch(exchange)
 
 
 def noticed(peer: Peer, notice: Notice, size: int, now: int) -> None:
@@ -56,6 +58,7 @@ def noticed(peer: Peer, notice: Notice, size: int, now: int) -> None:
             exchange.text(now, size)
             peer.see_session(exchange, notice.session_id)
             exchange.tell_first_chunk()
+            peer.wire.watchdog.watch(exchange)
     elif meaning is Meaning.FINAL:
         _final(peer, exchange, now)
     else:

@@ -1,0 +1,141 @@
+"""Messages to a running server, and the traces that come of them while the socket is open."""
+
+from __future__ import annotations
+
+import pytest
+
+from ailoop_otel import names
+from tests.ailoop.client import connected
+from tests.ailoop.exchanges import Exchange
+from tests.ailoop.process import Installation
+from tests.serving.conftest import Serve
+from tests.serving.folder import Folder, Span
+
+# The client's clock is the server's; what lies between is the loopback.
+CLOSE = 0.005
+TOOL = 'look [[tool name=list_directory arguments={"path": "."} delay=0.1]] [[say chunks=4 delay=0.2 gap=0.02]]'
+
+
+def agree(root: Span, exchange: Exchange) -> None:
+    """First chunk and completion are within 5 ms of what the client saw, start to end by its own clock."""
+    assert root.duration == pytest.approx(exchange.seconds, abs=CLOSE)
+    if exchange.seconds_to_first_text is None:
+        assert names.TIME_TO_FIRST_CHUNK not in root.attributes
+    else:
+        assert root.attributes[names.TIME_TO_FIRST_CHUNK] == pytest.approx(exchange.seconds_to_first_text, abs=CLOSE)
+
+
+async def test_three_messages_are_three_traces(stateless: Installation, serve: Serve, folder: Folder) -> None:
+    """A plain one, one with a tool call, one whose provider answers 500 though the client is told `status: 0`."""
+    server = serve(stateless)
+    async with connected(server.port, server.dialect) as client:
+        session = await client.start_session()
+        plain = await client.ask("hello [[say chunks=5 delay=0.1 gap=0.03]]")
+        tool = await client.ask(TOOL)
+        failed = await client.ask("bad [[fail status=500]]")
+        assert failed.response is not None
+        assert failed.response["result"]["status"] == 0
+        roots = folder.exchanges(3)
+    assert len({root.trace for root in roots}) == 3
+    assert [root.attributes[names.OUTCOME] for root in roots] == ["ok", "ok", "ai_error"]
+    assert [root.error for root in roots] == [False, False, True]
+    assert all(root.parent == "" and root.attributes[names.SESSION_ID] == session for root in roots)
+    for root, exchange in zip(roots, (plain, tool, failed), strict=True):
+        agree(root, exchange)
+    # The empty update before the tool ran is no first chunk: two delays lie before the text.
+    assert roots[1].attributes[names.TIME_TO_FIRST_CHUNK] > 0.3
+    assert [root.attributes[names.STREAM_CHUNKS] for root in roots] == [5, 4, 0]
+    (start,) = folder.spans(names.SPAN_SESSION_START)
+    assert all(start.id in root.links for root in roots)
+    stages = [span for span in folder.spans() if span.trace == roots[0].trace]
+    assert {span.name for span in stages} == {"sendUserMessage", names.SPAN_FIRST_CHUNK, names.SPAN_STREAM}
+    assert {span.parent for span in stages if span.name != "sendUserMessage"} == {roots[0].id}
+
+
+async def test_the_final_chunk_completes_and_not_the_acknowledgement(
+    delegates: Installation, serve: Serve, folder: Folder
+) -> None:
+    """The reply comes after a millisecond; the trace ends with `isFinal`."""
+    server = serve(delegates)
+    async with connected(server.port, server.dialect) as client:
+        await client.start_session()
+        exchange = await client.ask("hello [[say chunks=5 delay=0.2]]")
+        (root,) = folder.exchanges(1)
+    agree(root, exchange)
+    assert root.duration > 0.4
+    assert root.attributes[names.OUTCOME] == "ok"
+    assert root.attributes[names.STREAM_CHUNKS] == 5
+
+
+@pytest.mark.parametrize(
+    ("directive", "current", "earlier"),
+    [
+        ("[[cut after=2]]", "cut", "ai_error"),
+        ("[[fail status=429]]", "ai_error", "ai_error"),
+        ("[[drop]]", "ai_error", "ai_error"),
+        ("[[json chunks=6]]", "ok", "ok"),
+    ],
+)
+async def test_what_went_wrong_is_told(
+    installation: Installation, serve: Serve, folder: Folder, directive: str, current: str, earlier: str
+) -> None:
+    """Also where the server says that all is well."""
+    server = serve(installation)
+    async with connected(server.port, server.dialect) as client:
+        await client.start_session()
+        await client.ask(f"x {directive}")
+        (root,) = folder.exchanges(1)
+    expected = current if server.dialect == "stateless" else earlier
+    assert root.attributes[names.OUTCOME] == expected
+    assert root.error == (expected != "ok")
+
+
+async def test_the_earlier_generations_own_timeout(delegates: Installation, serve: Serve, folder: Folder) -> None:
+    """Noticed here after 3 s, told to the client after 10: the delay between is recorded."""
+    server = serve(delegates, AILOOP_OTEL_AI_TIMEOUT_FIRST_CHUNK="3", OTEL_METRIC_EXPORT_INTERVAL="500")
+    async with connected(server.port, server.dialect) as client:
+        await client.start_session()
+        exchange = await client.send("x [[hang]]")
+        folder.wait(lambda folder: folder.spans(names.SPAN_AI_TIMEOUT))
+        assert folder.spans("sendUserMessage") == []
+        await exchange.done()
+        (root,) = folder.exchanges(1)
+        (point,) = folder.wait(lambda folder: folder.points(names.METRIC_REPORT_DELAY.name))
+    assert root.attributes[names.OUTCOME] == "ai_timeout"
+    assert point["sum"] == pytest.approx(7, abs=0.1)
+    assert point["labels"][names.TIMEOUT_PHASE] == "first_chunk"
+
+
+async def test_a_client_that_leaves_in_mid_answer(installation: Installation, serve: Serve, folder: Folder) -> None:
+    """The exchange ends as `disconnected`, the session too."""
+    server = serve(installation)
+    async with connected(server.port, server.dialect) as client:
+        await client.start_session()
+        exchange = await client.send("x [[say chunks=40 gap=0.05]]")
+        await exchange.started()
+        client.drop()
+    (root,) = folder.exchanges(1)
+    assert root.attributes[names.OUTCOME] == "disconnected"
+    (whole,) = folder.wait(lambda folder: folder.spans(names.SPAN_SESSION))
+    assert whole.attributes[names.SESSION_END_REASON] == "disconnected"
+
+
+async def test_no_content_is_recorded(installation: Installation, serve: Serve, folder: Folder) -> None:
+    """A secret in message, tool argument, answer and provider error appears nowhere in the telemetry."""
+    secret = "canary-7f3a"
+    server = serve(installation)
+    async with connected(server.port, server.dialect) as client:
+        await client.start_session()
+        await client.ask(f'{secret} [[say text="the {secret} is out"]]')
+        if server.dialect == "stateless":
+            await client.ask(f'{secret} [[tool arguments={{"path": "{secret}"}}]] [[say text="{secret}"]]')
+        await client.ask(f'[[fail status=500 message="{secret}"]]')
+        await client.call("echo", {"message": secret})
+        await client.raw(f"{secret} is no JSON")
+        await client.call(f"no such {secret} method")
+        folder.wait(lambda folder: folder.spans("_OTHER"))
+        assert secret in "".join(frame.text for frame in client.frames)
+    server.stop()
+    assert folder.spans(names.SPAN_SESSION)
+    assert folder.points(names.METRIC_EXCHANGE_DURATION.name)
+    assert secret not in folder.text()

@@ -1,0 +1,78 @@
+"""An AI that falls silent, told while the exchange hangs."""
+
+from __future__ import annotations
+
+import time
+
+from ailoop_otel import names
+from tests.ailoop.client import connected
+from tests.ailoop.process import Installation
+from tests.serving.conftest import Serve
+from tests.serving.folder import Folder
+
+INTERVAL = 0.5
+DEADLINE = 1.0
+# The deadline, 100 ms and one export interval; reading the folder takes its own time.
+LATEST = DEADLINE + 0.1 + INTERVAL + 0.1
+VARIABLES = {"AILOOP_OTEL_AI_TIMEOUT_FIRST_CHUNK": str(DEADLINE), "OTEL_BSP_SCHEDULE_DELAY": str(int(INTERVAL * 1000))}
+
+
+async def test_a_hanging_provider_is_told_while_it_hangs(
+    installation: Installation, serve: Serve, folder: Folder
+) -> None:
+    """Span, log event and counter are in the files within 100 ms of the deadline and one export interval."""
+    server = serve(installation, **VARIABLES, OTEL_METRIC_EXPORT_INTERVAL="200", OTEL_BLRP_SCHEDULE_DELAY="200")
+    async with connected(server.port, server.dialect) as client:
+        await client.start_session()
+        exchange = await client.send("x [[hang]]")
+        sent = time.time()
+        (timeout,) = folder.wait(lambda folder: folder.spans(names.SPAN_AI_TIMEOUT))
+        seen = time.time() - sent
+        assert not exchange.completed
+        assert folder.spans("sendUserMessage") == []
+        assert folder.wait(lambda folder: folder.events(names.EVENT_AI_TIMEOUT))
+        assert folder.wait(lambda folder: folder.points(names.METRIC_ERRORS.name))
+        assert folder.wait(lambda folder: folder.points(names.METRIC_DETECTION_DELAY.name))
+    assert seen < LATEST
+    assert timeout.error
+    assert timeout.attributes[names.TIMEOUT_PHASE] == "first_chunk"
+    assert timeout.attributes[names.TIMEOUT_DEADLINE] == DEADLINE
+    assert timeout.attributes[names.TIMEOUT_DETECTION_DELAY] < 0.1
+    assert abs(timeout.duration - DEADLINE) < 0.1
+
+
+async def test_a_blocked_event_loop_does_not_delay_it(stateless: Installation, serve: Serve, folder: Folder) -> None:
+    """A tool that sleeps on the event loop freezes the server; the watchdog is a thread."""
+    server = serve(stateless, **VARIABLES)
+    async with connected(server.port, server.dialect) as client:
+        await client.start_session()
+        exchange = await client.send(
+            'x [[tool name=execute_command arguments={"command": "sleep 4", "cwd": "."}]] [[say chunks=2]]'
+        )
+        sent = time.time()
+        folder.wait(lambda folder: folder.spans(names.SPAN_AI_TIMEOUT))
+        assert time.time() - sent < LATEST
+        assert not exchange.completed
+        await exchange.done()
+        assert exchange.seconds is not None
+        assert exchange.seconds > 4
+        (root,) = folder.exchanges(1)
+    assert root.attributes[names.OUTCOME] == "ok"
+    assert root.attributes[names.TIMEOUT_RECOVERED] is True
+
+
+async def test_a_stall_is_told_and_recovers(installation: Installation, serve: Serve, folder: Folder) -> None:
+    """Silence between two chunks; a whole answer that comes after all keeps its outcome."""
+    server = serve(installation, AILOOP_OTEL_AI_TIMEOUT_STALL="0.5", OTEL_BSP_SCHEDULE_DELAY="200")
+    async with connected(server.port, server.dialect) as client:
+        await client.start_session()
+        exchange = await client.send("x [[say chunks=4 pause=1.5 after=2]]")
+        (timeout,) = folder.wait(lambda folder: folder.spans(names.SPAN_AI_TIMEOUT))
+        assert not exchange.completed
+        await exchange.done()
+        (root,) = folder.exchanges(1)
+    assert timeout.attributes[names.TIMEOUT_PHASE] == "stall"
+    assert timeout.trace == root.trace
+    assert root.attributes[names.OUTCOME] == "ok"
+    assert root.attributes[names.TIMEOUT_RECOVERED] is True
+    assert root.attributes[names.STREAM_CHUNKS] == 4
