@@ -1,0 +1,95 @@
+"""The stand-in speaks like the real servers: every recorded conversation, held with it again, goes the same way.
+
+With AILOOP_CHECKOUT (and AILOOP_PYTHON) set, the same is held with the real servers that it names, so that the
+transcripts stay honest too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ailoop.process import DELEGATES, STATELESS, Installation, checkout, serving, standin
+from tests.ailoop.provider import Provider
+from tests.ailoop.scenarios import SCENARIOS, Scenario
+from tests.ailoop.transcripts import FOLDER, Entry, hold, load
+
+Held = dict[tuple[Installation, str], "list[Entry] | BaseException"]
+
+
+def _installations() -> list[Installation]:
+    paths = filter(None, os.environ.get("AILOOP_CHECKOUT", "").split(os.pathsep))
+    python = os.environ.get("AILOOP_PYTHON", sys.executable)
+    return [standin(STATELESS), standin(DELEGATES), *(checkout(each, python) for each in paths)]
+
+
+def _cases() -> list[Any]:
+    ours = Path(__file__).parent / "ailoop"
+    cases = []
+    for installation in _installations():
+        real = installation.root.parent != ours
+        marks = [pytest.mark.real_ailoop] if real else []
+        for each in _scenarios(installation.dialect):
+            name = f"{'real' if real else 'standin'}-{installation.dialect}-{each.name}"
+            cases.append(pytest.param(installation, each.name, id=name, marks=marks))
+    return cases
+
+
+def _scenarios(dialect: str) -> list[Scenario]:
+    return [each for each in SCENARIOS if dialect in each.dialects]
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Held:
+    """Hold all conversations that are tested at once: the longest, of ten seconds, decides how long it takes."""
+    wanted = {
+        (each.callspec.params["installation"], each.callspec.params["name"])
+        for each in request.session.items
+        if hasattr(each, "callspec") and "installation" in each.callspec.params
+    }
+    with Provider() as provider, ExitStack() as servers:
+        environment = provider.environment() | {"HOME": str(tmp_path_factory.mktemp("home"))}
+        ports = {
+            each: servers.enter_context(serving(each, environment)).port
+            for each in _installations()
+            if each in {installation for installation, _ in wanted}
+        }
+        return asyncio.run(_hold_all(ports, wanted))
+
+
+async def _hold_all(ports: dict[Installation, int], wanted: set[tuple[Installation, str]]) -> Held:
+    names = {each.name: each for each in SCENARIOS}
+    cases = sorted(wanted, key=lambda each: each[1])
+    transcripts = await asyncio.gather(
+        *(hold(names[name], ports[server], server.dialect) for server, name in cases), return_exceptions=True
+    )
+    return dict(zip(cases, transcripts, strict=True))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(("installation", "name"), _cases())
+def test_same_frames_as_recorded(installation: Installation, name: str, held: Held) -> None:
+    """The same frames in the same order: methods, keys, separators and text."""
+    said = held[installation, name]
+    if isinstance(said, BaseException):
+        raise said
+    expected = load(installation.dialect, name)
+    for direction in ("out", "in", "closed"):
+        assert _texts(said, direction) == _texts(expected, direction)
+
+
+def _texts(entries: list[Entry], direction: str) -> list[str]:
+    return [each["text"] for each in entries if each["direction"] == direction]
+
+
+@pytest.mark.parametrize("dialect", [STATELESS, DELEGATES])
+def test_every_transcript_has_its_scenario(dialect: str) -> None:
+    """No transcript is left of a conversation that is held no more, and none is missing."""
+    recorded = {each.stem for each in (FOLDER / dialect).glob("*.json")}
+    assert recorded == {each.name for each in _scenarios(dialect)}
