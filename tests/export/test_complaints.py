@@ -1,0 +1,105 @@
+"""One voice for exporters that fail."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from ailoop_otel.export.complaints import Complaints
+
+HTTP = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
+GRPC = "opentelemetry.exporter.otlp.proto.grpc.exporter"
+
+
+@pytest.fixture
+def now() -> list[float]:
+    """A clock that is set by hand."""
+    return [1000.0]
+
+
+@pytest.fixture
+def complaints(now: list[float]) -> Complaints:
+    """A filter with that clock."""
+    return Complaints(lambda: now[0])
+
+
+def test_one_line_a_minute_for_all_together(
+    complaints: Complaints, now: list[float], lines: Callable[[], list[str]]
+) -> None:
+    """Ten minutes of trouble of two exporters, ten times a second, are ten lines."""
+    complaints.install()
+    for tenth in range(6000):
+        now[0] = 1000.0 + tenth / 10
+        logging.getLogger(HTTP if tenth % 2 else GRPC).error("Failed to export, code %s", 503)
+    assert len(lines()) == 10
+    assert all("Failed to export, code 503" in line and "OTEL_EXPORTER_OTLP_ENDPOINT" in line for line in lines())
+    complaints.remove()
+
+
+def test_a_traceback_becomes_one_line(
+    complaints: Complaints, lines: Callable[[], list[str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """However long a complaint is, it is one line that ends."""
+    complaints.install()
+    try:
+        raise RuntimeError
+    except RuntimeError:
+        logging.getLogger("opentelemetry.sdk._shared_internal").exception("Exception %s\n", "very long\n" * 200)
+    assert len(lines()) == 1
+    assert "\n" not in lines()[0]
+    assert len(lines()[0]) < 600
+    assert caplog.records[0].exc_info is None
+    complaints.remove()
+
+
+def test_what_is_below_a_warning_passes(complaints: Complaints, caplog: pytest.LogCaptureFixture) -> None:
+    """Who asked for debug output gets it."""
+    complaints.install()
+    caplog.set_level(logging.DEBUG)
+    for _ in range(3):
+        logging.getLogger(HTTP).debug("detail")
+    assert [record.getMessage() for record in caplog.records] == ["detail"] * 3
+    complaints.remove()
+
+
+def test_other_exporters_can_be_listened_to(complaints: Complaints, lines: Callable[[], list[str]]) -> None:
+    """An exporter of a third party joins by the name of its module."""
+    complaints.install(["vendor.exporter"])
+    for _ in range(3):
+        logging.getLogger("vendor.exporter").warning("no")
+        logging.getLogger("vendor.other").warning("not about exports")
+    assert sum("vendor" in line or "no --" in line for line in lines()) == 1
+    assert lines().count("not about exports") == 3
+    complaints.remove()
+
+
+def test_after_removal_everything_is_as_before(complaints: Complaints) -> None:
+    """No filter of ours is left, filters of others stay, and no handler was touched."""
+    logger = logging.getLogger("opentelemetry.sdk._shared_internal")
+    before = (list(logger.filters), list(logger.handlers), logger.level, logger.propagate)
+    complaints.install()
+    complaints.install()
+    assert logger.filters.count(complaints) == 1
+    complaints.remove()
+    assert (logger.filters, logger.handlers, logger.level, logger.propagate) == before
+
+
+def test_many_threads_complain_once(complaints: Complaints, lines: Callable[[], list[str]]) -> None:
+    """Three signals that fail at the same moment are one line."""
+    complaints.install()
+    barrier = threading.Barrier(8)
+
+    def complain() -> None:
+        barrier.wait()
+        logging.getLogger(HTTP).error("Failed")
+
+    threads = [threading.Thread(target=complain) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(lines()) == 1
+    complaints.remove()
