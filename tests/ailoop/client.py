@@ -10,6 +10,7 @@
         await client.frame(3)                                   the third frame of all, waited for
         client.frames, client.sent                              all frames received and sent, oldest first
         client.drop()                                           the TCP connection goes, without a close frame
+        other = await client.another()                          a second connection, closed with the first
 
 A message goes to the latest session of this client unless `session=` names one; `id=None` sends it without
 an id (the current generation tells its end by no frame: it is done when a later request is answered, so call
@@ -41,10 +42,12 @@ class Client:
     def __init__(self, socket: ClientConnection, dialect: str) -> None:
         self.socket = socket
         self.dialect = dialect
+        self.others: list[Client] = []
         self.session: str | None = None
         self.frames: list[Frame] = []
         self.sent: list[Frame] = []
         self.exchanges: list[Exchange] = []
+        self.closed_at: float | None = None
         self._replies: dict[str, tuple[int, asyncio.Future[dict[str, Any]]]] = {}
         self._number = 0
         self._sequence = 0
@@ -116,12 +119,20 @@ class Client:
         await asyncio.wait_for(asyncio.shield(self._reader), timeout)
         return self.socket.close_code
 
+    async def another(self) -> Client:
+        """Connect to the same server once more."""
+        port = self.socket.remote_address[1]
+        self.others.append(Client(await _connect(port, {}), self.dialect))
+        return self.others[-1]
+
     def drop(self) -> None:
         """Break the TCP connection without a close frame."""
         self.socket.transport.abort()
 
     async def close(self) -> None:
-        """Close the connection in good order."""
+        """Close the connection in good order, and the others that were made from it."""
+        for each in self.others:
+            await each.close()
         await self.socket.close()
         await asyncio.gather(self._reader, return_exceptions=True)
 
@@ -144,6 +155,7 @@ class Client:
                     self.frames.append(frame)
                     self._arrived.notify_all()
                 self._deliver(frame)
+        self.closed_at = time.perf_counter()
         for each in self.exchanges:
             if not each.completed:
                 each.end(f"closed with {self.socket.close_code} before the answer was complete")
@@ -180,10 +192,13 @@ def _stamped(text: str | bytes) -> Frame:
 async def connected(port: int, dialect: str = STATELESS, **options: Any) -> AsyncIterator[Client]:
     """Connect to a server on loopback while the context lasts; options go to `websockets.connect`."""
     assert dialect in (STATELESS, DELEGATES), dialect
+    client = Client(await _connect(port, options), dialect)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def _connect(port: int, options: dict[str, Any]) -> ClientConnection:
     options = {"max_size": None, "ping_interval": None, "close_timeout": 2, "proxy": None} | options
-    async with connect(f"ws://{LOOPBACK}:{port}/ws", **options) as socket:
-        client = Client(socket, dialect)
-        try:
-            yield client
-        finally:
-            await client.close()
+    return await connect(f"ws://{LOOPBACK}:{port}/ws", **options)

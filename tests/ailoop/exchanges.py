@@ -97,6 +97,16 @@ class Exchange:
 
         return await asyncio.wait_for(first(), timeout)
 
+    async def acknowledged(self, timeout: float = 5.0) -> dict[str, Any]:
+        """Wait for the response, which in the earlier generation is only an ack."""
+
+        async def response() -> dict[str, Any]:
+            while self.response is None:
+                await asyncio.sleep(0.001)
+            return self.response
+
+        return await asyncio.wait_for(response(), timeout)
+
     def takes(self, frame: Frame) -> bool:
         """Keep a frame if it is this exchange's."""
         taken = self._takes_response(frame) if frame.method is None else self._takes_notification(frame)

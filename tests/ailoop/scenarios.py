@@ -6,6 +6,7 @@ themselves (`directives.py`). Its name is the name of its transcript.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -184,6 +185,41 @@ async def two_sessions(client: Client) -> None:
     second = await client.start_session()
     await client.ask("to the second [[say chunks=2 id=second]]", session=second)
     await client.ask("to the first [[say chunks=2 id=first]]", session=first)
+
+
+@scenario()
+async def two_sockets(client: Client) -> None:
+    """One session used from a second socket: the chunks still go to its owner."""
+    session = await client.start_session()
+    other = await client.another()
+    asked = await other.send("from the other [[say chunks=2]] [[next say chunks=2]]", session=session)
+    await asked.acknowledged()
+    await client.quiet()
+    await client.ask("from the owner [[say chunks=2]]")
+
+
+@scenario()
+async def owner_gone(client: Client) -> None:
+    """One session used from a second socket after its owner has left."""
+    session = await client.start_session()
+    await client.ask("from the owner [[say chunks=2]] [[next say chunks=2]]")
+    client.drop()
+    await client.closed()
+    other = await client.another()
+    await asyncio.sleep(0.1)
+    asked = await other.send("from the other [[say chunks=2]]", session=session)
+    await asked.acknowledged()
+    await other.quiet(0.5)
+
+
+@scenario()
+async def stop_from_elsewhere(client: Client) -> None:
+    """A session stopped by a second socket in the middle of an answer."""
+    session = await client.start_session()
+    exchange = await client.send("hello [[say chunks=4 gap=0.3]]")
+    await exchange.started()
+    await (await client.another()).stop_session(session)
+    await exchange.done()
 
 
 @scenario()

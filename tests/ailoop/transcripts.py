@@ -1,8 +1,8 @@
 """Transcripts: what went over the wire in one scenario, with what differs between two runs made equal.
 
-Each is a JSON list of `{"t": ..., "direction": "out" | "in" | "closed", "text": ...}`: `t` in seconds since
-the first frame, `out` what the client sent, `closed` with the close code that it saw. Session ids, message ids
-and times of day are replaced by numbered ones of the same shape.
+Each is a JSON list of `{"t": ..., "direction": "out" | "in" | "closed", "text": ...}`: `t` in seconds since the
+first frame, `out` what the client sent, `closed` with the close code that it saw; `connection` is the number of
+any but the first. Session ids, message ids and times of day are replaced by numbered ones of the same shape.
 """
 
 from __future__ import annotations
@@ -49,22 +49,24 @@ async def hold(scenario: Scenario, port: int, dialect: str) -> list[Entry]:
     async with connected(port, dialect) as client:
         await scenario.drive(client)
         await client.quiet(0.15)
-        return _entries(client)
+        return _entries([client, *client.others])
 
 
-def _entries(client: Client) -> list[Entry]:
-    frames = [(each.at, "out", each.text) for each in client.sent]
-    frames += [(each.at, "in", each.text) for each in client.frames]
+def _entries(clients: list[Client]) -> list[Entry]:
+    frames: list[tuple[float, int, str, str]] = []
+    for number, client in enumerate(clients, 1):
+        frames += [(each.at, number, "out", each.text) for each in client.sent]
+        frames += [(each.at, number, "in", each.text) for each in client.frames]
+        if client.closed_at is not None:
+            frames.append((client.closed_at, number, "closed", str(client.socket.close_code)))
     frames.sort(key=lambda each: each[0])
     replaced = _Replacements()
-    start = frames[0][0]
-    entries = [
-        {"t": round(at - start, 4), "direction": direction, "text": replaced.in_text(text)}
-        for at, direction, text in frames
+    return [
+        {"t": round(at - frames[0][0], 4)}
+        | ({"connection": number} if number > 1 else {})
+        | {"direction": direction, "text": replaced.in_text(text)}
+        for at, number, direction, text in frames
     ]
-    if client.socket.close_code is not None:
-        entries.append({"t": entries[-1]["t"], "direction": "closed", "text": str(client.socket.close_code)})
-    return entries
 
 
 class _Replacements:
