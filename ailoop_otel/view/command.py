@@ -13,7 +13,6 @@ from ailoop_otel.view.filters import Filters, Refusal, Wish, seconds
 from ailoop_otel.view.follow import follow
 from ailoop_otel.view.traces import show
 
-
 _PLAIN: Final = {"–": "-", "…": "~"}
 
 

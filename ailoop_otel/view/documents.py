@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ailoop_otel.view import units
 from ailoop_otel.view.exchanges import Calls, Exchange, Session, Timeout, Told
-from ailoop_otel.view.files import Troubles
+from ailoop_otel.view.files import Tally
 from ailoop_otel.view.history import Totals
 from ailoop_otel.view.records import LogEvent, Span, Value
 
@@ -109,7 +109,7 @@ def server(event: LogEvent) -> dict[str, object]:
     return {"kind": "server", "event": event.name, "time": units.timestamp(event.time)}
 
 
-def totals(record: Totals, open_exchanges: int, troubles: Troubles, paths: list[Path]) -> dict[str, object]:
+def totals(record: Totals, open_exchanges: int, tally: Tally, paths: list[Path]) -> dict[str, object]:
     """Counts over everything that was read, and what could not be."""
     return {
         "kind": "totals",
@@ -121,9 +121,9 @@ def totals(record: Totals, open_exchanges: int, troubles: Troubles, paths: list[
         "spans": record.spans,
         "first_chunk_p50_s": record.first_chunks.percentile(0.5) if record.first_chunks.count else None,
         "duration_p50_s": record.durations.percentile(0.5) if record.durations.count else None,
-        "skipped_lines": troubles.skipped,
-        "half_written": troubles.half_written,
-        "unreadable": troubles.unreadable,
+        "skipped_lines": tally.skipped,
+        "half_written": tally.half_written,
+        "unreadable": tally.unreadable,
         "files": [str(path) for path in paths],
     }
 

@@ -19,9 +19,10 @@ _DIGITS: Final = re.compile(r"(\d+)")
 
 
 @dataclass(slots=True)
-class Troubles:
-    """What could not be read: counts, and the first place of each kind for the one line that tells it."""
+class Tally:
+    """How many lines were read, and what could not be, with the places for the one line that tells it."""
 
+    understood: int = 0
     skipped: int = 0
     skipped_at: str = ""
     half_written: list[str] = field(default_factory=list)
@@ -54,12 +55,10 @@ def size(paths: list[Path]) -> int:
     return sum(_size(path) for path in paths)
 
 
-def read(
-    paths: Sequence[Path], troubles: Troubles, wanted: Callable[[bytes], bool] = lambda line: True
-) -> Iterator[Batch]:
+def read(paths: Sequence[Path], tally: Tally, wanted: Callable[[bytes], bool] = lambda line: True) -> Iterator[Batch]:
     """Read files line by line; a line that `wanted` refuses is not even decoded."""
     for path in paths:
-        yield from _read(path, troubles, wanted)
+        yield from _read(path, tally, wanted)
 
 
 def _size(path: Path) -> int:
@@ -69,16 +68,16 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _read(path: Path, troubles: Troubles, wanted: Callable[[bytes], bool]) -> Iterator[Batch]:
+def _read(path: Path, tally: Tally, wanted: Callable[[bytes], bool]) -> Iterator[Batch]:
     try:
         with path.open("rb") as file:
             for number, line in enumerate(_lines(file), 1):
                 if wanted(line):
-                    yield _understood(line, f"{path.name}, line {number}", path.name, troubles)
+                    yield _understood(line, f"{path.name}, line {number}", path.name, tally)
     except FileNotFoundError:  # the writer's rotation took it
         return
     except OSError as error:
-        troubles.fail(path, error)
+        tally.fail(path, error)
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
@@ -88,25 +87,28 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
             line = file.readline(LONGEST_LINE)
 
 
-def _understood(line: bytes, place: str, file: str, troubles: Troubles) -> Batch:
+def _understood(line: bytes, place: str, file: str, tally: Tally) -> Batch:
     if not line.strip():
         return Batch()
     batch = parse(line)
-    if batch is None and not line.endswith(b"\n"):
-        troubles.half_written.append(file)
+    if batch is None and len(line) < LONGEST_LINE and not line.endswith(b"\n"):
+        tally.half_written.append(file)
         return Batch()
     if batch is None:
-        troubles.skip(place)
-        return rescue(line) or Batch()
+        tally.skip(place)
+        batch = rescue(line)
+    if batch is None:
+        return Batch()
+    tally.understood += 1
     if batch.damaged:
-        troubles.skip(place, batch.damaged)
+        tally.skip(place, batch.damaged)
     return batch
 
 
 def _order(path: Path) -> list[tuple[int, int, str]]:
     """Names sort by the numbers in them: the tenth file of a process comes after its ninth."""
     parts = _DIGITS.split(path.name)
-    return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts]
+    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts]
 
 
 class Follower:
@@ -117,7 +119,7 @@ class Follower:
     """
 
     def __init__(self, place: Path, *, from_start: bool = False) -> None:
-        self.troubles = Troubles()
+        self.tally = Tally()
         self._place = place
         self._read_to: dict[tuple[int, int], int] = {}
         if not from_start:
@@ -138,7 +140,7 @@ class Follower:
         except FileNotFoundError:
             return
         except OSError as error:
-            self.troubles.fail(path, error)
+            self.tally.fail(path, error)
 
     def _appended(self, path: Path, known: dict[tuple[int, int], int]) -> Iterator[Batch]:
         try:
@@ -151,7 +153,7 @@ class Follower:
         except FileNotFoundError:
             return
         except OSError as error:
-            self.troubles.fail(path, error)
+            self.tally.fail(path, error)
 
     def _complete(self, file: BinaryIO, name: str) -> Iterator[Batch]:
         """Read whole lines and leave the file at the beginning of one that is still being written."""
@@ -159,7 +161,7 @@ class Follower:
             if not line.endswith(b"\n") and len(line) < LONGEST_LINE:
                 file.seek(-len(line), 1)
                 return
-            yield _understood(line, name, name, self.troubles)
+            yield _understood(line, name, name, self.tally)
 
 
 def _identity(file: BinaryIO) -> tuple[int, int]:

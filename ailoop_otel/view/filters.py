@@ -36,6 +36,11 @@ class Filters:
         if self.limit < 1:
             raise Refusal(f"--limit {self.limit} shows nothing: take 1 or more")
 
+    @property
+    def narrow(self) -> bool:
+        """Whether anything is left out on purpose."""
+        return bool(self.session or self.outcome or self.errors or self.since)
+
     def has_session(self, session_id: str) -> bool:
         """Whether a session is wanted, by the beginning of its id or by the `head…tail` that a table shows."""
         head, _, tail = self.session.partition("…")

@@ -75,7 +75,7 @@ class _Printer:
 
     def complain(self, follower: Follower) -> None:
         """Tell what could not be read, each trouble once."""
-        for complaint in summary.troubles(follower.troubles):
+        for complaint in summary.troubles(follower.tally):
             if complaint.plain not in self._complaints and not self._wish.json:
                 self._complaints.add(complaint.plain)
                 self._console.print(complaint, soft_wrap=True)
@@ -85,7 +85,8 @@ class _Printer:
             self._console.file.write(documents.written(document) + "\n")
             self._console.file.flush()
         else:
-            self._console.print(text, soft_wrap=True)
+            # A terminal breaks between words; whoever reads a pipe gets one line for one thing.
+            self._console.print(text, soft_wrap=not self._console.is_terminal)
 
     def _say(self, text: str) -> None:
         self._console.print(Text(text, theme.QUIET), soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Final
 
 from ailoop_otel.names import SETTING_ENABLED
 from ailoop_otel.view.exchanges import Exchange
-from ailoop_otel.view.files import Troubles, find, read
+from ailoop_otel.view.files import Tally, find, read
 from ailoop_otel.view.filters import Filters, Refusal
 from ailoop_otel.view.history import History
 from ailoop_otel.view.records import Span
@@ -28,13 +29,13 @@ class Recording:
     place: Path
     paths: list[Path]
     history: History
-    troubles: Troubles
+    tally: Tally
 
     def traces(self, trace_ids: Collection[str]) -> dict[str, list[Span]]:
         """All spans of these traces, read a second time: which ones are wanted shows only at the end of the first."""
         kept: defaultdict[str, list[Span]] = defaultdict(list)
-        # Troubles were counted the first time.
-        for span in _spans(self.paths, trace_ids, Troubles()):
+        # Tally were counted the first time.
+        for span in _spans(self.paths, trace_ids, Tally()):
             if span.trace_id in trace_ids and len(kept[span.trace_id]) < _MOST_SPANS:
                 kept[span.trace_id].append(span)
         return kept
@@ -50,17 +51,15 @@ class Recording:
 def record(place: Path, filters: Filters) -> Recording:
     """Read everything once; raises Refusal where there is nothing of ours."""
     paths = existing(place)
-    troubles, history = Troubles(), History(filters)
-    found = 0
-    for batch in read(paths, troubles):
-        found += len(batch.spans) + len(batch.events)
+    tally, history = Tally(), History(filters)
+    for batch in read(paths, tally):
         for span in batch.spans:
             history.add(span)
         for event in batch.events:
             history.note(event)
-    if not found:
-        raise Refusal(nothing(place))
-    return Recording(place, paths, history, troubles)
+    if not tally.understood:
+        raise Refusal(_unreadable(place, tally))
+    return Recording(place, paths, history, tally)
 
 
 def one_trace(place: Path, prefix: str) -> tuple[Recording, list[Span]]:
@@ -69,8 +68,8 @@ def one_trace(place: Path, prefix: str) -> tuple[Recording, list[Span]]:
     if not beginning or not set(beginning) <= _HEX:
         raise Refusal(f"--trace {prefix!r} is no trace id: it takes the first hexadecimal digits of one")
     paths = existing(place)
-    troubles, kept = Troubles(), defaultdict[str, list[Span]](list)
-    for span in _spans(paths, [beginning], troubles):
+    tally, kept = Tally(), defaultdict[str, list[Span]](list)
+    for span in _spans(paths, [beginning], tally):
         if span.trace_id.startswith(beginning) and len(kept[span.trace_id]) < _MOST_SPANS:
             kept[span.trace_id].append(span)
             if len(kept) > _MOST_NAMED:
@@ -83,12 +82,14 @@ def one_trace(place: Path, prefix: str) -> tuple[Recording, list[Span]]:
     spans = next(iter(kept.values()))
     for span in spans:
         history.add(span)
-    return Recording(place, paths, history, troubles), spans
+    return Recording(place, paths, history, tally), spans
 
 
 def existing(place: Path) -> list[Path]:
     """The files of a directory; raises Refusal where there are none."""
     paths = find(place)
+    if place.exists() and not os.access(place, os.R_OK):
+        raise Refusal(f"{place} may not be read: run this as the user who runs the server")
     if not paths:
         raise Refusal(nothing(place))
     return paths
@@ -102,8 +103,16 @@ def nothing(place: Path) -> str:
     )
 
 
-def _spans(paths: Sequence[Path], trace_ids: Collection[str], troubles: Troubles) -> Iterator[Span]:
-    for batch in read(paths, troubles, _mentions(trace_ids)):
+def _unreadable(place: Path, tally: Tally) -> str:
+    if tally.unreadable:
+        return f"nothing in {place} can be opened: {', '.join(tally.unreadable)}"
+    if tally.skipped:
+        return f"nothing in {place} is OTLP JSON, the first such line in {tally.skipped_at}: name another directory"
+    return nothing(place)
+
+
+def _spans(paths: Sequence[Path], trace_ids: Collection[str], tally: Tally) -> Iterator[Span]:
+    for batch in read(paths, tally, _mentions(trace_ids)):
         yield from batch.spans
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from rich.text import Text
 
 from ailoop_otel.view import files, theme, units
-from ailoop_otel.view.files import Troubles
+from ailoop_otel.view.files import Tally
 from ailoop_otel.view.filters import OPEN
 from ailoop_otel.view.recording import Recording
 from ailoop_otel.view.spread import Spread
@@ -49,23 +49,23 @@ def totals(recording: Recording, look: Look) -> Iterator[Text]:
     yield _line("Files", [Text(where)], look)
 
 
-def troubles(found: Troubles) -> Iterator[Text]:
+def troubles(tally: Tally) -> Iterator[Text]:
     """One line for each kind of thing that could not be read."""
-    if found.half_written:
-        which = ", ".join(sorted(set(found.half_written))[:3])
+    if tally.half_written:
+        which = ", ".join(sorted(set(tally.half_written))[:3])
         yield Text(
-            f"{units.counted(len(found.half_written), 'last line')} half-written and ignored: {which} "
+            f"{units.counted(len(tally.half_written), 'last line')} half-written and ignored: {which} "
             "(its server is writing now, or was killed)",
             theme.UNSURE,
         )
-    if found.skipped:
+    if tally.skipped:
         yield Text(
-            f"{units.counted(found.skipped, 'line')} could not be read and "
-            f"{'was' if found.skipped == 1 else 'were'} skipped, the first in {found.skipped_at}",
+            f"{units.counted(tally.skipped, 'line')} could not be read and "
+            f"{'was' if tally.skipped == 1 else 'were'} skipped, the first in {tally.skipped_at}",
             theme.UNSURE,
         )
-    if found.unreadable:
-        yield Text(f"could not be opened: {', '.join(found.unreadable)}", theme.BAD)
+    if tally.unreadable:
+        yield Text(f"could not be opened: {', '.join(tally.unreadable)}", theme.BAD)
 
 
 def _outcomes(recording: Recording, look: Look) -> list[Text]:

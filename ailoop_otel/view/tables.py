@@ -14,8 +14,9 @@ from ailoop_otel.view import theme, units
 from ailoop_otel.view.exchanges import Calls, Exchange, Session, Timeout
 from ailoop_otel.view.theme import Look
 
-_NARROW_BAR: Final = 5
-_WIDE_BAR: Final = 24
+_LONGEST_BAR: Final = 24
+# What the other columns of the exchanges need so that no common outcome is cut.
+_NARROW_COLUMNS, _WIDE_COLUMNS, _DAY = 75, 102, 6
 
 
 def sessions(rows: Sequence[Session], total: int, look: Look, short: dict[str, str]) -> RenderableType:
@@ -44,7 +45,7 @@ def exchanges(rows: Sequence[Exchange], total: int, look: Look, short: dict[str,
     )
     table.columns[5].justify = "left"
     longest = max((row.seconds for row in rows), default=0.0)
-    width = _WIDE_BAR if look.wide else 0 if look.day else _NARROW_BAR
+    width = _bar_width(look)
     for row in rows:
         took = units.duration(row.seconds)
         table.add_row(
@@ -102,6 +103,7 @@ def _table(look: Look, left: Sequence[str], right: Sequence[str], flexible: int 
         pad_edge=False,
         padding=(0, 2 if look.wide else 0, 0, 0),
         header_style=theme.QUIET,
+        border_style=theme.QUIET,
     )
     for position, name in enumerate(left):
         table.add_column(name, no_wrap=position != flexible)
@@ -111,7 +113,7 @@ def _table(look: Look, left: Sequence[str], right: Sequence[str], flexible: int 
 
 
 def _section(title: str, shown: str, table: Table, legend: Text | None = None) -> RenderableType:
-    heading = Text(title, theme.HEADING)
+    heading = Text().append(title, theme.HEADING)
     heading.append(f"  {shown}" if shown else "", theme.QUIET)
     heading.append_text(legend or Text())
     return Group(heading, table)
@@ -136,8 +138,13 @@ def _state(session: Session, look: Look) -> Text:
     return text
 
 
+def _bar_width(look: Look) -> int:
+    taken = (_WIDE_COLUMNS if look.wide else _NARROW_COLUMNS) + (_DAY if look.day else 0)
+    return min(_LONGEST_BAR, max(0, look.console.width - taken))
+
+
 def _bar(exchange: Exchange, longest: float, width: int, look: Look) -> Text:
-    cells = max(1, round(width * exchange.seconds / longest)) if longest else 0
+    cells = max(1, round(width * exchange.seconds / longest)) if longest and width else 0
     share = 1.0 if exchange.first_chunk is None else exchange.first_chunk / (exchange.seconds or 1.0)
     waited = min(cells, round(cells * share))
     style = theme.style(exchange.outcome)

@@ -14,7 +14,7 @@ from ailoop_otel.view import units
 from ailoop_otel.view.exchanges import Exchange, Timeout
 from ailoop_otel.view.filters import OPEN
 
-WIDE: Final = 110
+WIDE: Final = 120
 HEADING: Final = "bold"
 QUIET: Final = "dim"
 BAD: Final = "red"

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import tzinfo
 from itertools import chain
+from typing import Final
 
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from ailoop_otel.view import documents, summary, tables, theme, units, waterfall
+from ailoop_otel.view import documents, files, summary, tables, theme, units, waterfall
 from ailoop_otel.view.exchanges import Exchange
 from ailoop_otel.view.filters import Wish
 from ailoop_otel.view.recording import Recording, one_trace, record
 from ailoop_otel.view.records import Span
 from ailoop_otel.view.theme import Look
+
+_MUCH: Final = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +33,8 @@ class Tree:
 
 def show(wish: Wish, console: Console, *, zone: tzinfo | None = None) -> None:
     """Read the files once and print them; raises Refusal where there is nothing to show."""
-    if wish.trace:
-        recording, spans = one_trace(wish.place, wish.trace)
-        trees = [Tree(recording.history.exchanges(), spans)]
-    else:
-        recording = record(wish.place, wish.filters)
-        trees = _worst(recording, wish.waterfalls)
+    with _patience(files.size(files.find(wish.place))):
+        recording, trees = _read(wish)
     if wish.json:
         for document in _documents(recording, trees, everything=not wish.trace):
             console.file.write(documents.written(document) + "\n")
@@ -46,8 +47,23 @@ def show(wish: Wish, console: Console, *, zone: tzinfo | None = None) -> None:
     for part in parts:
         console.print(part)
         console.print()
-    for trouble in summary.troubles(recording.troubles):
+    for trouble in summary.troubles(recording.tally):
         console.print(trouble)
+
+
+def _read(wish: Wish) -> tuple[Recording, list[Tree]]:
+    if wish.trace:
+        recording, spans = one_trace(wish.place, wish.trace)
+        return recording, [Tree(recording.history.exchanges(), spans)]
+    recording = record(wish.place, wish.filters)
+    return recording, _worst(recording, wish.waterfalls)
+
+
+def _patience(size: int) -> AbstractContextManager[object]:
+    """Say that reading takes its time, to whoever sits in front of it."""
+    if size < _MUCH or not sys.stderr.isatty():
+        return nullcontext()
+    return Console(stderr=True).status(f"reading {units.size(size)} of telemetry")
 
 
 def _titled(waterfalls: list[RenderableType], trees: list[Tree]) -> list[RenderableType]:
@@ -89,7 +105,7 @@ def _overview(recording: Recording, look: Look) -> Iterator[RenderableType]:
     if exchanges:
         yield tables.exchanges(exchanges, history.matching(), look, short)
     else:
-        yield Text("No exchange" + (" matches." if filters != type(filters)() else " yet."), theme.UNSURE)
+        yield Text("No exchange" + (" matches." if filters.narrow else " yet."), theme.UNSURE)
     if timeouts:
         yield tables.timeouts(timeouts, all_timeouts, look, short)
     if calls and not filters.outcome:
@@ -111,4 +127,4 @@ def _documents(recording: Recording, trees: list[Tree], *, everything: bool) -> 
         yield from map(documents.calls, history.calls.values())
     yield from (documents.span(span) for tree in trees for span in tree.spans)
     if everything:
-        yield documents.totals(history.totals, len(history.open()), recording.troubles, recording.paths)
+        yield documents.totals(history.totals, len(history.open()), recording.tally, recording.paths)

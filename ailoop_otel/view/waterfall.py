@@ -25,8 +25,8 @@ _DURATION: Final = 9
 _COLOURS: Final = (
     (names.SPAN_FIRST_CHUNK, theme.UNSURE),
     (names.SPAN_STREAM, theme.GOOD),
-    ("chat ", "magenta"),
-    ("execute_tool ", theme.LIVE),
+    ("chat ", "blue"),
+    ("execute_tool ", "magenta"),
 )
 
 
@@ -63,7 +63,7 @@ def subtree(spans: Sequence[Span], exchange: Exchange) -> list[Span]:
 
 def heading(exchange: Exchange, look: Look) -> Text:
     """What the exchange came to."""
-    text = Text(look.clock(exchange.start), theme.HEADING)
+    text = Text().append(look.clock(exchange.start), theme.HEADING)
     dot = f" {look.signs.dot} "
     text.append(dot, theme.QUIET).append_text(look.exchange(exchange))
     for label, value in (
@@ -161,7 +161,7 @@ def _lines(row: Row, scale: _Scale) -> Iterator[Text]:
     look, span = scale.look, row.span
     label = _label(row, look)
     label.truncate(scale.label, overflow="ellipsis", pad=True)
-    line = label + " " + scale.bar_of(span) + units.duration(span.seconds).rjust(_DURATION)
+    line = Text() + label + " " + scale.bar_of(span) + units.duration(span.seconds).rjust(_DURATION)
     told = Text(details(span).replace("·", look.signs.dot), theme.QUIET)
     if scale.details:
         told.truncate(scale.details, overflow="ellipsis")
@@ -199,4 +199,4 @@ def _trunks(levels: tuple[bool, ...], look: Look) -> str:
 def _colour(span: Span) -> str:
     if span.error:
         return theme.BAD
-    return next((colour for prefix, colour in _COLOURS if span.name.startswith(prefix)), "blue")
+    return next((colour for prefix, colour in _COLOURS if span.name.startswith(prefix)), theme.LIVE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from opentelemetry.exporter.otlp.json.file._log_exporter import FileLogExporter
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import (
     INVALID_SPAN,
@@ -30,7 +30,7 @@ from ailoop_otel import names
 
 Attributes = Mapping[str, str | int | float | bool]
 # 2025-11-22 14:00:00 UTC.
-NOON = 1_763_820_000
+BEGIN = 1_763_820_000
 
 
 class _FixedIds(IdGenerator):
@@ -44,6 +44,22 @@ class _FixedIds(IdGenerator):
         return self._random.getrandbits(128) | 1
 
 
+class _Switched(SpanExporter):
+    """Hands spans to the exporter of the file that is being written."""
+
+    def __init__(self) -> None:
+        self.file: FileSpanExporter | None = None
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        assert self.file is not None
+        return self.file.export(spans)
+
+    def switch(self, path: Path | None) -> None:
+        if self.file is not None:
+            self.file.shutdown()
+        self.file = None if path is None else FileSpanExporter(path)
+
+
 class Sample:
     """Writes one process's files; all times are seconds after 14:00:00 UTC of a fixed day."""
 
@@ -55,6 +71,8 @@ class Sample:
         self._provider = TracerProvider(
             resource=Resource({"service.name": "ailoop"}), id_generator=_FixedIds(process), shutdown_on_exit=False
         )
+        self._exporter = _Switched()
+        self._provider.add_span_processor(SimpleSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer(names.SCOPE)
         self.rotate()
 
@@ -66,8 +84,11 @@ class Sample:
     def rotate(self) -> None:
         """Close the file and go on in the next."""
         self._files += 1
-        self._provider._active_span_processor._span_processors = ()
-        self._provider.add_span_processor(SimpleSpanProcessor(FileSpanExporter(self.path)))
+        self._exporter.switch(self.path)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._exporter.switch(None)
 
     def server(self, at: float, *, stop: bool = False) -> None:
         """The log event of a server that starts or stops."""
@@ -256,7 +277,8 @@ def a_day(directory: Path) -> None:
     three = sample.session(third, 190, resumed=two)
     sample.exchange(third, 191, 8, "cancelled", session=three, first_chunk=0.9)
     sample.exchange(third, 200, 31, session=three, timeout="first_chunk", first_chunk=None, finished=False, inside=True)
+    sample.close()
 
 
 def _ns(seconds: float) -> int:
-    return (NOON * 1_000_000 + round(seconds * 1e6)) * 1000
+    return (BEGIN * 1_000_000 + round(seconds * 1e6)) * 1000

@@ -1,0 +1,62 @@
+"""A directory of telemetry, and a console that draws into memory."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from datetime import timezone
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from ailoop_otel.view.filters import Wish
+from ailoop_otel.view.traces import show
+from tests.view.sample import Sample, a_day
+
+Drawn = Callable[..., str]
+
+
+@pytest.fixture
+def day(tmp_path: Path) -> Path:
+    """Files with every outcome, a hanging exchange and a resumed session."""
+    directory = tmp_path / "telemetry"
+    a_day(directory)
+    return directory
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Iterator[Sample]:
+    """A process that writes files."""
+    writer = Sample(tmp_path / "telemetry")
+    yield writer
+    writer.close()
+
+
+@pytest.fixture
+def drawn() -> Drawn:
+    """What `traces` prints at a width, without colour and trailing blanks."""
+
+    def draw(wish: Wish, width: int = 120) -> str:
+        console = console_of(width)
+        show(wish, console, zone=timezone.utc)
+        return written_on(console)
+
+    return draw
+
+
+def console_of(width: int, *, encoding: str = "utf-8") -> Console:
+    """A console that is no terminal."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace", newline="")
+    return Console(file=stream, width=width, highlight=False, legacy_windows=False, _environ={})
+
+
+def written_on(console: Console) -> str:
+    """What a console was given, without trailing blanks."""
+    stream = console.file
+    assert isinstance(stream, io.TextIOWrapper)
+    stream.flush()
+    buffer = stream.buffer
+    assert isinstance(buffer, io.BytesIO)
+    text = buffer.getvalue().decode()
+    return "\n".join(line.rstrip() for line in text.splitlines())

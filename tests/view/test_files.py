@@ -1,0 +1,182 @@
+"""Finding, reading and following files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+
+from ailoop_otel.view import files
+from ailoop_otel.view.files import Follower, Tally, find, read
+
+NAMES = some.lists(some.sampled_from(["one", "two", "three"]), max_size=6)
+
+
+def _line(name: str) -> bytes:
+    ids = '"traceId":"aa","spanId":"bb","startTimeUnixNano":"1","endTimeUnixNano":"2"'
+    return f'{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{{ids},"name":"{name}"}}]}}]}}]}}\n'.encode()
+
+
+def _names(paths: list[Path], tally: Tally) -> list[str]:
+    return [span.name for batch in read(paths, tally) for span in batch.spans]
+
+
+def _told(follower: Follower) -> list[str]:
+    return [span.name for batch in follower.poll() for span in batch.spans]
+
+
+def test_files_come_in_the_order_they_were_begun(tmp_path: Path) -> None:
+    """By time and then by number, where 10 comes after 9."""
+    ordered = [f"traces-20251122T140000-7-{number}.jsonl" for number in (1, 9, 10)]
+    ordered.append("traces-20251122T150000-3-1.jsonl")
+    for name in reversed([*ordered, "notes.txt", "1²3.jsonl"]):
+        (tmp_path / name).touch()
+    (tmp_path / "directory.jsonl").mkdir()
+    assert [path.name for path in find(tmp_path)] == ["1²3.jsonl", *ordered]
+
+
+def test_one_file_may_be_named(tmp_path: Path) -> None:
+    """Instead of a directory, whatever its name is."""
+    path = tmp_path / "saved.txt"
+    path.write_bytes(_line("one"))
+    assert find(path) == [path]
+    assert find(tmp_path / "nowhere") == []
+
+
+def test_a_half_written_last_line_is_ignored_and_told(tmp_path: Path) -> None:
+    """The server was killed while it wrote: everything before is there."""
+    path = tmp_path / "traces.jsonl"
+    path.write_bytes(_line("one") + _line("two")[:-20])
+    tally = Tally()
+    assert _names([path], tally) == ["one"]
+    assert (tally.half_written, tally.skipped) == (["traces.jsonl"], 0)
+
+
+def test_a_last_line_without_its_break_counts(tmp_path: Path) -> None:
+    """Only the line break is missing: the span is whole."""
+    path = tmp_path / "traces.jsonl"
+    path.write_bytes(_line("one").rstrip())
+    tally = Tally()
+    assert _names([path], tally) == ["one"]
+    assert tally.half_written == []
+
+
+def test_a_corrupt_line_is_counted_and_costs_nothing_else(tmp_path: Path) -> None:
+    """The first place is remembered for the one line that tells it."""
+    path = tmp_path / "traces.jsonl"
+    path.write_bytes(_line("one") + b"garbage\n\n" + _line("two")[:30] + _line("three") + b"more\n")
+    tally = Tally()
+    assert _names([path], tally) == ["one", "three"]
+    assert (tally.skipped, tally.skipped_at) == (3, "traces.jsonl, line 2")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pieces=some.lists(some.binary(max_size=40) | NAMES, max_size=8))
+def test_no_garbage_loses_a_good_line(tmp_path: Path, pieces: list[bytes | list[str]]) -> None:
+    """Whatever stands between them, every good line is read, and in order."""
+    path = tmp_path / "traces.jsonl"
+    good = [name for piece in pieces if isinstance(piece, list) for name in piece]
+    written = [piece + b"\n" if isinstance(piece, bytes) else b"".join(map(_line, piece)) for piece in pieces]
+    path.write_bytes(b"".join(written))
+    assert _names([path], Tally()) == good
+
+
+def test_a_line_without_end_does_not_fill_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is longer than any export is skipped as one line, and the next is read."""
+    monkeypatch.setattr(files, "LONGEST_LINE", 400)
+    path = tmp_path / "traces.jsonl"
+    path.write_bytes(b"x" * 3000 + b"\n" + _line("one"))
+    tally = Tally()
+    assert _names([path], tally) == ["one"]
+    assert tally.skipped == 1
+
+
+def test_a_file_that_goes_meanwhile_is_no_trouble(tmp_path: Path) -> None:
+    """The writer's rotation may take a file between finding and reading it."""
+    tally = Tally()
+    gone = [tmp_path / "traces.jsonl"]
+    assert _names(gone, tally) == []
+    assert tally.unreadable == []
+    assert files.size(gone) == 0
+
+
+def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    """And the others are read."""
+    loop = tmp_path / "loop.jsonl"
+    loop.symlink_to(loop)
+    path = tmp_path / "traces.jsonl"
+    path.write_bytes(_line("one"))
+    tally = Tally()
+    assert _names([loop, path], tally) == ["one"]
+    assert [trouble.partition(" ")[0] for trouble in tally.unreadable] == ["loop.jsonl"]
+
+
+def test_following_begins_at_the_end(tmp_path: Path) -> None:
+    """What was there is not told again, not even half of the line that is being written."""
+    path = tmp_path / "traces.jsonl"
+    path.write_bytes(_line("one") + _line("two")[:30])
+    follower = Follower(tmp_path)
+    assert _told(follower) == []
+    with path.open("ab") as file:
+        file.write(_line("two")[30:] + _line("three")[:-1])
+    assert _told(follower) == ["two"]
+    with path.open("ab") as file:
+        file.write(b"\n")
+    assert _told(follower) == ["three"]
+    assert _told(follower) == []
+
+
+def test_following_may_begin_at_the_start(tmp_path: Path) -> None:
+    """What was there comes first."""
+    (tmp_path / "traces.jsonl").write_bytes(_line("one"))
+    assert _told(Follower(tmp_path, from_start=True)) == ["one"]
+
+
+def test_following_goes_over_rotation_and_new_files(tmp_path: Path) -> None:
+    """A new file is read from its start, a renamed one not twice, a removed one is forgotten."""
+    first, second, renamed = (tmp_path / f"traces-{number}.jsonl" for number in (1, 2, 9))
+    follower = Follower(tmp_path)
+    first.write_bytes(_line("one"))
+    assert _told(follower) == ["one"]
+    first.rename(renamed)
+    second.write_bytes(_line("two"))
+    assert _told(follower) == ["two"]
+    renamed.unlink()
+    with second.open("ab") as file:
+        file.write(_line("three"))
+    assert _told(follower) == ["three"]
+
+
+def test_following_starts_over_in_a_file_that_was_emptied(tmp_path: Path) -> None:
+    """A file that is shorter than what was read of it is a new one."""
+    path = tmp_path / "traces.jsonl"
+    path.write_bytes(_line("one") + _line("two"))
+    follower = Follower(tmp_path)
+    path.write_bytes(_line("three"))
+    assert _told(follower) == ["three"]
+
+
+def test_following_looks_for_the_last_break_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the line is that is being written."""
+    monkeypatch.setattr(files, "_BLOCK", 7)
+    path = tmp_path / "traces.jsonl"
+    path.write_bytes(_line("one") + _line("two")[:-1])
+    half = tmp_path / "half.jsonl"
+    half.write_bytes(_line("four")[:-1])
+    follower = Follower(tmp_path)
+    for growing in (path, half):
+        with growing.open("ab") as file:
+            file.write(b"\n")
+    assert _told(follower) == ["four", "two"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such links")
+def test_following_tells_what_it_cannot_open_once(tmp_path: Path) -> None:
+    """A file that may not be read does not end the following."""
+    loop = tmp_path / "loop.jsonl"
+    follower = Follower(tmp_path)
+    loop.symlink_to(loop)
+    assert _told(follower) == _told(follower) == []

@@ -1,0 +1,49 @@
+"""What is asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from ailoop_otel.view.filters import Filters, Refusal, Wish, seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("90s", 90), ("10m", 600), ("1h30m", 5400), ("2d", 172_800), (" 1.5H ", 5400)]
+)
+def test_a_time_span_is_read(text: str, expected: float) -> None:
+    """In seconds, minutes, hours and days, also together."""
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "10", "m", "10 minutes", "-5m", "1h x"])
+def test_a_time_span_without_sense_is_refused(text: str) -> None:
+    """With one line that says how to write one."""
+    with pytest.raises(Refusal, match="write 90s, 10m"):
+        seconds(text)
+
+
+def test_an_unknown_outcome_is_refused() -> None:
+    """With the outcomes that there are."""
+    with pytest.raises(Refusal, match="protocol_error, .* ok, open"):
+        Filters(outcome="timeout")
+
+
+def test_a_limit_that_shows_nothing_is_refused() -> None:
+    """A table has at least one row."""
+    with pytest.raises(Refusal, match="take 1 or more"):
+        Filters(limit=0)
+
+
+def test_a_session_is_found_by_what_the_table_shows() -> None:
+    """By the beginning of its id, or by head and tail."""
+    assert Filters(session="f47").has_session("f47ac10b")
+    assert Filters(session="f4…0b").has_session("f47ac10b")
+    assert not Filters(session="f48").has_session("f47ac10b")
+    assert Filters().has_session("")
+
+
+def test_the_directory_is_the_settings_unless_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The writer's setting is the reader's as well."""
+    monkeypatch.setenv("AILOOP_OTEL_DIRECTORY", "elsewhere")
+    assert str(Wish().place) == "elsewhere"
+    assert str(Wish(directory="here").place) == "here"
