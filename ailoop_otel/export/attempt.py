@@ -10,7 +10,16 @@ from ailoop_otel.guard import Guard, warn
 Made = TypeVar("Made")
 # What a constructor that was given a bad value, or lacks a package, is known to raise. The rest goes into the
 # barrier, which says a line of its own.
-_EXPECTED: Final = (ImportError, OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError)
+_EXPECTED: Final = (
+    AttributeError,
+    ImportError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    StopIteration,
+    TypeError,
+    ValueError,
+)
 
 
 def attempt(make: Callable[[], Made], guard: Guard, explain: Callable[[Exception | None], str]) -> Made | None:

@@ -110,6 +110,9 @@ class Pipeline:
             return True
         self._ended = True
         atexit.unregister(self.shutdown)
+        for part in self._parts:
+            for tally in part.tallies:
+                tally.close()
         patience = min(timeout, _LAST_MOMENT) if any(errand.busy for _, errand in self._errands) else timeout
         for part, errand in self._errands:
             errand.send(part.provider.shutdown if part.is_ours else part.provider.force_flush)
@@ -134,12 +137,14 @@ def _nowhere(signal: Signal, why: str) -> Part:
 
 
 def _existing(signal: Signal, guard: Guard) -> Part | None:
-    provider = attempt(
-        lambda: providers.existing(signal),
+    part = attempt(
+        lambda: Part(signal, providers.existing(signal), False, "the provider that was there already"),
         guard,
-        lambda fault: f"{signal.name}: OTEL_PYTHON_*_PROVIDER names none that works ({reason(fault)}); unset it.",
+        lambda fault: f"{signal.name} are not recorded: {signal.provider} cannot be used ({reason(fault)}). Unset it.",
     )
-    return None if provider is None else Part(signal, provider, False, "the provider that was there already")
+    if part is None:
+        return _nowhere(signal, f"as {signal.provider} cannot be used")
+    return None if part.provider is None else part
 
 
 def _declared(signal: Signal, path: str, guard: Guard) -> Part:

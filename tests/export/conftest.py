@@ -33,6 +33,8 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     ):
         monkeypatch.setattr(module, provider, None)
         monkeypatch.setattr(module, f"{provider}_SET_ONCE", Once())
+    # A line that another test was told is no news for a minute.
+    monkeypatch.setattr(COMPLAINTS, "_told_at", float("-inf"))
     monkeypatch.chdir(tmp_path)
     yield
     COMPLAINTS.remove()
@@ -60,7 +62,10 @@ def start(guard: Guard) -> Iterator[Start]:
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    """A real HTTP server that takes telemetry, until it is told otherwise."""
+    """A real HTTP server that takes telemetry, until it is told otherwise.
+
+    Ask for it before `start`, so that it outlives the pipelines.
+    """
     running = Collector()
     yield running
     running.close()
