@@ -80,6 +80,10 @@ class Socket:
         self._inbox.put_nowait({"type": "websocket.receive", "text": message} if isinstance(message, str) else message)
         await self._settle()
 
+    def put(self, message: Any) -> None:
+        """Hand a message over and wait for nothing."""
+        self._inbox.put_nowait(message)
+
     async def leave(self, code: int = 1000) -> None:
         """The client closes."""
         await self.deliver({"type": "websocket.disconnect", "code": code})

@@ -23,6 +23,8 @@ def open_call(peer: Peer, request: Request, now: int, size: int) -> Call:
     session = session or peer.wire.ledger.get(request.session_id)
     if is_message and session is not None:
         peer.use(session)
+    elif session is not None and peer.dialect is None:
+        peer.learn(session.dialect)
     attributes: Attributes = peer.attributes | attributes_of(request)
     if session is not None:
         attributes[names.SESSION_ID] = session.id

@@ -28,7 +28,9 @@ def _installations() -> list[pytest.param]:
     if not marked:
         reason = "AILOOP_CHECKOUT is not set"
         marks = [pytest.mark.real_ailoop, pytest.mark.skip(reason=reason)]
-        marked = [pytest.param(standin(dialect), id=f"real-{dialect}", marks=marks) for dialect in (STATELESS, DELEGATES)]
+        marked = [
+            pytest.param(standin(dialect), id=f"real-{dialect}", marks=marks) for dialect in (STATELESS, DELEGATES)
+        ]
     return standins + marked
 
 
@@ -74,6 +76,11 @@ def wheel_installed(tmp_path_factory: pytest.TempPathFactory) -> None:
     subprocess.run([*pip, "--force-reinstall", "--no-deps", str(wheel)], check=True)
 
 
+def blameless(server: Server) -> None:
+    """The package had no fault of its own in this server."""
+    assert "a fault of its own" not in server.output(), server.output()
+
+
 @pytest.fixture
 def provider() -> Iterator[Provider]:
     """The AI's provider."""
@@ -92,7 +99,9 @@ def serve(provider: Provider, folder: Folder, tmp_path: Path) -> Iterator[Serve]
     """Start a server as its users do, with environment variables added; it is stopped in any case."""
     with ExitStack() as stack:
 
-        def start(installation: Installation, *arguments: str, wrapper: tuple[str, ...] = (), **variables: str) -> Server:
+        def start(
+            installation: Installation, *arguments: str, wrapper: tuple[str, ...] = (), **variables: str
+        ) -> Server:
             is_standin = installation.root.is_relative_to(ROOT)
             environment = provider.plain_environment() if is_standin else provider.environment()
             added = {
@@ -102,7 +111,10 @@ def serve(provider: Provider, folder: Folder, tmp_path: Path) -> Iterator[Serve]
                 "HOME": str(tmp_path),
                 **variables,
             }
-            command = tuple(wrapper)
-            return stack.enter_context(serving(installation, added, arguments=arguments, wrapper=command))
+            server = stack.enter_context(serving(installation, added, arguments=arguments, wrapper=wrapper))
+            # Before it is stopped: the current generation waits for answers that it is giving.
+            stack.callback(provider.release)
+            stack.callback(lambda: blameless(server))
+            return server
 
         yield start
