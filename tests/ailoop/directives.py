@@ -33,12 +33,11 @@ def find_directives(text: str) -> Iterator[Directive]:
     start = text.find("[[")
     while start >= 0:
         words, end = _words(text, start + 2)
-        if not words:
-            raise ValueError(f"a directive without a verb: {text[start:end]}")
-        for_next = words[0][0] == "next"
-        (verb, value), *pairs = words[1:] if for_next else words
-        if value is not None:
+        for_next = bool(words) and words[0] == ("next", None)
+        words = words[1:] if for_next else words
+        if not words or words[0][1] is not None:
             raise ValueError(f"a directive starts with a verb: {text[start:end]}")
+        (verb, _), *pairs = words
         yield Directive(verb, {key: True if value is None else value for key, value in pairs}, for_next)
         start = text.find("[[", end)
 

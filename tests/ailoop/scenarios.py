@@ -216,7 +216,7 @@ async def owner_gone(client: Client) -> None:
 async def stop_from_elsewhere(client: Client) -> None:
     """A session stopped by a second socket in the middle of an answer."""
     session = await client.start_session()
-    exchange = await client.send("hello [[say chunks=4 gap=0.3]]")
+    exchange = await client.send("hello [[say chunks=3 gap=0.8]]")
     await exchange.started()
     await (await client.another()).stop_session(session)
     await exchange.done()
@@ -293,6 +293,25 @@ async def channels(client: Client) -> None:
     await client.call("channel.history", {"sessionId": UNKNOWN_SESSION})
 
 
+@scenario(STATELESS)
+async def background_agent(client: Client) -> None:
+    """An agent that works beside the chat; a failed task is never reported as completed."""
+    session = await client.start_session()
+    about = {"sessionId": session, "agentId": "d"}
+    await client.call("async.createAgent", about)
+    await client.call("async.createAgent", about)
+    await client.call("async.createAgent", about | {"agentId": "nobody"})
+    await client.call("async.sendTask", about | {"prompt": "work [[say chunks=2]]"})
+    await client.quiet(0.6)
+    await client.call("async.sendTask", about | {"prompt": "work [[fail]]"})
+    await client.quiet(0.6)
+    await client.call("async.broadcastEvent", about | {"event": "e", "data": {}})
+    await client.call("async.sleepAgent", about | {"durationSeconds": 5})
+    await client.call("async.wakeAgent", about)
+    await client.call("async.stopAgent", about)
+    await client.stop_session()
+
+
 @scenario(DELEGATES)
 async def blank(client: Client) -> None:
     """An empty completion: nothing after the ack."""
@@ -306,6 +325,6 @@ async def blank(client: Client) -> None:
 async def stop_while_streaming(client: Client) -> None:
     """A session stopped in the middle of an answer."""
     await client.start_session()
-    exchange = await client.send("hello [[say chunks=6 gap=0.2]]")
+    exchange = await client.send("hello [[say chunks=3 gap=0.8]]")
     await exchange.started()
     await client.stop_session()

@@ -21,6 +21,7 @@ _MOMENT = re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?")
 _PYDANTIC = re.compile(r"errors\.pydantic\.dev/[\d.]+/")
 # Pydantic shortens what it shows of a wrong value, ids too; urllib3 shows its objects.
 _SHORTENED = re.compile(r"\b[0-9a-f-]{4,}\.\.\.[0-9a-f-]{4,}\b")
+_TASK = re.compile(r"\btask_\d+\.\d+")
 _POOL = re.compile(r"HTTPS?ConnectionPool\(.*?\)\)\)")
 
 Entry = dict[str, Any]
@@ -79,6 +80,7 @@ class _Replacements:
         text = _UUID.sub(lambda found: self._id(found.group()), text)
         text = _PYDANTIC.sub("errors.pydantic.dev/2/", text)
         text = _SHORTENED.sub("0...0", text)
+        text = _TASK.sub("task_0.0", text)
         text = _POOL.sub("ConnectionPool(...)", text)
         return _MOMENT.sub("2025-01-01T00:00:00.000000", text)
 

@@ -80,6 +80,24 @@ class AsyncAgentEndpoints:
         manager = await self._get_or_create_manager(params.get("sessionId"))
         return {"success": True, "agents": manager.get_agent_states()}
 
+    @_telling
+    async def start_agent(self, params: dict[str, Any], websocket: Any = None) -> dict[str, Any]:
+        """Say how an agent is; one that was stopped stays so."""
+        manager = await self._get_or_create_manager(params.get("sessionId"))
+        if params.get("agentId") not in manager.sessions:
+            return _invalid(f"Agent {params.get('agentId')} not found")
+        state = manager.sessions[params["agentId"]].state.value
+        return {"success": True, "agentId": params["agentId"], "state": state}
+
+    @_telling
+    async def broadcast_event(self, params: dict[str, Any], websocket: Any = None) -> dict[str, Any]:
+        """Tell the agents of an event."""
+        if not params.get("event"):
+            return _invalid("event is required")
+        manager = await self._get_or_create_manager(params.get("sessionId"))
+        await manager.broadcast_event(params["event"], params.get("data", {}))
+        return {"success": True, "event": params["event"], "broadcast": True}
+
     async def cleanup_session(self, session_id: str) -> None:
         """Stop the agents of a session."""
         manager = self.async_managers.pop(session_id, None)
@@ -114,7 +132,9 @@ class AsyncAgentEndpoints:
             "async.sendTask": self.send_task_to_agent,
             "async.sleepAgent": self.sleep_agent,
             "async.wakeAgent": self.wake_agent,
+            "async.startAgent": self.start_agent,
             "async.stopAgent": self.stop_agent,
+            "async.broadcastEvent": self.broadcast_event,
             "async.getAgentStates": self.get_agent_states,
         }
 

@@ -23,7 +23,7 @@ class Agent:
 
 
 _AGENTS = (
-    Agent("A", "Alice the Assistant", "assistant"),
+    Agent("A", "Alice the AI Assistant", "assistant"),
     Agent("P", "Patricia the Planner", "planner"),
     Agent("T", "Tessa the Tester", "tester"),
     Agent("D", "Debbie the Debugger", "debugger", "openai/gpt-4o"),
