@@ -39,7 +39,7 @@ async def test_a_stop_loses_nothing(installation: Installation, serve: Serve, fo
 
 
 async def test_a_stop_in_mid_answer(installation: Installation, serve: Serve, folder: Folder) -> None:
-    """The earlier generation drops the answer: `cancelled`. The current one runs it to its end, into a closed socket."""
+    """The earlier generation drops the answer: `cancelled`. The current one runs it to its end, unheard."""
     server = serve(installation)
     async with connected(server.port, server.dialect) as client:
         await client.start_session()

@@ -144,7 +144,7 @@ class Player:
             if message.get("text") is None:
                 return
             request = _read(message["text"])
-            if self.dialect == DELEGATES and "id" not in request:
+            if self.dialect == DELEGATES and "id" not in request and "method" in request and "jsonrpc" in request:
                 continue
             self.handling[number] = request
             while (frame := await self.frames[number].get()) is not None:
