@@ -128,8 +128,11 @@ class Follower:
 
     def poll(self) -> Iterator[Batch]:
         """Everything that was completed since the last poll; to be read to its end."""
+        paths = find(self._place)
+        if not paths:  # nothing there yet, or the directory could not be listed just now
+            return
         known, self._read_to = self._read_to, {}
-        for path in find(self._place):
+        for path in paths:
             yield from self._appended(path, known)
 
     def _start_at_end(self, path: Path) -> None:

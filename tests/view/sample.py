@@ -28,7 +28,7 @@ from opentelemetry.trace import (
 
 from ailoop_otel import names
 
-Attributes = Mapping[str, str | int | float | bool]
+Attributes = Mapping[str, str | int | float | bool | Sequence[str]]
 # 2025-11-22 14:00:00 UTC.
 BEGIN = 1_763_820_000
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,6 +26,22 @@ def _names(paths: list[Path], tally: Tally) -> list[str]:
 
 def _told(follower: Follower) -> list[str]:
     return [span.name for batch in follower.poll() for span in batch.spans]
+
+
+@pytest.fixture
+def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of another user."""
+    path = tmp_path / "locked.jsonl"
+    path.touch()
+    open_it = Path.open
+
+    def refuse(self: Path, mode: str) -> IO[Any]:
+        if self == path:
+            raise PermissionError(13, "Permission denied")
+        return open_it(self, mode)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    return path
 
 
 def test_files_come_in_the_order_they_were_begun(tmp_path: Path) -> None:
@@ -103,15 +119,13 @@ def test_a_file_that_goes_meanwhile_is_no_trouble(tmp_path: Path) -> None:
     assert files.size(gone) == 0
 
 
-def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path, locked: Path) -> None:
     """And the others are read."""
-    loop = tmp_path / "loop.jsonl"
-    loop.symlink_to(loop)
     path = tmp_path / "traces.jsonl"
     path.write_bytes(_line("one"))
     tally = Tally()
-    assert _names([loop, path], tally) == ["one"]
-    assert [trouble.partition(" ")[0] for trouble in tally.unreadable] == ["loop.jsonl"]
+    assert _names([locked, path], tally) == ["one"]
+    assert tally.unreadable == ["locked.jsonl (Permission denied)"]
 
 
 def test_following_begins_at_the_end(tmp_path: Path) -> None:
@@ -173,10 +187,38 @@ def test_following_looks_for_the_last_break_block_by_block(tmp_path: Path, monke
     assert _told(follower) == ["four", "two"]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such links")
-def test_following_tells_what_it_cannot_open_once(tmp_path: Path) -> None:
+def test_following_tells_what_it_cannot_open_once(tmp_path: Path, locked: Path) -> None:
     """A file that may not be read does not end the following."""
-    loop = tmp_path / "loop.jsonl"
     follower = Follower(tmp_path)
-    loop.symlink_to(loop)
     assert _told(follower) == _told(follower) == []
+    assert follower.tally.unreadable == [f"{locked.name} (Permission denied)"]
+
+
+def test_following_outlives_a_file_that_goes_under_its_hands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between listing a directory and opening its files, rotation may take one."""
+    gone = tmp_path / "gone.jsonl"
+    monkeypatch.setattr(files, "find", lambda place: [gone])
+    follower = Follower(tmp_path)
+    assert _told(follower) == []
+    assert follower.tally.unreadable == []
+
+
+def test_following_forgets_nothing_when_a_listing_fails(tmp_path: Path) -> None:
+    """A directory that is away for a moment is not told a second time."""
+    directory, away = tmp_path / "telemetry", tmp_path / "away"
+    directory.mkdir()
+    (directory / "traces.jsonl").write_bytes(_line("one"))
+    follower = Follower(directory)
+    directory.rename(away)
+    assert _told(follower) == []
+    away.rename(directory)
+    assert _told(follower) == []
+
+
+def test_a_damaged_record_is_counted_at_its_place(tmp_path: Path) -> None:
+    """A line may be JSON and one of its spans without sense: the others are read."""
+    path = tmp_path / "traces.jsonl"
+    path.write_bytes(_line("one").replace(b'"spans":[', b'"spans":[{},'))
+    tally = Tally()
+    assert _names([path], tally) == ["one"]
+    assert (tally.skipped, tally.skipped_at) == (1, "traces.jsonl, line 1")

@@ -134,6 +134,14 @@ def test_a_session_whose_start_is_gone_is_shown(sample: Sample) -> None:
     assert (session.started, session.end_reason, session.seconds) == (BEGIN * 10**9, "stopped", 9)
 
 
+def test_a_session_of_which_only_the_end_is_left_is_shown(sample: Sample) -> None:
+    """The span over the whole life tells all there is to tell."""
+    start = sample.session("s-1", 0)
+    sample.session_end(start, "s-1", 0, 9, "evicted", 2, 1)
+    (session,) = _history(_spans(sample.directory)[1:]).sessions()
+    assert (session.turns, session.errors, session.end_reason, session.seconds) == (2, 1, "evicted", 9)
+
+
 def test_other_calls_are_counted_by_method(sample: Sample) -> None:
     """With their errors; a span of plain HTTP counts by its name."""
     sample.call("echo", 0, 0.002)

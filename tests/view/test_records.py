@@ -85,7 +85,16 @@ def test_each_kind_of_value_is_read() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [{}, None, 5, {"intValue": "many"}, {"doubleValue": True}, {"boolValue": "yes"}, {"bytesValue": "AA=="}],
+    [
+        {},
+        None,
+        5,
+        {"intValue": "many"},
+        {"doubleValue": True},
+        {"doubleValue": "much"},
+        {"boolValue": "yes"},
+        {"bytesValue": "AA=="},
+    ],
 )
 def test_a_value_that_makes_no_sense_is_left_out(value: object) -> None:
     """One broken attribute costs that attribute and nothing else."""

@@ -6,6 +6,7 @@ import json
 import re
 from datetime import timezone
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -132,6 +133,9 @@ def test_many_traces_of_one_beginning_are_not_all_named(drawn: Drawn, sample: Sa
         sample.call("echo", number, 0.001)
     with pytest.raises(Refusal, match=r"(, [0-9a-f]{16}){4} …$"):
         drawn(Wish(directory="telemetry", trace="a"))
+    text = drawn(DAY)
+    assert "Exchanges    0\n" in text
+    assert "First chunk" not in text
 
 
 def test_a_session_is_a_trace_as_well(drawn: Drawn, sample: Sample) -> None:
@@ -158,11 +162,30 @@ def test_a_directory_of_something_else_says_so(drawn: Drawn, tmp_path: Path) -> 
     (tmp_path / "notes.jsonl").write_text('{"note": 1}\n')
     with pytest.raises(Refusal, match=r"nothing in \. is OTLP JSON, the first such line in notes\.jsonl, line 1"):
         drawn(Wish(directory="."))
-    (tmp_path / "notes.jsonl").unlink()
-    (tmp_path / "loop.jsonl").symlink_to(tmp_path / "loop.jsonl")
-    (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "notes.jsonl").write_text("")
     with pytest.raises(Refusal, match=r"no telemetry in \."):
         drawn(Wish(directory="."))
+
+
+def test_files_of_another_user_are_said_to_be_so(drawn: Drawn, sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One such file costs a line, nothing but such files is refused, and so is such a directory."""
+    sample.exchange("s-1", 0, 1)
+    readable, open_it = sample.path, Path.open
+
+    def refuse(self: Path, mode: str) -> IO[Any]:
+        if self.name != readable.name:
+            raise PermissionError(13, "Permission denied")
+        return open_it(self, mode)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    (sample.directory / "a.jsonl").touch()
+    assert "could not be opened: a.jsonl (Permission denied)" in drawn(DAY)
+    readable.unlink()
+    with pytest.raises(Refusal, match=r"nothing in telemetry can be opened: a\.jsonl \(Permission denied\)"):
+        drawn(DAY)
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(Refusal, match="telemetry may not be read: run this as the user who runs the server"):
+        drawn(DAY)
 
 
 def test_a_server_that_nobody_talked_to_yet_is_no_error(drawn: Drawn, sample: Sample) -> None:
@@ -176,7 +199,7 @@ def test_a_server_that_nobody_talked_to_yet_is_no_error(drawn: Drawn, sample: Sa
 
 def test_what_could_not_be_read_is_told_in_a_line(drawn: Drawn, sample: Sample) -> None:
     """Half a last line and garbage in the middle, each once."""
-    sample.exchange("s-1", 0, 1)
+    sample.exchange("s-1", 0, 1, first_chunk=None)
     sample.close()
     with sample.path.open("ab") as file:
         file.write(b'garbage\n{"resourceSpans":[{"scopeSp')
@@ -216,11 +239,9 @@ def test_scripts_get_the_same_as_json(drawn: Drawn) -> None:
 
 def test_json_has_no_nan(drawn: Drawn, sample: Sample) -> None:
     """Strict readers refuse it."""
-    sample.span("x", 0, 1, {"a": float("nan"), "b": 1.5})
-    sample.exchange("s-1", 0, 1)
-    trace = sample.span("y", 0, 1, {"a": float("inf")}).get_span_context().trace_id
+    trace = sample.span("x", 0, 1, {"a": float("inf"), "b": 1.5, "c": ("d", "e")}).get_span_context().trace_id
     (span,) = _documents(drawn(Wish(directory="telemetry", trace=f"{trace:032x}", json=True)), "span")
-    assert span["attributes"] == {"a": "inf"}
+    assert span["attributes"] == {"a": "inf", "b": 1.5, "c": ["d", "e"]}
 
 
 def test_reading_much_asks_for_patience(sample: Sample, monkeypatch: pytest.MonkeyPatch, drawn: Drawn) -> None:
