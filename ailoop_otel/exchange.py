@@ -169,7 +169,7 @@ class Exchange:
     # --- Silence -------------------------------------------------------------------------------------------
     def due(self, deadlines: Deadlines) -> tuple[int, str] | None:
         """The next moment at which the silence is too long, and its phase; None where nothing is waited for."""
-        if self.ended or self.command or not self.turn:
+        if self.ended or self.command or self.left or not self.turn:
             return None
         told = {timeout.phase for timeout in self.timeouts}
         candidates = []
@@ -262,6 +262,8 @@ class Exchange:
     def _finish_span(self, outcome: str, error: str | None, now: int) -> None:
         if self.chunks > 1:
             self._record_stream()
+        if not self.answer_size and self.form.cumulative and self.chunks:
+            self.answer_size = self.form.chunk_size(self.frame_size)
         attributes: Attributes = {
             names.OUTCOME: outcome,
             names.DIALECT: self.dialect,

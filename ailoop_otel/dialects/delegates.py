@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ailoop_otel.dialects.frame import Answer, Json, Meaning, Notice
+from ailoop_otel.dialects.frame import Answer, Json, Meaning, Notice, identifier
 
 _HEAD: Final = '{"jsonrpc": "2.0", "method": "'
 _OWN: Final = ("AIMessageChunkNotification", "SessionStatusNotification", "ToolCallNotification")
@@ -52,7 +52,7 @@ class Delegates:
         params = frame.get("params")
         if not isinstance(params, dict):
             return Notice(Meaning.OTHER)
-        session = params.get("sessionId")
+        session = identifier(params.get("sessionId"))
         if method == "AIMessageChunkNotification":
             chunk = params.get("chunk")
             meaning = Meaning.FINAL if params.get("isFinal") else Meaning.CHUNK

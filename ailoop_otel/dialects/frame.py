@@ -123,7 +123,7 @@ def read_request(text: str) -> Request:
         method=method if isinstance(method, str) else None,
         id=frame.get("id"),
         has_id="id" in frame,
-        session_id=_text(params.get("sessionId")),
+        session_id=identifier(params.get("sessionId")),
         command=_command(params.get("message")),
         trace=meta.get("traceparent") if isinstance(meta, dict) else None,
         valid=known,
@@ -161,8 +161,9 @@ def harmless(value: object) -> str | None:
     return text if _HARMLESS.fullmatch(text) else None
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and len(value) <= 256 else None
+def identifier(value: object) -> str | None:
+    """A session's id, if it is one that may be recorded: the server's own are UUIDs."""
+    return value if isinstance(value, str) and _HARMLESS.fullmatch(value) else None
 
 
 def _command(message: object) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ailoop_otel.dialects.frame import Answer, Json, Meaning, Notice
+from ailoop_otel.dialects.frame import Answer, Json, Meaning, Notice, identifier
 
 _HEAD: Final = '{"jsonrpc":"2.0","method":"'
 _OWN: Final = (
@@ -21,8 +21,8 @@ _OWN: Final = (
 )
 _OWN_HEADS: Final = tuple(_HEAD + name for name in _OWN)
 _SESSION: Final = '"sessionId":"'
-# Everything of a plain chunk frame that is not the answer's text, with an id of 36 and an agent of one character.
-_FRAME_REST: Final = 213
+# What stands behind the text of a plain chunk, with an id of 36 characters and an agent of one.
+_TAIL_LENGTH: Final = len('","sessionId":"","agentId":"a","isPartial":true,"format":"text","rawContent":true}}') + 36
 _FAMILIES: Final = {
     "": "startSession sendUserMessage provideToolResult stopSession echo dispatchCommand",
     "agent.": "list",
@@ -66,7 +66,7 @@ class Stateless:
 
     def chunk_size(self, length: int) -> int:
         """The characters of text in a chunk frame of this length, as they stand in JSON."""
-        return max(0, length - _FRAME_REST)
+        return max(0, length - len(self.chunk_head) - _TAIL_LENGTH)
 
     def notice(self, frame: Json) -> Notice:
         """What a notification means."""
@@ -74,12 +74,12 @@ class Stateless:
         params = frame.get("params")
         if not isinstance(params, dict):
             return Notice(Meaning.OTHER)
-        session = params.get("sessionId")
+        session = identifier(params.get("sessionId"))
         if method == "StreamingUpdate":
             return Notice(Meaning.CHUNK, session, _length(params.get("content")))
         if method == "ChannelMessageNotification":
             metadata = params.get("metadata")
-            session = metadata.get("sessionId") if isinstance(metadata, dict) else None
+            session = identifier(metadata.get("sessionId")) if isinstance(metadata, dict) else None
             return Notice(Meaning.TEXT, session, _length(params.get("content")))
         return Notice(Meaning.OTHER, session)
 

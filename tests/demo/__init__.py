@@ -1,0 +1,1 @@
+"""The demo: conversations with the stand-in server, and what was recorded of them."""
