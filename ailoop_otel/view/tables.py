@@ -21,7 +21,7 @@ _NARROW_COLUMNS, _WIDE_COLUMNS, _DAY = 75, 102, 6
 
 def sessions(rows: Sequence[Session], total: int, look: Look, short: dict[str, str]) -> RenderableType:
     """One row per session, newest last."""
-    table = _table(look, ("Session", "Started", "State"), ("Lasted", "Turns", "Errors"))
+    table = _table(look, ("Session", "Started", "State"), ("Lasted", "Turns", "Errors"), flexible=2)
     for row in rows:
         lasted = units.duration(row.seconds) if row.started else units.NOTHING
         table.add_row(
@@ -37,12 +37,9 @@ def sessions(rows: Sequence[Session], total: int, look: Look, short: dict[str, s
 
 def exchanges(rows: Sequence[Exchange], total: int, look: Look, short: dict[str, str]) -> RenderableType:
     """One row per exchange, newest last; the bar shows who was slow, and whether before or after the first chunk."""
-    table = _table(
-        look,
-        ("Time", "Session", "Outcome"),
-        ("First", "Took", "", "Chunks", "Max gap" if look.wide else "Gap", "Trace"),
-        flexible=2,
-    )
+    roomy = look.console.width >= _NARROW_COLUMNS
+    stream = ("Chunks", "Max gap" if look.wide else "Gap") if roomy else ()
+    table = _table(look, ("Time", "Session", "Outcome"), ("First", "Took", "", *stream, "Trace"), flexible=2)
     table.columns[5].justify = "left"
     longest = max((row.seconds for row in rows), default=0.0)
     width = _bar_width(look)
@@ -55,13 +52,12 @@ def exchanges(rows: Sequence[Exchange], total: int, look: Look, short: dict[str,
             units.duration(row.first_chunk),
             f"> {took}" if row.open else took,
             _bar(row, longest, width, look),
-            units.count(row.chunks),
-            units.duration(row.max_gap),
+            *((units.count(row.chunks), units.duration(row.max_gap)) if roomy else ()),
             row.trace_id[:8],
         )
     legend = Text("   ", theme.QUIET)
     legend.append(f"{look.signs.wait * 2} until the first chunk  {look.signs.stream * 2} after it", theme.QUIET)
-    return _section("Exchanges", _shown(len(rows), total), table, legend)
+    return _section("Exchanges", _shown(len(rows), total), table, legend if width else None)
 
 
 def timeouts(rows: Sequence[Timeout], total: int, look: Look, short: dict[str, str]) -> RenderableType:
@@ -135,6 +131,7 @@ def _state(session: Session, look: Look) -> Text:
         text = Text(f"{look.signs.on} open", theme.LIVE)
     if session.resumed:
         text.append(f" {look.signs.again}" if look.signs.plain else f" {look.signs.again} resumed", theme.UNSURE)
+    text.no_wrap, text.overflow = True, "ellipsis"
     return text
 
 

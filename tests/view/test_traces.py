@@ -44,6 +44,15 @@ def test_the_overview_is_as_expected(drawn: Drawn, width: int) -> None:
 
 
 @pytest.mark.usefixtures("day")
+def test_a_small_terminal_keeps_what_matters(drawn: Drawn) -> None:
+    """In 62 columns the outcome stays readable; bars, chunks and gaps give way."""
+    text = drawn(DAY, 62)
+    assert re.search(r"^14:00:21 9b2e7c44 ✗ ai_error · 500 +– +620 ms +dbdefbab$", text, re.MULTILINE)
+    assert "○ ended · disconnected" in text
+    assert max(map(len, text.splitlines())) <= 62
+
+
+@pytest.mark.usefixtures("day")
 def test_a_terminal_without_signs_gets_plain_ones() -> None:
     """The tables stand as straight in ASCII."""
     console = console_of(80, encoding="ascii")
