@@ -1,0 +1,147 @@
+"""Frames as anybody may send them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ailoop_otel.dialects.frame import (
+    INVALID,
+    Request,
+    error_code,
+    harmless,
+    identifier,
+    is_reply,
+    read_frame,
+    read_request,
+)
+
+DEEP = "[" * 100_000
+SESSION = "01234567-89ab-cdef-0123-456789abcdef"
+
+
+def request(**frame: Any) -> Request:
+    """A client's frame, read."""
+    return read_request(json.dumps({"jsonrpc": "2.0", **frame}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "null", "1", "NaN", '"text"', "[]", '[{"jsonrpc":"2.0","method":"echo","id":1}]', DEEP, "9" * 5000, "\0"],
+    ids=["empty", "cut", "null", "number", "nan", "string", "array", "batch", "deep", "huge", "nul"],
+)
+def test_what_is_no_object_is_no_request(text: str) -> None:
+    """And nothing raises, however deep or long it is; a batch is no request either."""
+    assert read_request(text) == INVALID
+    assert read_frame(text) is None
+
+
+def test_a_request_says_what_it_asks() -> None:
+    """Method, id, session and the client's trace; the message itself is not kept."""
+    params = {"sessionId": SESSION, "message": "my secret", "_meta": {"traceparent": "00-a-b-c"}}
+    read = request(method="sendUserMessage", id=7, params=params)
+    assert read == Request("sendUserMessage", 7, True, SESSION, None, "00-a-b-c", True)
+
+
+@pytest.mark.parametrize("frame", [{"jsonrpc": "1.0", "method": "echo"}, {"method": "echo"}, {"jsonrpc": "2.0"}])
+def test_what_is_no_json_rpc_2_is_not_valid(frame: Any) -> None:
+    """Its id is echoed by the server, so it is kept."""
+    read = read_request(json.dumps({**frame, "id": "x"}))
+    assert (read.valid, read.id, read.has_id) == (False, "x", True)
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_an_id_of_null_is_an_id(has: bool) -> None:
+    """AILoop replies to it, and not to what has none."""
+    assert request(method="echo", **({"id": None} if has else {})).has_id is has
+
+
+@pytest.mark.parametrize("session", [1, None, [SESSION], {"a": 1}, "two words", "x" * 65, "\ud800", "", 'a","b'])
+def test_a_session_id_is_harmless_or_nothing(session: Any) -> None:
+    """It becomes an attribute, so nothing else is taken for one."""
+    assert request(method="echo", params={"sessionId": session}).session_id is None
+    assert identifier(session) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "command"),
+    [("/help", "/help"), ("  /Clear now", "/clear"), ("/", "/"), ("help", None), ("", None), (7, None), (None, None)],
+)
+def test_a_command_is_the_first_word_of_a_message_with_a_slash(message: Any, command: str | None) -> None:
+    """As the server reads it."""
+    assert request(method="sendUserMessage", params={"message": message}).command == command
+
+
+@pytest.mark.parametrize("params", [None, 1, "text", [1], {"_meta": 1}, {"_meta": None}])
+def test_parameters_of_any_kind_are_read(params: Any) -> None:
+    """They hold nothing then."""
+    read = request(method="echo", id=1, params=params)
+    assert (read.session_id, read.command, read.trace) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        ({"id": 1, "result": 1}, None),
+        ({"id": 1, "error": {"code": -32603, "message": "m"}}, -32603),
+        ({"error": "INTERNAL_ERROR", "message": "m", "id": 3}, 0),
+        ({"error": {"code": True}}, 0),
+        ({"error": {"code": "1"}}, 0),
+        ({"error": {"code": 1.5}}, 0),
+        ({"error": None}, 0),
+        ({"error": {}, "result": 1}, 0),
+    ],
+)
+def test_an_error_is_told_by_its_key(reply: Any, code: int | None) -> None:
+    """AILoop sends whatever a handler returned under `error`."""
+    assert error_code(reply) == code
+    assert is_reply(reply)
+
+
+def test_a_notification_is_no_reply() -> None:
+    """Though it may have an id."""
+    assert not is_reply({"method": "agent.created", "id": 1})
+    assert not is_reply({"result": 1})
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("a.b/c:d-e_1", "a.b/c:d-e_1"), (7, "7"), (-7, "-7"), (True, None), (1.0, None), (None, None), ([], None)],
+)
+def test_harmless_is_short_and_plain(value: Any, text: str | None) -> None:
+    """Numbers are, floats and flags are not worth it."""
+    assert harmless(value) == text
+
+
+@pytest.mark.parametrize("value", ["", "a b", "x" * 65, "ä", "a\n", "\ud800", "{}", 10**64])
+def test_all_else_is_not_recorded(value: Any) -> None:
+    """Nothing that could hold a sentence, or that an exporter could not encode."""
+    assert harmless(value) is None
+
+
+@given(st.text())
+def test_any_text_is_read(text: str) -> None:
+    """Whatever a client or server sends."""
+    read_request(text)
+    read_frame(text)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = st.sampled_from(["jsonrpc", "method", "id", "params", "error", "result", "_meta", "sessionId", "message"])
+
+
+@given(st.dictionaries(KEYS, JSON | st.dictionaries(KEYS, JSON)))
+def test_any_json_is_read(frame: Any) -> None:
+    """With the known keys in any place and any value in them."""
+    read = read_request(json.dumps(frame))
+    assert read.session_id is None or harmless(read.session_id) == read.session_id
+    error_code(frame)
+    is_reply(frame)
