@@ -8,6 +8,7 @@
         reply = await client.call("echo", {"message": "hi"})    the whole JSON-RPC reply, error or not
         await client.raw("{broken")                             any text or bytes
         await client.frame(3)                                   the third frame of all, waited for
+        await client.until(lambda frame: frame.method == "x")   the first frame of all that is like this
         client.frames, client.sent                              all frames received and sent, oldest first
         client.drop()                                           the TCP connection goes, without a close frame
         other = await client.another()                          a second connection, closed with the first
@@ -23,7 +24,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -106,6 +107,16 @@ class Client:
         async with self._arrived:
             await asyncio.wait_for(self._arrived.wait_for(lambda: len(self.frames) >= count), timeout)
         return self.frames[count - 1]
+
+    async def until(self, wanted: Callable[[Frame], object], count: int = 1, timeout: float = 10.0) -> Frame:
+        """Wait until so many of all frames are wanted ones, and return the last of them."""
+
+        def found() -> list[Frame]:
+            return [each for each in self.frames if wanted(each)]
+
+        async with self._arrived:
+            await asyncio.wait_for(self._arrived.wait_for(lambda: len(found()) >= count), timeout)
+        return found()[count - 1]
 
     async def quiet(self, seconds: float = 0.2) -> None:
         """Wait until no frame has come for so long."""

@@ -194,7 +194,8 @@ async def two_sockets(client: Client) -> None:
     other = await client.another()
     asked = await other.send("from the other [[say chunks=2]] [[next say chunks=2]]", session=session)
     await asked.acknowledged()
-    await client.quiet()
+    if client.dialect == DELEGATES:
+        await client.until(lambda frame: frame.params.get("isFinal"))
     await client.ask("from the owner [[say chunks=2]]")
 
 
@@ -302,9 +303,10 @@ async def background_agent(client: Client) -> None:
     await client.call("async.createAgent", about)
     await client.call("async.createAgent", about | {"agentId": "nobody"})
     await client.call("async.sendTask", about | {"prompt": "work [[say chunks=2]]"})
-    await client.quiet(0.6)
+    await client.until(lambda frame: frame.method == "async.task.completed")
     await client.call("async.sendTask", about | {"prompt": "work [[fail]]"})
-    await client.quiet(0.6)
+    await client.until(lambda frame: frame.method == "async.task.started", count=2)
+    await client.quiet(0.5)
     await client.call("async.broadcastEvent", about | {"event": "e", "data": {}})
     await client.call("async.sleepAgent", about | {"durationSeconds": 5})
     await client.call("async.wakeAgent", about)
