@@ -6,7 +6,7 @@ OLDEST := .venv-oldest
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format unit oldest docs record lock wheel clean
+.PHONY: help demo test lint format unit oldest docs picture record lock wheel clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ oldest: $(OLDEST)/ready ## the tests that touch the web stack, on the one that t
 
 docs: $(VENV)/ready ## write docs/telemetry.md from the table of names
 	$(BIN)/python -m tests.reference
+
+picture: demo ## draw the README's picture from the demo's recording
+	$(BIN)/python -m tests.demo.picture
 
 record: $(VENV)/ready ## record the real server's transcripts again: make record CHECKOUT=… [AILOOP_PYTHON=…]
 	$(BIN)/python -m tests.ailoop.record $(CHECKOUT) $(if $(AILOOP_PYTHON),--python $(AILOOP_PYTHON))
