@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final
@@ -43,9 +42,7 @@ class Guard:
             return False
         try:
             # The place and the class only: an exception's text may hold what a user wrote.
-            frames = traceback.extract_tb(fault.__traceback__)
-            place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "?"
-            told = f"{type(fault).__name__} in {place}"
+            told = f"{type(fault).__name__} in {_place(fault.__traceback__)}"
             if told not in self._told and len(self._told) < _MOST_PLACES:
                 self._told.add(told)
                 _log.warning("ailoop-otel: a fault of its own was swallowed (%s); the server is untouched", told)
@@ -57,6 +54,15 @@ class Guard:
         """Call a function inside the barrier and forget what it returns."""
         with self:
             function(*arguments)
+
+
+def _place(trace: TracebackType | None) -> str:
+    # Not by the module `traceback`: it reads the source file, and the event loop may be waiting.
+    place = "?"
+    while trace is not None:
+        place = f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
 
 
 def warn(message: str) -> None:
