@@ -17,8 +17,8 @@ PICTURE = Path(__file__).parent.parent.parent / "docs" / "trace.svg"
 # rich's own template fetches a font from a content network; a picture in a README should fetch nothing.
 _FORMAT = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" xml:space="preserve">
 <style>
-.{unique_id}-matrix {{ font-family: ui-monospace, Menlo, Consolas, monospace; font-size: {char_height}px; white-space: pre;
-  line-height: {line_height}px; }}
+.{unique_id}-matrix {{ font-family: ui-monospace, Menlo, Consolas, monospace; white-space: pre;
+  font-size: {char_height}px; line-height: {line_height}px; }}
 {styles}
 </style>
 <defs><clipPath id="{unique_id}-clip-terminal">
@@ -42,11 +42,8 @@ def main() -> None:
         for span in Folder(FOLDER).spans("sendUserMessage")
         if span.attributes.get(names.TIMEOUT_RECOVERED) and span.attributes[names.STREAM_CHUNKS] == 9
     ]
-    console = Console(
-        record=True, width=100, force_terminal=True, color_system="truecolor", file=Path("/dev/null").open("w")
-    )
-    wish = Wish(directory=str(FOLDER), filters=Filters(), trace=stalled, waterfalls=1, json=False)
-    show(wish, console)
+    console = Console(record=True, width=100, force_terminal=True, color_system="truecolor", file=StringIO())
+    show(Wish(directory=str(FOLDER), filters=Filters(), trace=stalled, waterfalls=1, json=False), console)
     PICTURE.write_text(console.export_svg(title="ailoop-otel traces", code_format=_FORMAT), encoding="utf-8")
 
 
