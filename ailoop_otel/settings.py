@@ -11,7 +11,7 @@ from ailoop_otel import names
 from ailoop_otel.names import Setting
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"", "0", "false", "no", "off"})
+_FALSE = frozenset({"0", "false", "no", "off"})
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _number(setting: Setting, text: str | None, problems: list[str]) -> float:
 
 def _flag(setting: Setting, text: str | None, problems: list[str]) -> bool:
     default = bool(setting.default)
-    if text is None:
+    if text is None or not text.strip():
         return default
     if text.strip().lower() in _TRUE | _FALSE:
         return is_true(text)
