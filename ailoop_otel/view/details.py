@@ -56,7 +56,7 @@ def _worded(value: Value, unit: str) -> str:
     if isinstance(value, str):
         return value if len(value) <= _LONGEST else value[: _LONGEST - 1] + "…"
     if unit == "s":
-        return units.duration(float(value))
+        return units.span_of_time(value) if float(value).is_integer() else units.duration(value)
     if unit.startswith("{"):
         return units.counted(int(value), unit.strip("{}"))
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ailoop_otel import names
 from ailoop_otel.view.filters import OPEN
 from ailoop_otel.view.records import Span
 from ailoop_otel.view.spread import Spread
 
-OK = "ok"
+OK: Final = "ok"
+_BY_CLIENT: Final = ("disconnected", "cancelled")
 
 
 @dataclass(slots=True)
@@ -42,6 +43,13 @@ class Exchange:
     def failed(self) -> bool:
         """Whether it did not end well, or hangs."""
         return self.timeouts > 0 if self.open else self.outcome != OK
+
+    @property
+    def badness(self) -> int:
+        """How much it is worth a look: the AI or the server failed or was silent, then what a client ended."""
+        if self.timeouts or (self.failed and self.outcome not in _BY_CLIENT):
+            return 2
+        return int(self.failed)
 
     @property
     def seconds(self) -> float:

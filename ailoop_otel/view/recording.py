@@ -41,10 +41,9 @@ class Recording:
         return kept
 
     def worst(self, number: int) -> list[Exchange]:
-        """Of the exchanges shown, those that failed or hang come first, then the longest; in order of time."""
-        ranked = sorted(
-            self.history.exchanges(), key=lambda exchange: (exchange.failed, exchange.seconds), reverse=True
-        )
+        """Of the exchanges shown those most worth a look, the longest of them first; in order of time."""
+        shown = self.history.exchanges()
+        ranked = sorted(shown, key=lambda exchange: (exchange.badness, exchange.seconds), reverse=True)
         return sorted(ranked[: max(0, number)], key=lambda exchange: exchange.start)
 
 

@@ -91,11 +91,12 @@ class Look:
         return self.outcome(late.ending, "still open" if late.ending == OPEN else "")
 
     def exchange(self, exchange: Exchange) -> Text:
-        """An exchange's outcome, with the error where that says more."""
+        """An exchange's outcome, with what says more: the error, or that the AI was silent for too long."""
         text = self.outcome(exchange.outcome)
-        if exchange.error_type not in ("", exchange.outcome):
-            text.append(f" {self.signs.dot} {exchange.error_type}", "default")
-        return text
+        more = exchange.error_type if exchange.error_type != exchange.outcome else ""
+        if exchange.timeouts and not more:
+            more = "silent" if exchange.open else "recovered" if exchange.recovered else ""
+        return text.append(f" {self.signs.dot} {more}", "default") if more else text
 
 
 def style(outcome: str) -> str:

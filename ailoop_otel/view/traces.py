@@ -69,7 +69,7 @@ def _patience(size: int) -> AbstractContextManager[object]:
 def _titled(waterfalls: list[RenderableType], trees: list[Tree]) -> list[RenderableType]:
     if not waterfalls:
         return []
-    word = "Worst" if any(exchange.failed for tree in trees for exchange in tree.exchanges) else "Slowest"
+    word = "Worst" if any(exchange.badness for tree in trees for exchange in tree.exchanges) else "Slowest"
     title = Text(f"{word} exchange{'s' if len(waterfalls) > 1 else ''}", theme.HEADING)
     title.append("  --trace draws another, --waterfall N more of them", "not bold dim")
     return [Group(title, Text(), waterfalls[0]), *waterfalls[1:]]

@@ -112,7 +112,7 @@ class _Scale:
         start = min(row.span.start for row in rows)
         wide, width = look.wide, look.console.width
         longest = max(_label(row, look).cell_len for row in rows)
-        label = min(longest, _LABEL_WIDE if wide else _LABEL_NARROW, width // 2)
+        label = min(longest + 1, _LABEL_WIDE if wide else _LABEL_NARROW, width // 2)
         rest = max(8, width - label - _DURATION - 3)
         bar = rest * 2 // 5 if wide else rest
         return cls(

@@ -109,12 +109,22 @@ def test_the_slowest_is_drawn_where_all_went_well(drawn: Drawn, sample: Sample) 
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_the_worst_is_what_the_ai_or_the_server_did(drawn: Drawn, sample: Sample) -> None:
+    """A client that left after a long time is worth less of a look than a silence that ended well."""
+    sample.exchange("s-1", 0, 50)
+    sample.exchange("s-1", 60, 40, "disconnected")
+    sample.exchange("s-1", 120, 35, timeout="first_chunk", first_chunk=32, recovered=True)
+    text = drawn(Wish(directory="telemetry"))
+    assert re.search(r"Worst exchange .*\n\n14:02:00 · ✓ ok · recovered · 35\.0 s", text)
+    assert "14:01:00 · ⇥ disconnected" in drawn(Wish("telemetry", Filters(outcome="disconnected")))
+
+
 @pytest.mark.usefixtures("day")
 def test_a_trace_is_drawn_by_the_beginning_of_its_id(drawn: Drawn) -> None:
     """Only the waterfall, with the hint that its end has not come."""
     open_one = _documents(drawn(Wish("telemetry", Filters(outcome="open"), json=True)), "exchange")[0]
     text = drawn(Wish(directory="telemetry", trace=str(open_one["trace_id"])[:6].upper()))
-    assert text.splitlines()[0] == "14:03:20 · ◌ open · 30.0 s · session 1c9d0a3e"
+    assert text.splitlines()[0] == "14:03:20 · ◌ open · silent · 30.0 s · session 1c9d0a3e"
     assert "it is still running, or its server was killed" in text
     assert "invoke_agent a" in text
     assert "Sessions" not in text

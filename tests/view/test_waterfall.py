@@ -85,12 +85,12 @@ def test_a_waterfall_of_known_times() -> None:
         _span("second", "root", 2.5, 10, error=True),
         _span("third", "second", 5, 5.01, attributes={"gen_ai.usage.input_tokens": 5}),
     ]
-    assert _drawn(spans, 53).splitlines() == [
-        "            0                       10.0 s",
-        "root        ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━   10.0 s",
-        "├─ first    ━━━━━━━╸                         2.50 s",
-        "└─ second ✗        ╺━━━━━━━━━━━━━━━━━━━━━━   7.50 s",
-        "   └─ third                ╸                  10 ms",
+    assert _drawn(spans, 54).splitlines() == [
+        "             0                       10.0 s",
+        "root         ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━   10.0 s",
+        "├─ first     ━━━━━━━╸                         2.50 s",
+        "└─ second ✗         ╺━━━━━━━━━━━━━━━━━━━━━━   7.50 s",
+        "   └─ third                 ╸                  10 ms",
         "         input tokens 5",
     ]
 
