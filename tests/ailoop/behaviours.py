@@ -15,18 +15,17 @@
 All that stream know: `chunks` (3), `text` (split into chunks at its spaces, instead of `chunks`), `size`
 (characters of a made-up chunk), `delay` (s before the first chunk), `gap` (s between chunks), `reasoning`
 (reasoning deltas before the text), `keepalive` (s between `: OPENROUTER PROCESSING` comments whenever it is
-silent), `usage` (token counts in a last chunk; on), `id` (texts become `ID.0 ID.1 `, and the record is found
-by it).
+silent), `usage` (token counts in a last chunk; on), `joined` (the last text carries the finish reason, instead of
+an empty chunk), `id` (texts become `ID.0 ID.1 `, and the record is found by it).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from .directives import Directive, parse_directive
 from .steps import Close, Event, Headers, Hold, Raw, Refuse, Step, Wait
 
 
@@ -47,6 +46,7 @@ class Say:
     reasoning: int = 0
     keepalive: float = 0.0
     usage: bool = True
+    joined: bool = False
 
     def texts(self) -> list[str]:
         """Return the text of each chunk."""
@@ -67,6 +67,9 @@ class Say:
                 yield from self.interruption()
             elif number:
                 yield Wait(self.gap)
+            if self.joined and number == len(self.texts()) - 1:
+                yield Event({"role": "assistant", "content": text}, finish="stop", usage=self.usage)
+                return
             yield Event({"role": "assistant", "content": text})
         if len(self.texts()) <= self.after:
             yield from self.interruption()
@@ -227,30 +230,3 @@ class Garbage(Say):
 
 
 Behaviour = Say
-_VERBS: dict[str, type[Behaviour]] = {
-    kind.verb: kind for kind in (Say, Empty, Structured, CallTool, Hang, Stall, Cut, Drop, Fail, ErrorEvent, Garbage)
-}
-
-
-def behaviour_of(directive: Directive | str) -> Behaviour:
-    """Return the behaviour that a directive asks for; an unknown verb or setting raises ValueError."""
-    if isinstance(directive, str):
-        directive = parse_directive(directive)
-    kind = _VERBS.get(directive.verb)
-    if kind is None:
-        raise ValueError(f"unknown behaviour {directive.verb!r}; one of {', '.join(_VERBS)}")
-    known = {each.name for each in fields(kind)}
-    if unknown := set(directive.settings) - known:
-        raise ValueError(f"{directive.verb} has no setting {', '.join(sorted(unknown))}")
-    settings = dict(directive.settings)
-    if "id" in settings:
-        settings["id"] = str(settings["id"])
-    return kind(**settings)
-
-
-def describe(behaviour: Behaviour) -> str:
-    """Return the directive that asks for this behaviour, with the settings that differ from the defaults."""
-    usual = asdict(type(behaviour)())
-    changed = {key: value for key, value in asdict(behaviour).items() if value != usual[key]}
-    words = [behaviour.verb] + [f"{key}={json.dumps(value)}" for key, value in changed.items()]
-    return f"[[{' '.join(words)}]]"

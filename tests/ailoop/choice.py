@@ -6,8 +6,9 @@ import threading
 from collections import deque
 from typing import Any
 
-from .behaviours import Behaviour, Say, behaviour_of
+from .behaviours import Behaviour, Say
 from .directives import find_directives
+from .verbs import behaviour_of
 
 
 class Choice:

@@ -34,9 +34,10 @@ from typing import Any
 import trustme
 
 from .answering import Connection
-from .behaviours import Behaviour, behaviour_of
+from .behaviours import Behaviour
 from .choice import Choice
 from .served import Served
+from .verbs import behaviour_of
 
 HOST = "openrouter.ai"
 PATH = "/api/v1/chat/completions"

@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from .behaviours import Behaviour, describe
+from .behaviours import Behaviour
+from .verbs import describe
 
 
 @dataclass(slots=True)

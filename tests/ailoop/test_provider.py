@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 import requests
 
-from tests.ailoop.behaviours import CallTool, Say, Stall, behaviour_of, describe
+from tests.ailoop.behaviours import CallTool, Say, Stall
 from tests.ailoop.directives import Directive, find_directives, parse_directive
 from tests.ailoop.provider import Provider
+from tests.ailoop.verbs import behaviour_of, describe
 
 
 @pytest.fixture
