@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+
 from ailoop_otel.guard import warn
 
 _INTERVAL: Final = 60.0  # seconds
@@ -35,6 +37,18 @@ _VOICES: Final = (
 )
 
 
+# What the exporters speak through. AILoop sets the root logger to DEBUG, and each export would be a line there.
+_CARRIERS: Final = ("urllib3.connectionpool", "urllib3.util.retry")
+
+
+class Discretion(logging.Filter):
+    """Stops what an HTTP library chats about exports; what it says of the server's own requests passes."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Stop what is less than a warning while the SDK exports: it marks its context so that nobody traces it."""
+        return record.levelno >= logging.WARNING or is_instrumentation_enabled()
+
+
 class Complaints(logging.Filter):
     """Lets one warning a minute out of all loggers it is on, in our own words; what is below a warning passes."""
 
@@ -44,6 +58,7 @@ class Complaints(logging.Filter):
         self._turn = threading.Lock()
         self._told_at = float("-inf")
         self._loggers: set[str] = set()
+        self._discretion = Discretion()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Stop a warning, and say it in one line if a minute has passed since the last."""
@@ -63,11 +78,15 @@ class Complaints(logging.Filter):
             # The same filter twice on a logger is one filter.
             logging.getLogger(name).addFilter(self)
             self._loggers.add(name)
+        for name in _CARRIERS:
+            logging.getLogger(name).addFilter(self._discretion)
 
     def remove(self) -> None:
         """Let everybody speak for themselves again."""
         while self._loggers:
             logging.getLogger(self._loggers.pop()).removeFilter(self)
+        for name in _CARRIERS:
+            logging.getLogger(name).removeFilter(self._discretion)
 
     def _tell(self, record: logging.LogRecord) -> None:
         now = self._clock()
