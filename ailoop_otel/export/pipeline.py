@@ -94,7 +94,9 @@ class Pipeline:
         return sum(tally.dropped for part in self._parts for tally in part.tallies)
 
     def flush(self, timeout: float = PATIENCE) -> bool:
-        """Export all that waits, `timeout` seconds at most; says whether that was enough."""
+        """Export all that waits, `timeout` seconds at most; says whether that was enough. Not on an event loop."""
+        if self._ended:
+            return True
         for part, errand in self._errands:
             # Behind one that hangs there is nothing to be had by asking again.
             if not errand.busy:

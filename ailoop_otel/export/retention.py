@@ -41,7 +41,7 @@ def telemetry_files(directory: str) -> list[TelemetryFile]:
     with os.scandir(directory) as entries:
         for entry in entries:
             match = _NAME.fullmatch(entry.name)
-            if match is None:
+            if match is None or not entry.is_file(follow_symlinks=False):
                 continue
             # Gone since it was listed, or a name that holds no date.
             with suppress(OSError, ValueError):

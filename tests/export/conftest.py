@@ -16,6 +16,7 @@ from ailoop_otel.export.pipeline import Pipeline
 from ailoop_otel.guard import Guard
 from ailoop_otel.settings import Settings
 from tests.export.collector import Collector
+from tests.export.folder import Wall
 
 Start = Callable[..., Pipeline]
 
@@ -69,6 +70,12 @@ def collector() -> Iterator[Collector]:
     running = Collector()
     yield running
     running.close()
+
+
+@pytest.fixture
+def wall() -> Wall:
+    """A clock that begins now, as the files' own times do."""
+    return Wall()
 
 
 @pytest.fixture

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import time
 
 import pytest
 
 from ailoop_otel.export.errand import Errand
 from ailoop_otel.guard import Guard
+from tests.export.child import in_child
 
 
 def test_what_is_done_in_time_is_waited_for(guard: Guard) -> None:
@@ -57,10 +56,10 @@ def test_a_fault_does_not_end_the_thread() -> None:
 def test_the_thread_ends(guard: Guard) -> None:
     """After `end` no thread of it is left."""
     errand = Errand("a name that no other has", guard)
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "a name that no other has"]
     errand.end()
-    deadline = time.monotonic() + 5
-    while any(thread.name == "a name that no other has" for thread in threading.enumerate()):
-        assert time.monotonic() < deadline
+    thread.join(5)
+    assert not thread.is_alive()
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
@@ -68,14 +67,11 @@ def test_a_forked_child_has_a_thread_of_its_own(guard: Guard) -> None:
     """Threads do not come along, so the child makes one, unless the errand had ended."""
     errand, ended = Errand("test", guard), Errand("ended", guard)
     ended.end()
-    child = os.fork()
-    if not child:
-        status = 1
-        try:
-            errand.send(lambda: None)
-            names = {thread.name for thread in threading.enumerate()}
-            status = 0 if errand.wait(5) and "ended" not in names else 2
-        finally:
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    def work() -> bool:
+        errand.send(lambda: None)
+        names = {thread.name for thread in threading.enumerate()}
+        return errand.wait(5) and "ended" not in names
+
+    assert in_child(work) == 0
     errand.end()

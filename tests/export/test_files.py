@@ -23,6 +23,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from ailoop_otel.export.files import RotatingLogExporter, RotatingMetricExporter, RotatingSpanExporter
 from ailoop_otel.export.signals import SIGNALS
+from tests.export.child import in_child
 
 
 def _read(directory: Path, signal: str) -> list[dict[str, Any]]:
@@ -188,14 +189,7 @@ def test_a_child_forked_in_the_middle_of_an_export_goes_on(tmp_path: Path, monke
     thread = threading.Thread(target=exporter.export, args=(spans,))
     thread.start()
     inside.wait(10)
-    child = os.fork()
-    if not child:
-        status = 1
-        try:
-            status = 0 if exporter.export(spans) is SpanExportResult.SUCCESS else 2
-        finally:
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert in_child(lambda: exporter.export(spans) is SpanExportResult.SUCCESS) == 0
     leave.set()
     thread.join()
     exporter.shutdown()

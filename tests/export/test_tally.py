@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from ailoop_otel.export.complaints import COMPLAINTS
 from ailoop_otel.export.tally import TalliedSpanProcessor, Tally
+from tests.export.child import in_child
 
 
 class Counting(SpanExporter):
@@ -149,14 +149,6 @@ def test_a_forked_child_has_an_account_of_its_own() -> None:
     tally.admit()
     tally.admit()
     assert not tally.admit()
-    child = os.fork()
-    if not child:
-        status = 1
-        try:
-            fresh = tally.dropped == 0 and tally.admit() and tally.admit() and not tally.admit()
-            status = 0 if fresh else 2
-        finally:
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert in_child(lambda: tally.dropped == 0 and tally.admit() and tally.admit() and not tally.admit()) == 0
     assert tally.dropped == 1
     provider.shutdown()

@@ -1,0 +1,169 @@
+"""Emptying the pipeline in time, whatever the other side does."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ailoop_otel.export.pipeline import Pipeline
+from ailoop_otel.settings import Settings
+from tests.export.child import in_child
+from tests.export.collector import Collector
+from tests.export.conftest import Start
+from tests.export.recording import record, span, written
+
+Lines = Callable[[], list[str]]
+
+
+def _abort(pipeline: Pipeline) -> None:
+    """Have exporters give up that would go on trying, so that they do not speak in another test."""
+    tracing, metering = pipeline.tracer_provider, pipeline.meter_provider
+    for processor in tracing._active_span_processor._span_processors:
+        processor._processor.span_exporter.shutdown()
+    for reader in metering._metric_readers:
+        reader._exporter.shutdown()
+    for _, errand in pipeline._errands:
+        assert errand.wait(15)
+
+
+def test_shutdown_flushes_and_counts_what_comes_later(start: Start, tmp_path: Path) -> None:
+    """What waited is in the files, what comes afterwards is dropped, and a second shutdown is harmless."""
+    pipeline = start()
+    record(pipeline)
+    assert pipeline.shutdown()
+    assert set(written(tmp_path / "ailoop-telemetry")) == {"traces", "metrics", "logs"}
+    span(pipeline, "late")
+    assert pipeline.dropped() == 1
+    begun = time.monotonic()
+    assert pipeline.shutdown()
+    assert pipeline.flush()
+    assert time.monotonic() - begun < 1.0
+
+
+def test_no_thread_is_left_after_shutdown(start: Start) -> None:
+    """All of ours and all of the SDK's end."""
+    before = set(threading.enumerate())
+    pipeline = start()
+    record(pipeline)
+    assert len(set(threading.enumerate()) - before) == 6
+    assert pipeline.shutdown()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def test_a_small_queue_and_a_blocked_directory(start: Start, monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
+    """What the files refuse is counted as dropped, to the span; the line about it names the mend."""
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "100")
+    Path("blocked").write_text("")
+    pipeline = start(Settings(directory="blocked"))
+    for _ in range(50):
+        span(pipeline)
+    assert pipeline.flush()
+    assert pipeline.dropped() == 50
+    assert len(lines()) == 1
+    assert "AILOOP_OTEL_DIRECTORY" in lines()[0]
+    Path("blocked").unlink()
+    span(pipeline)
+    assert pipeline.flush()
+    assert pipeline.dropped() == 50
+    assert set(written(Path("blocked"))) >= {"traces"}
+
+
+@pytest.mark.parametrize("mode", ["refuse", "hang", "503"])
+def test_a_dead_collector_takes_three_seconds_at_most(
+    collector: Collector, start: Start, monkeypatch: pytest.MonkeyPatch, lines: Lines, mode: str
+) -> None:
+    """Flush and shutdown together; one line at most, every span counted, and other signals' files complete."""
+    collector.mode = mode
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "otlp")
+    monkeypatch.setenv("OTEL_LOGS_EXPORTER", "ailoop_json_files")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1" if mode == "refuse" else collector.url)
+    pipeline = start()
+    for _ in range(10):
+        record(pipeline)
+    begun = time.monotonic()
+    assert not pipeline.flush(3.0)
+    assert time.monotonic() - begun == pytest.approx(3.0, abs=0.2)
+    assert not pipeline.shutdown(3.0)
+    assert time.monotonic() - begun < 3.2
+    assert pipeline.dropped() == 10
+    assert len(lines()) == (0 if mode == "hang" else 1)
+    assert written(Path("ailoop-telemetry"))["logs"].count("eventName") == 10
+    collector.release()
+    _abort(pipeline)
+
+
+def test_a_collector_that_comes_back_gets_the_rest(
+    collector: Collector, start: Start, monkeypatch: pytest.MonkeyPatch, lines: Lines
+) -> None:
+    """A short failure is retried by the SDK: nothing is dropped, and one line told of it."""
+    collector.mode = "503"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+    pipeline = start()
+    span(pipeline)
+    assert not pipeline.flush(0.3)
+    collector.mode = "ok"
+    assert pipeline.flush(3.0)
+    assert collector.spans == ["span"]
+    assert pipeline.dropped() == 0
+    assert len(lines()) == 1
+    assert "Service Unavailable" in lines()[0]
+
+
+def test_flushing_a_dead_collector_again_costs_nothing_more(
+    collector: Collector, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Flushes do not pile up behind one that hangs."""
+    collector.mode = "hang"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+    pipeline = start()
+    span(pipeline)
+    for _ in range(5):
+        assert not pipeline.flush(0.05)
+    assert all(errand._queue.qsize() == 0 for _, errand in pipeline._errands)
+    collector.mode = "ok"
+    collector.release()
+    assert pipeline.flush(3.0)
+
+
+def test_a_second_life_after_shutdown(start: Start, tmp_path: Path) -> None:
+    """Our own global provider, once shut down, is not taken for the user's: a new start records again."""
+    first = start()
+    assert first.shutdown()
+    second = start()
+    record(second)
+    assert second.flush()
+    assert set(written(tmp_path / "ailoop-telemetry")) == {"traces", "metrics", "logs"}
+    assert second.dropped() == 0
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_worker_has_files_and_an_identity_of_its_own(start: Start, tmp_path: Path) -> None:
+    """What the child records is in the child's files, under another instance id, and none of it is lost."""
+    pipeline = start()
+    span(pipeline, "parent")
+
+    def work() -> bool:
+        span(pipeline, "child")
+        return pipeline.flush() and pipeline.shutdown()
+
+    assert in_child(work) == 0
+    assert pipeline.flush()
+    seen = {}
+    for path in (tmp_path / "ailoop-telemetry").glob("traces-*"):
+        (line,) = (json.loads(line) for line in path.read_text().splitlines())
+        (resource,) = line["resourceSpans"]
+        attributes = {item["key"]: item["value"]["stringValue"] for item in resource["resource"]["attributes"]}
+        (recorded,) = resource["scopeSpans"][0]["spans"]
+        seen[recorded["name"]] = (path.name.split("-")[2], attributes["service.instance.id"])
+    assert seen["parent"][0] == str(os.getpid())
+    assert seen["child"][0] != seen["parent"][0]
+    assert seen["parent"][1] != seen["child"][1]
