@@ -96,3 +96,12 @@ def test_every_transcript_has_its_scenario(dialect: str) -> None:
     """No transcript is left of a conversation that is held no more, and none is missing."""
     recorded = {each.stem for each in (FOLDER / dialect).glob("*.json")}
     assert recorded == {each.name for each in _scenarios(dialect)}
+
+
+@pytest.mark.parametrize("dialect", [STATELESS, DELEGATES])
+def test_the_standin_knows_nothing_of_its_observer(dialect: str) -> None:
+    """It is instrumented from outside or not at all."""
+    for path in standin(dialect).root.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "ailoop_otel" not in text
+        assert "opentelemetry" not in text

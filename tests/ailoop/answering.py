@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import ssl
 import threading
@@ -119,7 +120,7 @@ class _Stream:
         self._connection = connection
         self._served = served
         self._behaviour = behaviour
-        self._steps: dict[type, Callable[[Any], None]] = {
+        self._steps: dict[type, Callable[[Any], object]] = {
             Headers: self._headers,
             Wait: lambda step: self._silence(step.seconds, self._connection.desk.stopped),
             Hold: lambda step: self._silence(None, self._served.released),
@@ -202,21 +203,13 @@ class _Stream:
         return now
 
 
-class _Writer:
+class _Writer(io.BufferedIOBase):
     """An unbuffered write side for a socket that took the place of the handler's own."""
-
-    closed = False
 
     def __init__(self, connection: ssl.SSLSocket) -> None:
         self._connection = connection
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: Any) -> int:
         """Send it all."""
         self._connection.sendall(data)
         return len(data)
-
-    def flush(self) -> None:
-        """Do nothing: nothing is kept back."""
-
-    def close(self) -> None:
-        """Do nothing: the connection closes the socket."""

@@ -24,7 +24,8 @@ class Frame:
     @cached_property
     def json(self) -> dict[str, Any]:
         """The frame as JSON."""
-        return json.loads(self.text)
+        read: dict[str, Any] = json.loads(self.text)
+        return read
 
     @property
     def method(self) -> str | None:

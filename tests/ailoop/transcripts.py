@@ -34,7 +34,8 @@ def path_of(dialect: str, name: str) -> Path:
 
 def load(dialect: str, name: str) -> list[Entry]:
     """Read a transcript."""
-    return json.loads(path_of(dialect, name).read_text(encoding="utf-8"))
+    entries: list[Entry] = json.loads(path_of(dialect, name).read_text(encoding="utf-8"))
+    return entries
 
 
 def save(dialect: str, name: str, entries: list[Entry]) -> None:
