@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from opentelemetry.trace import Span, Status, StatusCode
 
 from ailoop_otel import names
-from ailoop_otel.dialects import DIALECTS, Dialect
+from ailoop_otel.deadlines import FIRST_CHUNK, STALL, TOTAL, Deadlines, Timeout
+from ailoop_otel.dialects import DIALECTS, Answer, Dialect
 from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes, Telemetry, context_of
 
-FIRST_CHUNK: Final = "first_chunk"
-STALL: Final = "stall"
-TOTAL: Final = "total"
 UNKNOWN: Final = "unknown"
 # No frame begins like this.
 NO_FRAME: Final = "\0"
@@ -25,26 +22,6 @@ _EMPTY_BELOW: Final = 400
 _UNTOLD: Final = frozenset({"disconnected", "cancelled"})
 
 
-@dataclass(frozen=True)
-class Deadlines:
-    """How long the AI may stay silent, nanoseconds; 0 is for ever."""
-
-    first_chunk: int
-    stall: int
-    total: int
-
-
-@dataclass(frozen=True)
-class Timeout:
-    """A silence beyond its deadline: `since` the last sign of life, `due` and `noticed` in monotonic nanoseconds."""
-
-    phase: str
-    allowed: int
-    since: int
-    due: int
-    noticed: int
-
-
 class Exchange:
     """One message and its answer. Times are monotonic nanoseconds; `turn` is 0 while it waits in a queue.
 
@@ -52,10 +29,11 @@ class Exchange:
     """
 
     __slots__ = (
-        "__weakref__", "alarm", "answer_size", "answered", "chunks", "code", "command", "context", "correlation", "cut",
-        "dialect", "ended", "error_type", "failed", "first", "form", "frame_size", "head", "home", "last",
-        "left", "max_gap", "message_size", "offset", "plain", "raised", "received", "repeated", "session_id",
-        "span", "stopped", "stream_size", "telemetry", "timeouts", "turn", "waiting_for", "whole",
+        "__weakref__", "alarm", "answer_size", "answered", "base", "chunks", "code", "command", "context",
+        "correlation", "cut", "dialect", "ended", "error_type", "failed", "first", "form", "frame_size", "head",
+        "home", "last", "left", "max_gap", "message_size", "offset", "plain", "raised", "received", "repeated",
+        "rest", "session_id", "span", "stopped", "stream_size", "telemetry", "timeouts", "turn", "waiting_for",
+        "whole",
     )  # fmt: skip
 
     def __init__(self, telemetry: Telemetry, span: Span, received: int, offset: int, message_size: int) -> None:
@@ -79,6 +57,8 @@ class Exchange:
         self.answer_size = 0
         # Length of the latest cumulative chunk: the same again is the repeat that ends a stream.
         self.frame_size = 0
+        self.base = 0  # that length where the latest model call's text begins; 0 at the buffer's beginning
+        self.rest = 0  # what of that length is not text
         self.repeated = False
         self.plain = False  # the chunks are of the kind that ends with a repeat
         self.answered = False  # replied to, or nobody waits for a reply
@@ -128,9 +108,11 @@ class Exchange:
         if size <= self.frame_size:
             if size == self.frame_size:
                 self.repeated = True
+                self.base = size
                 return False
             # Shorter than the one before: another model call began with an empty buffer.
             self.plain = frame.endswith(self.form.plain_tail)
+            self.base = 0
         self.frame_size = size
         if size < _EMPTY_BELOW and frame.startswith(self.form.chunk_empty):
             return False
@@ -152,6 +134,20 @@ class Exchange:
             self.first = self.last = now
             self.chunks = 1
             self.stream_size += size
+
+    def check_ending(self, answer: Answer) -> None:
+        """Whether a stream of plain text was cut: the server sends its last chunk again when it ended well.
+
+        Where the model's last words came with its finish reason, the server adds them a second time: then the chunk
+        holds more than the answer.
+        """
+        if not self.plain or self.repeated or not answer.tells_ending:
+            return
+        streamed = self.frame_size - (self.base or self.rest)
+        if streamed > answer.wire_size:
+            self.chunks -= 1
+        else:
+            self.cut = True
 
     def take_turn(self, now: int) -> None:
         """The server begins with this message: from here on silence counts."""

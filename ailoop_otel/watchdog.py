@@ -9,17 +9,44 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from itertools import count
-from typing import Final
+from typing import Final, Protocol
 
-from ailoop_otel.exchange import Deadlines, Exchange, Timeout
-from ailoop_otel.settings import Settings
+from ailoop_otel.deadlines import Deadlines, Timeout
 from ailoop_otel.telemetry import SECOND, Telemetry
 
 _NEVER: Final = 1 << 62
 # So many may wait unsorted; most of them have ended by the time they are looked at.
 _INBOX: Final = 1024
+# From so many entries on, those of exchanges that have ended are cleared away.
+_TIDY: Final = 4096
+# After a fault of our own the next look is so far away, seconds.
+_AFTER_FAULT: Final = 1.0
+
+
+class Silence(Protocol):
+    """What is watched: an exchange, as far as its silence goes; times are monotonic nanoseconds.
+
+    `alarm` is the watchdog's: the number of the entry for it that counts.
+    """
+
+    ended: bool
+    chunks: int
+    last: int
+    turn: int
+    alarm: int
+
+    def due(self, deadlines: Deadlines) -> tuple[int, str] | None:
+        """The next moment at which the silence is too long, and its phase."""
+
+    def notice(self, phase: str, allowed: int, due: int, now: int) -> Timeout:
+        """Note that a deadline has passed."""
+
+    def tell(self, timeout: Timeout) -> None:
+        """Record a noticed timeout."""
+
+
 # Weak, so that an exchange that has ended is freed at once and not when its deadline comes up.
-Watched = weakref.ref[Exchange]
+Watched = weakref.ref[Silence]
 Entry = tuple[int, int, Watched]
 
 
@@ -34,11 +61,12 @@ class Watchdog:
         self, telemetry: Telemetry, wait: Callable[[threading.Event, float | None], object] | None = None
     ) -> None:
         self._telemetry = telemetry
-        self.deadlines = deadlines_of(telemetry.settings)
+        self.deadlines = Deadlines.of(telemetry.settings)
         self._wait = wait or threading.Event.wait
         self._inbox: deque[Watched] = deque()
         self._heap: list[Entry] = []
         self._order = count()
+        self._most = _TIDY
         self._wakes_at = 0
         self._bell = threading.Event()
         self._stopped = True
@@ -49,6 +77,10 @@ class Watchdog:
         """Start the thread; again in a forked child, where threads do not come along."""
         if not self._stopped and self._pid == os.getpid():
             return
+        if self._pid != os.getpid():
+            # What a parent watches is the parent's to tell.
+            self._inbox.clear()
+            self._heap.clear()
         self._stopped = False
         self._pid = os.getpid()
         self._bell = threading.Event()
@@ -58,13 +90,13 @@ class Watchdog:
     def stop(self, timeout: float = 1.0) -> None:
         """Stop the thread and wait for it, `timeout` seconds at most."""
         self._stopped = True
-        self._bell.set()
         if self._thread is not None and self._pid == os.getpid():
+            self._bell.set()
             self._thread.join(timeout)
         self._heap.clear()
         self._inbox.clear()
 
-    def watch(self, exchange: Exchange) -> None:
+    def watch(self, exchange: Silence) -> None:
         """Watch an exchange whose turn has come, or whose first chunk brought a nearer deadline, until it ends."""
         due = exchange.due(self.deadlines)
         if due is None:
@@ -93,48 +125,66 @@ class Watchdog:
     def check(self) -> int:
         """Notice and tell all that is due; returns the next deadline (monotonic nanoseconds)."""
         heap = self._heap
+        guard = self._telemetry.guard
         while self._inbox:
-            self._push(self._inbox.popleft())
-        noticed: list[tuple[Exchange, Timeout]] = []
+            with guard:
+                self._push(self._inbox.popleft())
+        noticed: list[tuple[Silence, Timeout]] = []
         while heap and heap[0][0] <= (now := self._telemetry.clock.now()):
             _, number, watched = heapq.heappop(heap)
-            exchange = watched()
-            if exchange is None or exchange.alarm != number:
-                continue
-            due = exchange.due(self.deadlines)
-            if due is not None and due[0] <= now:
-                allowed = getattr(self.deadlines, due[1])
-                noticed.append((exchange, exchange.notice(due[1], allowed, due[0], now)))
-            self._push(watched)
+            with guard:
+                self._look(watched, number, now, noticed)
         # First notice all, then tell: telling takes longer, and many may be due at once.
         for exchange, timeout in noticed:
-            with self._telemetry.guard:
+            with guard:
                 exchange.tell(timeout)
+        if len(heap) > self._most:
+            self._tidy()
         return heap[0][0] if heap else _NEVER
+
+    def _look(self, watched: Watched, number: int, now: int, noticed: list[tuple[Silence, Timeout]]) -> None:
+        exchange = watched()
+        if exchange is None or exchange.alarm != number:
+            return
+        due = exchange.due(self.deadlines)
+        if due is not None and due[0] <= now:
+            allowed = getattr(self.deadlines, due[1])
+            noticed.append((exchange, exchange.notice(due[1], allowed, due[0], now)))
+        self._push(watched)
 
     def _push(self, watched: Watched) -> None:
         exchange = watched()
-        due = exchange.due(self.deadlines) if exchange is not None else None
-        if exchange is not None and due is not None:
-            exchange.alarm = next(self._order)
-            heapq.heappush(self._heap, (due[0], exchange.alarm, watched))
+        if exchange is None or exchange.ended:
+            return
+        due = exchange.due(self.deadlines)
+        exchange.alarm = next(self._order)
+        # One that is never due again stays for `silent`.
+        heapq.heappush(self._heap, (due[0] if due is not None else _NEVER, exchange.alarm, watched))
+
+    def _tidy(self) -> None:
+        self._heap[:] = [entry for entry in self._heap if _counts(entry)]
+        heapq.heapify(self._heap)
+        self._most = max(_TIDY, 2 * len(self._heap))
 
     def _run(self) -> None:
         bell = self._bell
-        while not self._stopped and bell is self._bell:
-            self._wakes_at = 0
+        while True:
             bell.clear()
-            upcoming = _NEVER
+            # Only now: who stops it says so first and rings then.
+            if self._stopped or bell is not self._bell:
+                return
+            self._wakes_at = 0
+            rest: float | None = _AFTER_FAULT
             with self._telemetry.guard:
-                upcoming = self.check()
-            self._wakes_at = upcoming
-            # What came in between the check and the line above rang no bell: look once more.
-            if self._inbox:
-                continue
-            rest = (upcoming - self._telemetry.clock.now()) / SECOND
-            self._wait(bell, max(0.0, rest) if upcoming < _NEVER else None)
+                self._wakes_at = upcoming = self.check()
+                # What came in between the check and the line above rang no bell: look once more.
+                if self._inbox:
+                    continue
+                now = self._telemetry.clock.now()
+                rest = max(0, upcoming - now) / SECOND if upcoming < _NEVER else None
+            self._wait(bell, rest)
 
 
-def deadlines_of(settings: Settings) -> Deadlines:
-    """The deadlines that the settings say, in nanoseconds."""
-    return Deadlines(int(settings.first_chunk * SECOND), int(settings.stall * SECOND), int(settings.total * SECOND))
+def _counts(entry: Entry) -> bool:
+    exchange = entry[2]()
+    return exchange is not None and not exchange.ended and exchange.alarm == entry[1]

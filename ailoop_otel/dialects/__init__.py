@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ailoop_otel.dialects.delegates import Delegates
-from ailoop_otel.dialects.frame import Dialect
+from ailoop_otel.dialects.frame import Answer, Dialect
 from ailoop_otel.dialects.stateless import Stateless
 
 # A third generation is one more file and one more entry here.
@@ -18,4 +18,4 @@ def recognise(text: str) -> Dialect | None:
     return next((dialect for dialect in DIALECTS if dialect.recognises(text)), None)
 
 
-__all__ = ["DIALECTS", "METHODS", "Dialect", "recognise"]
+__all__ = ["DIALECTS", "METHODS", "Answer", "Dialect", "recognise"]

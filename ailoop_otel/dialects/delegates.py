@@ -42,6 +42,10 @@ class Delegates:
         start = len(self.chunk_head)
         return text[start : start + _ID_LENGTH]
 
+    def chunk_rest(self, text: str) -> int:
+        """How much of a chunk frame is not the answer's text, characters."""
+        return len(text) - self.chunk_size(len(text))
+
     def chunk_size(self, length: int) -> int:
         """The characters of text in a chunk frame of this length, as they stand in JSON."""
         return max(0, length - len(self.chunk_head) - _ID_LENGTH - len('", "chunk": "", "isFinal": false}}'))

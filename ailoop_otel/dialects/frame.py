@@ -43,14 +43,15 @@ class Notice:
 class Answer:
     """What the reply to a message says: whether it is only an acknowledgement, and how the AI fared.
 
-    `size` is the length of the answer in characters, `command` whether no AI was asked at all, `tells_ending`
-    whether a stream that ended well would have shown it (`Dialect.plain_tail`).
+    `size` is the length of the answer in characters, `wire_size` the same as it stands in JSON. `command`: no AI was
+    asked at all. `tells_ending`: a stream that ended well would have shown it (`Dialect.plain_tail`).
     """
 
     acknowledges: bool = False
     failed: bool = False
     command: bool = False
     size: int = 0
+    wire_size: int = 0
     tells_ending: bool = True
 
 
@@ -75,6 +76,9 @@ class Dialect(Protocol):
 
     def chunk_session(self, text: str) -> str | None:
         """The session that a chunk frame belongs to, without reading the whole frame."""
+
+    def chunk_rest(self, text: str) -> int:
+        """How much of a chunk frame is not the answer's text, characters."""
 
     def chunk_size(self, length: int) -> int:
         """The characters of text in a chunk frame of this length."""

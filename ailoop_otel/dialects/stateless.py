@@ -6,6 +6,7 @@ stream ended well the last one is sent again.
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from ailoop_otel.dialects.frame import Answer, Json, Meaning, Notice, identifier
@@ -64,6 +65,10 @@ class Stateless:
         start = text.rfind(_SESSION)
         return text[start + len(_SESSION) : text.find('"', start + len(_SESSION))] if start > 0 else None
 
+    def chunk_rest(self, text: str) -> int:
+        """How much of a chunk frame is not the answer's text, characters."""
+        return len(self.chunk_head) + len(text) - text.rfind('",' + _SESSION)
+
     def chunk_size(self, length: int) -> int:
         """The characters of text in a chunk frame of this length, as they stand in JSON."""
         return max(0, length - len(self.chunk_head) - _TAIL_LENGTH)
@@ -92,7 +97,8 @@ class Stateless:
         text = result["ai_response"]
         # The server stops streaming, the repeat included, once the text has one of these words in it.
         tells = not (isinstance(text, str) and ('"tool_calls"' in text or '"function_calls"' in text))
-        return Answer(failed=text is None, size=_length(text), tells_ending=tells)
+        wire_size = len(json.dumps(text, ensure_ascii=False)) - 2 if isinstance(text, str) else 0
+        return Answer(failed=text is None, size=_length(text), wire_size=wire_size, tells_ending=tells)
 
 
 def _length(text: object) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ailoop_otel.dialects import recognise
-from ailoop_otel.dialects.frame import STOP_METHOD, Answer, Request, is_reply, read_frame, read_request
+from ailoop_otel.dialects.frame import STOP_METHOD, Request, is_reply, read_frame, read_request
 from ailoop_otel.exchange import NO_FRAME, Exchange
 from ailoop_otel.sessions import DISCONNECTED, FAILED, SHUTDOWN
 from ailoop_otel.telemetry import SECOND
@@ -13,7 +13,7 @@ from ailoop_otel.wire.call import Call
 from ailoop_otel.wire.notices import chunk_sent, first_chunk, noticed
 from ailoop_otel.wire.opening import open_call
 from ailoop_otel.wire.peer import Peer, current_exchange
-from ailoop_otel.wire.replies import check_ending, replied
+from ailoop_otel.wire.replies import replied
 from ailoop_otel.wire.state import Wire
 
 # uvicorn closes with it when it is told to stop (RFC 6455 registry: "Service Restart").
@@ -44,7 +44,6 @@ class Connection(Peer):
             elif not exchange.ended:
                 exchange.answered = True
                 exchange.whole = bool(exchange.first)
-                check_ending(exchange, Answer())
                 self.wire.complete(exchange, now)
 
     def request(self, text: str, now: int) -> Call | None:

@@ -27,7 +27,7 @@ class Host(Protocol):
         """The wire's shared state, started if need be; None while switched off."""
 
     def http(self, app: App) -> App:
-        """The application as plain HTTP requests are to reach it."""
+        """The application as plain HTTP requests are to reach it, for as long as `wire` gives the same."""
 
     def started(self) -> None:
         """The application has started, on the running event loop."""
@@ -42,7 +42,8 @@ class Observer:
     def __init__(self, app: App, host: Host) -> None:
         self.app = app
         self._host = host
-        self._http: App | None = None
+        self._http = app
+        self._wire: Wire | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one scope."""
@@ -99,10 +100,11 @@ class Observer:
         return observed
 
     def _through_http(self) -> App:
-        if self._http is None:
-            self._http = self.app
-            with self._host.guard:
+        with self._host.guard:
+            wire = self._host.wire()
+            if wire is not self._wire:
                 self._http = self._host.http(self.app)
+                self._wire = wire
         return self._http
 
 

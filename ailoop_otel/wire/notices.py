@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ailoop_otel.deadlines import TOTAL
 from ailoop_otel.dialects.frame import Meaning, Notice
-from ailoop_otel.exchange import TOTAL, Exchange
+from ailoop_otel.exchange import Exchange
 from ailoop_otel.sessions import FAILED
 from ailoop_otel.wire.peer import Peer, current_exchange
 
@@ -35,6 +36,7 @@ def first_chunk(peer: Peer, exchange: Exchange, text: str) -> None:
     dialect = peer.dialect
     if dialect is not None:
         exchange.speaks(dialect)
+        exchange.rest = dialect.chunk_rest(text)
         if exchange.session_id is None:
             peer.see_session(exchange, dialect.chunk_session(text))
     exchange.tell_first_chunk()

@@ -88,13 +88,8 @@ def _answered(peer: Peer, exchange: Exchange, answer: Answer, size: int, now: in
         exchange.text(now, size)
         exchange.tell_first_chunk()
     exchange.whole = bool(answer.size) or answer.command
-    check_ending(exchange, answer)
+    exchange.check_ending(answer)
     peer.wire.complete(exchange, now)
-
-
-def check_ending(exchange: Exchange, answer: Answer) -> None:
-    """A stream of plain text that was not sent once more at its end did not end well."""
-    exchange.cut = exchange.plain and not exchange.repeated and answer.tells_ending
 
 
 def _stop_session(peer: Peer, session_id: str, now: int) -> None:
