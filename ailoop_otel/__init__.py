@@ -1,11 +1,9 @@
 """OpenTelemetry for the AILoop chat server: every message is one readable trace."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from ailoop_otel.version import __version__
 
+# Type checkers know the name; `typing` itself would be most of what this costs a program that is no server.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ailoop_otel.instrumentor import AILoopInstrumentor, AILoopMiddleware
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from opentelemetry.metrics import CallbackOptions, Observation
 
 from ailoop_otel import names
 from ailoop_otel.guard import Guard, warn
+from ailoop_otel.names import Metric
 from ailoop_otel.settings import Settings
 from ailoop_otel.telemetry import EMPTY, Callback, Telemetry
 
 if TYPE_CHECKING:
     from ailoop_otel.export.pipeline import Pipeline
-    from ailoop_otel.process.loop import LoopLag
+    from ailoop_otel.process import LoopLag, Observers
     from ailoop_otel.watchdog import Watchdog
     from ailoop_otel.wire.middleware import App
     from ailoop_otel.wire.state import Wire
@@ -29,7 +30,7 @@ class Runtime:
     """Owns the rooms of one process: export, wire, watchdog, process metrics.
 
     The SDK is set up with the first application that starts, not at interpreter start: the server loads its `.env`
-    in between. A forked worker sets up its own.
+    in between. A forked child goes on with the pipeline, which survives that, and begins the rest anew.
     """
 
     def __init__(self, guard: Guard | None = None) -> None:
@@ -40,6 +41,7 @@ class Runtime:
         self._watchdog: Watchdog | None = None
         self._wire: Wire | None = None
         self._lag: LoopLag | None = None
+        self._observers: Observers | None = None
         self._pid = 0
         self._serving = False
 
@@ -55,12 +57,13 @@ class Runtime:
         return self._wire
 
     def http(self, app: App) -> App:
-        """The application with spans for plain HTTP requests, unless somebody else makes them."""
-        if not self.enabled or not Settings.from_environment().http:
+        """The application with spans for plain HTTP requests, unless somebody else makes them; as it is while off."""
+        pipeline = self._pipeline
+        if self.wire() is None or pipeline is None or self.telemetry is None or not self.telemetry.settings.http:
             return app
         from ailoop_otel.server.http import traced_http
 
-        return traced_http(app)
+        return traced_http(app, pipeline.tracer_provider, pipeline.meter_provider)
 
     def started(self) -> None:
         """The application has started, on the running event loop."""
@@ -88,15 +91,16 @@ class Runtime:
     def switch_off(self) -> None:
         """End what is open and do nothing from now on; connections that are open are passed through."""
         self.enabled = False
-        if self._wire is not None and self.telemetry is not None:
-            self._wire.switch_off(self.telemetry.clock.now())
-        if self._lag is not None:
-            self._lag.stop()
-        if self._watchdog is not None:
-            self._watchdog.stop()
-        if self._pipeline is not None:
-            self._pipeline.flush(FLUSH)
+        telemetry, pipeline = self.telemetry, self._pipeline
+        self.telemetry = self._pipeline = None
+        if self._observers is not None:
+            self._observers.stop()
+        if self._pid == os.getpid():
+            self._end(telemetry)
+        self._pid = 0
         self._serving = False
+        if pipeline is not None:
+            pipeline.shutdown(FLUSH)
 
     def switch_on(self) -> None:
         """Undo `switch_off`."""
@@ -104,10 +108,18 @@ class Runtime:
 
     # --- Setting up ----------------------------------------------------------------------------------------
     def _set_up(self) -> None:
-        from ailoop_otel.export.pipeline import Pipeline
         from ailoop_otel.sessions import Ledger
         from ailoop_otel.watchdog import Watchdog
         from ailoop_otel.wire.state import Wire
+
+        telemetry = self.telemetry or self._export()
+        self._watchdog = Watchdog(telemetry)
+        self._wire = Wire(telemetry, Ledger(telemetry), self._watchdog)
+        self._pid = os.getpid()
+        self._serving = False
+
+    def _export(self) -> Telemetry:
+        from ailoop_otel.export.pipeline import Pipeline
 
         settings = Settings.from_environment()
         for problem in settings.problems:
@@ -116,32 +128,40 @@ class Runtime:
         telemetry = Telemetry(
             pipeline.tracer_provider, pipeline.meter_provider, pipeline.logger_provider, settings, self.guard
         )
+        self._observe(telemetry, pipeline)
         self._pipeline = pipeline
         self.telemetry = telemetry
-        self._watchdog = Watchdog(telemetry)
-        self._wire = Wire(telemetry, Ledger(telemetry), self._watchdog)
-        self._pid = os.getpid()
-        self._serving = False
-        self._observe(telemetry, pipeline)
+        return telemetry
+
+    def _end(self, telemetry: Telemetry | None) -> None:
+        with self.guard:
+            if self._wire is not None and telemetry is not None:
+                self._wire.switch_off(telemetry.clock.now())
+        if self._lag is not None:
+            self._lag.stop()
+        if self._watchdog is not None:
+            self._watchdog.stop()
 
     def _observe(self, telemetry: Telemetry, pipeline: Pipeline) -> None:
         from ailoop_otel.process import observers
 
-        for metric, callback in observers(self.guard):
+        self._observers = observers(self.guard)
+        for metric, callback in self._observers:
             telemetry.observe(metric, callback)
-        watchdog = self._watchdog
-        if watchdog is not None:
-            telemetry.observe(names.METRIC_EXCHANGE_SILENT, self._reading(watchdog.silent))
-        telemetry.observe(names.METRIC_INTERNAL_ERRORS, self._reading(lambda: self.guard.errors))
-        telemetry.observe(names.METRIC_SPANS_DROPPED, self._reading(lambda: pipeline.dropped() + telemetry.refused))
-        telemetry.observe(names.METRIC_FRAMES_UNMATCHED, self._reading(lambda: telemetry.unmatched))
+        readings: tuple[tuple[Metric, Callable[[], int]], ...] = (
+            (names.METRIC_EXCHANGE_SILENT, lambda: self._watchdog.silent() if self._watchdog else 0),
+            (names.METRIC_INTERNAL_ERRORS, lambda: self.guard.errors),
+            (names.METRIC_SPANS_DROPPED, lambda: pipeline.dropped() + telemetry.refused),
+            (names.METRIC_FRAMES_UNMATCHED, lambda: telemetry.unmatched),
+        )
+        for metric, read in readings:
+            telemetry.observe(metric, self._reading(telemetry, read))
 
-    def _reading(self, read: object) -> Callback:
-        guard = self.guard
-
+    def _reading(self, telemetry: Telemetry, read: Callable[[], int]) -> Callback:
         def callback(options: CallbackOptions) -> Iterable[Observation]:
-            with guard:
-                if self.enabled and callable(read):
+            # OpenTelemetry cannot take a callback back: an earlier one's falls silent.
+            with self.guard:
+                if telemetry is self.telemetry:
                     return [Observation(read())]
             return []
 

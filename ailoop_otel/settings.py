@@ -61,6 +61,12 @@ class Settings:
         )
 
 
+def enabled(variables: Mapping[str, str] = environ) -> tuple[bool, str]:
+    """Whether the start-up file is to switch on, and what is wrong with its variable, if anything."""
+    problems: list[str] = []
+    return _flag(names.SETTING_ENABLED, variables.get(names.SETTING_ENABLED.name), problems), "".join(problems)
+
+
 def is_true(text: str) -> bool:
     """Whether a flag's text means yes."""
     return text.strip().lower() in _TRUE

@@ -9,12 +9,20 @@ from ailoop_otel.guard import Guard
 from ailoop_otel.server.patching import Target
 
 # FastAPI's own telemetry leaves a scope alone that has this key: fastapi/applications.py, FastAPI.__call__.
-_FASTAPI_KEY: Final = "fastapi.telemetry"
+FASTAPI_KEY: Final = "fastapi.telemetry"
 
 
 def is_ailoop(app: Any) -> bool:
     """Whether an application is AILoop's: it has a WebSocket route. Its MCP server's, in a thread, has none."""
-    return any(type(route).__name__.endswith("WebSocketRoute") for route in getattr(app, "routes", ()))
+    while not hasattr(app, "routes") and hasattr(app, "app"):
+        app = app.app  # a middleware around it
+    return _has_websocket(app)
+
+
+def _has_websocket(node: Any) -> bool:
+    # Newer FastAPI keeps an included router as a route of its own.
+    routes = getattr(getattr(node, "original_router", node), "routes", ())
+    return type(node).__name__.endswith("WebSocketRoute") or any(_has_websocket(route) for route in routes)
 
 
 def scope_of(args: Any, kwargs: Any) -> Any:
@@ -44,15 +52,18 @@ def stack_targets(guard: Guard, middleware: Any) -> tuple[Target, ...]:
                 # Somebody took hold of `build_middleware_stack` before we did.
                 insert(app)
             if scope.get("type") == "websocket" and is_ailoop(app):
-                scope.setdefault(_FASTAPI_KEY, None)
+                scope.setdefault(FASTAPI_KEY, None)
         return wrapped(*args, **kwargs)
 
     def let_through(wrapped: Callable[..., Any], instrumentation: Any, args: Any, kwargs: Any) -> Any:
         with guard:
             scope = scope_of(args, kwargs)
-            app = scope.get("app") or instrumentation.app
-            if scope.get("type") == "websocket" and is_ailoop(app):
-                return instrumentation.app(*args, **kwargs)
+            kind = scope.get("type")
+            if kind in ("http", "websocket") and is_ailoop(scope.get("app") or instrumentation.app):
+                # From here on it would be a second span.
+                scope.setdefault(FASTAPI_KEY, None)
+                if kind == "websocket":
+                    return instrumentation.app(*args, **kwargs)
         return wrapped(*args, **kwargs)
 
     return (
