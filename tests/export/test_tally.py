@@ -118,6 +118,18 @@ def test_what_comes_too_late_is_dropped() -> None:
     assert (exporter.exported, tally.dropped) == (3, 2)
 
 
+def test_a_shutdown_in_the_middle_of_the_traffic() -> None:
+    """Threads go on ending spans while the processor closes, and each span is one or the other."""
+    for _ in range(20):
+        exporter = Counting()
+        provider, tally = _provider(exporter, 64, 16, 1)
+        ending = threading.Timer(0.002, provider.shutdown)
+        ending.start()
+        emitted = _emit(provider, 100, threads=4)
+        ending.join()
+        assert exporter.exported + tally.dropped == emitted
+
+
 def test_what_still_waits_after_the_end_is_given_up() -> None:
     """While the pipeline lives, waiting is not dropped; once it is closed, what waits or is on its way is."""
     tally = Tally(4)
