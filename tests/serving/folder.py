@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 ERROR = 2
+SERVER = 2
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Span:
     error: bool
     attributes: dict[str, Any]
     links: tuple[str, ...]
+    kind: int
 
     @property
     def duration(self) -> float:
@@ -116,4 +118,5 @@ def _span(raw: dict[str, Any]) -> Span:
         raw.get("status", {}).get("code") == ERROR,
         _attributes(raw),
         tuple(link["spanId"] for link in raw.get("links", ())),
+        raw["kind"],
     )
