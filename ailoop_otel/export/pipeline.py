@@ -73,10 +73,12 @@ class Pipeline:
             if declared.configure(path, guard):
                 return cls([_declared(signal, path, guard) for signal in SIGNALS], guard)
             found = {signal: _existing(signal, guard) for signal in SIGNALS}
-        if not all(found.values()):
+        parts = [part for part in found.values() if part is not None]
+        if len(parts) < len(found):
             COMPLAINTS.install()
-        shared = resource()
-        return cls([part or _make(signal, shared, settings, guard) for signal, part in found.items()], guard)
+            shared = resource()
+            parts += [_make(signal, shared, settings, guard) for signal, part in found.items() if part is None]
+        return cls(parts, guard)
 
     @property
     def description(self) -> str:
@@ -97,11 +99,13 @@ class Pipeline:
         """Export all that waits, `timeout` seconds at most; says whether that was enough. Not on an event loop."""
         if self._ended:
             return True
-        for part, errand in self._errands:
-            # Behind one that hangs there is nothing to be had by asking again.
-            if not errand.busy:
+        deadline = time.monotonic() + timeout
+        # Last those that are at it already: what they began with may not be all that waits by now, but behind one
+        # that hangs there is nothing to be had by asking again.
+        for part, errand in sorted(self._errands, key=lambda pair: pair[1].busy):
+            if errand.wait(deadline - time.monotonic()):
                 errand.send(part.provider.force_flush)
-        return self._wait(timeout)
+        return self._wait(deadline)
 
     def shutdown(self, timeout: float = PATIENCE) -> bool:
         """Flush, and end what is ours, `timeout` seconds at most; says whether that was enough.
@@ -119,7 +123,7 @@ class Pipeline:
         for part, errand in self._errands:
             errand.send(part.provider.shutdown if part.is_ours else part.provider.force_flush)
             errand.end()
-        done = self._wait(patience)
+        done = self._wait(time.monotonic() + patience)
         ours = [part.provider for part in self._parts if part.is_ours]
         for provider in ours:
             providers.retire(provider)
@@ -128,9 +132,8 @@ class Pipeline:
             COMPLAINTS.remove()
         return done
 
-    def _wait(self, timeout: float) -> bool:
+    def _wait(self, deadline: float) -> bool:
         # All signals run at once: one whose collector hangs does not use up the others' time.
-        deadline = time.monotonic() + timeout
         return all([errand.wait(deadline - time.monotonic()) for _, errand in self._errands])
 
 

@@ -118,6 +118,22 @@ def test_a_collector_that_comes_back_gets_the_rest(
     assert "Service Unavailable" in lines()[0]
 
 
+def test_a_flush_behind_another_flushes_what_came_since(
+    collector: Collector, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two flushes at the same time are two flushes: the second one's spans are out when it says so."""
+    collector.mode = "hang"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+    pipeline = start()
+    span(pipeline, "one")
+    assert not pipeline.flush(0.1)
+    span(pipeline, "two")
+    collector.mode = "ok"
+    threading.Timer(0.1, collector.release).start()
+    assert pipeline.flush(3.0)
+    assert collector.spans[-1] == "two"
+
+
 def test_flushing_a_dead_collector_again_costs_nothing_more(
     collector: Collector, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
