@@ -1,0 +1,26 @@
+"""Exchanges without a wire."""
+
+from __future__ import annotations
+
+from opentelemetry.trace import SpanKind
+
+from ailoop_otel.dialects.delegates import Delegates
+from ailoop_otel.dialects.stateless import Stateless
+from ailoop_otel.exchange import Exchange
+from ailoop_otel.telemetry import EMPTY
+from tests.recording import Recording
+
+STATELESS = Stateless()
+DELEGATES = Delegates()
+
+
+def opened(recording: Recording, *, queued: bool = False, session: str | None = None) -> Exchange:
+    """An exchange whose message has just been received; its turn has come unless it is `queued`."""
+    telemetry = recording.telemetry
+    now, offset = telemetry.clock.now(), telemetry.offset()
+    span = telemetry.start_span("sendUserMessage", now + offset, {}, EMPTY, SpanKind.SERVER)
+    exchange = Exchange(telemetry, span, now, offset, message_size=10)
+    exchange.session_id = session
+    if not queued:
+        exchange.take_turn(now)
+    return exchange

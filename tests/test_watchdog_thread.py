@@ -1,0 +1,156 @@
+"""The watchdog's thread, with real time: small deadlines, and no sleeping but where that is what is tested."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ailoop_otel import names
+from ailoop_otel.telemetry import SECOND, SystemClock
+from ailoop_otel.watchdog import Watchdog
+from tests.exchanges import opened
+from tests.recording import Recording
+
+ROOT = Path(__file__).parent.parent
+NAME = "ailoop-otel-watchdog"
+
+
+def real(**settings: Any) -> Recording:
+    """A recording with the machine's own clock."""
+    recording = Recording(**settings)
+    recording.telemetry.clock = SystemClock()
+    return recording
+
+
+@pytest.fixture
+def recording() -> Recording:
+    """With a first-chunk deadline of 50 ms and no other."""
+    return real(first_chunk=0.05, stall=0, total=0)
+
+
+@pytest.fixture
+def watchdog(recording: Recording) -> Iterator[Watchdog]:
+    """With its thread; ended after the test."""
+    watchdog = Watchdog(recording.telemetry)
+    watchdog.start()
+    yield watchdog
+    watchdog.stop()
+
+
+def threads() -> list[threading.Thread]:
+    """Those of ours."""
+    return [thread for thread in threading.enumerate() if thread.name == NAME]
+
+
+async def test_a_timeout_is_noticed_while_the_event_loop_is_blocked(recording: Recording, watchdog: Watchdog) -> None:
+    """By a `time.sleep` in the server's own code."""
+    exchange = opened(recording)
+    watchdog.watch(exchange)
+    time.sleep(0.4)
+    woken = time.perf_counter_ns()
+    (timeout,) = exchange.timeouts
+    assert timeout.noticed < woken
+    assert timeout.noticed - timeout.due < 0.1 * SECOND
+    span = recording.span(names.SPAN_AI_TIMEOUT)
+    assert not exchange.ended
+    assert span.end_time == timeout.noticed + exchange.offset
+
+
+def test_it_stops_at_once_however_long_it_meant_to_sleep(watchdog: Watchdog) -> None:
+    """And takes its thread with it."""
+    assert len(threads()) == 1
+    before = time.perf_counter()
+    watchdog.stop()
+    assert time.perf_counter() - before < 0.5
+    assert threads() == []
+
+
+def test_a_stop_between_waking_and_looking_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bell that it rings is cleared by the thread, which must see the word all the same."""
+
+    class Bell(threading.Event):
+        def clear(self) -> None:
+            watchdog._stopped = True
+            self.set()
+            super().clear()
+
+    monkeypatch.setattr("ailoop_otel.watchdog.threading.Event", Bell)
+    watchdog = Watchdog(real().telemetry)
+    watchdog.start()
+    assert watchdog._thread is not None
+    watchdog._thread.join(1)
+    assert not watchdog._thread.is_alive()
+
+
+def test_starting_twice_makes_one_thread(watchdog: Watchdog) -> None:
+    """However often a host starts."""
+    watchdog.start()
+    assert len(threads()) == 1
+
+
+def test_it_starts_again_after_a_stop(recording: Recording, watchdog: Watchdog) -> None:
+    """As a host does that is switched off and on."""
+    watchdog.stop()
+    watchdog.start()
+    exchange = opened(recording)
+    watchdog.watch(exchange)
+    deadline = time.monotonic() + 5
+    while not recording.spans(names.SPAN_AI_TIMEOUT) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert len(exchange.timeouts) == 1
+
+
+def test_the_process_does_not_wait_for_it_at_its_end(watchdog: Watchdog) -> None:
+    """It is a daemon."""
+    assert all(thread.daemon for thread in threads())
+
+
+FORK = """
+import os, sys, time
+from ailoop_otel import names
+from ailoop_otel.watchdog import Watchdog
+from tests.exchanges import opened
+from tests.test_watchdog_thread import real, threads
+
+def told(recording, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not recording.spans(names.SPAN_AI_TIMEOUT):
+        time.sleep(0.005)
+    return [span.parent.span_id for span in recording.spans(names.SPAN_AI_TIMEOUT)]
+
+recording = real(first_chunk=0.3, stall=0, total=0)
+watchdog = Watchdog(recording.telemetry)
+watchdog.start()
+parents = opened(recording)
+watchdog.watch(parents)
+time.sleep(0.1)
+child = os.fork()
+if child == 0:
+    childs = opened(recording)
+    watchdog.watch(childs)
+    assert told(recording, 5) == [childs.span.get_span_context().span_id], "told in the child"
+    assert not parents.timeouts, "the parent's was told in the child"
+    watchdog.stop()
+    assert threads() == []
+    os._exit(7)
+assert told(recording, 5) == [parents.span.get_span_context().span_id], "told in the parent"
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7, "the child"
+watchdog.stop()
+print("both")
+"""
+
+
+def test_it_survives_a_fork() -> None:
+    """A child's exchanges are told in the child, the parent's in the parent, each once."""
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (run.stdout, run.stderr) == ("both\n", "")
