@@ -27,7 +27,4 @@ def observe_uncollectable() -> list[Observation]:
 
 
 def _observe(field: str) -> list[Observation]:
-    return [
-        Observation(generation[field], {_GENERATION: number})
-        for number, generation in enumerate(gc.get_stats())
-    ]
+    return [Observation(generation[field], {_GENERATION: number}) for number, generation in enumerate(gc.get_stats())]

@@ -125,13 +125,9 @@ def test_garbage_is_counted_by_generation(metric: names.Metric) -> None:
     """A collection of the oldest generation raises that generation's number, whose label is an int."""
 
     def oldest() -> float:
-        ((callback),) = [
-            callback for known, callback in process.observers(Guard(strict=True)) if known is metric
-        ]
+        ((callback),) = [callback for known, callback in process.observers(Guard(strict=True)) if known is metric]
         points = list(callback(_OPTIONS))
-        assert [point.attributes for point in points] == [
-            {"cpython.gc.generation": n} for n in range(len(points))
-        ]
+        assert [point.attributes for point in points] == [{"cpython.gc.generation": n} for n in range(len(points))]
         return points[-1].value
 
     before = oldest()
