@@ -128,7 +128,8 @@ class Runtime:
         telemetry = Telemetry(
             pipeline.tracer_provider, pipeline.meter_provider, pipeline.logger_provider, settings, self.guard
         )
-        self._observe(telemetry, pipeline)
+        with self.guard:
+            self._observe(telemetry, pipeline)
         self._pipeline = pipeline
         self.telemetry = telemetry
         return telemetry

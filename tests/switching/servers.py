@@ -1,0 +1,118 @@
+"""Servers that are switched on in some way, talked to, and read."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.ailoop.client import connected
+from tests.ailoop.process import LOOPBACK, STATELESS, Installation, Server
+from tests.serving.folder import SERVER, Folder, Span
+from tests.switching.ways import Way
+
+ROOT = Path(__file__).parent.parent.parent
+UVICORN = (sys.executable, "-m", "uvicorn", "tests.switching.served:app", "--port")
+TWICE = (sys.executable, "-m", "tests.switching.twice.main")
+MESSAGE = "sendUserMessage"
+# One conversation: a session, one message, and the end of the socket.
+CONVERSATION = [
+    "SERVER sendUserMessage",
+    "SERVER startSession",
+    "ailoop.first_chunk",
+    "ailoop.session",
+    "ailoop.session.start",
+    "ailoop.stream",
+]
+# As many servers start at once.
+_AT_ONCE = 3
+
+
+def make_server(
+    way: Way, folder: Folder, *, command: tuple[str, ...] = UVICORN, arguments: Sequence[str] = (), **variables: str
+) -> Server:
+    """A server whose telemetry goes into a folder; not started yet."""
+    added = {"STEPS": way.steps, "AILOOP_OTEL_DIRECTORY": str(folder.path), **way.variables, **variables}
+    return Server(Installation(ROOT, STATELESS, command), added, arguments, way.wrapper)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What is in a folder: the spans of HTTP requests' traces, and the others."""
+
+    http: list[Span]
+    chat: list[Span]
+
+    @classmethod
+    def of(cls, folder: Folder) -> Recorded:
+        """What is there now."""
+        spans = folder.spans()
+        traces = {span.trace for span in spans if span.name.startswith("GET ")}
+        return cls([s for s in spans if s.trace in traces], [s for s in spans if s.trace not in traces])
+
+    @property
+    def conversation(self) -> list[str]:
+        """The spans that are not about HTTP, by kind and name."""
+        return sorted(f"{'SERVER ' if span.kind == SERVER else ''}{span.name}" for span in self.chat)
+
+    @property
+    def requests(self) -> list[str]:
+        """The names of HTTP requests' server spans."""
+        return [span.name for span in self.http if span.kind == SERVER]
+
+
+async def converse(port: int, messages: int = 1) -> int:
+    """Hold a conversation; returns the process that answered."""
+    async with connected(port) as client:
+        reply = await client.call("startSession", {"userId": "tester"})
+        client.session = reply["result"]["sessionId"]
+        for _ in range(messages):
+            exchange = await client.ask("what time is it?")
+            assert exchange.text == "It is noon."
+    return int(reply["result"]["pid"])
+
+
+async def get(port: int, path: str) -> Any:
+    """Make an HTTP request and return what the JSON says."""
+
+    def request() -> Any:
+        connection = http.client.HTTPConnection(LOOPBACK, port, timeout=10)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            assert response.status == 200, (path, response.status)
+            return json.loads(response.read())
+        finally:
+            connection.close()
+
+    return await asyncio.to_thread(request)
+
+
+async def recorded(way: Way, path: Path, **options: Any) -> Recorded:
+    """What one conversation and one HTTP request leave behind on a server that is switched on in this way."""
+    folder = Folder(path)
+    server = make_server(way, folder, **options)
+    await asyncio.to_thread(server.start)
+    try:
+        await converse(server.port)
+        await get(server.port, "/health")
+    finally:
+        await asyncio.to_thread(server.__exit__, None, None, None)
+    return Recorded.of(folder)
+
+
+async def all_recorded(ways: Sequence[Way], path: Path, **options: Any) -> dict[str, Recorded]:
+    """The same for each of some ways, by name."""
+    turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(number: int, way: Way) -> Recorded:
+        async with turns:
+            return await recorded(way, path / str(number), **options)
+
+    found = await asyncio.gather(*(one(number, way) for number, way in enumerate(ways)))
+    return {way.name: each for way, each in zip(ways, found, strict=True)}
