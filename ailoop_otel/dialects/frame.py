@@ -165,6 +165,14 @@ def harmless(value: object) -> str | None:
     return text if _HARMLESS.fullmatch(text) else None
 
 
+def id_text(request_id: object) -> str:
+    """An id as it stands in a frame: JSON's 1, 1.0 and true are equal in Python, and NaN is equal to nothing."""
+    try:
+        return json.dumps(request_id)
+    except (ValueError, RecursionError):
+        return ""
+
+
 def identifier(value: object) -> str | None:
     """A session's id, if it is one that may be recorded: the server's own are UUIDs."""
     return value if isinstance(value, str) and _HARMLESS.fullmatch(value) else None

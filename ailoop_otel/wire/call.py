@@ -8,7 +8,7 @@ from opentelemetry.trace import Span, Status, StatusCode
 
 from ailoop_otel import names
 from ailoop_otel.dialects import METHODS
-from ailoop_otel.dialects.frame import Request, harmless
+from ailoop_otel.dialects.frame import Request, harmless, id_text
 from ailoop_otel.exchange import Exchange
 from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes, Telemetry, context_of
 
@@ -22,10 +22,11 @@ class Call:
     `exchange` is set where the call is a message: then the span is the exchange's, which ends it.
     """
 
-    __slots__ = ("exchange", "method", "offset", "received", "request", "span")
+    __slots__ = ("exchange", "key", "method", "offset", "received", "request", "span")
 
     def __init__(self, request: Request, span: Span, received: int, offset: int) -> None:
         self.request = request
+        self.key = id_text(request.id)
         self.method = method_name(request)
         self.span = span
         self.received = received

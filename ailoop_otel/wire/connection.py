@@ -55,7 +55,7 @@ class Connection(Peer):
         self.calls.append(call)
         if len(self.calls) > _MOST_CALLS and self.calls[0].exchange is None:
             self.calls.pop(0).end(now)
-        if request.method == STOP_METHOD and self.dialect is not None and self.dialect.stop_cuts:
+        if request.method == STOP_METHOD and request.has_id and self.dialect is not None and self.dialect.stop_cuts:
             for exchange in self.wire.queues.of(request.session_id):
                 exchange.stopped = True
         return call

@@ -71,4 +71,8 @@ def _open_exchange(peer: Peer, call: Call, session: Session | None, size: int) -
 def _is_message(peer: Peer, request: Request) -> bool:
     if not request.valid or request.method != MESSAGE_METHOD:
         return False
-    return request.has_id or (peer.dialect is not None and peer.dialect.takes_notifications)
+    if request.has_id:
+        return True
+    if peer.dialect is None and (session := peer.wire.ledger.get(request.session_id)) is not None:
+        peer.learn(session.dialect)
+    return peer.dialect is not None and peer.dialect.takes_notifications

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ailoop_otel.dialects import DIALECTS
-from ailoop_otel.dialects.frame import START_METHOD, STOP_METHOD, Answer, Json, Request, error_code
+from ailoop_otel.dialects.frame import START_METHOD, STOP_METHOD, Answer, Json, Request, error_code, id_text
 from ailoop_otel.exchange import Exchange
 from ailoop_otel.wire.call import Call
 from ailoop_otel.wire.peer import Peer
@@ -30,11 +30,8 @@ def replied(peer: Peer, frame: Json, size: int, now: int) -> None:
 
 
 def _call_of(peer: Peer, request_id: object) -> Call | None:
-    # Compared with its type: JSON's 1, 1.0 and true are equal in Python.
-    for call in peer.calls:
-        if call.request.id == request_id and type(call.request.id) is type(request_id):
-            return call
-    return None
+    key = id_text(request_id)
+    return next((call for call in peer.calls if call.key == key), None)
 
 
 def _lifecycle(peer: Peer, call: Call, result: Any, now: int) -> None:

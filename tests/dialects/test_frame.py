@@ -14,6 +14,7 @@ from ailoop_otel.dialects.frame import (
     Request,
     error_code,
     harmless,
+    id_text,
     identifier,
     is_reply,
     read_frame,
@@ -115,6 +116,21 @@ def test_a_notification_is_no_reply() -> None:
 def test_harmless_is_short_and_plain(value: Any, text: str | None) -> None:
     """Numbers are, floats and flags are not worth it."""
     assert harmless(value) == text
+
+
+def test_ids_are_the_same_where_they_stand_the_same_in_a_frame() -> None:
+    """Not where Python holds them equal."""
+    ids = [1, 1.0, True, "1", None, "null", [1], [1.0], {"a": 1}, 0, False, "", float("inf")]
+    assert len({id_text(value) for value in ids}) == len(ids)
+    assert id_text(float("nan")) == id_text(float("nan"))
+
+
+def test_an_id_that_is_too_deep_is_no_fault() -> None:
+    """Python's own limit is met."""
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert id_text(deep) == ""
 
 
 @pytest.mark.parametrize("value", ["", "a b", "x" * 65, "ä", "a\n", "\ud800", "{}", 10**64])

@@ -77,11 +77,11 @@ def test_a_notification_says_what_it_means(frame: str, notice: Notice) -> None:
 @pytest.mark.parametrize(
     ("result", "answer"),
     [
-        ({"messageId": "m", "ai_response": "abc"}, Answer(size=3)),
+        ({"messageId": "m", "ai_response": "abc"}, Answer(size=3, wire_size=3)),
         ({"messageId": "m", "ai_response": ""}, Answer()),
         ({"messageId": "m", "ai_response": None}, Answer(failed=True)),
         ({"messageId": "m", "ai_response": 7}, Answer()),
-        ({"messageId": "m", "ai_response": 'x "tool_calls" y'}, Answer(size=16, tells_ending=False)),
+        ({"messageId": "m", "ai_response": 'x "tool_calls" y'}, Answer(size=16, wire_size=18, tells_ending=False)),
         ({"messageId": "m", "status": 0}, Answer(command=True)),
         ({"status": 0}, None),
         (None, None),
