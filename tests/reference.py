@@ -11,7 +11,7 @@ from ailoop_otel.names import Name
 PATH = Path(__file__).parent.parent / "docs" / "telemetry.md"
 _HEAD = """# Telemetry
 
-Every name that ailoop-otel puts into telemetry, and every variable it reads. Made from `ailoop_otel/names.py` by
+Every name that ailoop-otel puts into telemetry, and every variable it reads. Made from `ailoop_otel/names/` by
 `make docs`; do not edit.
 
 Units are UCUM: `s` seconds, `By` bytes, `MBy` megabytes, `h` hours, `{thing}` a count of things.

@@ -16,8 +16,8 @@ _SILENT: Final = frozenset(
         names.SESSION_ID, names.OUTCOME, names.DIALECT, names.TIME_TO_FIRST_CHUNK,
         names.JSONRPC_VERSION, names.JSONRPC_ID,
         names.RPC_SYSTEM, names.RPC_METHOD, names.CLIENT_ADDRESS, names.CORRELATION,
-        "gen_ai.operation.name", "gen_ai.conversation.id", "gen_ai.provider.name", "gen_ai.tool.name",
-        "gen_ai.agent.name", "gen_ai.agent.id", "gen_ai.tool.type",
+        names.GEN_AI_OPERATION, names.GEN_AI_CONVERSATION, names.GEN_AI_PROVIDER, names.GEN_AI_TOOL_NAME,
+        names.GEN_AI_AGENT_NAME, names.GEN_AI_AGENT_ID, names.GEN_AI_TOOL_TYPE,
     }
 )  # fmt: skip
 _SILENT_ROOMS: Final = ("network.", "server.", "url.", "user_agent.", "thread.", "code.")
@@ -30,9 +30,9 @@ _LABELS: Final = {
     names.TIMEOUT_PHASE: "",
     names.TIMEOUT_DETECTION_DELAY: "noticed after",
     names.RPC_STATUS: "code",
-    "gen_ai.request.model": "",
-    "gen_ai.response.model": "by",
-    "gen_ai.response.finish_reasons": "finish",
+    names.GEN_AI_REQUEST_MODEL: "",
+    names.GEN_AI_RESPONSE_MODEL: "by",
+    names.GEN_AI_FINISH_REASONS: "finish",
 }
 
 
@@ -45,7 +45,10 @@ def details(span: Span) -> str:
 
 def _told(name: str, value: Value) -> str:
     label = _LABELS.get(name, name.rpartition(".")[2].replace("_", " "))
-    return f"{label} {_worded(value, _UNITS.get(name, ''))}".strip()
+    unit = _UNITS.get(name, "")
+    # "input tokens 5", not "input tokens 5 tokens".
+    unit = "" if unit.startswith("{") and unit.strip("{}") in label else unit
+    return f"{label} {_worded(value, unit)}".strip()
 
 
 def _worded(value: Value, unit: str) -> str:

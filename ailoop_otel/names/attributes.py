@@ -1,0 +1,144 @@
+"""Span attributes: OpenTelemetry's semantic conventions first, `ailoop.*` otherwise."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ailoop_otel.names.kinds import Name
+
+SESSION_ID: Final = "session.id"
+RPC_SYSTEM: Final = "rpc.system.name"
+RPC_METHOD: Final = "rpc.method"
+RPC_METHOD_ORIGINAL: Final = "rpc.method_original"
+RPC_STATUS: Final = "rpc.response.status_code"
+JSONRPC_ID: Final = "jsonrpc.request.id"
+JSONRPC_VERSION: Final = "jsonrpc.protocol.version"
+ERROR_TYPE: Final = "error.type"
+CLIENT_ADDRESS: Final = "client.address"
+NETWORK_PEER_ADDRESS: Final = "network.peer.address"
+NETWORK_PEER_PORT: Final = "network.peer.port"
+NETWORK_PROTOCOL: Final = "network.protocol.name"
+NETWORK_TRANSPORT: Final = "network.transport"
+DIALECT: Final = "ailoop.dialect"
+MESSAGE_SIZE: Final = "ailoop.message.size"
+ANSWER_SIZE: Final = "ailoop.answer.size"
+STREAM_SIZE: Final = "ailoop.stream.size"
+STREAM_CHUNKS: Final = "ailoop.stream.chunks"
+STREAM_MAX_GAP: Final = "ailoop.stream.max_gap"
+OUTCOME: Final = "ailoop.exchange.outcome"
+TIME_TO_FIRST_CHUNK: Final = "ailoop.exchange.time_to_first_chunk"
+CORRELATION: Final = "ailoop.exchange.correlation"
+ABANDONED_TIME: Final = "ailoop.exchange.abandoned_time"
+TIMEOUT_PHASE: Final = "ailoop.timeout.phase"
+TIMEOUT_DEADLINE: Final = "ailoop.timeout.deadline"
+TIMEOUT_DETECTION_DELAY: Final = "ailoop.timeout.detection_delay"
+TIMEOUT_WAITING_FOR: Final = "ailoop.timeout.waiting_for"
+TIMEOUT_RECOVERED: Final = "ailoop.timeout.recovered"
+SESSION_TURNS: Final = "ailoop.session.turns"
+SESSION_ERRORS: Final = "ailoop.session.errors"
+SESSION_END_REASON: Final = "ailoop.session.end_reason"
+SESSION_RESUMED: Final = "ailoop.session.resumed"
+CLIENT_TRACE_ID: Final = "ailoop.client.trace_id"
+TIME_MODEL_WAIT: Final = "ailoop.time.model_wait"
+TIME_MODEL_STREAM: Final = "ailoop.time.model_stream"
+TIME_TOOLS: Final = "ailoop.time.tools"
+TIME_SERVER: Final = "ailoop.time.server"
+TIME_LOOP_LAG: Final = "ailoop.time.loop_lag"
+BLOCKED_BY: Final = "ailoop.event_loop.blocked_by"
+BLOCKED_TIME: Final = "ailoop.event_loop.blocked_time"
+AGENT_ROUNDS: Final = "ailoop.agent.rounds"
+MODEL_ABANDONED: Final = "ailoop.model.abandoned"
+MODEL_CHUNKS: Final = "ailoop.model.chunks"
+MODEL_BYTES: Final = "ailoop.model.response.size"
+HTTP_STATUS: Final = "http.response.status_code"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+GEN_AI_OPERATION: Final = "gen_ai.operation.name"
+GEN_AI_PROVIDER: Final = "gen_ai.provider.name"
+GEN_AI_CONVERSATION: Final = "gen_ai.conversation.id"
+GEN_AI_AGENT_ID: Final = "gen_ai.agent.id"
+GEN_AI_AGENT_NAME: Final = "gen_ai.agent.name"
+GEN_AI_REQUEST_MODEL: Final = "gen_ai.request.model"
+GEN_AI_RESPONSE_MODEL: Final = "gen_ai.response.model"
+GEN_AI_RESPONSE_ID: Final = "gen_ai.response.id"
+GEN_AI_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+GEN_AI_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
+GEN_AI_STREAM: Final = "gen_ai.request.stream"
+GEN_AI_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+GEN_AI_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+GEN_AI_TOKEN_TYPE: Final = "gen_ai.token.type"
+GEN_AI_COST: Final = "ailoop.model.cost"
+GEN_AI_TOOL_NAME: Final = "gen_ai.tool.name"
+GEN_AI_TOOL_TYPE: Final = "gen_ai.tool.type"
+GEN_AI_TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
+
+ATTRIBUTES: Final = (
+    Name(SESSION_ID, "", "The session's id, on every span that belongs to one."),
+    Name(RPC_SYSTEM, "", "Always `jsonrpc`."),
+    Name(RPC_METHOD, "", "A method that AILoop knows, else `_OTHER`."),
+    Name(RPC_METHOD_ORIGINAL, "", "The method as sent, where it is `_OTHER` and harmless (`[\\w.:/-]{1,64}`)."),
+    Name(RPC_STATUS, "", "The JSON-RPC error code, as text."),
+    Name(JSONRPC_ID, "", "The request's id, as text, where it is harmless."),
+    Name(JSONRPC_VERSION, "", "The JSON-RPC version."),
+    Name(ERROR_TYPE, "", "The HTTP status if known, else the exception's class, else the outcome."),
+    Name(CLIENT_ADDRESS, "", "The client's address, from the handshake."),
+    Name(NETWORK_PEER_ADDRESS, "", "The peer's address, from the handshake."),
+    Name(NETWORK_PEER_PORT, "", "The peer's port, from the handshake."),
+    Name(NETWORK_PROTOCOL, "", "Always `websocket`."),
+    Name(NETWORK_TRANSPORT, "", "Always `tcp`."),
+    Name(DIALECT, "", "How this AILoop speaks: `stateless` (current generation) or `delegates` (earlier)."),
+    Name(MESSAGE_SIZE, "{character}", "Length of the frame that carried the message."),
+    Name(ANSWER_SIZE, "{character}", "Length of the AI's answer."),
+    Name(STREAM_SIZE, "{character}", "Length of all frames that streamed the answer; cumulative frames add up."),
+    Name(STREAM_CHUNKS, "{chunk}", "Frames that brought new text of the answer."),
+    Name(STREAM_MAX_GAP, "s", "The longest silence between two chunks."),
+    Name(OUTCOME, "", "How the exchange ended: " + "see the table of outcomes."),
+    Name(TIME_TO_FIRST_CHUNK, "s", "Message received until the first AI chunk; absent without one."),
+    Name(
+        CORRELATION,
+        "",
+        "How frames found their exchange: `context`, `order` (the session's queue), `connection` or `server`.",
+    ),
+    Name(ABANDONED_TIME, "s", "How long the server went on answering after the client had left."),
+    Name(TIMEOUT_PHASE, "", "`first_chunk`, `stall` or `total`."),
+    Name(TIMEOUT_DEADLINE, "s", "The silence that was allowed."),
+    Name(TIMEOUT_DETECTION_DELAY, "s", "The deadline until it was noticed."),
+    Name(TIMEOUT_WAITING_FOR, "", "`model`, `tool`, `server` or `unknown`."),
+    Name(TIMEOUT_RECOVERED, "", "True when a whole answer came after all."),
+    Name(SESSION_TURNS, "{turn}", "Exchanges of the session."),
+    Name(SESSION_ERRORS, "{error}", "Exchanges of the session that did not end `ok`."),
+    Name(SESSION_END_REASON, "", "`stopped`, `disconnected`, `error`, `server_shutdown` or `evicted`."),
+    Name(SESSION_RESUMED, "", "True when a socket took up a session again that had ended."),
+    Name(CLIENT_TRACE_ID, "", "The trace that the client sent along, where it is linked and not the parent."),
+    Name(TIME_MODEL_WAIT, "s", "Requests to the model sent until their first chunks, in all."),
+    Name(TIME_MODEL_STREAM, "s", "First chunks of the model until its last, in all."),
+    Name(TIME_TOOLS, "s", "Tools running, in all."),
+    Name(TIME_SERVER, "s", "What neither model nor tools took: the server's own work."),
+    Name(TIME_LOOP_LAG, "s", "How much of it the event loop ran late, in all."),
+    Name(BLOCKED_BY, "", "The tool that blocked the event loop meanwhile, of whichever session."),
+    Name(BLOCKED_TIME, "s", "For how long it did."),
+    Name(AGENT_ROUNDS, "{round}", "Times that the agent took the message up: 1, and each continuation."),
+    Name(MODEL_ABANDONED, "", "True where the model was read though nobody listened any more."),
+    Name(MODEL_CHUNKS, "{chunk}", "Data lines of the model's stream; keep-alive comments are none."),
+    Name(MODEL_BYTES, "By", "Bytes of the model's stream."),
+    Name(HTTP_STATUS, "", "The provider's HTTP status."),
+    Name(SERVER_ADDRESS, "", "The provider's host."),
+    Name(SERVER_PORT, "", "The provider's port."),
+    Name(GEN_AI_OPERATION, "", "`invoke_agent`, `chat` or `execute_tool`."),
+    Name(GEN_AI_PROVIDER, "", "Who serves the model."),
+    Name(GEN_AI_CONVERSATION, "", "The session's id."),
+    Name(GEN_AI_AGENT_ID, "", "The agent's id in AILoop."),
+    Name(GEN_AI_AGENT_NAME, "", "The agent's display name."),
+    Name(GEN_AI_REQUEST_MODEL, "", "The model that was asked."),
+    Name(GEN_AI_RESPONSE_MODEL, "", "The model that answered."),
+    Name(GEN_AI_RESPONSE_ID, "", "The provider's id of the answer."),
+    Name(GEN_AI_FINISH_REASONS, "", "Why the model stopped."),
+    Name(GEN_AI_FIRST_CHUNK, "s", "Request sent until the model's first chunk with text, reasoning or a tool call."),
+    Name(GEN_AI_STREAM, "", "Always true."),
+    Name(GEN_AI_INPUT_TOKENS, "{token}", "Tokens of the prompt, as the provider says."),
+    Name(GEN_AI_OUTPUT_TOKENS, "{token}", "Tokens of the answer, as the provider says."),
+    Name(GEN_AI_COST, "", "The cost that the provider sent along, in its own currency."),
+    Name(GEN_AI_TOOL_NAME, "", "The tool, if the registry knows it, else `_OTHER`."),
+    Name(GEN_AI_TOOL_TYPE, "", "Always `function`."),
+    Name(GEN_AI_TOOL_CALL_ID, "", "The provider's id of the call."),
+)

@@ -1,0 +1,59 @@
+"""Environment variables."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ailoop_otel.names.kinds import Setting
+
+DAY: Final = 86400.0
+SETTING_ENABLED: Final = Setting(
+    "AILOOP_OTEL_ENABLED", "", "Switch on at interpreter start. Must be in the process's environment: the "
+    "server reads its `.env` too late for this one.", False, "flag",
+)  # fmt: skip
+SETTING_FIRST_CHUNK: Final = Setting(
+    "AILOOP_OTEL_AI_TIMEOUT_FIRST_CHUNK", "s", "Silence allowed before the first chunk; 0 switches it off.",
+    30.0, "number", 0.0, DAY,
+)  # fmt: skip
+SETTING_STALL: Final = Setting(
+    "AILOOP_OTEL_AI_TIMEOUT_STALL", "s", "Silence allowed between two chunks; 0 switches it off.",
+    30.0, "number", 0.0, DAY,
+)  # fmt: skip
+SETTING_TOTAL: Final = Setting(
+    "AILOOP_OTEL_AI_TIMEOUT_TOTAL", "s", "Time allowed for the whole answer; 0 switches it off.",
+    300.0, "number", 0.0, DAY,
+)  # fmt: skip
+SETTING_TRUST_CLIENT: Final = Setting(
+    "AILOOP_OTEL_TRUST_CLIENT_TRACE", "", "Take the client's `traceparent` as the parent, not as a link.",
+    False, "flag",
+)  # fmt: skip
+SETTING_HTTP: Final = Setting(
+    "AILOOP_OTEL_HTTP",
+    "",
+    "Spans for plain HTTP requests, by opentelemetry-instrumentation-asgi.",
+    True,
+    "flag",
+)
+SETTING_DIRECTORY: Final = Setting(
+    "AILOOP_OTEL_DIRECTORY", "", "Where the embedded default writes.", "ailoop-telemetry"
+)
+SETTING_MAX_FILE: Final = Setting(
+    "AILOOP_OTEL_FILE_MAX_SIZE", "MBy", "A telemetry file is closed at this size.", 64.0, "number", 0.01, 1e6
+)
+SETTING_MAX_TOTAL: Final = Setting(
+    "AILOOP_OTEL_DIRECTORY_MAX_SIZE", "MBy", "The oldest telemetry files go beyond this size.",
+    1024.0, "number", 0.01, 1e9,
+)  # fmt: skip
+SETTING_MAX_AGE: Final = Setting(
+    "AILOOP_OTEL_FILE_MAX_AGE", "h", "Telemetry files older than this go.", 168.0, "number", 0.001, 1e6
+)
+SETTING_MAX_SESSIONS: Final = Setting(
+    "AILOOP_OTEL_MAX_SESSIONS", "{session}", "Sessions followed at once; beyond it the oldest is `evicted`.",
+    100_000.0, "number", 1.0, 1e9,
+)  # fmt: skip
+SETTING_MAX_EXCHANGES: Final = Setting(
+    "AILOOP_OTEL_MAX_EXCHANGES", "{exchange}", "Exchanges followed at once; a message beyond it gets no trace and "
+    "is counted as dropped.", 100_000.0, "number", 1.0, 1e9,
+)  # fmt: skip
+
+SETTINGS: Final = tuple(value for key, value in sorted(globals().items()) if key.startswith("SETTING_"))

@@ -1,0 +1,60 @@
+"""Spans, log events, and the outcomes of exchanges."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ailoop_otel.names.kinds import Name
+
+SCOPE: Final = "ailoop_otel"
+SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.37.0"
+
+SPAN_FIRST_CHUNK: Final = "ailoop.first_chunk"
+SPAN_STREAM: Final = "ailoop.stream"
+SPAN_AI_TIMEOUT: Final = "ailoop.ai_timeout"
+SPAN_SESSION_START: Final = "ailoop.session.start"
+SPAN_SESSION: Final = "ailoop.session"
+SPAN_AGENT: Final = "invoke_agent"
+SPAN_MODEL: Final = "chat"
+SPAN_TOOL: Final = "execute_tool"
+OTHER: Final = "_OTHER"
+
+SPANS: Final = (
+    Name("{rpc.method}", "", "SERVER. One JSON-RPC call; `sendUserMessage` lasts until its answer is complete."),
+    Name(SPAN_FIRST_CHUNK, "", "INTERNAL. Message received until the first frame with text of the answer."),
+    Name(SPAN_STREAM, "", "INTERNAL. First chunk until the last; absent when the answer came in one piece."),
+    Name(SPAN_AGENT + " {gen_ai.agent.id}", "", "INTERNAL. One agent's work on one message, all its rounds."),
+    Name(SPAN_MODEL + " {gen_ai.request.model}", "", "CLIENT. Request to the model sent until its last line read."),
+    Name(SPAN_TOOL + " {gen_ai.tool.name}", "", "INTERNAL. One tool call."),
+    Name(SPAN_AI_TIMEOUT, "", "INTERNAL, ERROR. Last sign of life until the silence was noticed."),
+    Name(SPAN_SESSION_START, "", "INTERNAL. A short root of its own trace, exported when the session starts."),
+    Name(SPAN_SESSION, "", "INTERNAL. The whole life of a session, exported when it ends."),
+)
+
+OUTCOMES: Final = (
+    Name("protocol_error", "", "JSON-RPC error −32700 or −32600 to −32602."),
+    Name("server_error", "", "Any other error reply, or an exception out of the server."),
+    Name("disconnected", "", "A send failed, or the connection ended first."),
+    Name("cancelled", "", "The session was stopped or the server shut down first."),
+    Name("ai_timeout", "", "The AI stayed silent beyond a deadline and the answer never became whole."),
+    Name("ai_error", "", "The AI failed, though the server may have said `status: 0`."),
+    Name("cut", "", "There was text, but not all of it."),
+    Name("no_answer", "", "It ended without text."),
+    Name("ok", "", "A whole answer, or a slash command."),
+)
+
+EVENT_SESSION_START: Final = "session.start"
+EVENT_SESSION_END: Final = "session.end"
+EVENT_AI_TIMEOUT: Final = "ailoop.ai_timeout"
+EVENT_AGENT_SWITCH: Final = "ailoop.agent.switch"
+EVENT_SERVER_START: Final = "ailoop.server.start"
+EVENT_SERVER_STOP: Final = "ailoop.server.stop"
+
+EVENTS: Final = (
+    Name(EVENT_SESSION_START, "", "A session began."),
+    Name(EVENT_SESSION_END, "", "A session ended, with its reason."),
+    Name(EVENT_AI_TIMEOUT, "", "The AI stayed silent longer than allowed; emitted while it still is."),
+    Name(EVENT_AGENT_SWITCH, "", "A session went over to another agent."),
+    Name(EVENT_SERVER_START, "", "The application started."),
+    Name(EVENT_SERVER_STOP, "", "The application shut down."),
+)
