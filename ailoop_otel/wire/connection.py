@@ -96,11 +96,11 @@ class Connection(Peer):
         first_chunk(self, exchange, text)
 
     def failed(self, text: str | None, now: int) -> None:
-        """A send failed: the client of the exchange that the frame belongs to has left."""
+        """A send failed: the client has left, if the frame belongs to an exchange that is this connection's own."""
         exchange = current_exchange()
         if exchange is None and text is not None and text.startswith(self.head):
             exchange = self.find(text)
-        if exchange is not None:
+        if exchange in self.exchanges:
             exchange.left = exchange.left or now
 
     # --- The end -------------------------------------------------------------------------------------------
@@ -111,8 +111,7 @@ class Connection(Peer):
         self.closed = True
         self.head = NO_FRAME
         telemetry = self.wire.telemetry
-        telemetry.connection_active.add(-1)
-        telemetry.connection_duration.record((now - self._began) / SECOND)
+        guard = telemetry.guard
         error = type(raised).__name__ if isinstance(raised, Exception) else None
         for exchange in list(self.exchanges):
             if error is not None:
@@ -121,9 +120,15 @@ class Connection(Peer):
                 exchange.stopped = True
             else:
                 exchange.left = exchange.left or now
-            self.wire.complete(exchange, now)
+            with guard:
+                self.wire.complete(exchange, now)
+        ending = error or ("disconnected" if raised is None else "cancelled")
         for call in self.calls:
             if call.exchange is None:
-                call.end(now, error or "disconnected")
+                with guard:
+                    call.end(now, ending)
         self.calls.clear()
-        self.sessions.leave(now, FAILED if error else DISCONNECTED)
+        with guard:
+            self.sessions.leave(now, FAILED if error else DISCONNECTED)
+        telemetry.connection_active.add(-1)
+        telemetry.connection_duration.record((now - self._began) / SECOND)

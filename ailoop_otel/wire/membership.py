@@ -35,7 +35,6 @@ class Membership:
 
     def leave(self, now: int, reason: str) -> None:
         """The connection uses none of them any more."""
-        for session in self._used:
-            self._ledger.leave(session, now, reason)
-        self._used.clear()
         self.own = None
+        while self._used:
+            self._ledger.leave(self._used.pop(), now, reason)

@@ -31,6 +31,11 @@ class Peer:
         self.sessions = Membership(wire.ledger)
         self.closed = False
 
+    @property
+    def over(self) -> bool:
+        """Whether what happens on it is nobody's any more."""
+        return self.closed or not self.wire.active
+
     def find(self, text: str) -> Exchange | None:
         """The exchange that a chunk belongs to where the sender's context does not tell."""
         return self.of_session(self.dialect.chunk_session(text) if self.dialect is not None else None)

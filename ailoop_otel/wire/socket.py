@@ -23,8 +23,7 @@ def observed_receive(connection: Connection, receive: Receive) -> Receive:
     What the message's handler does finds its exchange in the context. The context is set anew at each call and no
     token is ever given back: the handler may hand the context to tasks that outlive it.
     """
-    wire = connection.wire
-    telemetry = wire.telemetry
+    telemetry = connection.wire.telemetry
     guard = telemetry.guard
     clock = telemetry.clock
     base = get_current()
@@ -32,11 +31,11 @@ def observed_receive(connection: Connection, receive: Receive) -> Receive:
     async def observed() -> Message:
         with guard:
             enter_base(base)
-            if wire.active:
+            if not connection.over:
                 connection.awaiting(clock.now())
         message = await receive()
-        if wire.active:
-            with guard:
+        with guard:
+            if not connection.over:
                 arrived(connection, message, clock.now(), base)
         return message
 
@@ -72,9 +71,9 @@ def observed_send(connection: Connection, send: Send) -> Send:  # noqa: C901 - o
     Nearly all frames are chunks, and a chunk must cost next to nothing: what can wait is done after the frame was
     sent, and the barrier before it is spelled out, since a context manager would cost as much as all the rest.
     """
-    wire = connection.wire
-    guard = wire.telemetry.guard
-    now_of = wire.telemetry.clock.now
+    telemetry = connection.wire.telemetry
+    guard = telemetry.guard
+    now_of = telemetry.clock.now
     current = CURRENT.get
 
     def barrier(fault: Exception) -> None:
@@ -82,7 +81,7 @@ def observed_send(connection: Connection, send: Send) -> Send:  # noqa: C901 - o
             raise fault
 
     def after(exchange: Exchange | None, text: str | None, now: int) -> None:
-        if text is None or not wire.active:
+        if text is None or connection.over:
             return
         if exchange is not None:
             connection.first_chunk(exchange, text)
@@ -106,7 +105,8 @@ def observed_send(connection: Connection, send: Send) -> Send:  # noqa: C901 - o
             barrier(fault)
         try:
             await send(message)
-        except BaseException:
+        except Exception:
+            # Not where it was cancelled: the client is still there.
             with guard:
                 connection.failed(text, now)
             raise
