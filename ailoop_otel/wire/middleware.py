@@ -54,9 +54,13 @@ class Observer:
         if kind == "websocket":
             await self._websocket(scope, receive, send)
         elif kind == "lifespan":
-            await self.app(scope, receive, self._lifespan_send(send))
+            with self._host.guard:
+                send = self._lifespan_send(send)
+            await self.app(scope, receive, send)
         else:
-            await self._through_http()(scope, receive, send)
+            with self._host.guard:
+                self._through_http()
+            await self._http(scope, receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = None
@@ -65,23 +69,19 @@ class Observer:
         with guard:
             wire = self._host.wire()
             if wire is not None:
+                scope[MARK] = True
                 connection = Connection(wire, scope)
                 inner_receive = observed_receive(connection, receive)
                 inner_send = observed_send(connection, send)
-        if connection is None:
-            await self.app(scope, receive, send)
-            return
-        raised: BaseException | None = None
-        scope[MARK] = True
         try:
             await self.app(scope, inner_receive, inner_send)
         except BaseException as error:
-            raised = error
-            raise
-        finally:
+            # Not kept in a variable: it would hold this frame, and with it the application's, until collected.
             with guard:
-                scope.pop(MARK, None)
-                connection.close(connection.wire.telemetry.clock.now(), raised)
+                _end(scope, connection, error)
+            raise
+        with guard:
+            _end(scope, connection, None)
 
     def _lifespan_send(self, send: Send) -> Send:
         host = self._host
@@ -99,13 +99,17 @@ class Observer:
 
         return observed
 
-    def _through_http(self) -> App:
-        with self._host.guard:
-            wire = self._host.wire()
-            if wire is not self._wire:
-                self._http = self._host.http(self.app)
-                self._wire = wire
-        return self._http
+    def _through_http(self) -> None:
+        wire = self._host.wire()
+        if wire is not self._wire:
+            self._http = self._host.http(self.app)
+            self._wire = wire
+
+
+def _end(scope: Scope, connection: Connection | None, raised: BaseException | None) -> None:
+    scope.pop(MARK, None)
+    if connection is not None:
+        connection.close(connection.wire.telemetry.clock.now(), raised)
 
 
 async def in_thread(work: Callable[[], object], timeout: float) -> bool:
