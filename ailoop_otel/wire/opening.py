@@ -43,7 +43,7 @@ def open_call(peer: Peer, request: Request, now: int, size: int) -> Call:
 
 def _parent(peer: Peer, request: Request, attributes: Attributes, links: list[Link]) -> Context:
     """The client's span, where it sent one and is trusted; else nothing, and the client's span is linked."""
-    client = remote_span(request.trace or peer.handshake)
+    client = remote_span(request.trace) or remote_span(peer.handshake)
     if client is None:
         return EMPTY
     if peer.wire.telemetry.settings.trust_client:
@@ -72,7 +72,7 @@ def _is_message(peer: Peer, request: Request) -> bool:
     if not request.valid or request.method != MESSAGE_METHOD:
         return False
     if request.has_id:
-        return True
+        return peer.dialect is not None or not peer.stranger
     if peer.dialect is None and (session := peer.wire.ledger.get(request.session_id)) is not None:
         peer.learn(session.dialect)
     return peer.dialect is not None and peer.dialect.takes_notifications

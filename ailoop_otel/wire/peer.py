@@ -18,7 +18,9 @@ from ailoop_otel.wire.trust import handshake_trace
 class Peer:
     """The state of one connection. `head` is how a frame begins that streams an answer, once that is known."""
 
-    __slots__ = ("attributes", "calls", "closed", "dialect", "exchanges", "handshake", "head", "sessions", "wire")
+    __slots__ = (
+        "attributes", "calls", "closed", "dialect", "exchanges", "handshake", "head", "sessions", "stranger", "wire",
+    )  # fmt: skip
 
     def __init__(self, wire: Wire, scope: Any) -> None:
         self.wire = wire
@@ -29,6 +31,7 @@ class Peer:
         self.calls: list[Call] = []
         self.exchanges: set[Exchange] = set()
         self.sessions = Membership(wire.ledger)
+        self.stranger = False  # a message was replied to as no known dialect does
         self.closed = False
 
     @property

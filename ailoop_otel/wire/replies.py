@@ -53,6 +53,7 @@ def _message_replied(peer: Peer, request: Request, exchange: Exchange, result: A
         return
     answer = _read_answer(peer, request, result)
     if answer is None:
+        peer.stranger = True
         peer.wire.forget(exchange, now)
     elif answer.acknowledges:
         peer.see_session(exchange, request.session_id)

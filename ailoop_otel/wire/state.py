@@ -60,14 +60,13 @@ class Wire:
             if outcome is not None and session is not None:
                 self.ledger.turn(session, outcome)
         finally:
-            if following is not None and not following.turn:
-                following.take_turn(now)
-                self.watchdog.watch(following)
+            self._pass_turn(following, now)
 
     def forget(self, exchange: Exchange, now: int) -> None:
         """The dialect is unknown: what looked like an exchange is a plain call. Said once."""
-        self._let_go(exchange)
+        following = self._let_go(exchange)
         exchange.forget(now)
+        self._pass_turn(following, now)
         if not self._strangers_told:
             self._strangers_told = True
             warn("this server speaks a dialect that is not known here; its messages get plain call spans only")
@@ -87,6 +86,11 @@ class Wire:
         for connection in list(self.connections):
             with self.telemetry.guard:
                 connection.close(now, None)
+
+    def _pass_turn(self, following: Exchange | None, now: int) -> None:
+        if following is not None and not following.turn:
+            following.take_turn(now)
+            self.watchdog.watch(following)
 
     def _let_go(self, exchange: Exchange) -> Exchange | None:
         self.exchanges.discard(exchange)

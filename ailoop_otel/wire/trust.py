@@ -11,6 +11,8 @@ from ailoop_otel.telemetry import EMPTY
 
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 _HEADER: Final = b"traceparent"
+# The propagator warns of longer ones in the server's log, each time; today's are of 55 characters.
+_LONGEST: Final = 256
 
 
 def handshake_trace(scope: Any) -> str | None:
@@ -23,7 +25,7 @@ def handshake_trace(scope: Any) -> str | None:
 
 def remote_span(traceparent: Any) -> SpanContext | None:
     """The span that a `traceparent` names (W3C Trace Context); None where it is malformed."""
-    if not isinstance(traceparent, str):
+    if not isinstance(traceparent, str) or len(traceparent) > _LONGEST:
         return None
     context = _PROPAGATOR.extract({"traceparent": traceparent}, EMPTY)
     span_context = get_current_span(context).get_span_context()
