@@ -6,6 +6,7 @@ from typing import Any
 
 from ailoop_otel import names
 from ailoop_otel.dialects import Dialect
+from ailoop_otel.dialects.frame import identifier
 from ailoop_otel.exchange import NO_FRAME, Exchange
 from ailoop_otel.sessions import Session
 from ailoop_otel.wire.call import Call, handshake_attributes
@@ -45,12 +46,13 @@ class Peer:
 
     def see_session(self, exchange: Exchange, session_id: str | None) -> None:
         """A session that the server made without being asked begins when its id is first seen."""
+        session_id = identifier(session_id)
         if session_id is None or exchange.session_id is not None:
             return
         now = self.wire.telemetry.clock.now()
         session = self.wire.ledger.start(session_id, exchange.received, now)
         self.use(session)
-        if self.sessions.own is None:
+        if self.sessions.own is None or self.sessions.own.ended:
             self.sessions.own = session
         self.wire.move(exchange, session_id)
         exchange.span.set_attribute(names.SESSION_ID, session_id)

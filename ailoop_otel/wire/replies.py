@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ailoop_otel.dialects import DIALECTS
-from ailoop_otel.dialects.frame import START_METHOD, STOP_METHOD, Answer, Json, Request, error_code, id_text
+from ailoop_otel.dialects.frame import START_METHOD, STOP_METHOD, Answer, Json, Request, error_code, id_text, identifier
 from ailoop_otel.exchange import Exchange
 from ailoop_otel.wire.call import Call
 from ailoop_otel.wire.peer import Peer
@@ -36,9 +36,9 @@ def _call_of(peer: Peer, request_id: object) -> Call | None:
 
 def _lifecycle(peer: Peer, call: Call, result: Any, now: int) -> None:
     method = call.request.method
-    if method == START_METHOD and isinstance(result, dict) and isinstance(result.get("sessionId"), str):
-        cause = call.span.get_span_context()
-        session = peer.wire.ledger.start(result["sessionId"], call.received, now, cause)
+    started = identifier(result.get("sessionId")) if isinstance(result, dict) else None
+    if method == START_METHOD and started is not None:
+        session = peer.wire.ledger.start(started, call.received, now, call.span.get_span_context())
         session.dialect = peer.dialect
         peer.sessions.own = session
         peer.use(session)
@@ -57,7 +57,7 @@ def _message_replied(peer: Peer, request: Request, exchange: Exchange, result: A
         peer.wire.forget(exchange, now)
     elif answer.acknowledges:
         peer.see_session(exchange, request.session_id)
-        if exchange.whole or exchange.failed:
+        if exchange.whole or exchange.failed or exchange.stopped:
             peer.wire.complete(exchange, now)
     else:
         _answered(peer, exchange, answer, size, now)
