@@ -6,13 +6,13 @@ from typing import Any, Final
 
 from ailoop_otel.dialects import recognise
 from ailoop_otel.dialects.frame import STOP_METHOD, Request, is_reply, read_frame, read_request
-from ailoop_otel.exchange import NO_FRAME, Exchange
+from ailoop_otel.exchange import NO_FRAME, Exchange, current_exchange
 from ailoop_otel.sessions import DISCONNECTED, FAILED, SHUTDOWN
 from ailoop_otel.telemetry import SECOND
 from ailoop_otel.wire.call import Call
 from ailoop_otel.wire.notices import chunk_sent, first_chunk, noticed
 from ailoop_otel.wire.opening import open_call
-from ailoop_otel.wire.peer import Peer, current_exchange
+from ailoop_otel.wire.peer import Peer
 from ailoop_otel.wire.replies import replied
 from ailoop_otel.wire.state import Wire
 
@@ -53,12 +53,19 @@ class Connection(Peer):
         request = read_request(text)
         call = open_call(self, request, now, len(text))
         self.calls.append(call)
-        if len(self.calls) > _MOST_CALLS and self.calls[0].exchange is None:
-            self.calls.pop(0).end(now)
+        if len(self.calls) > _MOST_CALLS:
+            self._give_up(self.calls.pop(0), now)
         if request.method == STOP_METHOD and request.has_id and self.dialect is not None and self.dialect.stop_cuts:
             for exchange in self.wire.queues.of(request.session_id):
                 exchange.stopped = True
         return call
+
+    def _give_up(self, call: Call, now: int) -> None:
+        exchange = call.exchange
+        if exchange is None:
+            call.end(now)
+        elif not exchange.ended:
+            self.wire.forget(exchange, now)
 
     def binary(self, now: int) -> None:
         """A binary frame arrived: AILoop knows none, and drops the connection."""
