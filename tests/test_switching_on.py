@@ -22,7 +22,7 @@ BESIDE = {
         scripted("fastapi app", **STARTUP_FILE.variables),
         scripted("app fastapi fastapi_app", **STARTUP_FILE.variables),
         scripted("app asgi", **STARTUP_FILE.variables),
-        scripted("fastapi app cors asgi", **STARTUP_FILE.variables),
+        scripted("app cors asgi", **STARTUP_FILE.variables),
     ),
     "instrument() before": (
         scripted("fastapi instrument app"),
@@ -85,12 +85,12 @@ async def test_requests_without_our_http_spans(tmp_path: Path) -> None:
 
 async def test_requests_that_are_excluded_have_no_span(tmp_path: Path) -> None:
     """What OTEL_PYTHON_*_EXCLUDED_URLS takes from others is not given back by us."""
-    variables = {**STARTUP_FILE.variables, "OTEL_PYTHON_EXCLUDED_URLS": "health"}
-    ways = [scripted("fastapi app", **variables)]
+    variables = {**STARTUP_FILE.variables, "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS": "health"}
+    ways = [scripted("fastapi app", **variables), scripted("app fastapi_app", **variables)]
     if not HAS_OWN_TELEMETRY:
-        ways.append(scripted("app", **variables))
+        ways.append(scripted("app", **STARTUP_FILE.variables, OTEL_PYTHON_EXCLUDED_URLS="health"))
     found = await all_recorded(ways, tmp_path)
-    assert [each.requests for each in found.values()] == [[] for _ in ways]
+    assert {name: each.requests for name, each in found.items()} == {way.name: [] for way in ways}
 
 
 @pytest.mark.parametrize("way", [STARTUP_FILE, RUN, WRAPPER], ids=lambda way: way.name)

@@ -43,7 +43,7 @@ def make_server(
 
 @dataclass(frozen=True)
 class Recorded:
-    """What is in a folder: the spans of HTTP requests' traces, and the others."""
+    """What is in a folder: the spans of HTTP requests' traces, without sends and receives, and the others."""
 
     http: list[Span]
     chat: list[Span]
@@ -53,7 +53,11 @@ class Recorded:
         """What is there now."""
         spans = folder.spans()
         traces = {span.trace for span in spans if span.name.startswith("GET ")}
-        return cls([s for s in spans if s.trace in traces], [s for s in spans if s.trace not in traces])
+        parts = (" http receive", " http send")
+        return cls(
+            [span for span in spans if span.trace in traces and not span.name.endswith(parts)],
+            [span for span in spans if span.trace not in traces],
+        )
 
     @property
     def conversation(self) -> list[str]:
@@ -62,8 +66,8 @@ class Recorded:
 
     @property
     def requests(self) -> list[str]:
-        """The names of HTTP requests' server spans."""
-        return [span.name for span in self.http if span.kind == SERVER]
+        """The names of HTTP requests' own spans, of whatever kind."""
+        return [span.name for span in self.http if span.name.startswith("GET ")]
 
 
 async def converse(port: int, messages: int = 1) -> int:
