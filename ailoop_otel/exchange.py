@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Final
 
 from opentelemetry.trace import Span, Status, StatusCode
@@ -9,11 +11,12 @@ from opentelemetry.trace import Span, Status, StatusCode
 from ailoop_otel import names
 from ailoop_otel.deadlines import FIRST_CHUNK, STALL, TOTAL, Deadlines, Timeout
 from ailoop_otel.dialects import DIALECTS, Answer, Dialect
+from ailoop_otel.spent import Spent
 from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes, Telemetry, context_of
 
 UNKNOWN: Final = "unknown"
-# No frame begins like this.
-NO_FRAME: Final = "\0"
+# No frame begins like this: `startswith` of none at all.
+NO_FRAME: Final[tuple[str, ...]] = ()
 _UNKNOWN_FORM: Final = DIALECTS[0]
 AI_TIMEOUT: Final = "ai_timeout"
 # No cumulative frame without text is longer.
@@ -29,10 +32,11 @@ class Exchange:
     """
 
     __slots__ = (
-        "__weakref__", "alarm", "answer_size", "answered", "base", "chunks", "code", "command", "context",
-        "correlation", "cut", "dialect", "ended", "error_type", "failed", "first", "form", "frame_size", "head",
-        "home", "last", "left", "max_gap", "message_size", "offset", "plain", "raised", "received", "repeated",
-        "rest", "session_id", "span", "stopped", "stream_size", "telemetry", "timeouts", "turn", "waiting_for",
+        "__weakref__", "_paused", "_tools_running", "agent", "alarm", "answer_size", "answered", "base",
+        "chunks", "code", "command", "context", "correlation", "cut", "dialect", "ended", "error_type",
+        "failed", "finish", "first", "form", "frame_size", "grace", "head", "home", "last", "left", "max_gap",
+        "message_size", "model", "offset", "plain", "quiet", "raised", "received", "repeated", "rest",
+        "session_id", "span", "spent", "stopped", "stream_size", "telemetry", "timeouts", "turn", "waiting_for",
         "whole",
     )  # fmt: skip
 
@@ -46,7 +50,7 @@ class Exchange:
         self.session_id: str | None = None
         self.dialect = UNKNOWN
         self.form: Dialect = _UNKNOWN_FORM
-        self.head = NO_FRAME  # how a cumulative chunk begins, while the exchange is open
+        self.head: str | tuple[str, ...] = NO_FRAME  # how a cumulative chunk begins, while the exchange is open
         self.correlation = "context"
         self.turn = 0
         self.first = 0
@@ -74,6 +78,14 @@ class Exchange:
         self.timeouts: tuple[Timeout, ...] = ()
         self.alarm = -1  # the number of the watchdog's entry for it that counts
         self.waiting_for = UNKNOWN
+        self.grace = 0  # for how long tools ran
+        self.quiet = 0  # when the latest was done: from there on a stall counts
+        self._tools_running = 0
+        self._paused = 0  # since when a tool runs, and the clocks of silence stand still
+        self.spent: Spent | None = None  # made by the hooks inside the server
+        self.agent: str | None = None
+        self.model: str | None = None
+        self.finish: Callable[[Exchange, int], None] = _alone  # how the wire ends it
         self.ended = False
         self.home: set[Exchange] | None = None  # the open exchanges of its connection
         telemetry.exchange_active.add(1)
@@ -117,9 +129,10 @@ class Exchange:
         if size < _EMPTY_BELOW and frame.startswith(self.form.chunk_empty):
             return False
         self.repeated = False
-        self.chunks += 1
         gap = now - self.last
+        # In this order: the watchdog looks from another thread.
         self.last = now
+        self.chunks += 1
         if self.chunks == 1:
             self.first = now
             self.plain = frame.endswith(self.form.plain_tail)
@@ -160,7 +173,23 @@ class Exchange:
         attributes = self._common()
         telemetry.span(names.SPAN_FIRST_CHUNK, start, end, attributes, self.context)
         seconds = (self.first - self.received) / SECOND
-        telemetry.first_chunk.record(seconds, {names.DIALECT: self.dialect}, self.context)
+        telemetry.first_chunk.record(seconds, self._labels(), self.context)
+
+    @property
+    def tools_running(self) -> int:
+        """How many tools work for it now: meanwhile the clocks for first chunk and stall stand still."""
+        return self._tools_running
+
+    @tools_running.setter
+    def tools_running(self, count: int) -> None:
+        now = self.telemetry.clock.now()
+        if count and not self._tools_running:
+            self._paused = now
+        elif not count and self._tools_running:
+            # They go on from where they stood.
+            self.grace += now - self._paused
+            self.quiet = now
+        self._tools_running = count
 
     # --- Silence -------------------------------------------------------------------------------------------
     def due(self, deadlines: Deadlines) -> tuple[int, str] | None:
@@ -169,10 +198,11 @@ class Exchange:
             return None
         told = {timeout.phase for timeout in self.timeouts}
         candidates = []
-        if not self.chunks and deadlines.first_chunk and FIRST_CHUNK not in told:
-            candidates.append((self.turn + deadlines.first_chunk, FIRST_CHUNK))
-        if self.chunks and deadlines.stall and STALL not in told:
-            candidates.append((self.last + deadlines.stall, STALL))
+        if not self._tools_running:
+            if not self.chunks and deadlines.first_chunk and FIRST_CHUNK not in told:
+                candidates.append((self.turn + self.grace + deadlines.first_chunk, FIRST_CHUNK))
+            if self.chunks and deadlines.stall and STALL not in told:
+                candidates.append((max(self.last, self.quiet) + deadlines.stall, STALL))
         if deadlines.total and TOTAL not in told:
             candidates.append((self.turn + deadlines.total, TOTAL))
         return min(candidates, default=None)
@@ -225,7 +255,7 @@ class Exchange:
             self._finish_span(outcome, error, now)
         finally:
             telemetry.exchange_active.add(-1)
-        labels = {names.DIALECT: self.dialect, names.OUTCOME: outcome}
+        labels = self._labels() | {names.OUTCOME: outcome}
         telemetry.exchange_duration.record((now - self.received) / SECOND, labels, self.context)
         if error is not None and not (outcome == AI_TIMEOUT and self.timeouts):
             self._count_error(outcome, error)
@@ -275,6 +305,8 @@ class Exchange:
             attributes[names.ABANDONED_TIME] = (now - self.left) / SECOND
         if self.timeouts:
             attributes[names.TIMEOUT_RECOVERED] = self.recovered
+        if self.spent is not None:
+            attributes |= self.spent.attributes(now - self.received, self.telemetry.lag)
         if self.code is not None:
             attributes[names.RPC_STATUS] = str(self.code)
         span = self.span
@@ -282,7 +314,12 @@ class Exchange:
             attributes[names.ERROR_TYPE] = error
             span.set_status(Status(StatusCode.ERROR))
         span.set_attributes(attributes)
-        span.end(max(now, self.received + SHORTEST) + self.offset)
+        span.end(max(now, self._shortest()) + self.offset)
+
+    def _shortest(self) -> int:
+        # Its children are in it, also those that had to be lengthened.
+        starts = [self.received, *(timeout.since for timeout in self.timeouts)]
+        return max(starts if self.chunks < 2 else (*starts, self.first)) + SHORTEST
 
     def _record_stream(self) -> None:
         attributes = self._common() | {
@@ -301,9 +338,32 @@ class Exchange:
         labels = {names.DIALECT: self.dialect, names.OUTCOME: outcome, names.ERROR_TYPE: error}
         self.telemetry.errors.add(1, labels, self.context)
 
+    def _labels(self) -> Attributes:
+        labels: Attributes = {names.DIALECT: self.dialect}
+        if self.agent is not None:
+            labels[names.GEN_AI_AGENT_ID] = self.agent
+        if self.model is not None:
+            labels[names.GEN_AI_REQUEST_MODEL] = self.model
+        return labels
+
     def _common(self) -> Attributes:
         return {names.SESSION_ID: self.session_id} if self.session_id else {}
 
 
 def _is_protocol(code: int) -> bool:
     return code == -32700 or -32602 <= code <= -32600
+
+
+def _alone(exchange: Exchange, now: int) -> None:
+    exchange.end(now)
+
+
+# Set when `receive()` has returned a message, so that whatever its handler does is known to be for it.
+# A task made by startSession keeps startSession's context for ever: there it holds nothing, or what has ended.
+CURRENT: Final[ContextVar[Exchange | None]] = ContextVar("ailoop_otel_exchange", default=None)
+
+
+def current_exchange() -> Exchange | None:
+    """The open exchange in whose context the running code is."""
+    exchange = CURRENT.get()
+    return None if exchange is None or exchange.ended else exchange

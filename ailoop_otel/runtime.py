@@ -12,6 +12,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from ailoop_otel import names
 from ailoop_otel.guard import Guard, warn
 from ailoop_otel.names import Metric
+from ailoop_otel.server.inside import Inside
 from ailoop_otel.settings import Settings
 from ailoop_otel.telemetry import EMPTY, Callback, Telemetry
 
@@ -40,6 +41,7 @@ class Runtime:
         self._pipeline: Pipeline | None = None
         self._watchdog: Watchdog | None = None
         self._wire: Wire | None = None
+        self._inside: Inside | None = None
         self._lag: LoopLag | None = None
         self._observers: Observers | None = None
         self._pid = 0
@@ -55,6 +57,10 @@ class Runtime:
         if not self._serving:
             self._serve()
         return self._wire
+
+    def inside(self) -> Inside | None:
+        """What the hooks inside the server share; None while switched off or before the application started."""
+        return self._inside if self.enabled else None
 
     def http(self, app: App) -> App:
         """The application with spans for plain HTTP requests, unless somebody else makes them; as it is while off."""
@@ -115,6 +121,7 @@ class Runtime:
         telemetry = self.telemetry or self._export()
         self._watchdog = Watchdog(telemetry)
         self._wire = Wire(telemetry, Ledger(telemetry), self._watchdog)
+        self._inside = Inside(telemetry, self._wire.exchanges)
         self._pid = os.getpid()
         self._serving = False
 
@@ -177,7 +184,7 @@ class Runtime:
         if self._wire is not None:
             self._wire.active = True
         if self.telemetry is not None:
-            self._lag = LoopLag(self.telemetry.loop_lag.record, self.guard)
+            self._lag = LoopLag(self.telemetry.late, self.guard)
             self._lag.start(asyncio.get_running_loop())
 
     def _event(self, name: str) -> None:

@@ -82,6 +82,7 @@ class Telemetry:
         self.meter = meters.get_meter(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
         self.unmatched = 0
         self.refused = 0
+        self.lag = 0  # how late the event loop has been in all, nanoseconds
 
         self.first_chunk = self._histogram(names.METRIC_FIRST_CHUNK)
         self.exchange_duration = self._histogram(names.METRIC_EXCHANGE_DURATION)
@@ -97,6 +98,15 @@ class Telemetry:
         self.connection_duration = self._histogram(names.METRIC_CONNECTION_DURATION)
         self.rpc_duration = self._histogram(names.METRIC_RPC_DURATION)
         self.loop_lag = self._histogram(names.METRIC_LOOP_LAG)
+        self.model_duration = self._histogram(names.METRIC_MODEL_DURATION)
+        self.model_first_chunk = self._histogram(names.METRIC_MODEL_FIRST_CHUNK)
+        self.model_chunk = self._histogram(names.METRIC_MODEL_CHUNK)
+        self.tokens = self._histogram(names.METRIC_TOKENS)
+
+    def late(self, seconds: float) -> None:
+        """The event loop came late to a timer of ours."""
+        self.lag += int(seconds * SECOND)
+        self.loop_lag.record(seconds)
 
     def offset(self) -> int:
         """What to add to a monotonic time to make it time since the epoch, nanoseconds."""

@@ -7,6 +7,7 @@ from typing import Final
 from ailoop_otel.names.attributes import (
     DIALECT,
     ERROR_TYPE,
+    GEN_AI_AGENT_ID,
     GEN_AI_OPERATION,
     GEN_AI_PROVIDER,
     GEN_AI_REQUEST_MODEL,
@@ -27,11 +28,11 @@ _SECONDS: Final = (
 _DELAYS: Final = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0)
 _LIFETIMES: Final = (1.0, 10.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 14400.0, 86400.0)
 _COUNTS: Final = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
-_BY_OUTCOME: Final = (DIALECT, OUTCOME)
+_BY_OUTCOME: Final = (DIALECT, OUTCOME, GEN_AI_AGENT_ID, GEN_AI_REQUEST_MODEL)
 
 METRIC_FIRST_CHUNK: Final = Metric(
     "ailoop.exchange.time_to_first_chunk", "s", "Message received until the first AI chunk.",
-    "histogram", (DIALECT,), _SECONDS,
+    "histogram", (DIALECT, GEN_AI_AGENT_ID, GEN_AI_REQUEST_MODEL), _SECONDS,
 )  # fmt: skip
 METRIC_EXCHANGE_DURATION: Final = Metric(
     "ailoop.exchange.duration", "s", "Message received until its answer was complete; its count is the "

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from contextvars import ContextVar
-from typing import Final
 
 from ailoop_otel.exchange import Exchange
-
-# Set when `receive()` has returned a message, so that whatever its handler sends is known to be its answer.
-# A task made by startSession keeps startSession's context for ever: there it holds nothing, or what has ended.
-CURRENT: Final[ContextVar[Exchange | None]] = ContextVar("ailoop_otel_exchange", default=None)
 
 
 class Queues:

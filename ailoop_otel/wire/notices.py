@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ailoop_otel.deadlines import TOTAL
 from ailoop_otel.dialects.frame import Meaning, Notice
-from ailoop_otel.exchange import Exchange
+from ailoop_otel.exchange import Exchange, current_exchange
 from ailoop_otel.sessions import FAILED
-from ailoop_otel.wire.peer import Peer, current_exchange
+from ailoop_otel.wire.peer import Peer
 
 
 def chunk_sent(peer: Peer, text: str, now: int) -> None:

@@ -10,7 +10,6 @@ from ailoop_otel.dialects.frame import identifier
 from ailoop_otel.exchange import NO_FRAME, Exchange
 from ailoop_otel.sessions import Session
 from ailoop_otel.wire.call import Call, handshake_attributes
-from ailoop_otel.wire.correlation import CURRENT
 from ailoop_otel.wire.membership import Membership
 from ailoop_otel.wire.state import Wire
 from ailoop_otel.wire.trust import handshake_trace
@@ -26,7 +25,7 @@ class Peer:
     def __init__(self, wire: Wire, scope: Any) -> None:
         self.wire = wire
         self.dialect: Dialect | None = None
-        self.head = NO_FRAME
+        self.head: str | tuple[str, ...] = NO_FRAME
         self.attributes = handshake_attributes(scope)
         self.handshake = handshake_trace(scope)
         self.calls: list[Call] = []
@@ -82,9 +81,3 @@ class Peer:
         if dialect is not None:
             self.dialect = dialect
             self.head = dialect.chunk_head
-
-
-def current_exchange() -> Exchange | None:
-    """The open exchange in whose context the running code is."""
-    exchange = CURRENT.get()
-    return None if exchange is None or exchange.ended else exchange

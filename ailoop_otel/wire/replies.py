@@ -80,7 +80,7 @@ def _answered(peer: Peer, exchange: Exchange, answer: Answer, size: int, now: in
     if peer.dialect is not None:
         exchange.speaks(peer.dialect)
     exchange.command = answer.command
-    exchange.failed = answer.failed
+    exchange.failed = exchange.failed or answer.failed
     exchange.answer_size = answer.size
     if answer.size and not exchange.first:
         exchange.text(now, size)

@@ -8,9 +8,8 @@ from typing import Any
 from opentelemetry.context import Context, attach, get_current
 from opentelemetry.trace import set_span_in_context
 
-from ailoop_otel.exchange import Exchange
+from ailoop_otel.exchange import CURRENT, Exchange
 from ailoop_otel.wire.connection import Connection
-from ailoop_otel.wire.correlation import CURRENT
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -39,6 +39,7 @@ class Wire:
     def open(self, exchange: Exchange, now: int, *, waits: bool) -> None:
         """Follow an exchange; `waits` where its session answers one message after the other."""
         self.exchanges.add(exchange)
+        exchange.finish = self.complete
         session_id = exchange.session_id
         first = session_id is None or self.queues.add(session_id, exchange)
         if first or not waits:

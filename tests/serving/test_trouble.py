@@ -82,6 +82,9 @@ async def test_beside_other_instrumentation_and_the_mcp_application(
         await client.ask('x [[tool name=list_directory arguments={"path": "."}]] [[say chunks=3]]')
         folder.exchanges(2)
     server.stop()
-    ours = sorted(span.name for span in folder.spans() if "request" not in span.name)
+    spans = [span.name for span in folder.spans() if "GET" not in span.name]
     exchange = ["sendUserMessage", names.SPAN_FIRST_CHUNK, names.SPAN_STREAM]
-    assert ours == sorted([*exchange, *exchange, "startSession", names.SPAN_SESSION_START, names.SPAN_SESSION])
+    inside = ["invoke_agent a", "invoke_agent a", "execute_tool list_directory", *(n for n in spans if "chat" in n)]
+    session = ["startSession", names.SPAN_SESSION_START, names.SPAN_SESSION]
+    assert sorted(spans) == sorted([*exchange, *exchange, *inside, *session])
+    assert len([name for name in spans if "chat" in name]) == 3

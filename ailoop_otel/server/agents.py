@@ -1,0 +1,131 @@
+"""Agents: one span for one agent's work on one message, however many rounds it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, Final
+
+from opentelemetry.context import attach, get_current
+from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
+
+from ailoop_otel import names
+from ailoop_otel.dialects.frame import harmless
+from ailoop_otel.exchange import Exchange
+from ailoop_otel.server.inside import Host, Inside, error_name, failed
+from ailoop_otel.telemetry import SHORTEST, Attributes
+
+
+class Invocation:
+    """One agent at work on one message; `rounds` counts how often it took it up."""
+
+    __slots__ = ("agent", "began", "exchange", "inside", "rounds", "span")
+
+    def __init__(self, inside: Inside, exchange: Exchange, session: Any, agent: str) -> None:
+        telemetry = inside.telemetry
+        self.inside = inside
+        self.exchange = exchange
+        self.agent = agent
+        self.rounds = 1
+        self.began = telemetry.clock.now()
+        exchange.agent = exchange.agent or agent
+        attributes: Attributes = {names.GEN_AI_OPERATION: names.SPAN_AGENT, names.GEN_AI_AGENT_ID: agent}
+        if exchange.session_id is not None:
+            attributes[names.SESSION_ID] = attributes[names.GEN_AI_CONVERSATION] = exchange.session_id
+        if (name := _display_name(session, agent)) is not None:
+            attributes[names.GEN_AI_AGENT_NAME] = name
+        start = self.began + telemetry.offset()
+        self.span: Span = telemetry.start_span(f"{names.SPAN_AGENT} {agent}", start, attributes, get_current())
+
+    def end(self, error: str | None) -> None:
+        """The agent is done with the message."""
+        telemetry = self.inside.telemetry
+        self.span.set_attribute(names.AGENT_ROUNDS, self.rounds)
+        if error is not None:
+            self.span.set_attribute(names.ERROR_TYPE, error)
+            self.span.set_status(Status(StatusCode.ERROR))
+            if not self.exchange.cut:
+                failed(self.exchange, error)
+        self.span.end(max(telemetry.clock.now(), self.began + SHORTEST) + telemetry.offset())
+
+
+_AT_WORK: Final[ContextVar[Invocation | None]] = ContextVar("ailoop_otel_agent", default=None)
+
+
+def message_hook(host: Host) -> Callable[..., Any]:
+    """Wraps `send_user_message`: it calls itself for a continuation and for an agent that is switched to."""
+
+    async def send(wrapped: Callable[..., Any], session: Any, args: Any, kwargs: Any) -> Any:
+        outer, before = _AT_WORK.get(), get_current()
+        invocation: Invocation | None = None
+        with host.guard:
+            invocation = _begin(host, session, outer)
+        if invocation is None:
+            return await wrapped(*args, **kwargs)
+        error: str | None = None
+        try:
+            result = await wrapped(*args, **kwargs)
+            error = _error_of(result)
+            return result
+        except BaseException as fault:
+            error = type(fault).__name__
+            raise
+        finally:
+            with host.guard:
+                _AT_WORK.set(outer)
+                # Set again and not detached: a token is good in its own context only.
+                attach(before)
+                invocation.end(error)
+
+    return send
+
+
+def switch_hook(host: Host) -> Callable[..., Any]:
+    """Wraps `switch_agent`: the switch is told as an event of the exchange that it happens in."""
+
+    async def switch(wrapped: Callable[..., Any], session: Any, args: Any, kwargs: Any) -> Any:
+        before = getattr(session, "active_agent", None)
+        result = await wrapped(*args, **kwargs)
+        with host.guard:
+            inside = host.inside()
+            after = harmless(getattr(session, "active_agent", None))
+            exchange = inside.exchange() if inside is not None else None
+            if inside is not None and after is not None and after != before:
+                _tell_switch(inside, exchange, session, after)
+        return result
+
+    return switch
+
+
+def _begin(host: Host, session: Any, outer: Invocation | None) -> Invocation | None:
+    inside = host.inside()
+    exchange = inside.exchange() if inside is not None else None
+    agent = harmless(getattr(session, "active_agent", None))
+    if inside is None or exchange is None or agent is None or exchange.command:
+        return None
+    if outer is not None and outer.exchange is exchange and outer.agent == agent:
+        outer.rounds += 1
+        return None
+    invocation = Invocation(inside, exchange, session, agent)
+    _AT_WORK.set(invocation)
+    attach(set_span_in_context(invocation.span))
+    return invocation
+
+
+def _error_of(result: Any) -> str | None:
+    error = result.get("error") if isinstance(result, dict) else None
+    return error_name(error) if error else None
+
+
+def _display_name(session: Any, agent: str) -> str | None:
+    config = getattr(getattr(session, "agents", {}).get(agent), "config", None)
+    name = getattr(config, "name", None)
+    return name if isinstance(name, str) and len(name) <= 64 else None
+
+
+def _tell_switch(inside: Inside, exchange: Exchange | None, session: Any, agent: str) -> None:
+    attributes: Attributes = {names.GEN_AI_AGENT_ID: agent}
+    if (session_id := harmless(getattr(session, "session_id", None))) is not None:
+        attributes[names.SESSION_ID] = session_id
+    telemetry = inside.telemetry
+    telemetry.event(names.EVENT_AGENT_SWITCH, telemetry.clock.wall(), attributes, inside.parent(exchange))

@@ -1,0 +1,78 @@
+"""The lines of a model's stream: server-sent events as OpenRouter sends them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+_DATA: Final = b"data: "
+_DONE: Final = b"data: [DONE]"
+
+
+def is_data(line: bytes) -> bool:
+    """Whether a line carries a chunk; a keep-alive comment and the end mark do not."""
+    return line.startswith(_DATA) and not line.startswith(_DONE)
+
+
+def is_done(line: bytes) -> bool:
+    """Whether a line says that the stream is complete."""
+    return line.startswith(_DONE)
+
+
+def read(line: bytes) -> dict[str, Any] | None:
+    """The chunk that a data line carries; None where it is no JSON object."""
+    try:
+        chunk = json.loads(line[len(_DATA) :])
+    except (ValueError, RecursionError):
+        return None
+    return chunk if isinstance(chunk, dict) else None
+
+
+def has_output(chunk: dict[str, Any]) -> bool:
+    """Whether a chunk brings text, reasoning or a tool call; the first one often has only a role."""
+    delta = _first_choice(chunk).get("delta")
+    return isinstance(delta, dict) and any(delta.get(key) for key in ("content", "reasoning", "tool_calls"))
+
+
+@dataclass
+class Summary:
+    """What the chunks of a stream said about the whole: the model, its tokens, why it stopped, what went wrong."""
+
+    model: str | None = None
+    response_id: str | None = None
+    finish_reason: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: float | None = None
+    error: str | None = None
+
+    def take(self, chunk: dict[str, Any]) -> None:
+        """Take from a chunk what it says; the latest word counts."""
+        self.model = _text(chunk.get("model")) or self.model
+        self.response_id = _text(chunk.get("id")) or self.response_id
+        self.finish_reason = _text(_first_choice(chunk).get("finish_reason")) or self.finish_reason
+        usage = chunk.get("usage")
+        if isinstance(usage, dict):
+            self.input_tokens = _count(usage.get("prompt_tokens"))
+            self.output_tokens = _count(usage.get("completion_tokens"))
+            cost = usage.get("cost")
+            self.cost = float(cost) if isinstance(cost, (int, float)) and not isinstance(cost, bool) else None
+        error = chunk.get("error")
+        if error is not None:
+            code = error.get("code") if isinstance(error, dict) else None
+            self.error = str(code) if isinstance(code, int) else "error"
+
+
+def _first_choice(chunk: dict[str, Any]) -> dict[str, Any]:
+    choices = chunk.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    return choice if isinstance(choice, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,177 @@
+"""Tools: one span for each call that the model asked for, and whom a blocking one froze."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, Final
+
+from opentelemetry.context import Context, attach, get_current
+from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
+
+from ailoop_otel import names
+from ailoop_otel.dialects.frame import harmless
+from ailoop_otel.exchange import Exchange
+from ailoop_otel.server.inside import Host, Inside, failed
+from ailoop_otel.telemetry import SHORTEST, Attributes
+
+# Shorter than this a tool on the event loop is not worth naming, nanoseconds.
+_NOTABLE: Final = 50_000_000
+# What a tool answers with when it failed without raising.
+_RETURNED: Final = "tool_error"
+_UNKNOWN: Final = "unknown_tool"
+
+
+class ToolCall:
+    """One call: from the look-up of its tool until the next one's, or until all are done."""
+
+    __slots__ = ("began", "blocking", "ended", "name", "span")
+
+    def __init__(self, name: str, began: int, span: Span, *, blocking: bool) -> None:
+        self.name = name
+        self.began = began
+        self.ended = 0
+        self.span = span
+        self.blocking = blocking
+
+
+class Batch:
+    """The tool calls of one model answer, which the server works through one after the other."""
+
+    def __init__(self, inside: Inside, exchange: Exchange, wanted: list[Any]) -> None:
+        self._inside = inside
+        self._exchange = exchange
+        self._wanted = wanted
+        self._context: Context = get_current()
+        self._calls: dict[int, ToolCall] = {}
+        self._position = -1
+        exchange.waiting_for = "tool"
+        exchange.tools_running += 1
+
+    def looked_up(self, name: Any, tool: Any) -> None:
+        """The server looks for a tool by its name: the call that is next, unless a tool itself looks for another."""
+        position = self._position + 1
+        # A call without a name or with arguments that are no JSON is answered without a look-up.
+        while position < len(self._wanted) and _name(self._wanted[position]) != name:
+            position += 1
+        if position == len(self._wanted):
+            return
+        self._close()
+        self._position = position
+        now = self._inside.telemetry.clock.now()
+        known = (harmless(name) or names.OTHER) if tool is not None else names.OTHER
+        span = self._start(known, position, now)
+        blocking = tool is not None and not asyncio.iscoroutinefunction(getattr(tool, "execute", None))
+        self._calls[position] = ToolCall(known, now, span, blocking=blocking)
+        attach(set_span_in_context(span, self._context))
+
+    def done(self, results: Any) -> None:
+        """All are done; `results` are theirs, in order."""
+        self._close()
+        attach(self._context)
+        self._exchange.tools_running -= 1
+        self._exchange.waiting_for = "server"
+        offset = self._inside.telemetry.offset()
+        for position, call in self._calls.items():
+            known = isinstance(results, list) and position < len(results)
+            error = _error_of(results[position]) if known else "cancelled"
+            if error is not None:
+                error = _UNKNOWN if call.name == names.OTHER else error
+                call.span.set_attribute(names.ERROR_TYPE, error)
+                call.span.set_status(Status(StatusCode.ERROR))
+                if known:
+                    failed(self._exchange, error)
+            call.span.end(max(call.ended, call.began + SHORTEST) + offset)
+
+    def _start(self, name: str, position: int, now: int) -> Span:
+        attributes: Attributes = {
+            names.GEN_AI_OPERATION: names.SPAN_TOOL,
+            names.GEN_AI_TOOL_NAME: name,
+            names.GEN_AI_TOOL_TYPE: "function",
+        }
+        if (call_id := harmless(self._wanted[position].get("id"))) is not None:
+            attributes[names.GEN_AI_TOOL_CALL_ID] = call_id
+        if self._exchange.session_id is not None:
+            attributes[names.SESSION_ID] = self._exchange.session_id
+        telemetry = self._inside.telemetry
+        return telemetry.start_span(f"{names.SPAN_TOOL} {name}", now + telemetry.offset(), attributes, self._context)
+
+    def _close(self) -> None:
+        call = self._calls.get(self._position)
+        if call is None or call.ended:
+            return
+        call.ended = self._inside.telemetry.clock.now()
+        took = call.ended - call.began
+        if self._exchange.spent is not None:
+            self._exchange.spent.tools += took
+        if call.blocking and took > _NOTABLE:
+            froze(self._inside, call.name, call.began, call.ended)
+
+
+def froze(inside: Inside, name: str, began: int, ended: int) -> None:
+    """Name a tool that blocked the event loop on every exchange that was open meanwhile."""
+    for exchange in list(inside.exchanges):
+        overlap = ended - max(began, exchange.received)
+        if overlap > 0 and not exchange.ended:
+            spent = inside.spent(exchange)
+            spent.blocked += overlap
+            spent.blocked_by = name
+
+
+_RUNNING: Final[ContextVar[Batch | None]] = ContextVar("ailoop_otel_tools", default=None)
+
+
+def batch_hook(host: Host) -> Callable[..., Any]:
+    """Wraps `_execute_tool_calls`, which returns failures in its list and hardly ever raises."""
+
+    async def execute(wrapped: Callable[..., Any], loop: Any, args: Any, kwargs: Any) -> Any:
+        batch: Batch | None = None
+        with host.guard:
+            inside = host.inside()
+            exchange = inside.exchange() if inside is not None else None
+            wanted = args[0] if args else kwargs.get("tool_calls")
+            if inside is not None and exchange is not None and isinstance(wanted, list):
+                batch = Batch(inside, exchange, wanted)
+        if batch is None:
+            return await wrapped(*args, **kwargs)
+        outer = _RUNNING.get()
+        _RUNNING.set(batch)
+        results: Any = None
+        try:
+            results = await wrapped(*args, **kwargs)
+            return results
+        finally:
+            with host.guard:
+                _RUNNING.set(outer)
+                batch.done(results)
+
+    return execute
+
+
+def lookup_hook(host: Host) -> Callable[..., Any]:
+    """Wraps `get_tool_by_name`: the server looks a tool up right before it calls it."""
+
+    def look_up(wrapped: Callable[..., Any], registry: Any, args: Any, kwargs: Any) -> Any:
+        tool = wrapped(*args, **kwargs)
+        batch = _RUNNING.get()
+        if batch is not None:
+            with host.guard:
+                batch.looked_up(args[0] if args else next(iter(kwargs.values()), None), tool)
+        return tool
+
+    return look_up
+
+
+def _name(call: Any) -> Any:
+    function = call.get("function") if isinstance(call, dict) else None
+    return function.get("name") if isinstance(function, dict) else None
+
+
+def _error_of(result: Any) -> str | None:
+    if not isinstance(result, dict):
+        return None
+    error = result.get("error")
+    if isinstance(error, BaseException):
+        return type(error).__name__
+    return _RETURNED if error or result.get("success") is False else None
