@@ -9,7 +9,7 @@ from typing import Any
 
 import wrapt
 
-from ailoop_otel.guard import Guard
+from ailoop_otel.guard import Guard, warn
 
 # As wrapt calls it: the wrapped callable, the instance it is bound to, its arguments.
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -17,11 +17,15 @@ Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], A
 
 @dataclass(frozen=True)
 class Target:
-    """One function to wrap: the module it is in, the path within it, and the wrapper."""
+    """One function to wrap: the module it is in, the path within it, the wrapper, and what is lost without it.
+
+    One that may well be absent gives nothing.
+    """
 
     module: str
     path: str
     wrapper: Wrapper
+    gives: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,9 @@ class Patches:
         for part in path:
             owner = getattr(owner, part, None)
         # Only where it is defined: an inherited one is wrapped where it comes from.
-        if owner is None or name not in vars(owner):
+        if owner is None or not callable(vars(owner).get(name)):
+            if target.gives:
+                warn(f"this server has no {target.module}.{target.path}: without {target.gives}; the rest works")
             return
         original = vars(owner)[name]
         wrapped = wrapt.FunctionWrapper(original, target.wrapper, enabled=lambda: self._armed)

@@ -81,4 +81,4 @@ TARGETS: Final = (
 def inside_targets(host: Host) -> tuple[Target, ...]:
     """The table as what can be wrapped."""
     inboxes = Inboxes()
-    return tuple(Target(row.module, row.path, row.hook(host, inboxes)) for row in TARGETS)
+    return tuple(Target(row.module, row.path, row.hook(host, inboxes), row.gives) for row in TARGETS)
