@@ -98,7 +98,7 @@ class Runtime:
         """End what is open and do nothing from now on; connections that are open are passed through."""
         self.enabled = False
         telemetry, pipeline = self.telemetry, self._pipeline
-        self.telemetry = self._pipeline = None
+        self.telemetry = self._pipeline = self._inside = None
         if self._observers is not None:
             self._observers.stop()
         if self._pid == os.getpid():

@@ -16,7 +16,7 @@ ANSWER = ("It ", "is ", "noon.")
 
 
 def make_app(step: Callable[[str], None]) -> fastapi.FastAPI:
-    """The application; `GET /step/<name>` calls `step`, which may switch something on or off."""
+    """The application; `/step/<name>` calls `step` in the event loop, `/aside/<name>` in another thread."""
     # Looked up now: an instrumentor may have put a class of its own in its place.
     app = fastapi.FastAPI()
 
@@ -24,12 +24,21 @@ def make_app(step: Callable[[str], None]) -> fastapi.FastAPI:
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
+    @app.get("/process")
+    async def process() -> int:
+        return os.getpid()
+
     @app.get("/threads")
     async def threads() -> list[str]:
         return sorted(thread.name for thread in threading.enumerate())
 
     @app.get("/step/{name}")
     async def take(name: str) -> dict[str, str]:
+        step(name)
+        return {"step": name}
+
+    @app.get("/aside/{name}")
+    def take_aside(name: str) -> dict[str, str]:
         step(name)
         return {"step": name}
 
@@ -55,7 +64,8 @@ async def _start(websocket: fastapi.WebSocket, params: dict[str, Any]) -> dict[s
 
 async def _answer(websocket: fastapi.WebSocket, params: dict[str, Any]) -> dict[str, Any]:
     text = ""
-    for piece in ANSWER:
+    for piece in (*ANSWER, ""):
+        # All text so far in every frame, and the whole of it twice.
         await asyncio.sleep(0.002)
         text += piece
         about = {"sessionId": params["sessionId"], "agentId": "a", "isPartial": True, "format": "text"}
@@ -63,6 +73,9 @@ async def _answer(websocket: fastapi.WebSocket, params: dict[str, Any]) -> dict[
         await _send(websocket, method="StreamingUpdate", params=update)
     if params["message"] == "wait":
         await _RELEASED.wait()
+    about = {"sequence": 1, "agentId": "a", "sessionId": params["sessionId"], "isPartial": False}
+    whole = {"type": "channel_message", "channel": "final", "content": text, "metadata": about}
+    await _send(websocket, method="ChannelMessageNotification", params=whole)
     return {"messageId": str(uuid.uuid4()), "status": 0, "ai_response": text, "tool_calls": []}
 
 

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
-import json
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ailoop_otel import names
 from tests.ailoop.client import connected
-from tests.ailoop.process import LOOPBACK, STATELESS, Installation, Server
+from tests.ailoop.process import STATELESS, Installation, Server
 from tests.serving.folder import SERVER, Folder, Span
+from tests.switching.requests import get
 from tests.switching.ways import Way
 
 ROOT = Path(__file__).parent.parent.parent
 UVICORN = (sys.executable, "-m", "uvicorn", "tests.switching.served:app", "--port")
+PRELOADED = (sys.executable, "-m", "tests.switching.preloaded")
 TWICE = (sys.executable, "-m", "tests.switching.twice.main")
 MESSAGE = "sendUserMessage"
 # One conversation: a session, one message, and the end of the socket.
 CONVERSATION = [
-    "SERVER sendUserMessage",
+    "SERVER sendUserMessage ok",
     "SERVER startSession",
     "ailoop.first_chunk",
     "ailoop.session",
@@ -61,13 +63,18 @@ class Recorded:
 
     @property
     def conversation(self) -> list[str]:
-        """The spans that are not about HTTP, by kind and name."""
-        return sorted(f"{'SERVER ' if span.kind == SERVER else ''}{span.name}" for span in self.chat)
+        """The spans that are not about HTTP, by kind, name and outcome."""
+        return sorted(_summary(span) for span in self.chat)
 
     @property
     def requests(self) -> list[str]:
         """The names of HTTP requests' own spans, of whatever kind."""
         return [span.name for span in self.http if span.name.startswith("GET ")]
+
+
+def _summary(span: Span) -> str:
+    server = "SERVER " if span.kind == SERVER else ""
+    return f"{server}{span.name} {span.attributes.get(names.OUTCOME, '')}".strip()
 
 
 async def converse(port: int, messages: int = 1) -> int:
@@ -81,32 +88,28 @@ async def converse(port: int, messages: int = 1) -> int:
     return int(reply["result"]["pid"])
 
 
-async def get(port: int, path: str) -> Any:
-    """Make an HTTP request and return what the JSON says."""
+def pids_with_spans(folder: Folder) -> set[int]:
+    """The processes that have written spans."""
+    return {int(file.stem.split("-")[2]) for file in folder.path.glob("traces-*.jsonl")}
 
-    def request() -> Any:
-        connection = http.client.HTTPConnection(LOOPBACK, port, timeout=10)
-        try:
-            connection.request("GET", path)
-            response = connection.getresponse()
-            assert response.status == 200, (path, response.status)
-            return json.loads(response.read())
-        finally:
-            connection.close()
 
-    return await asyncio.to_thread(request)
+@asynccontextmanager
+async def running(way: Way, folder: Folder, **options: Any) -> AsyncIterator[Server]:
+    """A server while the context lasts, as `make_server` makes it."""
+    server = make_server(way, folder, **options)
+    await asyncio.to_thread(server.start)
+    try:
+        yield server
+    finally:
+        await asyncio.to_thread(server.__exit__, None, None, None)
 
 
 async def recorded(way: Way, path: Path, **options: Any) -> Recorded:
     """What one conversation and one HTTP request leave behind on a server that is switched on in this way."""
     folder = Folder(path)
-    server = make_server(way, folder, **options)
-    await asyncio.to_thread(server.start)
-    try:
+    async with running(way, folder, **options) as server:
         await converse(server.port)
         await get(server.port, "/health")
-    finally:
-        await asyncio.to_thread(server.__exit__, None, None, None)
     return Recorded.of(folder)
 
 

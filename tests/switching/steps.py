@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import Any
+
+from tests.ailoop.process import LOOPBACK
 
 SERVICE = "theirs"
 
@@ -22,6 +25,8 @@ class Steps:
     def __init__(self) -> None:
         self.served: Any = None
         self.app: Any = None
+        self._second_server: Any = None
+        self._second_thread: threading.Thread | None = None
 
     def take(self, name: str) -> None:
         """Take one step."""
@@ -81,3 +86,41 @@ class Steps:
         provider = TracerProvider(resource=Resource({"service.name": SERVICE}))
         provider.add_span_processor(BatchSpanProcessor(RotatingSpanExporter(os.environ["PROVIDER_DIRECTORY"])))
         set_tracer_provider(provider)
+
+    def _second(self) -> None:
+        import uvicorn
+        from starlette.applications import Starlette
+        from starlette.requests import Request
+        from starlette.responses import JSONResponse
+        from starlette.routing import Route
+
+        async def answer(request: Request) -> JSONResponse:
+            return JSONResponse("second")
+
+        app = Starlette(routes=[Route("/second", answer)])
+        port = int(os.environ["SECOND_PORT"])
+        self._second_server = uvicorn.Server(uvicorn.Config(app, host=LOOPBACK, port=port, lifespan="on"))
+        self._second_thread = threading.Thread(target=self._second_server.run)
+        self._second_thread.start()
+
+    def _second_stop(self) -> None:
+        assert self._second_thread is not None
+        self._second_server.should_exit = True
+        self._second_thread.join(5)
+        assert not self._second_thread.is_alive()
+
+    def _fork(self) -> None:
+        serve_in_child(self.served, int(os.environ["CHILD_PORT"]))
+
+
+def serve_in_child(app: Any, port: int) -> int:
+    """Fork a process that serves until it is told to stop; returns its id."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        import uvicorn
+
+        uvicorn.run(app, host=LOOPBACK, port=port)
+    finally:
+        os._exit(0)

@@ -1,0 +1,104 @@
+"""The server is started in the ways its users start it: nothing is lost, nothing is counted twice."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ailoop_otel import names
+from tests.serving.folder import Folder
+from tests.switching.requests import answer
+from tests.switching.servers import CONVERSATION, TWICE, Recorded, converse, pids_with_spans, recorded, running
+from tests.switching.ways import STARTUP_FILE, WRAPPER, Way
+
+HAS_UVLOOP = importlib.util.find_spec("uvloop") is not None
+
+
+@pytest.mark.parametrize("way", [STARTUP_FILE, WRAPPER], ids=lambda way: way.name)
+async def test_a_main_module_that_is_executed_twice(way: Way, tmp_path: Path) -> None:
+    """Under `python -m` of a package that imports its main module there are two applications, and one serves."""
+    found = await recorded(way, tmp_path, command=TWICE)
+    assert found.conversation == CONVERSATION
+    assert found.requests == ["GET /health"]
+
+
+@pytest.mark.parametrize(
+    "loop",
+    ["asyncio", pytest.param("uvloop", marks=pytest.mark.skipif(not HAS_UVLOOP, reason="uvloop is not installed"))],
+)
+async def test_event_loops(loop: str, tmp_path: Path) -> None:
+    """Both event loops that uvicorn runs on."""
+    found = await recorded(STARTUP_FILE, tmp_path, arguments=["--loop", loop])
+    assert found.conversation == CONVERSATION
+
+
+async def test_without_a_lifespan(tmp_path: Path) -> None:
+    """Under `--lifespan off` messages are exported while it runs, and the rest when the interpreter ends."""
+    folder = Folder(tmp_path)
+    async with running(STARTUP_FILE, folder, arguments=["--lifespan", "off"]) as server:
+        await converse(server.port)
+        folder.exchanges(1)
+        await converse(server.port)
+        await asyncio.to_thread(server.stop, signal.SIGINT)
+    assert Recorded.of(folder).conversation == sorted(CONVERSATION * 2)
+
+
+@pytest.mark.parametrize("way", [STARTUP_FILE, WRAPPER], ids=lambda way: way.name)
+async def test_two_workers_lose_nothing(way: Way, tmp_path: Path) -> None:
+    """Each worker records its own messages in its own files; their counters add up."""
+    folder = Folder(tmp_path / "telemetry")
+    async with running(way, folder, arguments=["--workers", "2"]) as server:
+        first = await converse(server.port)
+        with held(first):
+            second = await converse(server.port, messages=2)
+        await converse(server.port, messages=3)
+    assert first != second
+    assert len(folder.spans("sendUserMessage")) == 6
+    counts = [of_process(folder, pid, tmp_path) for pid in (first, second)]
+    assert all(counts)
+    assert sum(counts) == 6
+    assert pids_with_spans(folder) == {first, second}
+
+
+@pytest.mark.parametrize("way", [STARTUP_FILE, WRAPPER], ids=lambda way: way.name)
+async def test_a_reload_loses_nothing(way: Way, tmp_path: Path) -> None:
+    """Under `--reload` what was said before and after a change of the code is recorded."""
+    code = tmp_path / "code"
+    code.mkdir()
+    source = code / "source.py"
+    source.touch()
+    folder = Folder(tmp_path / "telemetry")
+    async with running(way, folder, arguments=["--reload", "--reload-dir", str(code)]) as server:
+        first = await converse(server.port)
+        os.utime(source, (time.time() + 10, time.time() + 10))
+        second = await answer(server.port, "/process", unlike=first)
+        assert await converse(server.port) == second
+    assert Recorded.of(folder).conversation == sorted(CONVERSATION * 2)
+    assert pids_with_spans(folder) == {first, second}
+
+
+@contextmanager
+def held(pid: int) -> Iterator[None]:
+    """A process does nothing while the context lasts."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def of_process(folder: Folder, pid: int, scratch: Path) -> int:
+    """How many exchanges a process has counted."""
+    own = scratch / str(pid)
+    own.mkdir()
+    for file in folder.path.glob(f"*-{pid}-*.jsonl"):
+        (own / file.name).hardlink_to(file)
+    return sum(int(point["count"]) for point in Folder(own).points(names.METRIC_EXCHANGE_DURATION.name))
