@@ -21,6 +21,7 @@ _FILES: Final = {
 }
 _BY_PROTOCOL: Final = {choice.HTTP: "otlp_proto_http", choice.GRPC: "otlp_proto_grpc"}
 _PACKAGES: Final = {
+    choice.FILES: "--force-reinstall ailoop-otel",
     "otlp_proto_http": "opentelemetry-exporter-otlp-proto-http",
     "otlp_proto_grpc": "opentelemetry-exporter-otlp-proto-grpc",
     "otlp_json_file": "opentelemetry-exporter-otlp-json-file",

@@ -1,0 +1,160 @@
+"""What the start-up file does to interpreters: to servers all, to other programs next to nothing, harm to none."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ailoop_otel
+from tests.serving.folder import Folder
+from tests.switching.servers import converse, running
+from tests.switching.ways import STARTUP_FILE
+
+STARTUP = Path(ailoop_otel.__file__).parent / "startup"
+VARIABLE = "AILOOP_OTEL_ENABLED"
+LIGHT = ["ailoop_otel", "ailoop_otel.autostart", "ailoop_otel.version"]
+PRINT_MODULES = (
+    "import sys; print(*sorted(m for m in sys.modules if m.startswith(('ailoop_otel', 'wrapt', 'opentel'))))"
+)
+PRINT_STATE = "import starlette, sys; print('ailoop_otel.instrumentor' in sys.modules)"
+MULTI_LINE = "raise RuntimeError('first line\\nsecond line')"
+
+
+def run(code: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a folder, with variables added to an environment that has none of ours."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "AILOOP_"))}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**plain, **variables},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def break_module(folder: Path, name: str, code: str) -> dict[str, str]:
+    """A module that raises when it is imported, and the variables that put it before the real one."""
+    (folder / f"{name}.py").write_text(code, encoding="utf-8")
+    return {VARIABLE: "true", "PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))}
+
+
+def test_without_the_variable_nothing_is_imported(tmp_path: Path) -> None:
+    """`python -c pass` knows nothing of this package."""
+    assert run(PRINT_MODULES, tmp_path).stdout == "\n"
+
+
+def test_both_start_up_files_are_one_cheap_line() -> None:
+    """`.pth` imports nothing unless the variable is set; `.start` (PEP 829) names a function."""
+    lines = (STARTUP / "ailoop_otel.pth").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(f'import os; os.environ.get("{VARIABLE}") and ')
+    assert entry() == "ailoop_otel.autostart:start"
+
+
+def test_the_function_is_light_without_the_variable(tmp_path: Path) -> None:
+    """Interpreters that know `.start` files call it always: it imports no more than itself."""
+    code = f"import pkgutil; pkgutil.resolve_name({entry()!r})(); {PRINT_MODULES}; print(len(sys.meta_path))"
+    modules, finders = run(code, tmp_path).stdout.splitlines()
+    assert modules.split() == LIGHT
+    assert finders == run("import sys; print(len(sys.meta_path))", tmp_path).stdout.strip()
+
+
+def test_the_function_called_twice_is_called_once(tmp_path: Path) -> None:
+    """Where both start-up files are obeyed nothing happens twice."""
+    code = f"import pkgutil, sys; pkgutil.resolve_name({entry()!r})(); print(len(sys.meta_path))"
+    once = run("import sys; print(len(sys.meta_path))", tmp_path, **{VARIABLE: "true"})
+    assert run(code, tmp_path, **{VARIABLE: "true"}).stdout == once.stdout
+
+
+def test_a_program_that_is_no_server_is_left_alone(tmp_path: Path) -> None:
+    """Tools that an instrumented server runs inherit its variable: no module, no thread, no file, no word."""
+    code = f"{PRINT_MODULES}; import threading; print(threading.active_count())"
+    done = run(code, tmp_path, **{VARIABLE: "true"})
+    modules, threads = done.stdout.splitlines()
+    assert modules.split() == LIGHT
+    assert threads == "1"
+    assert done.stderr == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "on"), [("true", True), ("1", True), (" YES ", True), ("on", True), ("false", False), ("0", False)]
+)
+def test_what_the_variable_may_say(text: str, on: bool, tmp_path: Path) -> None:
+    """It is a flag like the others."""
+    done = run(PRINT_STATE, tmp_path, **{VARIABLE: text})
+    assert (done.stdout, done.stderr) == (f"{on}\n", "")
+
+
+def test_a_bad_value_is_one_clear_line(tmp_path: Path) -> None:
+    """It is told what is wrong and what is done instead; the program runs without us."""
+    done = run(PRINT_STATE, tmp_path, **{VARIABLE: "maybe"})
+    assert done.stdout == "False\n"
+    assert done.stderr == f"ailoop-otel: {VARIABLE}='maybe' is not true or false; false is used instead.\n"
+
+
+@pytest.mark.parametrize("code", ["raise ImportError('not for this platform')", MULTI_LINE])
+def test_a_broken_installation_is_one_clear_line(code: str, tmp_path: Path) -> None:
+    """The program starts without us, and is told how to mend it."""
+    done = run(PRINT_STATE + "; print('goes on')", tmp_path, **break_module(tmp_path, "wrapt", code))
+    assert done.returncode == 0
+    assert done.stdout.endswith("\ngoes on\n")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("ailoop-otel: could not be switched on (")
+    assert "pip install --force-reinstall ailoop-otel" in line
+
+
+def test_the_other_finders_are_asked_as_always(tmp_path: Path) -> None:
+    """The finder behind ours sees the module that switches us on, though others come into the list meanwhile."""
+    code = """
+import sys
+class Witness:
+    seen = []
+    def find_spec(self, name, path=None, target=None):
+        self.seen.append(name)
+ours = next(n for n, finder in enumerate(sys.meta_path) if type(finder).__name__ == "Occasion")
+sys.meta_path.insert(ours + 1, Witness())
+import starlette.applications
+print({"starlette", "starlette.applications"} <= set(Witness.seen))
+"""
+    done = run(code, tmp_path, **{VARIABLE: "true"})
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+async def test_a_server_answers_with_a_broken_installation(tmp_path: Path) -> None:
+    """It is told so in one line, and nothing is recorded."""
+    variables = break_module(tmp_path, "wrapt", MULTI_LINE)
+    folder = Folder(tmp_path / "telemetry")
+    async with running(STARTUP_FILE, folder, **variables) as server:
+        await converse(server.port)
+        said = server.output()
+    assert said.count("ailoop-otel:") == 1
+    assert "Traceback" not in said
+    assert not folder.path.exists()
+
+
+async def test_a_server_answers_though_a_dependency_is_missing(tmp_path: Path) -> None:
+    """What is missed only when the application starts is told then, and how to mend it; the server is untouched."""
+    variables = break_module(tmp_path, "psutil", "raise ImportError('no wheel for this platform')")
+    async with running(STARTUP_FILE, Folder(tmp_path / "telemetry"), **variables) as server:
+        await converse(server.port)
+        await converse(server.port)
+        await asyncio.to_thread(server.stop)
+        said = server.output()
+    assert "no wheel for this platform" in said
+    assert "pip install --force-reinstall ailoop-otel" in said
+    assert "Traceback" not in said
+
+
+def entry() -> str:
+    """The function that the `.start` file names."""
+    lines = (STARTUP / "ailoop_otel.start").read_text(encoding="utf-8").splitlines()
+    (line,) = (line for line in lines if line and not line.startswith("#"))
+    return line
