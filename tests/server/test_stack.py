@@ -1,0 +1,102 @@
+"""Which applications are AILoop's, and what is put in front of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fastapi import APIRouter, FastAPI, WebSocket
+from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Host, Mount, Route, WebSocketRoute
+
+from ailoop_otel.guard import Guard
+from ailoop_otel.server.patching import Target
+from ailoop_otel.server.stack import is_ailoop, stack_targets
+
+
+class Mark:
+    """Stands for the middleware."""
+
+
+async def talk(websocket: WebSocket) -> None:
+    """An endpoint."""
+
+
+def plain() -> FastAPI:
+    """The route stands in the application."""
+    app = FastAPI()
+    app.add_api_websocket_route("/ws", talk)
+    return app
+
+
+def included() -> FastAPI:
+    """The route stands in a router within a router."""
+    inner, outer, app = APIRouter(), APIRouter(), FastAPI()
+    inner.add_api_websocket_route("/ws", talk)
+    outer.include_router(inner, prefix="/inner")
+    app.include_router(outer, prefix="/outer")
+    return app
+
+
+def mounted() -> Starlette:
+    """The route stands in an application that is mounted."""
+    return Starlette(routes=[Mount("/chat", app=Starlette(routes=[Host("a", app=plain())]))])
+
+
+def starlette() -> Starlette:
+    """No FastAPI at all."""
+    return Starlette(routes=[WebSocketRoute("/ws", talk)])
+
+
+def wrapped() -> CORSMiddleware:
+    """The application has middlewares around it."""
+    return CORSMiddleware(CORSMiddleware(plain()))
+
+
+@pytest.mark.parametrize("make", [plain, included, mounted, starlette, wrapped])
+def test_an_application_with_a_websocket_route_is_ailoop(make: Any) -> None:
+    """Wherever the route stands."""
+    assert is_ailoop(make())
+
+
+def no_socket() -> Starlette:
+    """Like AILoop's MCP server: a stream of events and a mounted handler."""
+    return Starlette(routes=[Route("/sse", talk), Mount("/messages/", app=talk)])
+
+
+@pytest.mark.parametrize("make", [no_socket, FastAPI, lambda: talk, lambda: CORSMiddleware(no_socket())])
+def test_other_applications_are_not(make: Any) -> None:
+    """Without such a route an application is somebody else's, and so is what is no application at all."""
+    assert not is_ailoop(make())
+
+
+def test_the_middleware_is_put_first_and_once() -> None:
+    """It stands before the application's own, and a second time finds the first."""
+    app = plain()
+    app.add_middleware(CORSMiddleware)
+    build = hook("FastAPI.build_middleware_stack")
+    for _ in range(2):
+        assert build(lambda: "stack", app, (), {}) == "stack"
+    assert [entry.cls for entry in app.user_middleware] == [Mark, CORSMiddleware]
+
+
+def test_another_application_gets_no_middleware() -> None:
+    """An application without a websocket route is left as it is."""
+    app = no_socket()
+    hook("Starlette.build_middleware_stack")(lambda: "stack", app, (), {})
+    assert app.user_middleware == []
+
+
+def test_the_factory_question_is_passed_on() -> None:
+    """Somebody may call an application with nothing, to see whether it makes one: the answer is the original's."""
+    asked = []
+    hook("FastAPI.__call__")(lambda *args, **kwargs: asked.append((args, kwargs)), plain(), (), {})
+    assert asked == [((), {})]
+
+
+def hook(path: str) -> Any:
+    """The wrapper of one target."""
+    targets: tuple[Target, ...] = stack_targets(Guard(strict=True), Mark)
+    (found,) = (each for each in targets if each.path == path)
+    return found.wrapper
