@@ -114,7 +114,8 @@ def test_a_broken_installation_is_one_clear_line(code: str, tmp_path: Path) -> N
 def test_the_other_finders_are_asked_as_always(tmp_path: Path) -> None:
     """The finder behind ours sees the module that switches us on, though others come into the list meanwhile."""
     code = """
-import sys
+import sys, wrapt
+wrapt.register_post_import_hook(print, "nothing")
 class Witness:
     seen = []
     def find_spec(self, name, path=None, target=None):

@@ -22,6 +22,7 @@ async def test_workers_of_a_preloaded_application(way: Way, tmp_path: Path) -> N
     folder = Folder(tmp_path)
     port = free_port()
     async with running(way, folder, command=PRELOADED, CHILD_PORT=str(port)) as server:
+        await answer(port, "/process")
         pids = {await converse(server.port), await converse(port), await converse(server.port)}
     assert len(pids) == 2
     assert Recorded.of(folder).conversation == sorted(CONVERSATION * 3)

@@ -104,10 +104,16 @@ def test_what_somebody_wrapped_since_stays(load: Callable[[], ModuleType], patch
 
 
 def test_a_module_that_is_imported_after_the_end(load: Callable[[], ModuleType], patches: Patches) -> None:
-    """An import hook cannot be taken back, and does nothing; applied again, it wraps once."""
+    """An import hook cannot be taken back, and does nothing."""
     patches.apply((target("count"),))
     patches.undo()
     assert load().count() == 1
+
+
+def test_a_module_that_is_imported_after_the_second_beginning(load: Callable[[], ModuleType], patches: Patches) -> None:
+    """The first import hook is still there, and it is wrapped once."""
+    patches.apply((target("count"),))
+    patches.undo()
     patches.apply((target("count"),))
     assert load().count() == ["ours", 1]
 

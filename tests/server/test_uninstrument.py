@@ -18,6 +18,7 @@ from tests.switching.requests import get
 from tests.switching.servers import CONVERSATION, Recorded, converse, running
 from tests.switching.ways import CODE_AFTER, MIDDLEWARE, STARTUP_FILE, WRAPPER, Way, scripted
 
+HAS_OWN_TELEMETRY = importlib.util.find_spec("fastapi.telemetry") is not None
 HAS_CONFIGURATOR = importlib.util.find_spec("opentelemetry.distro") is not None
 OURS = ("ailoop-otel", "Otel", "OTel")
 
@@ -60,9 +61,12 @@ async def test_switched_on_again_it_records_again(way: Way, tmp_path: Path) -> N
             await converse(server.port)
             await get(server.port, "/step/instrument")
             await converse(server.port)
+        await get(server.port, "/health")
     # The requests that switch it are cut in two.
     found = [each for each in Recorded.of(folder).conversation if not each.startswith("fastapi.")]
     assert found == sorted(CONVERSATION * 3)
+    # FastAPI's own telemetry keeps to the first global provider, which ended when it was switched off.
+    assert HAS_OWN_TELEMETRY or Recorded.of(folder).requests[-1] == "GET /health"
 
 
 async def test_a_socket_that_was_open_before_stays_unobserved(tmp_path: Path) -> None:
@@ -88,13 +92,16 @@ async def test_a_socket_that_was_open_before_stays_unobserved(tmp_path: Path) ->
 async def test_a_provider_of_others_goes_on(way: Way, tmp_path: Path) -> None:
     """A provider that we did not make is emptied and left running: FastAPI's instrumentor goes on with it."""
     folder = Folder(tmp_path)
-    async with running(way, folder, PROVIDER_DIRECTORY=str(tmp_path)) as server:
-        await converse(server.port)
+    async with running(way, folder, PROVIDER_DIRECTORY=str(tmp_path)) as server, connected(server.port) as client:
+        await client.start_session()
+        await client.ask("hello")
         await get(server.port, "/step/uninstrument")
         assert len(folder.spans("sendUserMessage")) == 1
+        await client.ask("hello")
         await get(server.port, "/health")
         # Not SIGTERM: after that only we would have flushed.
         await asyncio.to_thread(server.stop, signal.SIGINT)
+    assert len(folder.spans("sendUserMessage")) == 1
     assert Recorded.of(folder).requests[-1] == "GET /health"
 
 
