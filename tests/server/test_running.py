@@ -11,33 +11,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from ailoop_otel import names
+from tests.ailoop.process import Server
 from tests.serving.folder import Folder
 from tests.switching.requests import answer
-from tests.switching.servers import CONVERSATION, TWICE, Recorded, converse, pids_with_spans, recorded, running
+from tests.switching.servers import (
+    CONVERSATION,
+    TWICE,
+    Recorded,
+    all_recorded,
+    converse,
+    pids_with_spans,
+    recorded,
+    running,
+)
 from tests.switching.ways import STARTUP_FILE, WRAPPER, Way
 
-HAS_UVLOOP = importlib.util.find_spec("uvloop") is not None
+LOOPS = ["asyncio", *(["uvloop"] if importlib.util.find_spec("uvloop") else [])]
 
 
-@pytest.mark.parametrize("way", [STARTUP_FILE, WRAPPER], ids=lambda way: way.name)
-async def test_a_main_module_that_is_executed_twice(way: Way, tmp_path: Path) -> None:
+async def test_a_main_module_that_is_executed_twice(tmp_path: Path) -> None:
     """Under `python -m` of a package that imports its main module there are two applications, and one serves."""
-    found = await recorded(way, tmp_path, command=TWICE)
-    assert found.conversation == CONVERSATION
-    assert found.requests == ["GET /health"]
+    for found in (await all_recorded([STARTUP_FILE, WRAPPER], tmp_path, command=TWICE)).values():
+        assert found.conversation == CONVERSATION
+        assert found.requests == ["GET /health"]
 
 
-@pytest.mark.parametrize(
-    "loop",
-    ["asyncio", pytest.param("uvloop", marks=pytest.mark.skipif(not HAS_UVLOOP, reason="uvloop is not installed"))],
-)
-async def test_event_loops(loop: str, tmp_path: Path) -> None:
+async def test_event_loops(tmp_path: Path) -> None:
     """Both event loops that uvicorn runs on."""
-    found = await recorded(STARTUP_FILE, tmp_path, arguments=["--loop", loop])
-    assert found.conversation == CONVERSATION
+    servers = (recorded(STARTUP_FILE, tmp_path / loop, arguments=["--loop", loop]) for loop in LOOPS)
+    found = await asyncio.gather(*servers)
+    assert [each.conversation for each in found] == [CONVERSATION for _ in LOOPS]
 
 
 async def test_without_a_lifespan(tmp_path: Path) -> None:
@@ -51,11 +55,16 @@ async def test_without_a_lifespan(tmp_path: Path) -> None:
     assert Recorded.of(folder).conversation == sorted(CONVERSATION * 2)
 
 
-@pytest.mark.parametrize("way", [STARTUP_FILE, WRAPPER], ids=lambda way: way.name)
-async def test_two_workers_lose_nothing(way: Way, tmp_path: Path) -> None:
+async def test_two_workers_lose_nothing(tmp_path: Path) -> None:
     """Each worker records its own messages in its own files; their counters add up."""
+    await asyncio.gather(two_workers(STARTUP_FILE, tmp_path / "1"), two_workers(WRAPPER, tmp_path / "2"))
+
+
+async def two_workers(way: Way, tmp_path: Path) -> None:
+    """Talk to both."""
     folder = Folder(tmp_path / "telemetry")
     async with running(way, folder, arguments=["--workers", "2"]) as server:
+        await said(server, "Application startup complete.", times=2)
         first = await converse(server.port)
         with held(first):
             second = await converse(server.port, messages=2)
@@ -68,11 +77,15 @@ async def test_two_workers_lose_nothing(way: Way, tmp_path: Path) -> None:
     assert pids_with_spans(folder) == {first, second}
 
 
-@pytest.mark.parametrize("way", [STARTUP_FILE, WRAPPER], ids=lambda way: way.name)
-async def test_a_reload_loses_nothing(way: Way, tmp_path: Path) -> None:
+async def test_a_reload_loses_nothing(tmp_path: Path) -> None:
     """Under `--reload` what was said before and after a change of the code is recorded."""
+    await asyncio.gather(reload(STARTUP_FILE, tmp_path / "1"), reload(WRAPPER, tmp_path / "2"))
+
+
+async def reload(way: Way, tmp_path: Path) -> None:
+    """Talk before and after."""
     code = tmp_path / "code"
-    code.mkdir()
+    code.mkdir(parents=True)
     source = code / "source.py"
     source.touch()
     folder = Folder(tmp_path / "telemetry")
@@ -83,6 +96,14 @@ async def test_a_reload_loses_nothing(way: Way, tmp_path: Path) -> None:
         assert await converse(server.port) == second
     assert Recorded.of(folder).conversation == sorted(CONVERSATION * 2)
     assert pids_with_spans(folder) == {first, second}
+
+
+async def said(server: Server, words: str, times: int, timeout: float = 20.0) -> None:
+    """Wait until a server has said something so often."""
+    deadline = time.monotonic() + timeout
+    while server.output().count(words) < times:
+        assert time.monotonic() < deadline, server.output()
+        await asyncio.sleep(0.02)
 
 
 @contextmanager
@@ -98,7 +119,7 @@ def held(pid: int) -> Iterator[None]:
 def of_process(folder: Folder, pid: int, scratch: Path) -> int:
     """How many exchanges a process has counted."""
     own = scratch / str(pid)
-    own.mkdir()
+    own.mkdir(parents=True)
     for file in folder.path.glob(f"*-{pid}-*.jsonl"):
         (own / file.name).hardlink_to(file)
     return sum(int(point["count"]) for point in Folder(own).points(names.METRIC_EXCHANGE_DURATION.name))

@@ -1,0 +1,319 @@
+"""Content as attributes: shape, size, redaction, and what must never be in it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+import types
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from ailoop_otel import names
+from ailoop_otel.guard import Guard
+from ailoop_otel.server.content import MARGIN, Content, ModelContent, Redact, capture
+from ailoop_otel.server.cutting import WHOLE, Copy, fitted, shortened
+from ailoop_otel.server.desk import Desk, Withheld
+from ailoop_otel.settings import Settings
+
+LIMIT = 1000
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+VALUES = st.recursive(
+    PLAIN | st.text(max_size=300),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=10), inner, max_size=6),
+    max_leaves=20,
+)
+
+
+@pytest.fixture
+def content() -> Content:
+    """Content capture without a hook."""
+    return made(None)
+
+
+def made(redact: Redact | None, limit: int = LIMIT) -> Content:
+    """Content capture with a hook."""
+    return Content(limit, redact, Guard(strict=True))
+
+
+def said(content: Content, *messages: Any) -> ModelContent:
+    """A call with these messages."""
+    call = content.model({"messages": list(messages), "api_key": "canary"})
+    assert call is not None
+    return call
+
+
+def line(**delta: Any) -> bytes:
+    """A line of the model's stream."""
+    return b"data: " + json.dumps({"choices": [{"delta": delta}]}).encode()
+
+
+@given(VALUES, st.integers(16, 600))
+def test_cutting_gives_json_within_the_limit(value: Any, limit: int) -> None:
+    """Whatever the value is; what fits is left as it is."""
+    text, cut = fitted(value, limit)
+    assert len(text) <= limit
+    found = json.loads(text)
+    assert cut or found == value
+
+
+@given(VALUES | st.binary() | st.sets(st.text()), st.integers(256, 2000))
+def test_any_tool_result_is_told_within_the_limit(value: Any, limit: int) -> None:
+    """As JSON, unless the tool returned plain text; its size is told where it was cut."""
+    result = made(None, limit).of_tool(None, value)
+    if value is None:
+        assert result == {}
+        return
+    assert len(result[names.GEN_AI_TOOL_RESULT]) <= limit
+    result[names.GEN_AI_TOOL_RESULT].encode()
+    if isinstance(value, (dict, list)):
+        json.loads(result[names.GEN_AI_TOOL_RESULT])
+
+
+@given(st.lists(st.text(max_size=2000), max_size=30), st.integers(256, 1000))
+def test_messages_keep_their_shape_within_the_limit(texts: list[str], limit: int) -> None:
+    """A list of messages made of parts, the newest among them."""
+    content = made(None, limit)
+    found = content.of_model(said(content, *({"role": "user", "content": text} for text in texts)))
+    messages = json.loads(found[names.GEN_AI_INPUT_MESSAGES])
+    assert len(found[names.GEN_AI_INPUT_MESSAGES]) <= limit
+    assert all(message["role"] == "user" and isinstance(message["parts"], list) for message in messages)
+    if names.CONTENT_INPUT_SIZE in found:
+        assert found[names.CONTENT_INPUT_SIZE] == sum(map(len, texts))
+    else:
+        assert ["".join(part["content"] for part in message["parts"]) for message in messages] == texts
+
+
+@given(st.text(), st.integers(0, 50))
+def test_a_text_is_cut_by_its_length_as_json(text: str, most: int) -> None:
+    """An escape is never cut in two."""
+    assert len(json.dumps(shortened(text, most), ensure_ascii=False)) - 2 <= most
+
+
+def test_the_longest_texts_are_cut_first() -> None:
+    """The short ones stay whole."""
+    text, cut = fitted({"a": "short", "b": "x" * 500, "c": "y" * 90}, 200)
+    found = json.loads(text)
+    assert cut
+    assert found["a"] == "short"
+    assert found["c"] == "y" * 90
+    assert found["b"].endswith("x…")
+    assert len(text) == 200
+
+
+def test_a_conversation_is_told_as_jaeger_reads_it(content: Content) -> None:
+    """Roles, parts, and the system's instructions apart."""
+    call = said(
+        content,
+        {"role": "system", "content": "be kind"},
+        {"role": "user", "content": [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": "secret"}]},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "c1", "function": {"name": "ls", "arguments": '{"path": "."}'}}],
+        },
+        {"role": "tool", "tool_call_id": "c1", "content": '["a", "b"]'},
+    )
+    for each in (
+        line(reasoning="hm "),
+        line(content="do"),
+        b": OPENROUTER PROCESSING",
+        b"data: {broken",
+        line(content="ne"),
+        line(tool_calls=[{"index": 0, "id": "c2", "function": {"name": "cat", "arguments": '{"f"'}}]),
+        line(tool_calls=[{"index": 0, "function": {"arguments": ": 1}"}}]),
+        b"data: [DONE]",
+    ):
+        call.answer.line(each)
+    call.finish_reason = "tool_calls"
+    found = content.of_model(call)
+    assert {name: json.loads(value) for name, value in found.items()} == {
+        names.GEN_AI_SYSTEM_INSTRUCTIONS: [{"type": "text", "content": "be kind"}],
+        names.GEN_AI_INPUT_MESSAGES: [
+            {"role": "user", "parts": [{"type": "text", "content": "look"}, {"type": "blob", "modality": "image_url"}]},
+            {
+                "role": "assistant",
+                "parts": [{"type": "tool_call", "id": "c1", "name": "ls", "arguments": {"path": "."}}],
+            },
+            {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c1", "response": ["a", "b"]}]},
+        ],
+        names.GEN_AI_OUTPUT_MESSAGES: [
+            {
+                "role": "assistant",
+                "parts": [
+                    {"type": "reasoning", "content": "hm "},
+                    {"type": "text", "content": "done"},
+                    {"type": "tool_call", "id": "c2", "name": "cat", "arguments": {"f": 1}},
+                ],
+                "finish_reason": "tool_calls",
+            }
+        ],
+    }
+
+
+def test_no_more_of_an_answer_is_kept_than_can_be_told(content: Content) -> None:
+    """Its size is known all the same."""
+    call = said(content)
+    for _ in range(40):
+        call.answer.line(line(content="x" * 50_000))
+    assert call.answer.missing() == 40 * 50_000 - WHOLE - 1
+    assert content.of_model(call)[names.CONTENT_OUTPUT_SIZE] == 40 * 50_000
+
+
+@pytest.mark.parametrize("odd", [None, 7, "messages", {"role": 3}, {"role": "tool"}, {"tool_calls": [None, 3]}])
+def test_odd_messages_do_no_harm(content: Content, odd: Any) -> None:
+    """Whatever a server puts there."""
+    json.loads(content.of_model(said(content, odd))[names.GEN_AI_INPUT_MESSAGES])
+
+
+def test_half_a_surrogate_pair_does_not_get_through(content: Content) -> None:
+    """No exporter could encode it, and the whole batch would be lost."""
+    found = content.of_tool('{"a": "\\ud83d"}', "x\ud83d\ude00y\ud83d")
+    assert found[names.GEN_AI_TOOL_RESULT] == "x😀y�"
+    assert json.loads(found[names.GEN_AI_TOOL_ARGUMENTS]) == {"a": "�"}
+
+
+def test_what_json_cannot_say_is_told_as_text() -> None:
+    """Also what contains itself."""
+    circle: list[Any] = [float("nan"), 10**40, b"x"]
+    circle.append(circle)
+    copy = Copy(100).of(circle)
+    assert copy[:3] == ["nan", str(10**40), "b'x'"]
+    assert "…" in json.dumps(copy, ensure_ascii=False)
+
+
+def test_the_hook_sees_all_and_its_answer_is_what_is_told() -> None:
+    """Each text with its kind; of JSON the keys too."""
+    seen: list[tuple[str, str]] = []
+
+    def redact(kind: str, text: str) -> str:
+        seen.append((kind, text))
+        return text.replace("secret", "***")
+
+    content = made(redact)
+    call = said(content, {"role": "system", "content": "secret 1"}, {"role": "user", "content": "secret 2"})
+    call.answer.line(line(content="secret 3"))
+    found = content.of_model(call) | content.of_tool('{"secret": 4}', {"secret": 5})
+    assert "secret" not in str(found)
+    assert "***" in found[names.GEN_AI_TOOL_ARGUMENTS]
+    assert seen == [
+        ("system", "secret 1"),
+        ("input", "secret 2"),
+        ("output", "secret 3"),
+        ("tool_arguments", '{"secret": 4}'),
+        ("tool_result", '{"secret": 5}'),
+    ]
+
+
+@pytest.mark.parametrize("result", [str, lambda text: {"content": text}], ids=["text", "JSON"])
+def test_a_secret_that_lies_on_the_edge_is_not_told_in_part(result: Any) -> None:
+    """A text too long for the hook loses its end, though what is before it may have shrunk."""
+    secret = "secret" * 100
+    text = "-" * (WHOLE - 300) + secret + "x" * WHOLE
+
+    def redact(kind: str, text: str) -> str:
+        return text.replace("-", "").replace(secret, "***")
+
+    found = made(redact, 100_000).of_tool(None, result(text))
+    assert "secret" not in found[names.GEN_AI_TOOL_RESULT]
+    assert found[names.CONTENT_TOOL_RESULT_SIZE] == len(text)
+    assert len(secret) < MARGIN
+
+
+def failing(kind: str, text: str) -> str:
+    """A hook that raises, with the content in its exception."""
+    raise ValueError(text)
+
+
+def leaving(kind: str, text: str) -> str:
+    """A hook that would end the process."""
+    sys.exit(text)
+
+
+def mute(kind: str, text: str) -> Any:
+    """A hook that returns nothing."""
+
+
+@pytest.mark.parametrize("hook", [failing, leaving, mute])
+def test_a_hook_that_fails_withholds_everything(hook: Redact) -> None:
+    """And says nothing of the content."""
+    with pytest.raises(Withheld) as raised:
+        made(hook).of_tool("canary", "canary")
+    assert "canary" not in str(raised.value)
+    assert names.SETTING_REDACT.name in str(raised.value)
+
+
+@pytest.mark.parametrize("path", ["no_such_module:f", "json:no_such", "json", ":", "json:dumps.x", "sys:version"])
+def test_a_hook_that_is_not_there_switches_content_off(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    """In one line."""
+    assert capture(Settings(content=True, redact=path), Guard(strict=True)) is None
+    assert len(caplog.messages) == 1
+    assert path in caplog.messages[0]
+
+
+def test_a_hook_is_found_by_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`package.module:function`."""
+    module = types.ModuleType("my_redaction")
+    module.hook = lambda kind, text: kind  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "my_redaction", module)
+    content = capture(Settings(content=True, redact="my_redaction:hook"), Guard(strict=True))
+    assert content is not None
+    assert content.of_tool("x", None) == {names.GEN_AI_TOOL_ARGUMENTS: "tool_arguments"}
+    assert capture(Settings(), Guard(strict=True)) is None
+
+
+class Spans:
+    """Spans to end, and those that were exported."""
+
+    def __init__(self) -> None:
+        self.exporter = InMemorySpanExporter()
+        provider = TracerProvider()
+        provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self.tracer = provider.get_tracer("test")
+
+    def end(self, desk: Desk, form: Any) -> None:
+        """Start one and have it ended in the year 2100."""
+        desk.end(self.tracer.start_span("x"), 4_102_444_800_000_000_000, form)
+
+    @property
+    def ended(self) -> list[tuple[dict[str, Any], int | None]]:
+        """Attributes and end of each."""
+        return [(dict(span.attributes or {}), span.end_time) for span in self.exporter.get_finished_spans()]
+
+
+def test_a_span_ends_when_it_ended_whatever_happens_to_its_content(caplog: pytest.LogCaptureFixture) -> None:
+    """With it, or without where forming it failed, which is said once and without the content."""
+    spans, desk = Spans(), Desk(Guard(strict=True))
+    spans.end(desk, lambda: {"a": 1})
+    for _ in range(3):
+        spans.end(desk, lambda: failing("", "canary"))
+    desk.drain(5)
+    year = 4_102_444_800_000_000_000
+    assert spans.ended == [({"a": 1}, year), ({}, year), ({}, year), ({}, year)]
+    assert len(caplog.messages) == 1
+    assert "canary" not in caplog.text
+    desk.stop(1)
+
+
+def test_a_hook_that_hangs_holds_up_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """Handing over takes no time, what waits is bounded, and the end waits no longer than it is told to."""
+    spans, desk, let_go = Spans(), Desk(Guard(strict=True)), threading.Event()
+    spans.end(desk, lambda: let_go.wait(10) and {})
+    for _ in range(600):
+        spans.end(desk, lambda: {"a": 1})
+    assert len(spans.ended) == 89
+    began = time.monotonic()
+    desk.drain(0.05)
+    assert time.monotonic() - began < 1
+    assert len(spans.ended) == 601
+    let_go.set()
+    desk.stop(5)
+    assert len(spans.ended) == 601
+    assert len(caplog.messages) == 1
