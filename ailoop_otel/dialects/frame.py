@@ -14,6 +14,8 @@ STOP_METHOD: Final = "stopSession"
 PROTOCOL_ERRORS: Final = frozenset({-32700, -32600, -32601, -32602})
 # What a client or provider invents is recorded only in this form.
 _HARMLESS: Final = re.compile(r"[\w.:/-]{1,64}", re.ASCII)
+# Those that JSON-RPC reserves; AILoop uses no others.
+_CODES: Final = range(-32768, -31999)
 Json = dict[str, Any]
 
 
@@ -149,12 +151,15 @@ def is_reply(frame: Json) -> bool:
 
 
 def error_code(reply: Json) -> int | None:
-    """A reply's error code; 0 where there is an error without one, None where there is no error."""
+    """A reply's error code; 0 where there is an error without one of JSON-RPC's, None where there is no error.
+
+    A client can have any other code sent back to it by `echo`, and codes become labels.
+    """
     if "error" not in reply:
         return None
     error = reply["error"]
     code = error.get("code") if isinstance(error, dict) else None
-    return code if isinstance(code, int) and not isinstance(code, bool) else 0
+    return code if isinstance(code, int) and code in _CODES else 0
 
 
 def harmless(value: object) -> str | None:
