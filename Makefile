@@ -26,11 +26,13 @@ format: $(VENV)/ready ## put the code in its form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+# Servers are timed to the millisecond: those tests have the machine for themselves.
 unit: $(VENV)/ready ## the tests on the newest web stack; AILOOP_CHECKOUT adds the real server
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/serving
+	$(BIN)/python -m pytest -q tests/serving
 
 oldest: $(OLDEST)/ready ## the tests that touch the web stack, on the one that today's AILoop needs
-	$(OLDEST)/bin/python -m pytest tests/wire tests/test_switching_on.py
+	$(OLDEST)/bin/python -m pytest -q -n 2 --dist loadfile tests/wire tests/test_switching_on.py
 
 docs: $(VENV)/ready ## write docs/telemetry.md from the table of names
 	$(BIN)/python -m tests.reference
