@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from types import TracebackType
-from typing import Final
+from typing import Final, TypeVar
 
 _log: Final = logging.getLogger("ailoop_otel")
 _MOST_PLACES: Final = 64
+_Result = TypeVar("_Result")
 
 
 class Guard:
@@ -54,6 +55,14 @@ class Guard:
         """Call a function inside the barrier and forget what it returns."""
         with self:
             function(*arguments)
+
+
+def tried(function: Callable[..., _Result], *arguments: object) -> tuple[_Result | None, BaseException | None]:
+    """Call what is somebody else's: its result, or the fault that it raised; an exit is a fault too."""
+    try:
+        return function(*arguments), None
+    except (Exception, SystemExit) as fault:
+        return None, fault
 
 
 def _place(trace: TracebackType | None) -> str:

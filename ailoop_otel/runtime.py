@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # The server is waited for no longer than this when it stops, seconds.
 FLUSH: float = 3.0
+# Of it for spans that wait for their content; without any it takes no time.
+SETTLE: float = 0.5
 
 
 class Runtime:
@@ -91,18 +93,20 @@ class Runtime:
         if self._watchdog is not None:
             self._watchdog.stop()
         pipeline = self._pipeline
-        if pipeline is not None and not await in_thread(lambda: pipeline.flush(FLUSH), FLUSH):
+        if pipeline is not None and not await in_thread(lambda: self._flush(pipeline), FLUSH):
             warn(f"telemetry could not be flushed within {FLUSH:g} s of shutdown")
 
     def switch_off(self) -> None:
         """End what is open and do nothing from now on; connections that are open are passed through."""
         self.enabled = False
-        telemetry, pipeline = self.telemetry, self._pipeline
+        telemetry, pipeline, inside = self.telemetry, self._pipeline, self._inside
         self.telemetry = self._pipeline = self._inside = None
         if self._observers is not None:
             self._observers.stop()
         if self._pid == os.getpid():
             self._end(telemetry)
+            if inside is not None:
+                inside.settle(SETTLE, for_good=True)
         self._pid = 0
         self._serving = False
         if pipeline is not None:
@@ -111,6 +115,11 @@ class Runtime:
     def switch_on(self) -> None:
         """Undo `switch_off`."""
         self.enabled = True
+
+    def _flush(self, pipeline: Pipeline) -> bool:
+        if self._inside is not None:
+            self._inside.settle(SETTLE)
+        return pipeline.flush(FLUSH)
 
     # --- Setting up ----------------------------------------------------------------------------------------
     def _set_up(self) -> None:

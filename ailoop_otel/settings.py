@@ -32,6 +32,9 @@ class Settings:
     max_age: float = 168.0
     max_sessions: int = 100_000
     max_exchanges: int = 100_000
+    content: bool = False
+    content_limit: int = 16_384
+    redact: str = ""
     problems: tuple[str, ...] = ()
 
     @classmethod
@@ -57,6 +60,9 @@ class Settings:
             max_age=number(names.SETTING_MAX_AGE),
             max_sessions=int(number(names.SETTING_MAX_SESSIONS)),
             max_exchanges=int(number(names.SETTING_MAX_EXCHANGES)),
+            content=_content(variables.get(names.SETTING_CONTENT.name), problems),
+            content_limit=int(number(names.SETTING_CONTENT_LIMIT)),
+            redact=variables.get(names.SETTING_REDACT.name, "").strip(),
             problems=tuple(problems),
         )
 
@@ -91,6 +97,12 @@ def _number(setting: Setting, text: str | None, problems: list[str]) -> float:
     unit = f" ({setting.unit})" if setting.unit else ""
     problems.append(f"{setting.name}={text!r} is not a number {bounds}{unit}; {default:g} is used instead.")
     return default
+
+
+def _content(text: str | None, problems: list[str]) -> bool:
+    # The newer values of the variable say where to; here it is always spans.
+    known = {"span_only": "true", "span_and_event": "true", "no_content": "false"}
+    return _flag(names.SETTING_CONTENT, known.get((text or "").strip().lower(), text), problems)
 
 
 def _flag(setting: Setting, text: str | None, problems: list[str]) -> bool:

@@ -47,6 +47,8 @@ def test_an_empty_variable_is_not_set(setting: names.Setting, text: str) -> None
         ("FILE_MAX_SIZE", "max_file", "0.5", 0.5),
         ("DIRECTORY_MAX_SIZE", "max_total", "2", 2.0),
         ("FILE_MAX_AGE", "max_age", "1", 1.0),
+        ("CONTENT_MAX_SIZE", "content_limit", "500", 500),
+        ("REDACT", "redact", " mine:hook ", "mine:hook"),
     ],
 )
 def test_a_variable_sets_its_field(name: str, field: str, text: str, value: Any) -> None:
@@ -54,6 +56,30 @@ def test_a_variable_sets_its_field(name: str, field: str, text: str, value: Any)
     settings = read(**{name: text})
     assert settings == dataclasses.replace(Settings(), **{field: value})
     assert type(getattr(settings, field)) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("true", True),
+        ("SPAN_ONLY", True),
+        ("span_and_event", True),
+        ("false", False),
+        ("NO_CONTENT", False),
+        ("", False),
+    ],
+)
+def test_content_capture_is_switched_by_the_standard_variable(text: str, value: bool) -> None:
+    """In its older values and in its newer ones."""
+    settings = Settings.from_environment({names.SETTING_CONTENT.name: text})
+    assert settings == dataclasses.replace(Settings(), content=value)
+
+
+def test_content_that_would_go_nowhere_is_not_captured() -> None:
+    """There are no content events: that is said, and nothing is captured."""
+    settings = Settings.from_environment({names.SETTING_CONTENT.name: "EVENT_ONLY"})
+    assert not settings.content
+    assert "is not true or false" in settings.problems[0]
 
 
 @pytest.mark.parametrize("text", ["soon", "nan", "inf", "-1", "1e999", "86401", "5s", "1,5"])

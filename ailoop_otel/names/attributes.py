@@ -71,6 +71,16 @@ GEN_AI_COST: Final = "ailoop.model.cost"
 GEN_AI_TOOL_NAME: Final = "gen_ai.tool.name"
 GEN_AI_TOOL_TYPE: Final = "gen_ai.tool.type"
 GEN_AI_TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
+GEN_AI_SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
+GEN_AI_INPUT_MESSAGES: Final = "gen_ai.input.messages"
+GEN_AI_OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
+GEN_AI_TOOL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
+GEN_AI_TOOL_RESULT: Final = "gen_ai.tool.call.result"
+CONTENT_SYSTEM_SIZE: Final = "ailoop.content.system.original_size"
+CONTENT_INPUT_SIZE: Final = "ailoop.content.input.original_size"
+CONTENT_OUTPUT_SIZE: Final = "ailoop.content.output.original_size"
+CONTENT_TOOL_ARGUMENTS_SIZE: Final = "ailoop.content.tool_arguments.original_size"
+CONTENT_TOOL_RESULT_SIZE: Final = "ailoop.content.tool_result.original_size"
 
 ATTRIBUTES: Final = (
     Name(SESSION_ID, "", "The session's id, on every span that belongs to one."),
@@ -141,4 +151,14 @@ ATTRIBUTES: Final = (
     Name(GEN_AI_TOOL_NAME, "", "The tool, if the registry knows it, else `_OTHER`."),
     Name(GEN_AI_TOOL_TYPE, "", "Always `function`."),
     Name(GEN_AI_TOOL_CALL_ID, "", "The provider's id of the call."),
+    Name(GEN_AI_SYSTEM_INSTRUCTIONS, "", "Only with content capture: the system's messages, JSON."),
+    Name(GEN_AI_INPUT_MESSAGES, "", "Only with content capture: what the model was told, JSON, the newest last."),
+    Name(GEN_AI_OUTPUT_MESSAGES, "", "Only with content capture: what the model answered, JSON."),
+    Name(GEN_AI_TOOL_ARGUMENTS, "", "Only with content capture: what the tool was called with, JSON."),
+    Name(GEN_AI_TOOL_RESULT, "", "Only with content capture: what the tool returned, JSON where it is."),
+    Name(CONTENT_SYSTEM_SIZE, "{character}", "Length of the texts in `gen_ai.system_instructions` before it was cut."),
+    Name(CONTENT_INPUT_SIZE, "{character}", "Length of the texts in `gen_ai.input.messages` before it was cut."),
+    Name(CONTENT_OUTPUT_SIZE, "{character}", "Length of the texts in `gen_ai.output.messages` before it was cut."),
+    Name(CONTENT_TOOL_ARGUMENTS_SIZE, "{character}", "Length of `gen_ai.tool.call.arguments` before it was cut."),
+    Name(CONTENT_TOOL_RESULT_SIZE, "{character}", "Length of `gen_ai.tool.call.result` before it was cut."),
 )

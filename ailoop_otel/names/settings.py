@@ -55,5 +55,18 @@ SETTING_MAX_EXCHANGES: Final = Setting(
     "AILOOP_OTEL_MAX_EXCHANGES", "{exchange}", "Exchanges followed at once; a message beyond it gets no trace and "
     "is counted as dropped.", 100_000.0, "number", 1.0, 1e9,
 )  # fmt: skip
+SETTING_CONTENT: Final = Setting(
+    "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "", "Capture prompts, answers, tool arguments and results "
+    "on spans. OpenTelemetry's `SPAN_ONLY`, `SPAN_AND_EVENT` (true) and `NO_CONTENT` (false) are understood too.",
+    False, "flag",
+)  # fmt: skip
+SETTING_CONTENT_LIMIT: Final = Setting(
+    "AILOOP_OTEL_CONTENT_MAX_SIZE", "{character}", "The longest that an attribute with content may be; beyond it its "
+    "longest texts are cut.", 16_384.0, "number", 256.0, 1e6,
+)  # fmt: skip
+SETTING_REDACT: Final = Setting(
+    "AILOOP_OTEL_REDACT", "", "A function `package.module:function` that all captured content goes through before it "
+    "is exported: `function(kind, text)` returns the text to keep.", "",
+)  # fmt: skip
 
 SETTINGS: Final = tuple(value for key, value in sorted(globals().items()) if key.startswith("SETTING_"))

@@ -13,6 +13,7 @@ from ailoop_otel import names
 from ailoop_otel.dialects.frame import harmless
 from ailoop_otel.exchange import Exchange
 from ailoop_otel.server import sse
+from ailoop_otel.server.content import ModelContent
 from ailoop_otel.server.inside import Inside, failed
 from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes, context_of
 
@@ -29,7 +30,7 @@ class ModelCall:
 
     __slots__ = (
         "_bytes", "_chunks", "_done", "_ended", "_first", "_garbage", "_inside", "_last", "_latest", "_model", "_sent",
-        "_summary", "_tail", "abandoned", "exchange", "parent", "span",
+        "_summary", "_tail", "abandoned", "content", "exchange", "parent", "span",
     )  # fmt: skip
 
     def __init__(self, inside: Inside, exchange: Exchange | None, parent: Context) -> None:
@@ -44,6 +45,7 @@ class ModelCall:
         self._garbage = self._done = self._ended = False
         self._tail: deque[bytes] = deque(maxlen=3)
         self._summary = sse.Summary()
+        self.content: ModelContent | None = None
 
     @property
     def open(self) -> bool:
@@ -54,6 +56,8 @@ class ModelCall:
         """The request goes out."""
         telemetry = self._inside.telemetry
         self._sent = telemetry.clock.now()
+        if self._inside.content is not None:
+            self.content = self._inside.content.model(payload)
         asked = payload.get("model") if isinstance(payload, dict) else None
         self._model = harmless(asked) or names.OTHER
         address = urlsplit(str(url))
@@ -99,6 +103,12 @@ class ModelCall:
                 self._garbage = True
         elif sse.is_done(line):
             self._done = True
+
+    def line_with_content(self, line: bytes) -> None:
+        """As `line`, where the answer is captured: it has to be read whole."""
+        self.line(line)
+        if self.content is not None:
+            self.content.answer.line(line)
 
     def end(self, error: str | None = None) -> None:
         """The last line was read, or it failed; a second time does nothing."""
@@ -169,7 +179,13 @@ class ModelCall:
             span.set_status(Status(StatusCode.ERROR))
         span.set_attributes(attributes)
         self._record(context_of(span), error)
-        span.end(max(self._last, self._sent + SHORTEST) + self._inside.telemetry.offset())
+        end = max(self._last, self._sent + SHORTEST) + self._inside.telemetry.offset()
+        if self._inside.content is not None and self.content is not None:
+            self.content.finish_reason = reason
+            self._inside.content.end_model(span, end, self.content)
+            self.content = None
+        else:
+            span.end(end)
 
     def _record(self, context: Context, error: str | None) -> None:
         telemetry, summary = self._inside.telemetry, self._summary

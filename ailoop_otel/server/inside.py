@@ -9,6 +9,7 @@ from opentelemetry.context import Context
 
 from ailoop_otel.exchange import Exchange, current_exchange
 from ailoop_otel.guard import Guard
+from ailoop_otel.server.content import Content, capture
 from ailoop_otel.spent import Spent
 from ailoop_otel.telemetry import EMPTY, Telemetry
 
@@ -19,6 +20,7 @@ class Inside:
     def __init__(self, telemetry: Telemetry, exchanges: Set[Exchange]) -> None:
         self.telemetry = telemetry
         self.exchanges = exchanges
+        self.content: Content | None = capture(telemetry.settings, telemetry.guard)
 
     def exchange(self) -> Exchange | None:
         """The exchange that the running code works for, ready to be told where its time goes."""
@@ -33,6 +35,12 @@ class Inside:
             exchange.spent = Spent()
             exchange.spent.lag_before = self.telemetry.lag
         return exchange.spent
+
+    def settle(self, timeout: float, *, for_good: bool = False) -> None:
+        """End the spans that wait for their content; `for_good` when none will come any more."""
+        if self.content is not None:
+            desk = self.content.desk
+            (desk.stop if for_good else desk.drain)(timeout)
 
     def parent(self, exchange: Exchange | None) -> Context:
         """Whose child a span is that an exchange has nothing nearer for; without one it is a root."""

@@ -122,11 +122,12 @@ def post_hook(host: Host) -> Callable[..., Any]:
 def _observed_lines(call: ModelCall, iter_lines: Callable[..., Iterator[bytes]], guard: Guard) -> Callable[..., Any]:
     def lines(*args: Any, **kwargs: Any) -> Iterator[bytes]:
         error: str | None = None
+        take = call.line if call.content is None else call.line_with_content
         try:
             for line in iter_lines(*args, **kwargs):
                 with guard:
                     if line:
-                        call.line(line)
+                        take(line)
                 yield line
         except GeneratorExit:
             raise

@@ -31,8 +31,14 @@ def read(line: bytes) -> dict[str, Any] | None:
 
 def has_output(chunk: dict[str, Any]) -> bool:
     """Whether a chunk brings text, reasoning or a tool call; the first one often has only a role."""
-    delta = _first_choice(chunk).get("delta")
-    return isinstance(delta, dict) and any(delta.get(key) for key in ("content", "reasoning", "tool_calls"))
+    added = delta(chunk)
+    return any(added.get(key) for key in ("content", "reasoning", "tool_calls"))
+
+
+def delta(chunk: dict[str, Any]) -> dict[str, Any]:
+    """What a chunk adds to the answer."""
+    found = _first_choice(chunk).get("delta")
+    return found if isinstance(found, dict) else {}
 
 
 @dataclass

@@ -82,7 +82,12 @@ class Batch:
                 call.span.set_status(Status(StatusCode.ERROR))
                 if known:
                     failed(self._exchange, error)
-            call.span.end(max(call.ended, call.began + SHORTEST) + offset)
+            end = max(call.ended, call.began + SHORTEST) + offset
+            if self._inside.content is not None:
+                arguments = self._wanted[position]["function"].get("arguments")
+                self._inside.content.end_tool(call.span, end, arguments, results[position] if known else None)
+            else:
+                call.span.end(end)
 
     def _start(self, name: str, position: int, now: int) -> Span:
         attributes: Attributes = {

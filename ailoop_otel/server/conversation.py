@@ -1,0 +1,169 @@
+"""What is said to a model and by it, in the form of OpenTelemetry's GenAI conventions: messages made of parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, Protocol
+
+from ailoop_otel.server import sse
+from ailoop_otel.server.cutting import WHOLE, Label, clean
+
+_MOST_CALLS: Final = 128
+_LONGEST_NAME: Final = 64
+_ASSISTANT: Final = Label("assistant")
+_TEXT: Final = Label("text")
+_REASONING: Final = Label("reasoning")
+_TOOL_CALL: Final = Label("tool_call")
+_RESPONSE: Final = Label("tool_call_response")
+_BLOB: Final = Label("blob")
+Part = dict[str, Any]
+
+
+class Sheet(Protocol):
+    """Takes texts as they were and gives them as they may be told."""
+
+    def text(self, text: str) -> str:
+        """Of plain text."""
+
+    def value(self, value: Any) -> Any:
+        """Of what may be JSON."""
+
+
+def instructions(messages: tuple[Any, ...]) -> int:
+    """How many messages at the beginning are the system's."""
+    count = 0
+    while count < len(messages) and _role(messages[count]) == "system":
+        count += 1
+    return count
+
+
+def parts(message: Any, sheet: Sheet) -> list[Part]:
+    """The parts of a message as OpenRouter takes it."""
+    if not isinstance(message, dict):
+        return []
+    if _role(message) == "tool":
+        response = sheet.value(message.get("content"))
+        return [{"type": _RESPONSE, "id": _name(message.get("tool_call_id")), "response": response}]
+    found = list(_texts(message.get("content"), sheet))
+    calls = message.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            arguments = sheet.value(function.get("arguments"))
+            found.append(_tool_call(call.get("id"), function.get("name"), arguments))
+    return found
+
+
+def told(message: Any, sheet: Sheet) -> dict[str, Any]:
+    """A message in the form of the conventions."""
+    return {"role": _role(message), "parts": parts(message, sheet)}
+
+
+class Answer:
+    """A model's answer, put together from its chunks; bounded, and what is beyond is counted only."""
+
+    __slots__ = ("_calls", "_reasoning", "_text")
+
+    def __init__(self) -> None:
+        self._text = _Pieces()
+        self._reasoning = _Pieces()
+        self._calls: dict[Any, _Call] = {}
+
+    def line(self, line: bytes) -> None:
+        """A line of the stream was read."""
+        chunk = sse.read(line) if sse.is_data(line) else None
+        if chunk is None:
+            return
+        delta = sse.delta(chunk)
+        self._text.add(delta.get("content"))
+        self._reasoning.add(delta.get("reasoning"))
+        calls = delta.get("tool_calls")
+        for call in calls if isinstance(calls, list) else ():
+            if isinstance(call, dict):
+                self._take_call(call)
+
+    def told(self, finish_reason: str | None, sheet: Sheet) -> list[dict[str, Any]]:
+        """It as the one message that it is; none where nothing came."""
+        found: list[Part] = []
+        if self._reasoning.size:
+            found.append({"type": _REASONING, "content": sheet.text(self._reasoning.joined())})
+        if self._text.size:
+            found.append({"type": _TEXT, "content": sheet.text(self._text.joined())})
+        found.extend(
+            _tool_call(call.id, call.name, sheet.value(call.arguments.joined())) for call in self._calls.values()
+        )
+        return [{"role": _ASSISTANT, "parts": found, "finish_reason": _name(finish_reason)}] if found else []
+
+    def missing(self) -> int:
+        """How many characters came and were not kept."""
+        kept = (self._text, self._reasoning, *(call.arguments for call in self._calls.values()))
+        return sum(pieces.size - pieces.kept for pieces in kept)
+
+    def _take_call(self, delta: dict[str, Any]) -> None:
+        index = delta.get("index")
+        index = index if isinstance(index, int) else 0
+        call = self._calls.get(index)
+        if call is None:
+            if len(self._calls) >= _MOST_CALLS:
+                return
+            call = self._calls[index] = _Call()
+        function = delta.get("function")
+        function = function if isinstance(function, dict) else {}
+        call.id = call.id or delta.get("id")
+        call.name = call.name or function.get("name")
+        call.arguments.add(function.get("arguments"))
+
+
+class _Pieces:
+    __slots__ = ("_pieces", "kept", "size")
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self.kept = self.size = 0
+
+    def add(self, piece: Any) -> None:
+        if not isinstance(piece, str) or not piece:
+            return
+        self.size += len(piece)
+        # One character more than is told: so it is known that there was more.
+        if self.kept <= WHOLE:
+            kept = piece[: WHOLE + 1 - self.kept]
+            self._pieces.append(kept)
+            self.kept += len(kept)
+
+    def joined(self) -> str:
+        return "".join(self._pieces)
+
+
+class _Call:
+    __slots__ = ("arguments", "id", "name")
+
+    def __init__(self) -> None:
+        self.id: Any = None
+        self.name: Any = None
+        self.arguments = _Pieces()
+
+
+def _texts(content: Any, sheet: Sheet) -> Iterator[Part]:
+    if isinstance(content, str):
+        if content:
+            yield {"type": _TEXT, "content": sheet.text(content)}
+        return
+    for part in content if isinstance(content, list) else ():
+        if isinstance(part, dict) and isinstance(part.get("text"), str):
+            yield {"type": _TEXT, "content": sheet.text(part["text"])}
+        elif isinstance(part, dict):
+            # An image or a file: that it was there, not what is in it.
+            yield {"type": _BLOB, "modality": _name(part.get("type"))}
+
+
+def _tool_call(call_id: Any, name: Any, arguments: Any) -> Part:
+    return {"type": _TOOL_CALL, "id": _name(call_id), "name": _name(name), "arguments": arguments}
+
+
+def _role(message: Any) -> Label:
+    return _name(message.get("role") if isinstance(message, dict) else None)
+
+
+def _name(value: Any) -> Label:
+    return Label(clean(value[:_LONGEST_NAME]) if isinstance(value, str) else "")
