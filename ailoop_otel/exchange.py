@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Final
 
-from opentelemetry.trace import Span, Status, StatusCode
+from opentelemetry.trace import Span, SpanContext, Status, StatusCode
 
 from ailoop_otel import names
 from ailoop_otel.deadlines import FIRST_CHUNK, STALL, TOTAL, Deadlines, Timeout
@@ -361,6 +361,9 @@ def _alone(exchange: Exchange, now: int) -> None:
 # Set when `receive()` has returned a message, so that whatever its handler does is known to be for it.
 # A task made by startSession keeps startSession's context for ever: there it holds nothing, or what has ended.
 CURRENT: Final[ContextVar[Exchange | None]] = ContextVar("ailoop_otel_exchange", default=None)
+
+# The span of the call that is handled, whichever it is: never a parent, since what its handler starts may stay.
+CALLER: Final[ContextVar[SpanContext | None]] = ContextVar("ailoop_otel_caller", default=None)
 
 
 def current_exchange() -> Exchange | None:

@@ -126,11 +126,13 @@ class Runtime:
         from ailoop_otel.sessions import Ledger
         from ailoop_otel.watchdog import Watchdog
         from ailoop_otel.wire.state import Wire
+        from ailoop_otel.wire.trust import remote_span
 
         telemetry = self.telemetry or self._export()
         self._watchdog = Watchdog(telemetry)
-        self._wire = Wire(telemetry, Ledger(telemetry), self._watchdog)
-        self._inside = Inside(telemetry, self._wire.exchanges)
+        ledger = Ledger(telemetry)
+        self._wire = Wire(telemetry, ledger, self._watchdog)
+        self._inside = Inside(telemetry, self._wire.exchanges, ledger.link, remote_span)
         self._pid = os.getpid()
         self._serving = False
 

@@ -56,6 +56,13 @@ class Ledger:
         """The open session with this id, if any."""
         return self._open.get(session_id) if session_id is not None else None
 
+    def link(self, session_id: str) -> Link | None:
+        """The start of a session, also of one that was left."""
+        session, left = self._open.get(session_id), self._left.get(session_id)
+        if session is not None:
+            return session.link
+        return Link(left) if left is not None else None
+
     def was_left(self, session_id: str | None) -> bool:
         """Whether a session with this id ended because its last connection closed."""
         return session_id in self._left

@@ -18,6 +18,7 @@ from opentelemetry.metrics import (
 )
 from opentelemetry.trace import (
     Link,
+    NonRecordingSpan,
     Span,
     SpanKind,
     Status,
@@ -102,6 +103,8 @@ class Telemetry:
         self.model_first_chunk = self._histogram(names.METRIC_MODEL_FIRST_CHUNK)
         self.model_chunk = self._histogram(names.METRIC_MODEL_CHUNK)
         self.tokens = self._histogram(names.METRIC_TOKENS)
+        self.mcp_server = self._histogram(names.METRIC_MCP_SERVER)
+        self.mcp_client = self._histogram(names.METRIC_MCP_CLIENT)
 
     def late(self, seconds: float) -> None:
         """The event loop came late to a timer of ours."""
@@ -187,3 +190,8 @@ class Telemetry:
 def context_of(span: Span) -> Context:
     """The context whose children are `span`'s, and nothing else in it."""
     return set_span_in_context(span, EMPTY)
+
+
+def context_of_link(link: Link) -> Context:
+    """As `context_of`, of the span that a link leads to."""
+    return context_of(NonRecordingSpan(link.context))

@@ -47,6 +47,12 @@ TIME_LOOP_LAG: Final = "ailoop.time.loop_lag"
 BLOCKED_BY: Final = "ailoop.event_loop.blocked_by"
 BLOCKED_TIME: Final = "ailoop.event_loop.blocked_time"
 AGENT_ROUNDS: Final = "ailoop.agent.rounds"
+TASK_TYPE: Final = "ailoop.agent.task.type"
+MAIL_FROM: Final = "ailoop.mail.from"
+MAIL_TO: Final = "ailoop.mail.to"
+MAIL_PRIORITY: Final = "ailoop.mail.priority"
+MAIL_COUNT: Final = "ailoop.mail.count"
+MCP_METHOD: Final = "mcp.method.name"
 MODEL_ABANDONED: Final = "ailoop.model.abandoned"
 MODEL_CHUNKS: Final = "ailoop.model.chunks"
 MODEL_BYTES: Final = "ailoop.model.response.size"
@@ -128,6 +134,12 @@ ATTRIBUTES: Final = (
     Name(BLOCKED_BY, "", "The tool that blocked the event loop meanwhile, of whichever session."),
     Name(BLOCKED_TIME, "s", "For how long it did."),
     Name(AGENT_ROUNDS, "{round}", "Times that the agent took the message up: 1, and each continuation."),
+    Name(TASK_TYPE, "", "Why a background agent works: `direct`, `mail`, `continuation` or `user`."),
+    Name(MAIL_FROM, "", "The agent that a mail is from, or `user`; absent where the name is not harmless."),
+    Name(MAIL_TO, "", "The agent that a mail is for, or `user`; absent where the name is not harmless."),
+    Name(MAIL_PRIORITY, "", "The mail's priority."),
+    Name(MAIL_COUNT, "{mail}", "Mails found at once; the other attributes are the latest one's."),
+    Name(MCP_METHOD, "", "Always `tools/call`."),
     Name(MODEL_ABANDONED, "", "True where the model was read though nobody listened any more."),
     Name(MODEL_CHUNKS, "{chunk}", "Data lines of the model's stream; keep-alive comments are none."),
     Name(MODEL_BYTES, "By", "Bytes of the model's stream."),

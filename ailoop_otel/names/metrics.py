@@ -12,6 +12,8 @@ from ailoop_otel.names.attributes import (
     GEN_AI_PROVIDER,
     GEN_AI_REQUEST_MODEL,
     GEN_AI_TOKEN_TYPE,
+    GEN_AI_TOOL_NAME,
+    MCP_METHOD,
     OUTCOME,
     RPC_METHOD,
     RPC_STATUS,
@@ -99,6 +101,14 @@ METRIC_MODEL_FIRST_CHUNK: Final = Metric(
 METRIC_MODEL_CHUNK: Final = Metric(
     "gen_ai.client.operation.time_per_output_chunk", "s", "The mean time between a model call's chunks.", "histogram",
     (GEN_AI_OPERATION, GEN_AI_PROVIDER, GEN_AI_REQUEST_MODEL), _DELAYS,
+)  # fmt: skip
+METRIC_MCP_SERVER: Final = Metric(
+    "mcp.server.operation.duration", "s", "A tool called by a client of the MCP server.", "histogram",
+    (MCP_METHOD, GEN_AI_TOOL_NAME, ERROR_TYPE), _SECONDS,
+)  # fmt: skip
+METRIC_MCP_CLIENT: Final = Metric(
+    "mcp.client.operation.duration", "s", "Another MCP server's tool, called.", "histogram",
+    (MCP_METHOD, GEN_AI_TOOL_NAME, ERROR_TYPE), _SECONDS,
 )  # fmt: skip
 METRIC_MEMORY_USAGE: Final = Metric(
     "process.memory.usage", "By", "Resident memory of the server's process.", "observable_up_down_counter"

@@ -17,15 +17,27 @@ SPAN_SESSION: Final = "ailoop.session"
 SPAN_AGENT: Final = "invoke_agent"
 SPAN_MODEL: Final = "chat"
 SPAN_TOOL: Final = "execute_tool"
+SPAN_MCP: Final = "tools/call"
 OTHER: Final = "_OTHER"
 
 SPANS: Final = (
     Name("{rpc.method}", "", "SERVER. One JSON-RPC call; `sendUserMessage` lasts until its answer is complete."),
     Name(SPAN_FIRST_CHUNK, "", "INTERNAL. Message received until the first frame with text of the answer."),
     Name(SPAN_STREAM, "", "INTERNAL. First chunk until the last; absent when the answer came in one piece."),
-    Name(SPAN_AGENT + " {gen_ai.agent.id}", "", "INTERNAL. One agent's work on one message, all its rounds."),
+    Name(
+        SPAN_AGENT + " {gen_ai.agent.id}",
+        "",
+        "INTERNAL. One agent's work on one message, all its rounds. Or a background "
+        "agent's on one task: then a root, linked to its session's start and to the call that asked for it; it is no "
+        "exchange, and counts in no metric of theirs.",
+    ),
     Name(SPAN_MODEL + " {gen_ai.request.model}", "", "CLIENT. Request to the model sent until its last line read."),
     Name(SPAN_TOOL + " {gen_ai.tool.name}", "", "INTERNAL. One tool call."),
+    Name(
+        SPAN_MCP + " {gen_ai.tool.name}",
+        "",
+        "SERVER. A tool called from outside through the MCP server; CLIENT where AILoop calls another's.",
+    ),
     Name(SPAN_AI_TIMEOUT, "", "INTERNAL, ERROR. Last sign of life until the silence was noticed."),
     Name(SPAN_SESSION_START, "", "INTERNAL. A short root of its own trace, exported when the session starts."),
     Name(SPAN_SESSION, "", "INTERNAL. The whole life of a session, exported when it ends."),
@@ -47,6 +59,8 @@ EVENT_SESSION_START: Final = "session.start"
 EVENT_SESSION_END: Final = "session.end"
 EVENT_AI_TIMEOUT: Final = "ailoop.ai_timeout"
 EVENT_AGENT_SWITCH: Final = "ailoop.agent.switch"
+EVENT_MAIL_SENT: Final = "ailoop.mail.sent"
+EVENT_MAIL_READ: Final = "ailoop.mail.read"
 EVENT_SERVER_START: Final = "ailoop.server.start"
 EVENT_SERVER_STOP: Final = "ailoop.server.stop"
 
@@ -55,6 +69,8 @@ EVENTS: Final = (
     Name(EVENT_SESSION_END, "", "A session ended, with its reason."),
     Name(EVENT_AI_TIMEOUT, "", "The AI stayed silent longer than allowed; emitted while it still is."),
     Name(EVENT_AGENT_SWITCH, "", "A session went over to another agent."),
+    Name(EVENT_MAIL_SENT, "", "An agent mailed another, or the user; nothing of what it says."),
+    Name(EVENT_MAIL_READ, "", "New mail was found, with how many; an empty box is no event."),
     Name(EVENT_SERVER_START, "", "The application started."),
     Name(EVENT_SERVER_STOP, "", "The application shut down."),
 )

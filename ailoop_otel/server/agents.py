@@ -29,11 +29,7 @@ class Invocation:
         self.rounds = 1
         self.began = telemetry.clock.now()
         exchange.agent = exchange.agent or agent
-        attributes: Attributes = {names.GEN_AI_OPERATION: names.SPAN_AGENT, names.GEN_AI_AGENT_ID: agent}
-        if exchange.session_id is not None:
-            attributes[names.SESSION_ID] = attributes[names.GEN_AI_CONVERSATION] = exchange.session_id
-        if (name := _display_name(session, agent)) is not None:
-            attributes[names.GEN_AI_AGENT_NAME] = name
+        attributes = about(agent, getattr(session, "agents", {}).get(agent), exchange.session_id)
         start = self.began + telemetry.offset()
         self.span: Span = telemetry.start_span(f"{names.SPAN_AGENT} {agent}", start, attributes, get_current())
 
@@ -117,10 +113,15 @@ def _error_of(result: Any) -> str | None:
     return error_name(error) if error else None
 
 
-def _display_name(session: Any, agent: str) -> str | None:
-    config = getattr(getattr(session, "agents", {}).get(agent), "config", None)
-    name = getattr(config, "name", None)
-    return name if isinstance(name, str) and len(name) <= 64 else None
+def about(agent_id: str, agent: Any, session_id: str | None) -> Attributes:
+    """What the span of an agent at work says of it; `agent` is the server's own object."""
+    attributes: Attributes = {names.GEN_AI_OPERATION: names.SPAN_AGENT, names.GEN_AI_AGENT_ID: agent_id}
+    if session_id is not None:
+        attributes[names.SESSION_ID] = attributes[names.GEN_AI_CONVERSATION] = session_id
+    name = getattr(getattr(agent, "config", None), "name", None)
+    if isinstance(name, str) and len(name) <= 64:
+        attributes[names.GEN_AI_AGENT_NAME] = name
+    return attributes
 
 
 def _tell_switch(inside: Inside, exchange: Exchange | None, session: Any, agent: str) -> None:

@@ -11,10 +11,10 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from ailoop_otel import names
 from ailoop_otel.dialects.frame import harmless
-from ailoop_otel.exchange import Exchange
 from ailoop_otel.server import sse
 from ailoop_otel.server.content import ModelContent
 from ailoop_otel.server.inside import Inside, failed
+from ailoop_otel.server.owner import Owner
 from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes, context_of
 
 _PROVIDER: Final = "openrouter"
@@ -30,12 +30,12 @@ class ModelCall:
 
     __slots__ = (
         "_bytes", "_chunks", "_done", "_ended", "_first", "_garbage", "_inside", "_last", "_latest", "_model", "_sent",
-        "_summary", "_tail", "abandoned", "content", "exchange", "parent", "span",
+        "_summary", "_tail", "abandoned", "content", "owner", "parent", "span",
     )  # fmt: skip
 
-    def __init__(self, inside: Inside, exchange: Exchange | None, parent: Context) -> None:
+    def __init__(self, inside: Inside, owner: Owner | None, parent: Context) -> None:
         self._inside = inside
-        self.exchange = exchange
+        self.owner = owner
         self.parent = parent
         self.span: Span | None = None
         self.abandoned = False
@@ -69,12 +69,12 @@ class ModelCall:
             names.SERVER_ADDRESS: address.hostname or "",
             names.SERVER_PORT: address.port or (443 if address.scheme == "https" else 80),
         }
-        exchange = self.exchange
-        if exchange is not None:
-            exchange.model = self._model
-            exchange.waiting_for = "model"
-            if exchange.session_id is not None:
-                attributes[names.SESSION_ID] = attributes[names.GEN_AI_CONVERSATION] = exchange.session_id
+        owner = self.owner
+        if owner is not None:
+            owner.model = self._model
+            owner.waiting_for = "model"
+            if owner.session_id is not None:
+                attributes[names.SESSION_ID] = attributes[names.GEN_AI_CONVERSATION] = owner.session_id
         self.span = telemetry.start_span(
             f"{names.SPAN_MODEL} {self._model}",
             self._sent + telemetry.offset(),
@@ -126,6 +126,8 @@ class ModelCall:
             else:
                 self._summary.take(chunk)
         error = error or self._summary.error or self._ending()
+        if self.owner is not None and self.owner.left:
+            self.abandoned = True
         self._account(error)
         self._finish(span, error)
 
@@ -145,17 +147,17 @@ class ModelCall:
         return None if whole else _CUT
 
     def _account(self, error: str | None) -> None:
-        exchange = self.exchange
-        if exchange is None:
+        owner = self.owner
+        if owner is None:
             return
         if error is not None:
             mid_stream = self._first > 0 and self._summary.error is None and error != _GARBAGE
-            failed(exchange, error, cut=mid_stream)
-        exchange.waiting_for = "server"
-        if exchange.spent is not None:
-            exchange.spent.model_wait += (self._first or self._last) - self._sent
+            failed(owner, error, cut=mid_stream)
+        owner.waiting_for = "server"
+        if owner.spent is not None:
+            owner.spent.model_wait += (self._first or self._last) - self._sent
             if self._first:
-                exchange.spent.model_stream += self._latest - self._first
+                owner.spent.model_stream += self._latest - self._first
 
     def _finish(self, span: Span, error: str | None) -> None:
         summary = self._summary

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
-from typing import Protocol
+from collections.abc import Callable, Set
+from typing import Any, Protocol
 
 from opentelemetry.context import Context
+from opentelemetry.trace import Link, SpanContext
 
 from ailoop_otel.exchange import Exchange, current_exchange
 from ailoop_otel.guard import Guard
 from ailoop_otel.server.content import Content, capture
+from ailoop_otel.server.owner import Owner, current_owner
 from ailoop_otel.spent import Spent
 from ailoop_otel.telemetry import EMPTY, Telemetry
 
 
 class Inside:
-    """The telemetry to record with, and the exchanges that are open, which are the wire's to change."""
+    """The telemetry to record with, and what is the wire's: the open exchanges, sessions, what clients send along.
 
-    def __init__(self, telemetry: Telemetry, exchanges: Set[Exchange]) -> None:
+    `session_link` leads to a session's start by its id; `remote_span` reads a `traceparent`.
+    """
+
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        exchanges: Set[Exchange],
+        session_link: Callable[[str], Link | None],
+        remote_span: Callable[[Any], SpanContext | None],
+    ) -> None:
         self.telemetry = telemetry
         self.exchanges = exchanges
+        self.session_link = session_link
+        self.remote_span = remote_span
         self.content: Content | None = capture(telemetry.settings, telemetry.guard)
 
     def exchange(self) -> Exchange | None:
@@ -28,6 +41,13 @@ class Inside:
         if exchange is not None:
             self.spent(exchange)
         return exchange
+
+    def owner(self) -> Owner | None:
+        """As `exchange`, and before that the background agent's task that the running code works for."""
+        owner = current_owner()
+        if isinstance(owner, Exchange):
+            self.spent(owner)
+        return owner
 
     def spent(self, exchange: Exchange) -> Spent:
         """Where an exchange's time goes."""
@@ -56,15 +76,15 @@ class Host(Protocol):
         """What the hooks share; None while switched off or not set up."""
 
 
-def failed(exchange: Exchange | None, error: str, *, cut: bool = False) -> None:
-    """Tell an exchange of a failure inside the server; the first one is its `error.type`."""
-    if exchange is None or exchange.ended:
+def failed(owner: Owner | None, error: str, *, cut: bool = False) -> None:
+    """Tell an exchange or a task of a failure inside the server; the first one is its `error.type`."""
+    if owner is None or owner.ended:
         return
-    exchange.error_type = exchange.error_type or error
+    owner.error_type = owner.error_type or error
     if cut:
-        exchange.cut = True
+        owner.cut = True
     else:
-        exchange.failed = True
+        owner.failed = True
 
 
 def error_name(fault: object) -> str:

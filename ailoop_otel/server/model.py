@@ -34,8 +34,16 @@ class ObservedStream:
 
     async def __anext__(self) -> Any:
         """The next item."""
-        if self._started:
-            return await self._inner.__anext__()
+        try:
+            return await (self._inner.__anext__() if self._started else self._open())
+        except StopAsyncIteration:
+            raise
+        except BaseException:
+            # Cancelled: an async generator that failed is over, and the thread knows nothing of it.
+            self._call.abandoned = self._call.abandoned or self._call.open
+            raise
+
+    async def _open(self) -> Any:
         self._started = True
         _OPENING.set(self._call)
         try:
@@ -69,9 +77,9 @@ def stream_hook(host: Host) -> Callable[..., Any]:
         with host.guard:
             inside = host.inside()
             if inside is not None:
-                exchange = inside.exchange()
-                parent = get_current() if exchange is not None else inside.parent(None)
-                return ObservedStream(ModelCall(inside, exchange, parent), inner)
+                owner = inside.owner()
+                parent = get_current() if owner is not None else inside.parent(None)
+                return ObservedStream(ModelCall(inside, owner, parent), inner)
         return inner
 
     return stream

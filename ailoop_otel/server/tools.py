@@ -12,8 +12,8 @@ from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
 
 from ailoop_otel import names
 from ailoop_otel.dialects.frame import harmless
-from ailoop_otel.exchange import Exchange
 from ailoop_otel.server.inside import Host, Inside, failed
+from ailoop_otel.server.owner import Owner
 from ailoop_otel.telemetry import SHORTEST, Attributes
 
 # Shorter than this a tool on the event loop is not worth naming, nanoseconds.
@@ -39,15 +39,15 @@ class ToolCall:
 class Batch:
     """The tool calls of one model answer, which the server works through one after the other."""
 
-    def __init__(self, inside: Inside, exchange: Exchange, wanted: list[Any]) -> None:
+    def __init__(self, inside: Inside, owner: Owner, wanted: list[Any]) -> None:
         self._inside = inside
-        self._exchange = exchange
+        self._owner = owner
         self._wanted = wanted
         self._context: Context = get_current()
         self._calls: dict[int, ToolCall] = {}
         self._position = -1
-        exchange.waiting_for = "tool"
-        exchange.tools_running += 1
+        owner.waiting_for = "tool"
+        owner.tools_running += 1
 
     def looked_up(self, name: Any, tool: Any) -> None:
         """The server looks for a tool by its name: the call that is next, unless a tool itself looks for another."""
@@ -70,8 +70,8 @@ class Batch:
         """All are done; `results` are theirs, in order."""
         self._close()
         attach(self._context)
-        self._exchange.tools_running -= 1
-        self._exchange.waiting_for = "server"
+        self._owner.tools_running -= 1
+        self._owner.waiting_for = "server"
         offset = self._inside.telemetry.offset()
         for position, call in self._calls.items():
             known = isinstance(results, list) and position < len(results)
@@ -81,7 +81,7 @@ class Batch:
                 call.span.set_attribute(names.ERROR_TYPE, error)
                 call.span.set_status(Status(StatusCode.ERROR))
                 if known:
-                    failed(self._exchange, error)
+                    failed(self._owner, error)
             end = max(call.ended, call.began + SHORTEST) + offset
             if self._inside.content is not None:
                 arguments = self._wanted[position]["function"].get("arguments")
@@ -97,8 +97,8 @@ class Batch:
         }
         if (call_id := harmless(self._wanted[position].get("id"))) is not None:
             attributes[names.GEN_AI_TOOL_CALL_ID] = call_id
-        if self._exchange.session_id is not None:
-            attributes[names.SESSION_ID] = self._exchange.session_id
+        if self._owner.session_id is not None:
+            attributes[names.SESSION_ID] = self._owner.session_id
         telemetry = self._inside.telemetry
         return telemetry.start_span(f"{names.SPAN_TOOL} {name}", now + telemetry.offset(), attributes, self._context)
 
@@ -108,8 +108,8 @@ class Batch:
             return
         call.ended = self._inside.telemetry.clock.now()
         took = call.ended - call.began
-        if self._exchange.spent is not None:
-            self._exchange.spent.tools += took
+        if self._owner.spent is not None:
+            self._owner.spent.tools += took
         if call.blocking and took > _NOTABLE:
             froze(self._inside, call.name, call.began, call.ended)
 
@@ -134,10 +134,10 @@ def batch_hook(host: Host) -> Callable[..., Any]:
         batch: Batch | None = None
         with host.guard:
             inside = host.inside()
-            exchange = inside.exchange() if inside is not None else None
+            owner = inside.owner() if inside is not None else None
             wanted = args[0] if args else kwargs.get("tool_calls")
-            if inside is not None and exchange is not None and isinstance(wanted, list):
-                batch = Batch(inside, exchange, wanted)
+            if inside is not None and owner is not None and isinstance(wanted, list):
+                batch = Batch(inside, owner, wanted)
         if batch is None:
             return await wrapped(*args, **kwargs)
         outer = _RUNNING.get()

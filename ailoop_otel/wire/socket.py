@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry.context import Context, attach, get_current
 from opentelemetry.trace import set_span_in_context
 
-from ailoop_otel.exchange import CURRENT, Exchange
+from ailoop_otel.exchange import CALLER, CURRENT, Exchange
 from ailoop_otel.wire.connection import Connection
 
 Message = MutableMapping[str, Any]
@@ -44,6 +44,7 @@ def observed_receive(connection: Connection, receive: Receive) -> Receive:
 def enter_base(base: Context) -> None:
     """Between two messages nothing is current but what was before the first."""
     CURRENT.set(None)
+    CALLER.set(None)
     attach(base)
 
 
@@ -56,6 +57,8 @@ def arrived(connection: Connection, message: Message, now: int, base: Context) -
             connection.binary(now)
             return
         call = connection.request(text, now)
+        if call is not None:
+            CALLER.set(call.span.get_span_context())
         if call is not None and call.exchange is not None:
             CURRENT.set(call.exchange)
             # Only for messages: a task that startSession makes would carry its span for ever.
