@@ -11,7 +11,7 @@ import pytest
 
 from ailoop_otel import names
 from tests.ailoop.client import connected
-from tests.ailoop.process import LOOPBACK, Installation
+from tests.ailoop.process import Installation
 from tests.ailoop.provider import Provider
 from tests.serving.conftest import Serve
 from tests.serving.folder import Folder, Span
@@ -117,10 +117,7 @@ async def test_a_prompt_of_20_mb_arrives_cut(
     installation: Installation, serve: Serve, folder: Folder, provider: Provider
 ) -> None:
     """The span is there, valid JSON within the limit, with the size that the prompt had."""
-    # Its own entry point takes no frame of this size.
-    command = (installation.command[0], "-m", "uvicorn", "interactive_server.main:app", "--port")
-    larger = dataclasses.replace(installation, command=command)
-    server = serve(larger, "--host", LOOPBACK, "--ws-max-size", "50000000", **ON)
+    server = serve(*larger(installation), **ON)
     async with connected(server.port, server.dialect) as client:
         await client.start_session()
         provider.queue("say chunks=3")
@@ -129,6 +126,18 @@ async def test_a_prompt_of_20_mb_arrives_cut(
     assert len(chat.attributes[names.GEN_AI_INPUT_MESSAGES]) <= 16_384
     assert 20_000_000 <= chat.attributes[names.CONTENT_INPUT_SIZE] < 21_000_000
     assert "yyyy…" in str(messages(chat, names.GEN_AI_INPUT_MESSAGES))
+
+
+def larger(installation: Installation) -> tuple[Any, ...]:
+    """The installation and its arguments, made to take frames that its own entry point does not."""
+    python, *rest = installation.command
+    if "uvicorn" in rest:
+        return installation, "--ws-max-size", "50000000"
+    code = (
+        "import functools, runpy, uvicorn; uvicorn.run = functools.partial(uvicorn.run, ws_max_size=50_000_000); "
+        "runpy.run_module('interactive_server.main', run_name='__main__', alter_sys=True)"
+    )
+    return (dataclasses.replace(installation, command=(python, "-c", code, "--port")),)
 
 
 async def test_a_hook_has_the_last_word(
