@@ -14,7 +14,7 @@ from ailoop_otel.version import __version__
 if TYPE_CHECKING:
     from typer import Typer
 
-OK, WRONG, NOT_EXECUTABLE, NOT_FOUND, INTERRUPTED = 0, 2, 126, 127, 130
+OK, TROUBLE, WRONG, NOT_EXECUTABLE, NOT_FOUND, INTERRUPTED = 0, 1, 2, 126, 127, 130
 EXTRA: Final = "pip install 'ailoop-otel[cli]'"
 RUN_USAGE: Final = "usage: ailoop-otel run -- COMMAND [ARGUMENT ...]"
 RUN_HELP: Final = f"""{RUN_USAGE}
@@ -114,7 +114,41 @@ def _app() -> "Typer":
 
         raise typer.Exit(_shown(show))
 
+    @app.command("doctor")
+    def doctor_verb(
+        checkout: Annotated[str, typer.Option(metavar="DIR", help="Where the server is started; here otherwise.")] = "",
+        jaeger: Annotated[str, typer.Option(metavar="URL", help="Jaeger's address, to look for the probe span.")] = "",
+        timeout: Annotated[float, typer.Option(metavar="S", help="Seconds to wait for each hop.")] = 5.0,
+        json: Annotated[bool, typer.Option("--json", help="One JSON document, for scripts.")] = False,
+    ) -> None:
+        """Say what would keep the telemetry of the server in this environment from being seen."""
+        raise typer.Exit(doctor(checkout, jaeger, timeout, json=json))
+
     return app
+
+
+def doctor(checkout: str, jaeger: str, timeout: float, *, json: bool) -> int:
+    """Examine a server's environment and print what was found; the exit code says whether there is trouble."""
+    from ailoop_otel.doctor import Refusal, examine
+    from ailoop_otel.view import doctor as page
+    from ailoop_otel.view import documents
+    from ailoop_otel.view.terminal import terminal
+
+    try:
+        report = examine(checkout, jaeger, timeout)
+    except Refusal as refusal:
+        return _complain(str(refusal))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+    def show() -> None:
+        if json:
+            print(documents.written(report.document()))
+        else:
+            title = f"ailoop-otel {report.version} on Python {report.python}, {report.checkout}"
+            page.show(title, report.findings, terminal())
+
+    return _shown(show) or (TROUBLE if report.troubles else OK)
 
 
 def _shown(show: Callable[[], None]) -> int:

@@ -99,9 +99,9 @@ def test_help_is_no_error(arguments: list[str], capsys: pytest.CaptureFixture[st
 
 
 def test_the_program_lists_its_verbs(capsys: pytest.CaptureFixture[str]) -> None:
-    """Both of them, and the option for the version."""
+    """All of them, and the option for the version."""
     cli.main([])
-    assert {"run", "traces", "--version"} <= set(re.findall(r"[\w-]+", capsys.readouterr().out))
+    assert {"run", "traces", "doctor", "--version"} <= set(re.findall(r"[\w-]+", capsys.readouterr().out))
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--version", "traces"]])

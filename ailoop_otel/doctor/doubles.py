@@ -1,0 +1,102 @@
+"""Other instrumentation in this environment: what it would make twice, and what it would make of AILoop's content."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Final
+
+from ailoop_otel.doctor.findings import DOUBLES, NOTE, OK, TROUBLE, Finding
+from ailoop_otel.doctor.source import locate
+from ailoop_otel.settings import environment, is_true
+
+_OURS: Final = "ailoop"
+_DISTRO: Final = "OTEL_PYTHON_DISTRO"
+_DISABLED: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+# In either spelling; the second is the older one.
+_LOG_SWITCHES: Final = (
+    "OTEL_PYTHON_LOG_AUTO_INSTRUMENTATION",
+    "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED",
+)
+_FASTAPI: Final = "FASTAPI_OTEL_AUTO_CONFIGURE"
+_AUTO: Final = os.path.join("opentelemetry", "instrumentation", "auto_instrumentation")
+
+_HANDLED: Final = {
+    "fastapi": "its spans for AILoop's sockets are left out; HTTP requests get one span.",
+    "starlette": "its spans for AILoop's sockets are left out; HTTP requests get one span.",
+    "asgi": "its spans for AILoop's sockets are left out; HTTP requests get one span.",
+    "requests": "its spans for model calls are left out; other requests keep theirs.",
+    "urllib3": "its spans for model calls are left out; other requests keep theirs.",
+    "threading": "it carries context into threads, as is done here for model calls; no span is made twice.",
+    "asyncio": "it makes spans for nothing in AILoop unless it is told names of coroutines.",
+    "httpx": "AILoop calls its models by another library.",
+    "aiohttp-client": "AILoop calls its models by another library.",
+    "openai_v2": "AILoop calls its models without that library.",
+}
+
+
+def examine() -> Iterator[Finding]:
+    """Each other instrumentor and distro, and FastAPI's own telemetry."""
+    off = {name.strip() for name in environment(_DISABLED).split(",")}
+    if _OURS in off:
+        sentence = f"{_DISABLED} names it, so opentelemetry-instrument leaves it out."
+        yield Finding(DOUBLES, TROUBLE, _OURS, sentence, f"Take {_OURS} out of {_DISABLED}.")
+    others = sorted({point.name for point in entry_points(group="opentelemetry_instrumentor")} - {_OURS})
+    for name in others:
+        yield _instrumentor(name, is_off=name in off)
+    yield from _distros()
+    yield from _fastapi()
+    if not others:
+        yield Finding(DOUBLES, OK, "Instrumentors", "there are no others.")
+
+
+def _fastapi() -> Iterator[Finding]:
+    if locate("fastapi.telemetry", [Path(entry) for entry in sys.path]) is None:
+        return
+    yield Finding(DOUBLES, OK, "FastAPI", "its own telemetry leaves AILoop's sockets to us.")
+    if is_true(environment(_FASTAPI)):
+        sentence = f"{_FASTAPI} lets FastAPI set the SDK up as well, and whoever comes first decides."
+        yield Finding(DOUBLES, NOTE, "FastAPI", sentence, f"Unset {_FASTAPI} to have the defaults that suit AILoop.")
+
+
+def _instrumentor(name: str, *, is_off: bool) -> Finding:
+    if is_off:
+        return Finding(DOUBLES, OK, name, f"switched off by {_DISABLED}.")
+    if name == "logging":
+        return _logging()
+    if name in _HANDLED:
+        return Finding(DOUBLES, OK, name, _HANDLED[name])
+    sentence = "under opentelemetry-instrument it may add spans of its own to AILoop's traces."
+    return Finding(DOUBLES, NOTE, name, sentence, f"If they are too many, add {name} to {_DISABLED}.")
+
+
+def _logging() -> Finding:
+    switch = next((each for each in _LOG_SWITCHES if is_true(environment(each))), "")
+    if switch:
+        sentence = f"{switch} exports the server's log records, which hold whole messages of its users."
+        return Finding(DOUBLES, TROUBLE, "logging", sentence, f"Unset {switch}.")
+    sentence = "under opentelemetry-instrument it may export the server's log records, which hold users' messages."
+    return Finding(DOUBLES, NOTE, "logging", sentence, f"Add logging to {_DISABLED} unless that is wanted.")
+
+
+def _distros() -> Iterator[Finding]:
+    found = sorted({point.name for point in entry_points(group="opentelemetry_distro")})
+    chosen = environment(_DISTRO)
+    mend = f"Set {_DISTRO}={_OURS}."
+    if chosen and chosen not in found:
+        yield Finding(DOUBLES, TROUBLE, _DISTRO, f"names {chosen!r}, which is not installed.", mend)
+    elif chosen == _OURS or found == [_OURS]:
+        yield Finding(DOUBLES, OK, "Distro", f"opentelemetry-instrument takes {_OURS}'s.")
+    elif found:
+        level = TROUBLE if chosen or _is_automatic() else NOTE
+        which = f"opentelemetry-instrument takes {chosen!r}" if chosen else "opentelemetry-instrument takes any of them"
+        sentence = f"there are {', '.join(found)}: {which}, and the defaults may not be those that suit AILoop."
+        yield Finding(DOUBLES, level, "Distro", sentence, mend)
+
+
+def _is_automatic() -> bool:
+    """Whether this environment is that of `opentelemetry-instrument`, which the server would inherit."""
+    return _AUTO in environment("PYTHONPATH")

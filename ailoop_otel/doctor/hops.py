@@ -1,0 +1,157 @@
+"""The hops between here and the collector, each with what it means that it broke; no text of others is repeated."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from opentelemetry.sdk.environment_variables import (
+    OTEL_EXPORTER_OTLP_CERTIFICATE,
+    OTEL_EXPORTER_OTLP_ENDPOINT,
+    OTEL_EXPORTER_OTLP_HEADERS,
+    OTEL_EXPORTER_OTLP_PROTOCOL,
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
+)
+
+_MOST_CAUSES: Final = 32
+
+
+@dataclass(frozen=True)
+class Hop:
+    """Where it broke, in a word, in a sentence, and what to do."""
+
+    name: str
+    sentence: str
+    mend: str
+
+
+UNKNOWN: Final = Hop("export", "the exporter failed and did not say why", "Look at the collector's log.")
+_ADDRESS: Final = Hop(
+    "no address", "that is no address of a collector", f"Set {OTEL_EXPORTER_OTLP_ENDPOINT}=http://HOST:4318."
+)
+_DNS: Final = Hop(
+    "DNS", "the name of its host is not known here", f"Correct the host in {OTEL_EXPORTER_OTLP_ENDPOINT}, or the DNS."
+)
+_REFUSED: Final = Hop(
+    "connection refused",
+    "nobody listens there",
+    f"Start the collector, or correct host and port in {OTEL_EXPORTER_OTLP_ENDPOINT}.",
+)
+_UNREACHABLE: Final = Hop(
+    "network", "there is no way to its host", "Look at the network, the firewall and the proxy variables."
+)
+_PROXY: Final = Hop(
+    "proxy",
+    "the proxy that the environment names does not lead there",
+    "Correct HTTPS_PROXY, or add the host to NO_PROXY.",
+)
+_TLS: Final = Hop(
+    "TLS",
+    "no TLS connection comes about",
+    f"Use http:// if the collector speaks no TLS; else name its certificate's authority in "
+    f"{OTEL_EXPORTER_OTLP_CERTIFICATE} (REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE win over it).",
+)
+_LATE: Final = Hop(
+    "no answer",
+    "it does not answer in time",
+    "Look whether the collector is stuck or a firewall swallows the connection; --timeout waits longer.",
+)
+_NOT_HTTP: Final = Hop(
+    "protocol",
+    "whoever listens there speaks no OTLP over HTTP",
+    f"Port 4317 is for gRPC: take 4318, or set {OTEL_EXPORTER_OTLP_PROTOCOL}=grpc.",
+)
+_NOT_GRPC: Final = Hop(
+    "protocol",
+    "whoever listens there speaks no gRPC",
+    f"Port 4318 is for HTTP: take 4317, or set {OTEL_EXPORTER_OTLP_PROTOCOL}=http/protobuf.",
+)
+_CREDENTIALS: Final = f"Put the credentials that it wants into {OTEL_EXPORTER_OTLP_HEADERS}."
+_REDIRECTED: Final = f"Name the address that it sends to in {OTEL_EXPORTER_OTLP_ENDPOINT}; http or https, for a start."
+_STATUS_MENDS: Final = {
+    401: _CREDENTIALS,
+    403: _CREDENTIALS,
+    404: f"Correct the path: {OTEL_EXPORTER_OTLP_TRACES_ENDPOINT} is used as it stands and ends in /v1/traces.",
+    405: f"Correct the path: {OTEL_EXPORTER_OTLP_TRACES_ENDPOINT} is used as it stands and ends in /v1/traces.",
+    407: "Correct HTTPS_PROXY, or add the host to NO_PROXY.",
+    429: "It is given too much: look at the collector's limits.",
+}
+_UNREACHABLE_NUMBERS: Final = (errno.EHOSTUNREACH, errno.ENETUNREACH)
+_GRPC_CREDENTIALS: Final = ("UNAUTHENTICATED", "PERMISSION_DENIED")
+# What gRPC says of a connection that does not come about, in small letters.
+_GRPC_WORDS: Final = (
+    ("dns resolution", _DNS),
+    ("refused", _REFUSED),
+    ("ssl", _TLS),
+    ("handshake", _TLS),
+    ("certificate", _TLS),
+    ("unreachable", _UNREACHABLE),
+)
+
+
+def silent(patience: float) -> Hop:
+    """Nothing came back in time."""
+    return Hop(_LATE.name, f"there is no answer within {patience:g} s", _LATE.mend)
+
+
+def of_answer(status: int, kind: str) -> Hop | None:
+    """What an HTTP answer means; None where the telemetry was taken."""
+    if 200 <= status < 300:
+        return _NOT_HTTP if kind.startswith("text/html") else None
+    if 300 <= status < 400:
+        # The exporter does not follow, and takes it for success.
+        return Hop(f"HTTP {status}", "it sends elsewhere, and nothing is taken", _REDIRECTED)
+    try:
+        phrase = f" {HTTPStatus(status).phrase}"
+    except ValueError:
+        phrase = ""
+    mend = _STATUS_MENDS.get(status, "Look at the collector's log: it refuses, or its backend does not answer.")
+    return Hop(f"HTTP {status}", f"it answers {status}{phrase}", mend)
+
+
+def of_fault(fault: BaseException) -> Hop:
+    """What an exception means, by its kind and the kinds of its causes."""
+    causes = list(_causes(fault))
+    names = {type(cause).__name__ for cause in causes}
+    for found, hop in (
+        (bool(names & {"MissingSchema", "InvalidSchema", "InvalidURL", "LocationParseError"}), _ADDRESS),
+        ("ProxyError" in names, _PROXY),
+        (any(isinstance(cause, socket.gaierror) for cause in causes), _DNS),
+        (any(isinstance(cause, ConnectionRefusedError) for cause in causes), _REFUSED),
+        (any(isinstance(cause, ssl.SSLError) for cause in causes), _TLS),
+        (bool(names & {"ConnectTimeout", "ReadTimeout", "TimeoutError", "timeout"}), _LATE),
+        (any(getattr(cause, "errno", 0) in _UNREACHABLE_NUMBERS for cause in causes), _UNREACHABLE),
+    ):
+        if found:
+            return hop
+    return _NOT_HTTP
+
+
+def of_grpc(code: str, details: str) -> Hop:
+    """What a gRPC status means."""
+    if code in _GRPC_CREDENTIALS:
+        return Hop(f"gRPC {code}", f"it answers {code}", _CREDENTIALS)
+    if code == "DEADLINE_EXCEEDED":
+        return _LATE
+    if code == "UNAVAILABLE":
+        return next((hop for words, hop in _GRPC_WORDS if words in details.lower()), _NOT_GRPC)
+    if code == "UNIMPLEMENTED":
+        return _NOT_GRPC
+    return Hop(f"gRPC {code}", f"it answers {code}", "Look at the collector's log.")
+
+
+def _causes(fault: BaseException) -> Iterator[BaseException]:
+    """An exception and what is behind it: urllib3 keeps causes in arguments and in `reason` as well."""
+    pending: list[object] = [fault]
+    seen: list[object] = []
+    while pending and len(seen) < _MOST_CAUSES:
+        each = pending.pop(0)
+        if isinstance(each, BaseException) and not any(each is other for other in seen):
+            seen.append(each)
+            yield each
+            pending += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]

@@ -1,0 +1,116 @@
+"""Versions that do not go together: OpenTelemetry's packages among each other, and AILoop with its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from typing import Final
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from ailoop_otel.doctor.findings import NOTE, OK, TROUBLE, VERSIONS, Finding
+from ailoop_otel.server.targets import STATELESS
+
+_OURS: Final = ("opentelemetry-", "ailoop-otel")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Which versions of a package a generation of AILoop gets along with, and what becomes of others."""
+
+    generation: str
+    package: str
+    versions: str
+    level: str
+    consequence: str
+
+
+BOUNDS: Final = (
+    Bound(STATELESS, "mcp", ">=1.9,<2", TROUBLE, "this AILoop cannot import it and does not start"),
+    Bound(STATELESS, "fastmcp", "<3", NOTE, "this AILoop was written for earlier ones"),
+    Bound(STATELESS, "fastapi", "<0.116", NOTE, "this AILoop was written for earlier ones; it starts all the same"),
+    Bound(STATELESS, "starlette", "<0.47", NOTE, "this AILoop was written for earlier ones; it starts all the same"),
+)
+
+
+def examine(generation: str) -> Iterator[Finding]:
+    """What does not go together, and the versions of what matters."""
+    installed = _installed()
+    drift = list(_drift(installed))
+    yield from drift
+    if not drift:
+        sdk = installed.get("opentelemetry-sdk")
+        yield Finding(VERSIONS, OK, "OpenTelemetry", f"SDK {sdk.version if sdk else '?'}; all packages go together.")
+    for bound in BOUNDS:
+        if bound.generation == generation and bound.package in installed:
+            yield _bound(bound, installed[bound.package].version)
+    yield from _web(installed)
+
+
+def _installed() -> dict[str, metadata.Distribution]:
+    found: dict[str, metadata.Distribution] = {}
+    for each in metadata.distributions():
+        # The first on the path is the one that is imported; one that was half removed has no name.
+        if each.metadata["Name"]:
+            found.setdefault(canonicalize_name(each.metadata["Name"]), each)
+    return found
+
+
+def _drift(installed: dict[str, metadata.Distribution]) -> Iterator[Finding]:
+    for name, each in sorted(installed.items()):
+        if not name.startswith(_OURS):
+            continue
+        for text in each.requires or ():
+            requirement = _requirement(text)
+            other = installed.get(canonicalize_name(requirement.name)) if requirement else None
+            if requirement is None or (other is not None and _fits(other.version, requirement.specifier)):
+                continue
+            has = f"{other.version} is here" if other else "it is not here"
+            sentence = f"{each.version} needs {requirement.name} {requirement.specifier}, and {has}."
+            mend = f"pip install '{requirement.name}{requirement.specifier}', or --upgrade {name}."
+            yield Finding(VERSIONS, TROUBLE, name, sentence, mend)
+
+
+def _requirement(text: str) -> Requirement | None:
+    """One that counts in this Python, without extras."""
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement:
+        return None
+    counts = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    return requirement if counts else None
+
+
+def _fits(version: str, specifier: SpecifierSet) -> bool:
+    try:
+        return specifier.contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return True  # nobody can tell
+
+
+def _bound(bound: Bound, version: str) -> Finding:
+    if _fits(version, SpecifierSet(bound.versions)):
+        return Finding(VERSIONS, OK, bound.package, f"{version} suits this AILoop.")
+    mend = f"pip install '{bound.package}{bound.versions}'."
+    return Finding(VERSIONS, bound.level, bound.package, f"{version}: {bound.consequence}.", mend)
+
+
+def _web(installed: dict[str, metadata.Distribution]) -> Iterator[Finding]:
+    for package in ("fastapi", "uvicorn"):
+        if package not in installed:
+            sentence = "it is not in this environment, which therefore is not the server's."
+            yield Finding(
+                VERSIONS, TROUBLE, package, sentence, f"Run this with the server's Python, or pip install {package}."
+            )
+    if "uvicorn" not in installed:
+        return
+    if find_spec("websockets") or find_spec("wsproto"):
+        yield Finding(VERSIONS, OK, "uvicorn", f"{installed['uvicorn'].version}, with WebSockets.")
+    else:
+        sentence = "it has no WebSocket library, so it refuses every client of AILoop."
+        yield Finding(VERSIONS, TROUBLE, "uvicorn", sentence, "pip install websockets.")

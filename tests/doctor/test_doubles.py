@@ -1,0 +1,77 @@
+"""Other instrumentation beside ours."""
+
+from __future__ import annotations
+
+import pytest
+
+from ailoop_otel.doctor import doubles
+from ailoop_otel.doctor.findings import NOTE, OK, TROUBLE
+from tests.doctor.conftest import Install, about
+
+POINTS = "[opentelemetry_instrumentor]\n{0} = nowhere:Instrumentor\n"
+
+
+@pytest.mark.parametrize("name", ["asgi", "requests", "threading", "starlette", "urllib3"])
+def test_what_we_handle_is_fine(name: str, install: Install) -> None:
+    """No span is made twice."""
+    install(f"opentelemetry-instrumentation-{name}", "0.66b2", points=POINTS.format(name))
+    assert about(doubles.examine(), name).level == OK
+
+
+def test_what_nobody_knows_is_a_note(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless it is switched off."""
+    install("opentelemetry-instrumentation-redis", "0.66b2", points=POINTS.format("redis"))
+    finding = about(doubles.examine(), "redis")
+    assert (finding.level, "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS" in finding.mend) == (NOTE, True)
+    monkeypatch.setenv("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "redis, django")
+    assert about(doubles.examine(), "redis").level == OK
+
+
+def test_exported_log_records_are_trouble(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AILoop logs what its users write."""
+    install("opentelemetry-instrumentation-logging", "0.66b2", points=POINTS.format("logging"))
+    assert about(doubles.examine(), "logging").level == NOTE
+    monkeypatch.setenv("OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED", "true")
+    finding = about(doubles.examine(), "logging")
+    assert (finding.level, finding.mend) == (TROUBLE, "Unset OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED.")
+
+
+def test_ourselves_switched_off_is_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable that does it is named."""
+    monkeypatch.setenv("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "ailoop,requests")
+    finding = about(doubles.examine(), "ailoop")
+    assert finding.level == TROUBLE
+    assert "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS" in finding.mend
+
+
+@pytest.mark.parametrize(
+    ("variables", "level"),
+    [
+        ({}, NOTE),
+        ({"OTEL_PYTHON_DISTRO": "ailoop"}, OK),
+        ({"OTEL_PYTHON_DISTRO": "distro"}, TROUBLE),
+        ({"PYTHONPATH": "/x/opentelemetry/instrumentation/auto_instrumentation:/y"}, TROUBLE),
+    ],
+)
+def test_of_two_distros_ours_is_to_be_named(
+    variables: dict[str, str], level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A note as long as nobody uses them."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    finding = about(doubles.examine(), "Distro")
+    assert finding.level == level
+    assert level == OK or finding.mend == "Set OTEL_PYTHON_DISTRO=ailoop."
+
+
+def test_a_distro_that_is_not_there_is_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slip of the pen, as a rule."""
+    monkeypatch.setenv("OTEL_PYTHON_DISTRO", "ailop")
+    assert about(doubles.examine(), "OTEL_PYTHON_DISTRO").level == TROUBLE
+
+
+def test_fastapis_own_telemetry_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fine by itself; a second set-up of the SDK is not."""
+    assert about(doubles.examine(), "FastAPI").level == OK
+    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
+    assert [finding.level for finding in doubles.examine() if finding.subject == "FastAPI"] == [OK, NOTE]
