@@ -126,11 +126,12 @@ def _raised(fault: Exception) -> str:
 
 
 def _error_of(result: Any, tool: str) -> str | None:
-    """The server answers a tool's failure with a text that says so, or with the text of a dict that does."""
+    """The server answers a tool's failure with a text: its own, that of a dict, or of no content at all."""
     if isinstance(result, dict):
         return _FAILED if result.get("isError") else None
     while isinstance(result, (tuple, list)) and result:
         result = result[0]
     text = getattr(result, "text", None)
     failures = (f"Error executing {tool}:", "{'error':", "{'success': False")
-    return _FAILED if isinstance(text, str) and text.startswith(failures) else None
+    failed = isinstance(text, str) and (text == "None" or text.startswith(failures))
+    return _FAILED if failed else None
