@@ -17,7 +17,11 @@ _SILENT: Final = frozenset(
         names.JSONRPC_VERSION, names.JSONRPC_ID,
         names.RPC_SYSTEM, names.RPC_METHOD, names.CLIENT_ADDRESS, names.CORRELATION,
         names.GEN_AI_OPERATION, names.GEN_AI_CONVERSATION, names.GEN_AI_PROVIDER, names.GEN_AI_TOOL_NAME,
-        names.GEN_AI_AGENT_NAME, names.GEN_AI_AGENT_ID, names.GEN_AI_TOOL_TYPE,
+        names.GEN_AI_AGENT_NAME, names.GEN_AI_AGENT_ID, names.GEN_AI_TOOL_TYPE, names.GEN_AI_TOOL_CALL_ID,
+        names.GEN_AI_RESPONSE_ID, names.GEN_AI_STREAM, names.GEN_AI_INPUT_TOKENS, names.GEN_AI_OUTPUT_TOKENS,
+        names.HTTP_STATUS, names.MODEL_BYTES,
+        names.TIME_MODEL_WAIT, names.TIME_MODEL_STREAM, names.TIME_TOOLS, names.TIME_SERVER, names.TIME_LOOP_LAG,
+        names.BLOCKED_BY, names.BLOCKED_TIME,
     }
 )  # fmt: skip
 _SILENT_ROOMS: Final = ("network.", "server.", "url.", "user_agent.", "thread.", "code.")
@@ -33,20 +37,31 @@ _LABELS: Final = {
     names.GEN_AI_REQUEST_MODEL: "",
     names.GEN_AI_RESPONSE_MODEL: "by",
     names.GEN_AI_FINISH_REASONS: "finish",
+    names.GEN_AI_FIRST_CHUNK: "first chunk",
+    names.MODEL_CHUNKS: "",
 }
 
 
 def details(span: Span) -> str:
     """The attributes that say something about this span, the error first, long texts last."""
     outcome = span.text(names.OUTCOME)
-    told = (_told(name, value) for name, value in sorted(span.attributes.items(), key=_order) if not _silent(name))
-    return " · ".join(words for words in told if words not in span.name and words != outcome)
+    told = [_told(name, value) for name, value in sorted(span.attributes.items(), key=_order) if not _silent(name)]
+    told.insert(names.ERROR_TYPE in span.attributes, _tokens(span))
+    return " · ".join(words for words in told if words.removeprefix("by ") not in span.name and words != outcome)
+
+
+def _tokens(span: Span) -> str:
+    """What a model was given and gave."""
+    counts = ((names.GEN_AI_INPUT_TOKENS, "in"), (names.GEN_AI_OUTPUT_TOKENS, "out"))
+    told = ((span.number(name), word) for name, word in counts)
+    parts = ", ".join(f"{units.count(number)} {word}" for number, word in told if number is not None)
+    return f"tokens {parts}" if parts else ""
 
 
 def _told(name: str, value: Value) -> str:
     label = _LABELS.get(name, name.rpartition(".")[2].replace("_", " "))
     unit = _UNITS.get(name, "")
-    # "input tokens 5", not "input tokens 5 tokens".
+    # "rounds 2", not "rounds 2 rounds".
     unit = "" if unit.startswith("{") and unit.strip("{}") in label else unit
     return f"{label} {_worded(value, unit)}".strip()
 

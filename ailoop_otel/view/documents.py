@@ -59,6 +59,7 @@ def exchange(record: Exchange) -> dict[str, object]:
         "max_gap_s": record.max_gap,
         "timeouts": record.timeouts,
         "recovered": record.recovered,
+        "mostly": record.mostly or None,
     }
 
 

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from ailoop_otel import names
 from ailoop_otel.view.filters import OPEN
 from ailoop_otel.view.records import Span
+from ailoop_otel.view.spent import spent
 from ailoop_otel.view.spread import Spread
 
 OK: Final = "ok"
@@ -19,6 +20,7 @@ class Exchange:
     """One message and its answer; times in nanoseconds since 1970, `first_chunk` and `max_gap` in seconds.
 
     It is `open` as long as only spans below its root have come; `span_id` is the root's, empty while unknown.
+    `mostly` is what took most of its time, empty where the server's inside was not seen.
     """
 
     trace_id: str
@@ -33,6 +35,7 @@ class Exchange:
     max_gap: float | None = None
     recovered: bool = False
     timeouts: int = 0
+    mostly: str = ""
 
     @property
     def open(self) -> bool:
@@ -73,6 +76,8 @@ class Exchange:
         self.outcome = span.text(names.OUTCOME)
         self.error_type = span.text(names.ERROR_TYPE)
         self.recovered = self.recovered or span.flag(names.TIMEOUT_RECOVERED)
+        told = spent(span)
+        self.mostly = told.culprit if told else ""
         first_chunk = span.number(names.TIME_TO_FIRST_CHUNK)
         self.first_chunk = self.first_chunk if first_chunk is None else first_chunk
         self._stream(span)

@@ -16,7 +16,9 @@ from ailoop_otel.view.theme import Look
 
 _LONGEST_BAR: Final = 24
 # What the other columns of the exchanges need so that no common outcome is cut.
-_NARROW_COLUMNS, _WIDE_COLUMNS, _DAY = 75, 102, 6
+_NARROW_COLUMNS, _WIDE_COLUMNS, _DAY, _MOSTLY = 75, 102, 6, 9
+# From this width on a slow exchange names its culprit.
+_ROOMY: Final = 110
 
 
 def sessions(rows: Sequence[Session], total: int, look: Look, short: dict[str, str]) -> RenderableType:
@@ -39,10 +41,13 @@ def exchanges(rows: Sequence[Exchange], total: int, look: Look, short: dict[str,
     """One row per exchange, newest last; the bar shows who was slow, and whether before or after the first chunk."""
     roomy = look.console.width >= _NARROW_COLUMNS
     stream = ("Chunks", "Max gap" if look.wide else "Gap") if roomy else ()
-    table = _table(look, ("Time", "Session", "Outcome"), ("First", "Took", "", *stream, "Trace"), flexible=2)
-    table.columns[5].justify = "left"
+    blaming = look.console.width >= _ROOMY and any(row.mostly for row in rows)
+    mostly = ("Mostly",) if blaming else ()
+    table = _table(look, ("Time", "Session", "Outcome"), ("First", "Took", "", *mostly, *stream, "Trace"), flexible=2)
+    for column in table.columns[5 : 7 if blaming else 6]:
+        column.justify = "left"
     longest = max((row.seconds for row in rows), default=0.0)
-    width = _bar_width(look)
+    width = _bar_width(look, _MOSTLY if blaming else 0)
     for row in rows:
         took = units.duration(row.seconds)
         table.add_row(
@@ -52,6 +57,7 @@ def exchanges(rows: Sequence[Exchange], total: int, look: Look, short: dict[str,
             units.duration(row.first_chunk),
             f"> {took}" if row.open else took,
             _bar(row, longest, width, look),
+            *((row.mostly or units.NOTHING,) if blaming else ()),
             *((units.count(row.chunks), units.duration(row.max_gap)) if roomy else ()),
             row.trace_id[:8],
         )
@@ -135,8 +141,8 @@ def _state(session: Session, look: Look) -> Text:
     return text
 
 
-def _bar_width(look: Look) -> int:
-    taken = (_WIDE_COLUMNS if look.wide else _NARROW_COLUMNS) + (_DAY if look.day else 0)
+def _bar_width(look: Look, more: int) -> int:
+    taken = (_WIDE_COLUMNS if look.wide else _NARROW_COLUMNS) + (_DAY if look.day else 0) + more
     return min(_LONGEST_BAR, max(0, look.console.width - taken))
 
 

@@ -16,6 +16,7 @@ from ailoop_otel.view import theme, units
 from ailoop_otel.view.details import details
 from ailoop_otel.view.exchanges import Exchange
 from ailoop_otel.view.records import Span
+from ailoop_otel.view.spent import spent
 from ailoop_otel.view.theme import Look
 
 MOST_ROWS: Final = 200
@@ -166,12 +167,29 @@ def _lines(row: Row, scale: _Scale) -> Iterator[Text]:
     if scale.details:
         told.truncate(scale.details, overflow="ellipsis")
         yield line + "  " + told if told else line
-        return
-    yield line
-    if told:
-        told = Text(_guides_below(row, look), theme.QUIET) + told
-        told.truncate(look.console.width, overflow="ellipsis")
-        yield told
+    else:
+        yield line
+        if told:
+            told = Text(_guides_below(row, look), theme.QUIET) + told
+            told.truncate(look.console.width, overflow="ellipsis")
+            yield told
+    yield from _time(row, look)
+
+
+def _time(row: Row, look: Look) -> Iterator[Text]:
+    """Where an exchange's time went, under its root; broken only between its parts."""
+    told = spent(row.span)
+    words = list(told.words()) if told else []
+    guides, dot = _guides_below(row, look), f" {look.signs.dot} "
+    head = "time  "
+    while words:
+        line, room = words.pop(0), look.console.width - len(guides) - len(head)
+        while words and len(line) + len(dot) + len(words[0]) <= room:
+            line += dot + words.pop(0)
+        text = Text(guides + head, theme.QUIET).append(line, "not dim")
+        text.truncate(look.console.width, overflow="ellipsis")
+        yield text
+        head = " " * len(head)
 
 
 def _label(row: Row, look: Look) -> Text:

@@ -29,6 +29,9 @@ from opentelemetry.trace import (
 from ailoop_otel import names
 
 Attributes = Mapping[str, str | int | float | bool | Sequence[str]]
+_SPENT = (
+    names.TIME_MODEL_WAIT, names.TIME_MODEL_STREAM, names.TIME_TOOLS, names.TIME_SERVER, names.TIME_LOOP_LAG
+)  # fmt: skip
 # 2025-11-22 14:00:00 UTC.
 BEGIN = 1_763_820_000
 
@@ -182,6 +185,8 @@ class Sample:
         recovered: bool = False,
         finished: bool = True,
         inside: bool = False,
+        spent: Sequence[float] = (),
+        blocked: str = "",
     ) -> Span:
         """A message and its answer; without `finished` only what comes before its root."""
         common = {names.SESSION_ID: session_id}
@@ -218,6 +223,10 @@ class Sample:
                     names.STREAM_SIZE: 1234 * chunks,
                 }
                 self.span(names.SPAN_STREAM, at + first_chunk, seconds - first_chunk, stream, parent=root)
+            for name, value in zip(_SPENT, spent, strict=False):
+                root.set_attribute(name, value)
+            if blocked:
+                root.set_attributes({names.BLOCKED_BY: blocked, names.BLOCKED_TIME: spent[-1]})
             if recovered:
                 root.set_attribute(names.TIMEOUT_RECOVERED, True)
             if outcome != "ok":
@@ -257,14 +266,22 @@ def a_day(directory: Path) -> None:
     sample.server(0)
     one = sample.session(first, 3)
     sample.call("startSession", 2.9, 0.0042, first)
-    sample.exchange(first, 5, 1.24, session=one, inside=True)
-    sample.exchange(first, 12, 2.31, session=one, first_chunk=0.412, chunks=37, max_gap=0.154)
+    sample.exchange(first, 5, 1.24, session=one, inside=True, spent=(0.3, 0.88, 0.04, 0.02, 0.0001))
+    sample.exchange(
+        first, 12, 2.31, session=one, first_chunk=0.412, chunks=37, max_gap=0.154, spent=(0.2, 0.1, 2.0, 0.01, 1.9)
+    )
     two = sample.session(second, 20)
     sample.call("startSession", 19.9, 0.0038, second)
     sample.exchange(second, 21, 0.62, "ai_error", session=two, first_chunk=None, error_type="500")
-    sample.exchange(first, 30, 12.8, session=one, first_chunk=7.9, chunks=210, max_gap=1.2)
+    sample.exchange(
+        first, 30, 12.8, session=one, first_chunk=7.9, chunks=210, max_gap=1.2,
+        spent=(8.1, 4.6, 0, 0.1, 6.9), blocked="execute_command",
+    )  # fmt: skip
     sample.rotate()
-    sample.exchange(first, 50, 42.1, "ai_timeout", session=one, timeout="stall", chunks=9, max_gap=30.0, inside=True)
+    sample.exchange(
+        first, 50, 42.1, "ai_timeout", session=one, timeout="stall", chunks=9, max_gap=30.0, inside=True,
+        spent=(0.6, 41.0, 0.04, 0.5, 6.9), blocked="execute_command",
+    )  # fmt: skip
     sample.exchange(second, 95, 33.4, session=two, timeout="first_chunk", first_chunk=31.2, recovered=True)
     sample.exchange(second, 140, 3.3, "disconnected", session=two, chunks=4)
     sample.session_end(two, second, 20, 124, "disconnected", 3, 2)

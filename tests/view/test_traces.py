@@ -43,6 +43,17 @@ def test_the_overview_is_as_expected(drawn: Drawn, width: int) -> None:
     assert max(map(len, text.splitlines())) <= width
 
 
+@pytest.mark.parametrize(("width", "named"), [(109, False), (110, True)])
+@pytest.mark.usefixtures("day")
+def test_a_slow_exchange_names_its_culprit_where_there_is_room(drawn: Drawn, width: int, *, named: bool) -> None:
+    """Without being opened, and without a column where nothing of the kind is known."""
+    text = drawn(DAY, width)
+    assert ("Mostly" in text) is named
+    assert bool(re.search(r"^14:00:30 .* lag +210 ", text, re.MULTILINE)) is named
+    assert max(map(len, text.splitlines())) <= width
+    assert "Mostly" not in drawn(Wish(directory="telemetry", filters=Filters(outcome="cut")), width)
+
+
 @pytest.mark.usefixtures("day")
 def test_a_small_terminal_keeps_what_matters(drawn: Drawn) -> None:
     """In 62 columns the outcome stays readable; bars, chunks and gaps give way."""
@@ -250,6 +261,7 @@ def test_scripts_get_the_same_as_json(drawn: Drawn) -> None:
         "max_gap_s": None,
         "timeouts": 0,
         "recovered": False,
+        "mostly": None,
     }
     assert [row["ending"] for row in _documents(text, "timeout")] == ["ai_timeout", "recovered", "open"]
     totals = _documents(text, "totals")[0]

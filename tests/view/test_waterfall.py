@@ -91,7 +91,7 @@ def test_a_waterfall_of_known_times() -> None:
         "├─ first     ━━━━━━━╸                         2.50 s",
         "└─ second ✗         ╺━━━━━━━━━━━━━━━━━━━━━━   7.50 s",
         "   └─ third                 ╸                  10 ms",
-        "         input tokens 5",
+        "         tokens 5 in",
     ]
 
 
