@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
-import time
 import types
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from ailoop_otel import names
 from ailoop_otel.guard import Guard
 from ailoop_otel.server.content import MARGIN, Content, ModelContent, Redact, capture
-from ailoop_otel.server.cutting import WHOLE, Copy, fitted, shortened
-from ailoop_otel.server.desk import Desk, Withheld
+from ailoop_otel.server.cutting import WHOLE
+from ailoop_otel.server.desk import Withheld
 from ailoop_otel.settings import Settings
+from tests.server.test_cutting import VALUES
 
 LIMIT = 1000
-PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-VALUES = st.recursive(
-    PLAIN | st.text(max_size=300),
-    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=10), inner, max_size=6),
-    max_leaves=20,
-)
 
 
 @pytest.fixture
@@ -53,15 +43,6 @@ def said(content: Content, *messages: Any) -> ModelContent:
 def line(**delta: Any) -> bytes:
     """A line of the model's stream."""
     return b"data: " + json.dumps({"choices": [{"delta": delta}]}).encode()
-
-
-@given(VALUES, st.integers(16, 600))
-def test_cutting_gives_json_within_the_limit(value: Any, limit: int) -> None:
-    """Whatever the value is; what fits is left as it is."""
-    text, cut = fitted(value, limit)
-    assert len(text) <= limit
-    found = json.loads(text)
-    assert cut or found == value
 
 
 @given(VALUES | st.binary() | st.sets(st.text()), st.integers(256, 2000))
@@ -89,23 +70,6 @@ def test_messages_keep_their_shape_within_the_limit(texts: list[str], limit: int
         assert found[names.CONTENT_INPUT_SIZE] == sum(map(len, texts))
     else:
         assert ["".join(part["content"] for part in message["parts"]) for message in messages] == texts
-
-
-@given(st.text(), st.integers(0, 50))
-def test_a_text_is_cut_by_its_length_as_json(text: str, most: int) -> None:
-    """An escape is never cut in two."""
-    assert len(json.dumps(shortened(text, most), ensure_ascii=False)) - 2 <= most
-
-
-def test_the_longest_texts_are_cut_first() -> None:
-    """The short ones stay whole."""
-    text, cut = fitted({"a": "short", "b": "x" * 500, "c": "y" * 80}, 200)
-    found = json.loads(text)
-    assert cut
-    assert found["a"] == "short"
-    assert found["c"] == "y" * 80
-    assert found["b"].endswith("x…")
-    assert len(text) == 200
 
 
 def test_a_conversation_is_told_as_jaeger_reads_it(content: Content) -> None:
@@ -178,15 +142,6 @@ def test_half_a_surrogate_pair_does_not_get_through(content: Content) -> None:
     found = content.of_tool('{"a": "\\ud83d"}', "x\ud83d\ude00y\ud83d")
     assert found[names.GEN_AI_TOOL_RESULT] == "x😀y�"
     assert json.loads(found[names.GEN_AI_TOOL_ARGUMENTS]) == {"a": "�"}
-
-
-def test_what_json_cannot_say_is_told_as_text() -> None:
-    """Also what contains itself."""
-    circle: list[Any] = [float("nan"), 10**40, b"x"]
-    circle.append(circle)
-    copy = Copy(100).of(circle)
-    assert copy[:3] == ["nan", str(10**40), "b'x'"]
-    assert "…" in json.dumps(copy, ensure_ascii=False)
 
 
 def test_the_hook_sees_all_and_its_answer_is_what_is_told() -> None:
@@ -267,53 +222,3 @@ def test_a_hook_is_found_by_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
     assert content is not None
     assert content.of_tool("x", None) == {names.GEN_AI_TOOL_ARGUMENTS: "tool_arguments"}
     assert capture(Settings(), Guard(strict=True)) is None
-
-
-class Spans:
-    """Spans to end, and those that were exported."""
-
-    def __init__(self) -> None:
-        self.exporter = InMemorySpanExporter()
-        provider = TracerProvider()
-        provider.add_span_processor(SimpleSpanProcessor(self.exporter))
-        self.tracer = provider.get_tracer("test")
-
-    def end(self, desk: Desk, form: Any) -> None:
-        """Start one and have it ended in the year 2100."""
-        desk.end(self.tracer.start_span("x"), 4_102_444_800_000_000_000, form)
-
-    @property
-    def ended(self) -> list[tuple[dict[str, Any], int | None]]:
-        """Attributes and end of each."""
-        return [(dict(span.attributes or {}), span.end_time) for span in self.exporter.get_finished_spans()]
-
-
-def test_a_span_ends_when_it_ended_whatever_happens_to_its_content(caplog: pytest.LogCaptureFixture) -> None:
-    """With it, or without where forming it failed, which is said once and without the content."""
-    spans, desk = Spans(), Desk(Guard(strict=True))
-    spans.end(desk, lambda: {"a": 1})
-    for _ in range(3):
-        spans.end(desk, lambda: failing("", "canary"))
-    desk.drain(5)
-    year = 4_102_444_800_000_000_000
-    assert spans.ended == [({"a": 1}, year), ({}, year), ({}, year), ({}, year)]
-    assert len(caplog.messages) == 1
-    assert "canary" not in caplog.text
-    desk.stop(1)
-
-
-def test_a_hook_that_hangs_holds_up_nobody(caplog: pytest.LogCaptureFixture) -> None:
-    """Handing over takes no time, what waits is bounded, and the end waits no longer than it is told to."""
-    spans, desk, let_go = Spans(), Desk(Guard(strict=True)), threading.Event()
-    spans.end(desk, lambda: let_go.wait(10) and {})
-    for _ in range(600):
-        spans.end(desk, lambda: {"a": 1})
-    assert len(spans.ended) == 89
-    began = time.monotonic()
-    desk.drain(0.05)
-    assert time.monotonic() - began < 1
-    assert len(spans.ended) == 601
-    let_go.set()
-    desk.stop(5)
-    assert len(spans.ended) == 601
-    assert len(caplog.messages) == 1
