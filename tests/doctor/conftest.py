@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ailoop_otel.doctor import server
+from ailoop_otel.doctor import endpoint, jaeger, server
 from ailoop_otel.doctor.findings import TROUBLE, Finding
 from ailoop_otel.server.targets import TARGETS
-from tests.ailoop.process import standin
+from tests.ailoop.process import free_port, standin
 from tests.doctor.backend import Backend, running
 
 Install = Callable[..., None]
@@ -23,6 +23,8 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
         if name.startswith(("OTEL_", "AILOOP_OTEL_", "FASTAPI_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+    # One that somebody runs on this machine is not asked.
+    monkeypatch.setattr(jaeger, "DEFAULT", f"http://127.0.0.1:{free_port()}")
     monkeypatch.chdir(tmp_path)
 
 
@@ -70,3 +72,15 @@ def complete(kind: str, copy: Path) -> Path:
             owner, _, name = row.path.rpartition(".")
             path.write_text(f"class {owner}:\n    def {name}(self): ...\n")
     return copy
+
+
+def examined(query: str = "", patience: float = 1.5) -> tuple[Finding, ...]:
+    """What is said of where telemetry goes."""
+    return tuple(endpoint.examine(Path.cwd(), query, patience))
+
+
+def to(monkeypatch: pytest.MonkeyPatch, url: str, protocol: str = "") -> None:
+    """Have telemetry go to a collector."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+    if protocol:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
