@@ -24,6 +24,8 @@ _SILENT: Final = frozenset(
         names.BLOCKED_BY, names.BLOCKED_TIME,
     }
 )  # fmt: skip
+# What a narrow terminal should not cut off.
+_FIRST: Final = (names.ERROR_TYPE, names.GEN_AI_FINISH_REASONS, names.GEN_AI_FIRST_CHUNK)
 _SILENT_ROOMS: Final = ("network.", "server.", "url.", "user_agent.", "thread.", "code.")
 _LABELS: Final = {
     names.ERROR_TYPE: "",
@@ -45,7 +47,9 @@ _LABELS: Final = {
 def details(span: Span) -> str:
     """The attributes that say something about this span, the error first, long texts last."""
     outcome = span.text(names.OUTCOME)
-    told = [_told(name, value) for name, value in sorted(span.attributes.items(), key=_order) if not _silent(name)]
+    told = [
+        _told(name, value) for name, value in sorted(span.attributes.items(), key=_order) if not _silent(name, value)
+    ]
     told.insert(names.ERROR_TYPE in span.attributes, _tokens(span))
     return " · ".join(words for words in told if words.removeprefix("by ") not in span.name and words != outcome)
 
@@ -80,10 +84,12 @@ def _worded(value: Value, unit: str) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
-def _silent(name: str) -> bool:
-    return name in _SILENT or name.startswith(_SILENT_ROOMS)
+def _silent(name: str, value: Value) -> bool:
+    usual = name == names.AGENT_ROUNDS and value == 1
+    return usual or name in _SILENT or name.startswith(_SILENT_ROOMS)
 
 
-def _order(attribute: tuple[str, Value]) -> tuple[bool, bool]:
+def _order(attribute: tuple[str, Value]) -> tuple[int, bool]:
     name, value = attribute
-    return name != names.ERROR_TYPE, isinstance(value, str) and len(value) > _LONGEST
+    rank = _FIRST.index(name) if name in _FIRST else len(_FIRST)
+    return rank, isinstance(value, str) and len(value) > _LONGEST

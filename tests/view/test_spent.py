@@ -74,6 +74,12 @@ def test_the_details_leave_it_to_its_own_line() -> None:
     assert details(_span({**attributes, names.BLOCKED_BY: "x", names.MESSAGE_SIZE: 3})) == "message 3 characters"
 
 
+def test_only_an_agents_further_rounds_are_told() -> None:
+    """One is what every message has."""
+    assert details(_span({names.AGENT_ROUNDS: 1})) == ""
+    assert details(_span({names.AGENT_ROUNDS: 2})) == "rounds 2"
+
+
 def test_a_model_call_is_told_in_short() -> None:
     """The error first, then tokens; what the name says already, and what nobody asks, is left out."""
     attributes: dict[str, Value] = {
@@ -91,6 +97,6 @@ def test_a_model_call_is_told_in_short() -> None:
         names.MODEL_BYTES: 4321,
     }
     told = details(_span(attributes, "chat openai/gpt-4o"))
-    assert told == "tokens 1,210 in, 85 out · by openai/gpt-4o-2024 · finish stop · first chunk 300 ms · 17 chunks"
+    assert told == "tokens 1,210 in, 85 out · finish stop · first chunk 300 ms · by openai/gpt-4o-2024 · 17 chunks"
     same = {**attributes, names.GEN_AI_RESPONSE_MODEL: "openai/gpt-4o", names.ERROR_TYPE: "cut"}
     assert details(_span(same, "chat openai/gpt-4o")).startswith("cut · tokens 1,210 in, 85 out · finish stop")

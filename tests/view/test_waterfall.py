@@ -141,4 +141,4 @@ def test_details_of_any_kind_are_readable() -> None:
         "a.ratio": 0.5,
         "a.count": 1234,
     }
-    assert _with(told) == "recovered yes · finish stop, length · ratio 0.5 · count 1,234 · messages " + "x" * 47 + "…"
+    assert _with(told) == "finish stop, length · recovered yes · ratio 0.5 · count 1,234 · messages " + "x" * 47 + "…"
