@@ -22,13 +22,21 @@ def examine(checkout: str, query: str, patience: float) -> Report:
     place = Path(checkout or ".").resolve()
     if not place.is_dir():
         raise Refusal(f"--checkout {checkout} is no directory: name the one that the server is started in")
-    if query and not (urlsplit(query).scheme in ("http", "https") and urlsplit(query).netloc):
+    if query and not _is_address(query):
         raise Refusal("--jaeger is no address: write http://HOST:16686")
     if not (math.isfinite(patience) and patience > 0):
         raise Refusal(f"--timeout {patience:g} leaves no time: take more than 0 s")
     generation = server.generation(server.folders(place))
     findings = tuple(_all(place, generation, query, patience))
     return Report(__version__, platform.python_version(), str(place), generation, findings)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _all(place: Path, generation: str, query: str, patience: float) -> Iterator[Finding]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from base64 import b64encode
+from http.client import HTTPException
 from typing import Final
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
-from urllib.request import OpenerDirector, ProxyHandler, build_opener
+from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
 DEFAULT: Final = "http://127.0.0.1:16686"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -52,13 +54,24 @@ def _finds(url: str, path: str, deadline: float) -> bool:
 def _get(url: str, path: str, timeout: float) -> object:
     """One answer; raises OSError where there is none, ValueError where it is no JSON."""
     try:
-        with _opener(url).open(f"{url.rstrip('/')}/{path}", timeout=timeout) as response:
+        with _opener(url).open(_request(url, path), timeout=timeout) as response:
             return json.loads(response.read())
     except HTTPError as fault:
         with fault:
             raise OSError(fault.code) from None
-    except URLError as fault:
-        raise OSError(str(fault.reason)) from None
+    except (URLError, HTTPException) as fault:
+        raise OSError(type(fault).__name__) from None
+
+
+def _request(url: str, path: str) -> Request:
+    """A question, with the user and password that stand in the address."""
+    parts = urlsplit(url)
+    address = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], f"{parts.path.rstrip('/')}/{path}", "", ""))
+    request = Request(address)
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        request.add_header("Authorization", f"Basic {b64encode(pair.encode()).decode()}")
+    return request
 
 
 def _opener(url: str) -> OpenerDirector:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,6 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer Jaeger's query API."""
+        self.server.authorizations.append(self.headers["Authorization"])
         if self.path == "/api/services":
             self._answer(200, json.dumps({"data": self.server.services}).encode())
         elif self.path.startswith("/api/traces/") and self.server.found(self.path.rpartition("/")[2]):
@@ -94,3 +96,27 @@ def running() -> Iterator[Backend]:
         backend.released.set()
         backend.shutdown()
         thread.join(5)
+
+
+@contextmanager
+def taciturn(answer: bytes = b"") -> Iterator[int]:
+    """A port that takes connections, says this, and drops them."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ends = threading.Event()
+
+        def serve() -> None:
+            listener.settimeout(0.05)
+            while not ends.is_set():
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    continue
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1]
+        ends.set()
+        thread.join()

@@ -13,7 +13,7 @@ from ailoop_otel.doctor import endpoint, jaeger, server
 from ailoop_otel.doctor.findings import TROUBLE, Finding
 from ailoop_otel.server.targets import TARGETS
 from tests.ailoop.process import free_port, standin
-from tests.doctor.backend import Backend, running
+from tests.doctor.backend import Backend, running, taciturn
 
 Install = Callable[..., None]
 
@@ -33,6 +33,20 @@ def backend() -> Iterator[Backend]:
     """A collector and a Jaeger in one."""
     with running() as backend:
         yield backend
+
+
+@pytest.fixture
+def mute() -> Iterator[int]:
+    """A port that takes connections and drops them."""
+    with taciturn() as port:
+        yield port
+
+
+@pytest.fixture
+def gibberish() -> Iterator[str]:
+    """The address of somebody who speaks another language."""
+    with taciturn(b"\x00\x00\x12\x04\x00\x00\n\n") as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture

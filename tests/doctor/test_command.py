@@ -73,6 +73,8 @@ def test_the_dotenv_counts_for_where_telemetry_goes(
     [
         (["--checkout", "gone"], "--checkout gone is no directory"),
         (["--jaeger", "localhost:16686"], "--jaeger is no address"),
+        (["--jaeger", "http://[::1"], "--jaeger is no address"),
+        (["--jaeger", "http://host:port"], "--jaeger is no address"),
         (["--timeout", "0"], "--timeout 0 leaves no time"),
         (["--timeout", "nan"], "--timeout nan leaves no time"),
     ],

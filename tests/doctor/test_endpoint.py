@@ -74,6 +74,23 @@ def test_files_need_a_folder_that_can_be_written(monkeypatch: pytest.MonkeyPatch
     assert "may not be written" in about(examined(), "Files").sentence
 
 
+def test_a_jaeger_behind_a_password_is_asked_with_it(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which nobody reads."""
+    to(monkeypatch, backend.url)
+    found = examined(backend.url.replace("http://", "http://me:hid%40den@"))
+    assert about(found, "Jaeger").level == OK
+    assert backend.authorizations[-1] == "Basic bWU6aGlkQGRlbg=="
+    assert "hid%40den" not in str(found)
+
+
+def test_a_port_that_speaks_no_http_is_no_jaeger(
+    backend: Backend, gibberish: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its gRPC port, say."""
+    to(monkeypatch, backend.url)
+    assert "does not answer" in about(examined(gibberish), "Jaeger").sentence
+
+
 @pytest.mark.parametrize(
     ("variables", "subject", "level"),
     [

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
-import threading
 import time
-from collections.abc import Iterator
 from concurrent import futures
 from pathlib import Path
 
@@ -20,29 +17,6 @@ from ailoop_otel.doctor.findings import OK, TROUBLE
 from tests.ailoop.process import free_port
 from tests.doctor.backend import Backend
 from tests.doctor.conftest import about, examined, to
-
-
-@pytest.fixture
-def mute() -> Iterator[int]:
-    """A port that takes connections and drops them."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        ends = threading.Event()
-
-        def serve() -> None:
-            listener.settimeout(0.05)
-            while not ends.is_set():
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    continue
-                with connection:
-                    connection.recv(65536)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield listener.getsockname()[1]
-        ends.set()
-        thread.join()
 
 
 def test_a_chain_of_causes_has_an_end() -> None:
