@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any, Final
 
+import wrapt
 from opentelemetry.context import Context, attach, get_current
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, Status, StatusCode
 
 from ailoop_otel import names
 from ailoop_otel.dialects.frame import harmless
 from ailoop_otel.server.inside import Host, Inside
+from ailoop_otel.server.tools import error_of
 from ailoop_otel.telemetry import EMPTY, SECOND, SHORTEST, Attributes, context_of
 
 # What OpenTelemetry's conventions call a result that says it is an error.
@@ -22,7 +25,7 @@ _CANCELLED: Final = "cancelled"
 class ToolRequest:
     """One `tools/call`, on either side of it."""
 
-    __slots__ = ("_before", "_began", "_inside", "_kind", "span", "tool")
+    __slots__ = ("_before", "_began", "_inside", "_kind", "error", "span", "tool")
 
     def __init__(
         self, inside: Inside, tool: str, kind: SpanKind, attributes: Attributes, parent: Context, links: list[Link]
@@ -33,6 +36,7 @@ class ToolRequest:
         self._began = telemetry.clock.now()
         self._before = get_current()
         self.tool = tool
+        self.error: str | None = None  # of the tool itself, whatever is answered
         attributes |= {
             names.MCP_METHOD: names.SPAN_MCP,
             names.GEN_AI_OPERATION: names.SPAN_TOOL,
@@ -57,6 +61,58 @@ class ToolRequest:
         self.span.end(now + telemetry.offset())
 
 
+# The call that the running code serves.
+_SERVED: Final[ContextVar[ToolRequest | None]] = ContextVar("ailoop_otel_mcp", default=None)
+
+
+class ObservedTool(wrapt.ObjectProxy):  # type: ignore[type-arg]  # no generic in older wrapt
+    """A tool as it is, but what `execute` returns is looked at: the MCP server makes one text of all."""
+
+    @property
+    def execute(self) -> Any:
+        """The tool's own, still a coroutine function if it was one."""
+        return wrapt.FunctionWrapper(self.__wrapped__.execute, _look_at)
+
+
+def _look_at(wrapped: Callable[..., Any], tool: Any, args: Any, kwargs: Any) -> Any:
+    request = _SERVED.get()
+    if request is None:
+        return wrapped(*args, **kwargs)
+    try:
+        result = wrapped(*args, **kwargs)
+    except Exception as fault:
+        request.error = type(fault).__name__
+        raise
+    if isinstance(result, Awaitable):
+        return _awaited(request, result)
+    request.error = error_of(result)
+    return result
+
+
+async def _awaited(request: ToolRequest, pending: Awaitable[Any]) -> Any:
+    try:
+        result = await pending
+    except Exception as fault:
+        request.error = type(fault).__name__
+        raise
+    request.error = error_of(result)
+    return result
+
+
+def register_hook(host: Host) -> Callable[..., Any]:
+    """Wraps `FastMCPServer._register_tool`: only there the tool itself is in sight."""
+
+    async def register(wrapped: Callable[..., Any], server: Any, args: Any, kwargs: Any) -> Any:
+        with host.guard:
+            if len(args) > 1:
+                args = (args[0], ObservedTool(args[1]), *args[2:])
+            elif "tool" in kwargs:
+                kwargs = kwargs | {"tool": ObservedTool(kwargs["tool"])}
+        return await wrapped(*args, **kwargs)
+
+    return register
+
+
 def served_hook(host: Host) -> Callable[..., Any]:
     """Wraps `FastMCP.call_tool`, which runs in the MCP server's own thread, in a context of nobody's."""
     return _hook(host, _served)
@@ -77,17 +133,20 @@ def _hook(host: Host, begin: Callable[[Inside, Any, Any], ToolRequest]) -> Calla
         if request is None:
             return await wrapped(*args, **kwargs)
         error: str | None = _CANCELLED
+        outer = _SERVED.get()
+        _SERVED.set(request)
         try:
             result = await wrapped(*args, **kwargs)
             error = None
             with host.guard:
-                error = _error_of(result, request.tool)
+                error = _error_of(result, request)
             return result
         except Exception as fault:
             error = _UNKNOWN if request.tool == names.OTHER else _raised(fault)
             raise
         finally:
             with host.guard:
+                _SERVED.set(outer)
                 request.end(error)
 
     return call_tool
@@ -125,13 +184,6 @@ def _raised(fault: Exception) -> str:
     return _FAILED if name == "ToolError" else name
 
 
-def _error_of(result: Any, tool: str) -> str | None:
-    """The server answers a tool's failure with a text: its own, that of a dict, or of no content at all."""
-    if isinstance(result, dict):
-        return _FAILED if result.get("isError") else None
-    while isinstance(result, (tuple, list)) and result:
-        result = result[0]
-    text = getattr(result, "text", None)
-    failures = (f"Error executing {tool}:", "{'error':", "{'success': False")
-    failed = isinstance(text, str) and (text == "None" or text.startswith(failures))
-    return _FAILED if failed else None
+def _error_of(result: Any, request: ToolRequest) -> str | None:
+    """Of the tool, or of a result that is marked as one."""
+    return request.error or (_FAILED if isinstance(result, dict) and result.get("isError") else None)

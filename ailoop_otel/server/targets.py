@@ -11,7 +11,7 @@ from ailoop_otel.server.background import Managers, ask_hook, look_hook, manager
 from ailoop_otel.server.delegates import Inboxes, event_hook, hand_over_hook
 from ailoop_otel.server.inside import Host
 from ailoop_otel.server.mailbox import check_hook, send_hook
-from ailoop_otel.server.mcp import called_hook, served_hook
+from ailoop_otel.server.mcp import called_hook, register_hook, served_hook
 from ailoop_otel.server.model import post_hook, start_hook, stream_hook
 from ailoop_otel.server.patching import Target
 from ailoop_otel.server.tools import batch_hook, lookup_hook
@@ -133,6 +133,13 @@ TARGETS: Final = (
         STATELESS,
         "tools called through the MCP server",
         _plain(served_hook),
+    ),
+    Row(
+        "ai_whisperer.mcp.server.fastmcp_runner",
+        "FastMCPServer._register_tool",
+        STATELESS,
+        "failures of tools called through the MCP server",
+        _plain(register_hook),
     ),
     Row(
         "ai_whisperer.mcp.client.client",

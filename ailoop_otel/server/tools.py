@@ -75,7 +75,7 @@ class Batch:
         offset = self._inside.telemetry.offset()
         for position, call in self._calls.items():
             known = isinstance(results, list) and position < len(results)
-            error = _error_of(results[position]) if known else "cancelled"
+            error = error_of(results[position]) if known else "cancelled"
             if error is not None:
                 error = _UNKNOWN if call.name == names.OTHER else error
                 call.span.set_attribute(names.ERROR_TYPE, error)
@@ -173,7 +173,8 @@ def _name(call: Any) -> Any:
     return function.get("name") if isinstance(function, dict) else None
 
 
-def _error_of(result: Any) -> str | None:
+def error_of(result: Any) -> str | None:
+    """The `error.type` of what a tool returned, where that says that it failed."""
     if not isinstance(result, dict):
         return None
     error = result.get("error")

@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import wrapt
+from opentelemetry.trace import SpanKind, get_current_span
 
 from ailoop_otel import names
+from ailoop_otel.server.inside import Inside
+from ailoop_otel.server.mcp import called_hook
+from ailoop_otel.wire.trust import remote_span
 from tests.ailoop.client import connected
 from tests.ailoop.process import Installation, free_port
+from tests.recording import Recording
 from tests.serving.conftest import PYTHON, Serve
 from tests.serving.folder import SERVER, Folder
 
@@ -28,6 +34,52 @@ async def call(port: int, *calls: tuple[str, dict[str, Any]]) -> list[str]:
     assert done.returncode == 0, done.stderr
     texts: list[str] = json.loads(done.stdout.splitlines()[-1])
     return texts
+
+
+class Here:
+    """A process with hooks inside, and what they recorded."""
+
+    def __init__(self) -> None:
+        self.recording = Recording()
+        self.guard = self.recording.guard
+        self._inside = Inside(self.recording.telemetry, frozenset(), lambda session_id: None, remote_span)
+
+    def inside(self) -> Inside:
+        """What the hooks share."""
+        return self._inside
+
+
+class Client:
+    """As the server's MCP client: it knows its tools, and returns what the other server says."""
+
+    def __init__(self) -> None:
+        self.tools = {"search": object(), "broken": object()}
+
+    async def call_tool(self, name: str, arguments: Any = None) -> dict[str, Any]:
+        """Call one."""
+        if name not in self.tools:
+            raise KeyError(name)
+        return {"content": [], "isError": name == "broken"}
+
+
+async def test_a_call_of_another_servers_tool_is_a_client_span() -> None:
+    """Failed where the result says so, or where there is no such tool, whose name is nobody's business."""
+    here = Here()
+    client = Client()
+    call = wrapt.FunctionWrapper(client.call_tool, called_hook(here))
+    assert await call("search") == {"content": [], "isError": False}
+    await call("broken", arguments={"a": "secret"})
+    with pytest.raises(KeyError):
+        await call(name="a secret")
+    good, broken, unknown = here.recording.spans()
+    assert [span.name for span in (good, broken, unknown)] == [
+        "tools/call search", "tools/call broken", "tools/call _OTHER",
+    ]  # fmt: skip
+    assert {span.kind for span in (good, broken, unknown)} == {SpanKind.CLIENT}
+    errors = [(span.attributes or {}).get(names.ERROR_TYPE) for span in (good, broken, unknown)]
+    assert errors == [None, "tool_error", "unknown_tool"]
+    assert here.recording.total(names.METRIC_MCP_CLIENT.name) == 3
+    assert not get_current_span().get_span_context().is_valid
 
 
 @pytest.mark.timeout(120)
