@@ -16,11 +16,9 @@ from ailoop_otel.settings import environment, is_true
 _OURS: Final = "ailoop"
 _DISTRO: Final = "OTEL_PYTHON_DISTRO"
 _DISABLED: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
-# In either spelling; the second is the older one.
-_LOG_SWITCHES: Final = (
-    "OTEL_PYTHON_LOG_AUTO_INSTRUMENTATION",
-    "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED",
-)
+# The SDK's own switch, off by default, and that of opentelemetry-instrumentation-logging, on by default.
+_SDK_LOGS: Final = "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED"
+_LOGS: Final = "OTEL_PYTHON_LOG_AUTO_INSTRUMENTATION"
 _FASTAPI: Final = "FASTAPI_OTEL_AUTO_CONFIGURE"
 _AUTO: Final = os.path.join("opentelemetry", "instrumentation", "auto_instrumentation")
 
@@ -47,6 +45,9 @@ def examine() -> Iterator[Finding]:
     others = sorted({point.name for point in entry_points(group="opentelemetry_instrumentor")} - {_OURS})
     for name in others:
         yield _instrumentor(name, is_off=name in off)
+    if is_true(environment(_SDK_LOGS)):
+        sentence = "under opentelemetry-instrument it exports the server's log records, which hold its users' messages."
+        yield Finding(DOUBLES, TROUBLE, _SDK_LOGS, sentence, f"Unset {_SDK_LOGS}.")
     yield from _distros()
     yield from _fastapi()
     if not others:
@@ -74,12 +75,12 @@ def _instrumentor(name: str, *, is_off: bool) -> Finding:
 
 
 def _logging() -> Finding:
-    switch = next((each for each in _LOG_SWITCHES if is_true(environment(each))), "")
-    if switch:
-        sentence = f"{switch} exports the server's log records, which hold whole messages of its users."
-        return Finding(DOUBLES, TROUBLE, "logging", sentence, f"Unset {switch}.")
-    sentence = "under opentelemetry-instrument it may export the server's log records, which hold users' messages."
-    return Finding(DOUBLES, NOTE, "logging", sentence, f"Add logging to {_DISABLED} unless that is wanted.")
+    wanted = environment(_LOGS)
+    if wanted and not is_true(wanted):
+        return Finding(DOUBLES, OK, "logging", f"{_LOGS} keeps it from exporting log records.")
+    level = TROUBLE if wanted or _is_automatic() else NOTE
+    sentence = "under opentelemetry-instrument it exports the server's log records, which hold its users' messages."
+    return Finding(DOUBLES, level, "logging", sentence, f"Set {_LOGS}=false.")
 
 
 def _distros() -> Iterator[Finding]:

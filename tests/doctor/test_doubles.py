@@ -27,13 +27,33 @@ def test_what_nobody_knows_is_a_note(install: Install, monkeypatch: pytest.Monke
     assert about(doubles.examine(), "redis").level == OK
 
 
-def test_exported_log_records_are_trouble(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
-    """AILoop logs what its users write."""
+@pytest.mark.parametrize(
+    ("variables", "level"),
+    [
+        ({}, NOTE),
+        ({"PYTHONPATH": "/x/opentelemetry/instrumentation/auto_instrumentation"}, TROUBLE),
+        ({"OTEL_PYTHON_LOG_AUTO_INSTRUMENTATION": "true"}, TROUBLE),
+        ({"OTEL_PYTHON_LOG_AUTO_INSTRUMENTATION": "false"}, OK),
+    ],
+)
+def test_log_records_are_not_to_be_exported(
+    variables: dict[str, str], level: str, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AILoop logs what its users write, and the package that exports it does so unless it is told not to."""
     install("opentelemetry-instrumentation-logging", "0.66b2", points=POINTS.format("logging"))
-    assert about(doubles.examine(), "logging").level == NOTE
-    monkeypatch.setenv("OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED", "true")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
     finding = about(doubles.examine(), "logging")
-    assert (finding.level, finding.mend) == (TROUBLE, "Unset OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED.")
+    assert finding.level == level
+    assert level == OK or finding.mend == "Set OTEL_PYTHON_LOG_AUTO_INSTRUMENTATION=false."
+
+
+def test_the_sdk_may_export_them_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any other package."""
+    name = "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED"
+    monkeypatch.setenv(name, "true")
+    finding = about(doubles.examine(), name)
+    assert (finding.level, finding.mend) == (TROUBLE, f"Unset {name}.")
 
 
 def test_ourselves_switched_off_is_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
