@@ -20,6 +20,8 @@ ELSEWHERE = {
     "exchange.Exchange.tools_running": "called by the hooks inside the server, each in the barrier",
     "exchange._alone": "called by the hooks inside the server, each in the barrier",
     "sessions.Ledger.__len__": "for whoever looks at it",
+    "sessions.Ledger.link": "called by the hooks inside the server, each in the barrier",
+    "telemetry.context_of_link": "called by the hooks inside the server, each in the barrier",
     "telemetry.Telemetry.late": "called by the event loop's heartbeat, in the barrier",
     "telemetry.Telemetry.observe": "called when the process is set up, in the barrier",
     "watchdog.Watchdog._run": "the thread itself",
