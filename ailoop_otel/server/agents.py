@@ -61,7 +61,8 @@ def message_hook(host: Host) -> Callable[..., Any]:
         error: str | None = None
         try:
             result = await wrapped(*args, **kwargs)
-            error = _error_of(result)
+            with host.guard:
+                error = _error_of(result)
             return result
         except BaseException as fault:
             error = type(fault).__name__

@@ -33,23 +33,21 @@ class ObservedStream:
         return self
 
     async def __anext__(self) -> Any:
-        """The next item."""
+        """The next item; the first step is the one that starts the thread."""
+        opening, self._started = not self._started, True
+        if opening:
+            _OPENING.set(self._call)
         try:
-            return await (self._inner.__anext__() if self._started else self._open())
+            return await self._inner.__anext__()
         except StopAsyncIteration:
             raise
         except BaseException:
             # Cancelled: an async generator that failed is over, and the thread knows nothing of it.
             self._call.abandoned = self._call.abandoned or self._call.open
             raise
-
-    async def _open(self) -> Any:
-        self._started = True
-        _OPENING.set(self._call)
-        try:
-            return await self._inner.__anext__()
         finally:
-            _OPENING.set(None)
+            if opening:
+                _OPENING.set(None)
 
     async def asend(self, value: Any) -> Any:
         """As a generator's."""
