@@ -35,7 +35,7 @@ class Exchange:
         "__weakref__", "_paused", "_tools_running", "agent", "alarm", "answer_size", "answered", "base",
         "chunks", "code", "command", "context", "correlation", "cut", "dialect", "ended", "error_type",
         "failed", "finish", "first", "form", "frame_size", "grace", "head", "home", "last", "left", "max_gap",
-        "message_size", "model", "offset", "plain", "quiet", "raised", "received", "repeated", "rest",
+        "message_size", "model", "offset", "plain", "quiet", "raised", "rearm", "received", "repeated", "rest",
         "session_id", "span", "spent", "stopped", "stream_size", "telemetry", "timeouts", "turn", "waiting_for",
         "whole",
     )  # fmt: skip
@@ -86,6 +86,7 @@ class Exchange:
         self.agent: str | None = None
         self.model: str | None = None
         self.finish: Callable[[Exchange, int], None] = _alone  # how the wire ends it
+        self.rearm: Callable[[Exchange], None] = _unwatched  # how its deadlines are looked at again
         self.ended = False
         self.home: set[Exchange] | None = None  # the open exchanges of its connection
         telemetry.exchange_active.add(1)
@@ -190,6 +191,9 @@ class Exchange:
             self.grace += now - self._paused
             self.quiet = now
         self._tools_running = count
+        if not count:
+            # What was waited for meanwhile lies further ahead.
+            self.rearm(self)
 
     # --- Silence -------------------------------------------------------------------------------------------
     def due(self, deadlines: Deadlines) -> tuple[int, str] | None:
@@ -352,6 +356,10 @@ class Exchange:
 
 def _is_protocol(code: int) -> bool:
     return code == -32700 or -32602 <= code <= -32600
+
+
+def _unwatched(exchange: Exchange) -> None:
+    return None
 
 
 def _alone(exchange: Exchange, now: int) -> None:

@@ -40,6 +40,7 @@ class Wire:
         """Follow an exchange; `waits` where its session answers one message after the other."""
         self.exchanges.add(exchange)
         exchange.finish = self.complete
+        exchange.rearm = self.watchdog.watch
         session_id = exchange.session_id
         first = session_id is None or self.queues.add(session_id, exchange)
         if first or not waits:

@@ -18,6 +18,7 @@ from tests.laws.stage import Bare, Host, Seen, Socket
 # Hooks that no conversation calls, and what holds for them instead.
 ELSEWHERE = {
     "exchange.Exchange.tools_running": "called by the hooks inside the server, each in the barrier",
+    "exchange._unwatched": "called by the hooks inside the server, each in the barrier",
     "exchange._alone": "called by the hooks inside the server, each in the barrier",
     "sessions.Ledger.__len__": "for whoever looks at it",
     "sessions.Ledger.link": "called by the hooks inside the server, each in the barrier",
