@@ -84,8 +84,10 @@ def handshake_attributes(scope: Any) -> Attributes:
         names.NETWORK_PROTOCOL: "websocket",
         names.NETWORK_TRANSPORT: "tcp",
     }
-    client = scope.get("client")
-    if client:
-        attributes[names.CLIENT_ADDRESS] = attributes[names.NETWORK_PEER_ADDRESS] = str(client[0])
-        attributes[names.NETWORK_PEER_PORT] = int(client[1])
+    host, port = scope.get("client") or (None, None)
+    # Behind a proxy it is what a header says.
+    if (address := harmless(host)) is not None:
+        attributes[names.CLIENT_ADDRESS] = attributes[names.NETWORK_PEER_ADDRESS] = address
+    if isinstance(port, int):
+        attributes[names.NETWORK_PEER_PORT] = port
     return attributes
