@@ -26,10 +26,11 @@ format: $(VENV)/ready ## put the code in its form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-# Servers are timed to the millisecond: those tests have the machine for themselves.
+# In some tests servers are timed to the millisecond: those have the machine for themselves.
+TIMED := tests/serving/test_exchanges.py tests/serving/test_timeouts.py
 unit: $(VENV)/ready ## the tests on the newest web stack; AILOOP_CHECKOUT adds the real server
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/serving
-	$(BIN)/python -m pytest -q tests/serving
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(TIMED:%=--ignore %)
+	$(BIN)/python -m pytest -q $(TIMED)
 
 oldest: $(OLDEST)/ready ## the tests that touch the web stack, on the one that today's AILoop needs
 	$(OLDEST)/bin/python -m pytest -q -n 2 --dist loadfile tests/wire tests/test_switching_on.py
