@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import environ
+from os.path import expanduser
 
 from ailoop_otel import names
 from ailoop_otel.names import Setting
@@ -54,7 +55,7 @@ class Settings:
             total=number(names.SETTING_TOTAL),
             trust_client=flag(names.SETTING_TRUST_CLIENT),
             http=flag(names.SETTING_HTTP),
-            directory=variables.get(names.SETTING_DIRECTORY.name) or str(names.SETTING_DIRECTORY.default),
+            directory=expanduser(variables.get(names.SETTING_DIRECTORY.name) or str(names.SETTING_DIRECTORY.default)),
             max_file=number(names.SETTING_MAX_FILE),
             max_total=number(names.SETTING_MAX_TOTAL),
             max_age=number(names.SETTING_MAX_AGE),

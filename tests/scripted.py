@@ -71,7 +71,7 @@ class Socket:
     async def open(self, scope: dict[str, Any]) -> None:
         """Do the handshake."""
         observer = Observer(self._run, self.server)
-        self.task = asyncio.create_task(observer(scope, self._receive, self._send), context=Context())
+        self.task = Context().run(asyncio.create_task, observer(scope, self._receive, self._send))
         await self._settle()
 
     async def deliver(self, message: Any) -> None:

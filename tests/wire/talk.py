@@ -42,7 +42,7 @@ class Talk:
 
     async def elsewhere(self, *frames: Any) -> None:
         """Another task of the server, which knows nothing of messages, does this on the socket."""
-        await asyncio.create_task(self._play(self.socket, frames), context=Context())
+        await Context().run(asyncio.create_task, self._play(self.socket, frames))
 
     async def leave(self, code: int = 1000) -> None:
         """The client closes."""

@@ -165,7 +165,7 @@ class Player:
         if is_reply or (self.dialect == STATELESS and self.handling[number] is not None):
             self.frames[number].put_nowait(frame)
         else:
-            task = asyncio.create_task(self.sockets[number].text(frame), context=Context())
+            task = Context().run(asyncio.create_task, self.sockets[number].text(frame))
             await task
         await _settle()
 
