@@ -51,7 +51,7 @@ def held(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
     wanted = {
         (each.callspec.params["installation"], each.callspec.params["name"])
         for each in request.session.items
-        if hasattr(each, "callspec") and "installation" in each.callspec.params
+        if each.path == request.path and hasattr(each, "callspec") and "installation" in each.callspec.params
     }
     with Provider() as provider, ExitStack() as servers:
         environment = provider.environment() | {"HOME": str(tmp_path_factory.mktemp("home"))}

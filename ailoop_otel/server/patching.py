@@ -82,7 +82,8 @@ class Patches:
             owner = getattr(owner, part, None)
         # Only where it is defined: an inherited one is wrapped where it comes from.
         if owner is None or not callable(vars(owner).get(name)):
-            if target.gives:
+            # A class that is not there may be another generation's; the doctor tells the two apart.
+            if target.gives and owner is not None:
                 warn(f"this server has no {target.module}.{target.path}: without {target.gives}; the rest works")
             return
         original = vars(owner)[name]
