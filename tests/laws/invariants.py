@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from ailoop_otel import names
 from ailoop_otel.dialects import METHODS
+from ailoop_otel.dialects.frame import harmless
 from tests.recording import Recording
 
 OUTCOMES = {name.name for name in names.OUTCOMES}
@@ -29,6 +30,10 @@ LABELS: dict[str, set[str]] = {
     names.TIMEOUT_PHASE: {"first_chunk", "stall", "total"},
     names.SESSION_END_REASON: {"stopped", "disconnected", "error", "server_shutdown", "evicted"},
 }
+
+
+# What somebody else invents.
+INVENTED = {names.SESSION_ID, names.RPC_METHOD_ORIGINAL, names.JSONRPC_ID, names.CLIENT_ADDRESS}
 
 
 class Started(SpanProcessor):
@@ -69,6 +74,8 @@ def check_spans(recording: Recording) -> None:
         if parent is not None and span.name != names.SPAN_SESSION:
             assert (parent.start_time or 0) <= start, span.name
             assert end <= (parent.end_time or 0), span.name
+        invented = [value for key, value in (span.attributes or {}).items() if key in INVENTED]
+        assert all(map(harmless, invented)), invented
     encode_spans(recording.spans()).SerializeToString()
     encode_logs(recording._logs.get_finished_logs()).SerializeToString()
 

@@ -29,6 +29,7 @@ class Line:
     """One connection, as slow as the test wants it: the application waits for `deliver`, and `send` always works."""
 
     def __init__(self, host: Host, scope: dict[str, Any]) -> None:
+        self._host = host
         self._context = Context()
         self._send: Any = None
         self.broken = False
@@ -63,11 +64,14 @@ class Line:
             for answer in self._answers:
                 if isinstance(answer, type):
                     raise answer
-                await self._sent(answer)
+                if isinstance(answer, float):
+                    self._host.clock.move(answer)
+                else:
+                    await self._sent(answer)
 
     async def _sent(self, message: Any) -> None:
         with suppress(OSError):
-            await self._send(message)
+            await self._send(hostile.whole(message))
 
     async def _receive(self) -> Any:
         return await _next()
@@ -104,12 +108,21 @@ class Town:
 
     def say(self, number: int, message: Any, answers: list[Any], ending: Any, *_: Any) -> None:
         """A client says something, and the server answers."""
-        reply = [] if ending is None else [hostile.replied(message, ending)]
-        self.open[number].deliver(message, [*answers, *reply])
+        reply = [] if ending is None else [hostile.replied(hostile.whole(message), ending)]
+        self.open[number].deliver(hostile.whole(message), [*answers, *reply])
+
+    def flood(self, number: int, *detail: Any) -> None:
+        """A client asks faster than the server answers, if it answers at all."""
+        for message, answers in hostile.flood(detail[5]):
+            self.open[number].deliver(message, answers)
+            self.bounded()
 
     def send(self, number: int, _: Any, messages: list[Any], *__: Any) -> None:
         """The server sends of its own accord, also to who has left."""
         for message in messages:
+            if isinstance(message, float):
+                self.wait(number, None, None, None, message)
+                continue
             for line in (self.open[number], *self.dead[-1:]):
                 line.send(message)
 
@@ -161,19 +174,19 @@ class Town:
         check_metrics(self.recording)
 
 
-HAPPENINGS = ["say"] * 12 + ["send"] * 3 + ["wait"] * 3 + ["lose", "leave", "leave", "fail", "stop"]
+HAPPENINGS = ["say"] * 12 + ["send"] * 3 + ["wait"] * 3 + ["lose", "leave", "leave", "fail", "stop", "flood"]
 happenings = st.tuples(
     st.sampled_from(HAPPENINGS),
     st.integers(0, 2),
     st.tuples(
-        hostile.headers, hostile.clients, hostile.client_messages, st.lists(hostile.server_messages, max_size=4),
-        hostile.endings, st.floats(0, 40), hostile.closes,
+        hostile.headers, hostile.clients, hostile.client_messages, hostile.answers, hostile.endings, st.floats(0, 40),
+        hostile.closes, hostile.floods,
     ),
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(story=st.lists(happenings, min_size=15, max_size=60))
+@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(story=st.lists(happenings, min_size=15, max_size=40))
 def test_nothing_that_is_sent_does_any_harm(story: list[Any]) -> None:
     """Whoever sends it, in whatever order, on however many sockets."""
     complaints = Complaints()

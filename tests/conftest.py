@@ -1,0 +1,52 @@
+"""Every test: our code may not block an event loop, and what belongs to the whole process is put back."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+from collections.abc import Iterator
+
+import pytest
+from blockbuster import blockbuster_ctx
+from opentelemetry import _logs, context, metrics, trace
+from opentelemetry.util._once import Once
+
+from ailoop_otel.exchange import CURRENT
+
+_PROVIDERS = (
+    (trace, "_TRACER_PROVIDER"),
+    (metrics._internal, "_METER_PROVIDER"),
+    (_logs._internal, "_LOGGER_PROVIDER"),
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_blocking(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What would make the event loop wait raises, if code of ours is on the stack."""
+    if not inspect.iscoroutinefunction(getattr(request, "function", None)):
+        yield
+        return
+    with blockbuster_ctx("ailoop_otel") as blocking:
+        # The watchdog's bell is rung under a lock that its thread holds for as long as it takes to lie down.
+        blocking.functions["threading.Lock.acquire"].can_block_in("threading.py", {"set"})
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _put_back(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Environment, global providers, contexts, loggers' levels."""
+    for name in list(os.environ):
+        if name.startswith(("OTEL_", "AILOOP_OTEL_")):
+            monkeypatch.delenv(name)
+    # OpenTelemetry has no way to take a global provider back, so its own memory is put aside.
+    for module, provider in _PROVIDERS:
+        monkeypatch.setattr(module, provider, None)
+        monkeypatch.setattr(module, f"{provider}_SET_ONCE", Once())
+    levels = {name: logging.getLogger(name).level for name in ("", "ailoop_otel", "opentelemetry")}
+    current, attached = CURRENT.get(), context.get_current()
+    yield
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    CURRENT.set(current)
+    context.attach(attached)
