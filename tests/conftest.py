@@ -27,9 +27,7 @@ def _no_blocking(request: pytest.FixtureRequest) -> Iterator[None]:
     if not inspect.iscoroutinefunction(getattr(request, "function", None)):
         yield
         return
-    with blockbuster_ctx("ailoop_otel") as blocking:
-        # The watchdog's bell is rung under a lock that its thread holds for as long as it takes to lie down.
-        blocking.functions["threading.Lock.acquire"].can_block_in("threading.py", {"set"})
+    with blockbuster_ctx("ailoop_otel"):
         yield
 
 
