@@ -12,6 +12,7 @@ import pytest
 from ailoop_otel.guard import Guard
 from tests.laws.conversations import PLAYS, START, said
 from tests.laws.faults import Hook, hooks
+from tests.laws.invariants import Started, check_exchanges, check_sessions, check_spans
 from tests.laws.servers import stateless
 from tests.laws.stage import Bare, Host, Seen, Socket
 
@@ -215,3 +216,19 @@ def test_an_exception_passes_with_its_own_story(method: str) -> None:
         assert seen.raised is fault
         assert (fault.__cause__, fault.__context__, fault.__suppress_context__) == (cause, context, False)
         assert fault.args == ("own",)
+
+
+@pytest.mark.parametrize("generation", PLAYS)
+def test_however_a_connection_ends_its_spans_end(generation: str) -> None:
+    """Closed, cut, cancelled, interrupted, failed in `receive`, in `send` or in the application."""
+    host = Host(Guard(strict=True))
+    state, started = host.wire(), Started()
+    assert state is not None
+    assert host.recording is not None
+    host.recording.tracers.add_span_processor(started)
+    PLAYS[generation](host)
+    assert started.open == 0
+    assert (state.exchanges, len(state.queues), len(state.ledger)) == (set(), 0, 0)
+    check_spans(host.recording)
+    check_exchanges(host.recording)
+    check_sessions(host.recording)
