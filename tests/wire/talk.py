@@ -11,7 +11,7 @@ from typing import Any
 from opentelemetry.sdk.trace import ReadableSpan
 
 from ailoop_otel import names
-from tests.recording import Recording
+from tests.recording import Point, Recording
 from tests.scripted import SESSION, Server, Socket, chunk, compact, reply, request, status, update, updates
 
 MESSAGE = "sendUserMessage"
@@ -126,6 +126,12 @@ async def delegates(session: str | None = SESSION, server: Server | None = None,
         started = reply("s", {"sessionId": session, "status": 1})
         await talk.say(request("startSession", "s", userId="u"), status(1, "Session started", session), started)
     return talk
+
+
+def durations(talk: Talk, method: str) -> list[Point]:
+    """The data points of a method's calls."""
+    points = talk.recording.points("rpc.server.call.duration")
+    return [point for point in points if point.labels[names.RPC_METHOD] == method]
 
 
 def one(span_list: list[ReadableSpan]) -> ReadableSpan:
