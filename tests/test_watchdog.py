@@ -83,7 +83,7 @@ def test_what_comes_in_during_a_look_is_looked_at_before_it_sleeps() -> None:
     look = watchdog.check
 
     def check() -> int:
-        upcoming = look()
+        upcoming: int = look()
         if not late:
             late.append(opened(recording))
             watchdog.watch(late[0])

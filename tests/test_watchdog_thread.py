@@ -77,16 +77,16 @@ def test_a_stop_between_waking_and_looking_is_not_missed(monkeypatch: pytest.Mon
 
     class Bell(threading.Event):
         def clear(self) -> None:
-            watchdog._stopped = True
+            stopping._stopped = True
             self.set()
             super().clear()
 
     monkeypatch.setattr("ailoop_otel.watchdog.threading.Event", Bell)
-    watchdog = Watchdog(real().telemetry)
-    watchdog.start()
-    assert watchdog._thread is not None
-    watchdog._thread.join(1)
-    assert not watchdog._thread.is_alive()
+    stopping = Watchdog(real().telemetry)
+    stopping.start()
+    assert stopping._thread is not None
+    stopping._thread.join(1)
+    assert not stopping._thread.is_alive()
 
 
 def test_starting_twice_makes_one_thread(watchdog: Watchdog) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Set
 from typing import Any
 
 from opentelemetry.context import Context
@@ -20,7 +21,7 @@ OUTCOMES = {name.name for name in names.OUTCOMES}
 DIALECTS = {"stateless", "delegates", "unknown"}
 CODES = {str(code) for code in range(-32768, -31999)}
 # The values that a label may have.
-LABELS: dict[str, set[str]] = {
+LABELS: dict[str, Set[str]] = {
     names.DIALECT: DIALECTS,
     names.OUTCOME: OUTCOMES,
     names.ERROR_TYPE: OUTCOMES | CODES | {"ServerFailed"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import Context
 from dataclasses import dataclass, field
@@ -123,7 +123,7 @@ class Seen:
         return "" if {*map(id, self.sent)} <= {*map(id, self.given)} else "another object was sent"
 
 
-def elsewhere(work: Coroutine[Any, Any, Any]) -> None:
+def elsewhere(work: Any) -> None:
     """Run what never waits, as another task would: with a context of its own."""
     try:
         Context().run(work.send, None)

@@ -93,9 +93,10 @@ class Town:
         limits = {"max_sessions": MOST_SESSIONS, "max_exchanges": MOST_EXCHANGES}
         self.host = Host(Guard(strict=True), first_chunk=5, stall=3, total=20, **limits)
         self.state: Any = self.host.wire()
-        self.recording: Any = self.host.recording
+        recording: Any = self.host.recording
+        self.recording = recording
         self.started = Started()
-        self.recording.tracers.add_span_processor(self.started)
+        recording.tracers.add_span_processor(self.started)
         self.open: dict[int, Line] = {}
         self.dead: list[Line] = []
 

@@ -8,11 +8,9 @@ from contextlib import suppress
 from contextvars import Context
 from typing import Any
 
-from opentelemetry.sdk.trace import ReadableSpan
-
 from ailoop_otel import names
 from tests.recording import Point, Recording
-from tests.scripted import SESSION, Server, Socket, chunk, compact, reply, request, status, update, updates
+from tests.scripted import SESSION, Server, Socket, compact, reply, request, status, updates
 
 MESSAGE = "sendUserMessage"
 
@@ -132,12 +130,3 @@ def durations(talk: Talk, method: str) -> list[Point]:
     """The data points of a method's calls."""
     points = talk.recording.points("rpc.server.call.duration")
     return [point for point in points if point.labels[names.RPC_METHOD] == method]
-
-
-def one(span_list: list[ReadableSpan]) -> ReadableSpan:
-    """The only one."""
-    (span,) = span_list
-    return span
-
-
-__all__ = ["SESSION", "Talk", "chunk", "reply", "request", "status", "update"]

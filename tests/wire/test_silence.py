@@ -71,7 +71,8 @@ async def test_a_stall_is_measured_from_the_last_chunk() -> None:
 
 async def test_a_stall_is_looked_for_from_the_first_chunk_on() -> None:
     """Also where the deadline that was known before is further away, or there was none."""
-    for settings in ({"first_chunk": 100, "stall": 1}, {"first_chunk": 0, "stall": 1, "total": 0}):
+    further: dict[str, Any] = {"first_chunk": 100, "stall": 1}
+    for settings in (further, {**further, "first_chunk": 0, "total": 0}):
         talk = await stateless(**settings)
         await talk.say(message(2), check(talk), 0.5, update("a"), check(talk), 1.0, check(talk))
         assert told(talk) == ["stall"]
@@ -101,7 +102,7 @@ async def test_a_silence_before_the_first_chunk_runs_from_the_message() -> None:
         ({"first_chunk": 0, "stall": 0, "total": 0}, []),
     ],
 )
-async def test_0_switches_a_phase_off(settings: dict[str, float], phases: list[str]) -> None:
+async def test_0_switches_a_phase_off(settings: dict[str, Any], phases: list[str]) -> None:
     """And no other."""
     talk = await stateless(**{"first_chunk": 1, "stall": 1, "total": 5, **settings})
     look = check(talk)
