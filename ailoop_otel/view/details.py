@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from ailoop_otel import names
+from ailoop_otel.recorded.records import Span, Value
 from ailoop_otel.view import units
-from ailoop_otel.view.records import Span, Value
 
 _LONGEST: Final = 48
 _UNITS: Final = {name.name: name.unit for name in names.ATTRIBUTES}

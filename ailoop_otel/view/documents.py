@@ -6,11 +6,11 @@ import json
 import math
 from pathlib import Path
 
+from ailoop_otel.recorded.files import Tally
+from ailoop_otel.recorded.records import LogEvent, Span, Value
 from ailoop_otel.view import units
 from ailoop_otel.view.exchanges import Calls, Exchange, Session, Timeout, Told
-from ailoop_otel.view.files import Tally
 from ailoop_otel.view.history import Totals
-from ailoop_otel.view.records import LogEvent, Span, Value
 
 
 def written(document: dict[str, object]) -> str:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from ailoop_otel import names
+from ailoop_otel.recorded.records import Span
 from ailoop_otel.view.filters import OPEN
-from ailoop_otel.view.records import Span
 from ailoop_otel.view.spent import spent
 from ailoop_otel.view.spread import Spread
 

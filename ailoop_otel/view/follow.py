@@ -10,11 +10,12 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from ailoop_otel.view import documents, files, lines, recording, summary, theme, units
-from ailoop_otel.view.files import Follower
+from ailoop_otel.recorded import files
+from ailoop_otel.recorded.files import Follower
+from ailoop_otel.recorded.records import Batch
+from ailoop_otel.view import documents, lines, recording, summary, theme, units
 from ailoop_otel.view.filters import Wish
 from ailoop_otel.view.history import History
-from ailoop_otel.view.records import Batch
 from ailoop_otel.view.theme import Look
 
 POLL_SECONDS: Final = 0.25

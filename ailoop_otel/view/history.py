@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from ailoop_otel import names
+from ailoop_otel.recorded.records import LogEvent, Span
 from ailoop_otel.view.exchanges import Calls, Exchange, Session, Timeout, Told, timeout
 from ailoop_otel.view.filters import OPEN, Filters
-from ailoop_otel.view.records import LogEvent, Span
 from ailoop_otel.view.spread import Spread
 
 # So many open exchanges, finished ones that a late child may name, sessions and timeouts are remembered.

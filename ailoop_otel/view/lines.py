@@ -7,9 +7,9 @@ from typing import Final
 from rich.text import Text
 
 from ailoop_otel import names
+from ailoop_otel.recorded.records import LogEvent
 from ailoop_otel.view import theme, units
 from ailoop_otel.view.exchanges import Exchange, Session, Timeout, Told
-from ailoop_otel.view.records import LogEvent
 from ailoop_otel.view.theme import Look
 
 _OUTCOME_WIDTH: Final = 15

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from ailoop_otel.names import SETTING_ENABLED
+from ailoop_otel.recorded.files import Tally, find, read
+from ailoop_otel.recorded.records import Span
 from ailoop_otel.view.exchanges import Exchange
-from ailoop_otel.view.files import Tally, find, read
 from ailoop_otel.view.filters import Filters, Refusal
 from ailoop_otel.view.history import History
-from ailoop_otel.view.records import Span
 
 # A waterfall shows far fewer; a trace that goes on for ever must not fill memory.
 _MOST_SPANS: Final = 5_000

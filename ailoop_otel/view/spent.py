@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from ailoop_otel import names
+from ailoop_otel.recorded.records import Span
 from ailoop_otel.view import units
-from ailoop_otel.view.records import Span
 
 MODEL: Final = "model"
 TOOLS: Final = "tools"

@@ -7,8 +7,9 @@ from typing import Final
 
 from rich.text import Text
 
-from ailoop_otel.view import files, theme, units
-from ailoop_otel.view.files import Tally
+from ailoop_otel.recorded import files
+from ailoop_otel.recorded.files import Tally
+from ailoop_otel.view import theme, units
 from ailoop_otel.view.filters import OPEN
 from ailoop_otel.view.recording import Recording
 from ailoop_otel.view.spread import Spread

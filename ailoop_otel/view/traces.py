@@ -13,11 +13,12 @@ from typing import Final
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from ailoop_otel.view import documents, files, summary, tables, theme, units, waterfall
+from ailoop_otel.recorded import files
+from ailoop_otel.recorded.records import Span
+from ailoop_otel.view import documents, summary, tables, theme, units, waterfall
 from ailoop_otel.view.exchanges import Exchange
 from ailoop_otel.view.filters import Wish
 from ailoop_otel.view.recording import Recording, one_trace, record
-from ailoop_otel.view.records import Span
 from ailoop_otel.view.theme import Look
 
 _MUCH: Final = 20_000_000

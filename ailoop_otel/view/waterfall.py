@@ -12,10 +12,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ailoop_otel import names
+from ailoop_otel.recorded.records import Span
 from ailoop_otel.view import theme, units
 from ailoop_otel.view.details import details
 from ailoop_otel.view.exchanges import Exchange
-from ailoop_otel.view.records import Span
 from ailoop_otel.view.spent import spent
 from ailoop_otel.view.theme import Look
 

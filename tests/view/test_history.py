@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from ailoop_otel import names
+from ailoop_otel.recorded.files import Tally, find, read
+from ailoop_otel.recorded.records import LogEvent, Span
 from ailoop_otel.view import history as room
 from ailoop_otel.view.exchanges import Exchange, Session, Timeout, Told
-from ailoop_otel.view.files import Tally, find, read
 from ailoop_otel.view.filters import Filters
 from ailoop_otel.view.history import History
-from ailoop_otel.view.records import LogEvent, Span
 from tests.view.sample import BEGIN, Sample
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from ailoop_otel import names
+from ailoop_otel.recorded.records import Span, Value
 from ailoop_otel.view.details import details
-from ailoop_otel.view.records import Span, Value
 from ailoop_otel.view.spent import Spent, spent
 
 TIMES = (names.TIME_MODEL_WAIT, names.TIME_MODEL_STREAM, names.TIME_TOOLS, names.TIME_SERVER, names.TIME_LOOP_LAG)

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from ailoop_otel import names
+from ailoop_otel.recorded.records import Span, Value
 from ailoop_otel.view import theme, waterfall
 from ailoop_otel.view.details import details
 from ailoop_otel.view.exchanges import Exchange
-from ailoop_otel.view.records import Span, Value
 from tests.view.conftest import console_of, written_on
 
 SECOND = 10**9

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from ailoop_otel.view.records import Batch, parse, rescue
+from ailoop_otel.recorded.records import Batch, parse, rescue
 
 SUFFIX: Final = ".jsonl"
 # A line is one export of a few hundred spans. What is longer is no line of ours and must not fill memory.

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from ailoop_otel.view import files
-from ailoop_otel.view.files import Follower, Tally, find, read
+from ailoop_otel.recorded import files
+from ailoop_otel.recorded.files import Follower, Tally, find, read
 
 NAMES = some.lists(some.sampled_from(["one", "two", "three"]), max_size=6)
 

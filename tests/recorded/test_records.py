@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from ailoop_otel import names
-from ailoop_otel.view.records import Batch, Span, parse, rescue
+from ailoop_otel.recorded.records import Batch, Span, parse, rescue
 from tests.view.sample import BEGIN, Sample
 
 JSON = some.recursive(

@@ -1,0 +1,1 @@
+"""Load scenarios, statistics, verdicts and reports for any AILoop server at an address."""

@@ -1,0 +1,1 @@
+"""Recorded telemetry sent into a collector."""
