@@ -114,6 +114,8 @@ def _app() -> "Typer":
 
         raise typer.Exit(_shown(show))
 
+    _register(app)
+
     @app.command("doctor")
     def doctor_verb(
         checkout: Annotated[str, typer.Option(metavar="DIR", help="Where the server is started; here otherwise.")] = "",
@@ -125,6 +127,15 @@ def _app() -> "Typer":
         raise typer.Exit(doctor(checkout, jaeger, timeout, json=json))
 
     return app
+
+
+def _register(app: "Typer") -> None:
+    """Let each room that has verbs of its own add them."""
+    from ailoop_otel.measure import verbs as measuring
+    from ailoop_otel.replay import verbs as replaying
+
+    measuring.register(app)
+    replaying.register(app)
 
 
 def doctor(checkout: str, jaeger: str, timeout: float, *, json: bool) -> int:
