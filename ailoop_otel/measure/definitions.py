@@ -15,7 +15,11 @@ Better = Literal["lower", "higher", "neither"]
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One metric: `unit` in UCUM, `each` what one observation stands for, `better` the direction of a gain."""
+    """One metric: `unit` in UCUM, `each` what one observation stands for, `better` the direction of a gain.
+
+    `of_failures` says that the metric is about exchanges that failed, so that their outcome keeps none of them out of
+    its percentiles.
+    """
 
     name: str
     unit: str
@@ -23,6 +27,7 @@ class Definition:
     text: str
     each: Each
     better: Better = "lower"
+    of_failures: bool = False
 
 
 FIRST_CHUNK: Final = Definition(
@@ -96,19 +101,20 @@ ERROR_RATE: Final = Definition(
 TIMEOUT_TOLD: Final = Definition(
     "ai_timeout_told", "s", "AI timeout until the client is told",
     "From the moment the message was planned to be sent to the frame that told its client that the AI did not answer "
-    "in time.", "exchange",
+    "in time.", "exchange", of_failures=True,
 )  # fmt: skip
 TIMEOUT_DETECTED: Final = Definition(
     "ai_timeout_detected", "s", "AI timeout until detected",
     "From the message, as the server received it, to the moment the instrumentation noticed the silence.", "exchange",
+    of_failures=True,
 )  # fmt: skip
 DETECTION_DELAY: Final = Definition(
     "ai_timeout_detection_delay", "s", "AI timeout, deadline to detected",
-    "From the deadline that passed to the moment the instrumentation noticed.", "exchange",
+    "From the deadline that passed to the moment the instrumentation noticed.", "exchange", of_failures=True,
 )  # fmt: skip
 REPORT_DELAY: Final = Definition(
     "ai_timeout_report_delay", "s", "AI timeout, detected to told",
-    "From the moment the instrumentation noticed to the frame that told the client.", "exchange",
+    "From the moment the instrumentation noticed to the frame that told the client.", "exchange", of_failures=True,
 )  # fmt: skip
 SERVER_FIRST_CHUNK: Final = Definition(
     "server_first_chunk", "s", "Message to first AI chunk, on the server",
