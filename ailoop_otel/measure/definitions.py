@@ -133,6 +133,36 @@ COMPLETION_DIFFERENCE: Final = Definition(
     "completion_difference", "s", "Completion: client less server",
     "As `first_chunk_difference`, for the complete answer.", "exchange", "neither",
 )  # fmt: skip
+# The CSV files of the earlier generation's own performance tests. Each event of theirs keeps a name of its own.
+LEGACY_SESSION_START: Final = Definition(
+    "legacy_session_start", "s", "Old tests: startSession", "From sending startSession to its response.", "session"
+)
+LEGACY_REPLY: Final = Definition(
+    "legacy_reply", "s", "Old tests: message to first reply",
+    "From sending a message to the first frame that came back, whether acknowledgement or chunk. In the earlier "
+    "generation that is the acknowledgement: it is no answer's latency.", "exchange",
+)  # fmt: skip
+LEGACY_BURST_REPLY: Final = Definition(
+    "legacy_burst_reply", "s", "Old tests: message to first reply, all at once",
+    "As `legacy_reply`, but all messages of all sessions were sent before the first reply was read: most of it is the "
+    "wait for the test itself.", "exchange",
+)  # fmt: skip
+LEGACY_TIMEOUT: Final = Definition(
+    "legacy_timeout", "s", "Old tests: message to notice of the timeout",
+    "From sending a message that the AI does not answer to the notification that told its client.", "exchange",
+)  # fmt: skip
+LEGACY_SESSION_STOP: Final = Definition(
+    "legacy_session_stop", "s", "Old tests: stopSession",
+    "From sending stopSession to the notification that the session had ended.", "session",
+)  # fmt: skip
+LEGACY_MEMORY_CURRENT: Final = Definition(
+    "legacy_memory_current", "By", "Old tests: the test's memory, at the end",
+    "What `tracemalloc` saw in the process of the test itself at its end. It says nothing about the server.", "sample",
+)  # fmt: skip
+LEGACY_MEMORY_PEAK: Final = Definition(
+    "legacy_memory_peak", "By", "Old tests: the test's memory, peak",
+    "The most that `tracemalloc` saw in the process of the test itself. It says nothing about the server.", "sample",
+)  # fmt: skip
 STEP: Final = Definition("step", "s", "A step of a test", "From one timestamp that a test took to the next.", "call")
 
 DEFINITIONS: Final = {
