@@ -106,11 +106,13 @@ def parse(line: bytes) -> Batch | None:
 
 def rescue(line: bytes) -> Batch | None:
     """Read what a whole line behind a torn one holds; None when there is none."""
+    return next((batch for batch in map(parse, beginnings(line)) if batch is not None), None)
+
+
+def beginnings(line: bytes) -> Iterator[bytes]:
+    """What may be a whole line behind a torn one, the last first."""
     for found in reversed(list(_BEGINNING.finditer(line, 1))):
-        batch = parse(line[found.start() :])
-        if batch is not None:
-            return batch
-    return None
+        yield line[found.start() :]
 
 
 def _each(
