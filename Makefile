@@ -6,13 +6,19 @@ OLDEST := .venv-oldest
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format unit oldest docs picture record lock wheel clean
+.PHONY: help demo jaeger jaeger-stop test lint format unit oldest docs picture record lock wheel clean
 
 help: ## what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/ready ## several conversations with a stand-in server, and what was recorded of them
 	$(BIN)/python -m tests.demo
+
+jaeger: $(VENV)/ready ## collector, Jaeger and Prometheus on this machine; builds Jaeger the first time (needs Go)
+	$(BIN)/python -m collector.stack start
+
+jaeger-stop: $(VENV)/ready ## stop them; what they hold stays
+	$(BIN)/python -m collector.stack stop
 
 test: lint unit oldest ## everything
 

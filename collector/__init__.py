@@ -1,0 +1,1 @@
+"""What stands between AILoop's servers and a person who looks: collector, Jaeger, Prometheus, dashboards, alerts."""

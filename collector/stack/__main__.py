@@ -1,0 +1,71 @@
+"""`make jaeger` and `make jaeger-stop`: the stack on the ports that everybody expects, left running."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import requests
+
+from collector.stack.places import Places, default_places
+from collector.stack.programs import COLLECTOR, Missing, prometheus
+from collector.stack.running import Stack, Trouble
+
+FOLDER = Path("ailoop-jaeger")
+
+
+def main(verb: str) -> int:
+    """Start or stop the stack whose data is in `ailoop-jaeger/`; the exit code says whether that went well."""
+    try:
+        stack = Stack(FOLDER.resolve(), default_places(), with_prometheus=_has_prometheus())
+        if verb == "stop":
+            stack.stop()
+            print(f"Stopped. Traces and metrics stay in {FOLDER}/.")
+            return 0
+        stack.start()
+    except (Missing, Trouble) as trouble:
+        print(trouble, file=sys.stderr)
+        return 1
+    tell(stack.places, with_prometheus=stack.prometheus is not None)
+    return 0
+
+
+def tell(places: Places, *, with_prometheus: bool) -> None:
+    """Say where everything is."""
+    environment = os.path.relpath(COLLECTOR / "ailoop.env")
+    print(f"""
+AILoop sends to      {places.otlp}   (set -a; . {environment}; set +a)
+Jaeger's query API   {places.jaeger}/api/traces?service=ailoop""")
+    if has_ui(places.jaeger):
+        print(f"Jaeger's UI          {places.jaeger}/search?service=ailoop")
+    else:
+        print("Jaeger's UI          not in a Go-built Jaeger; compose.yaml starts the official image, which has it")
+    if with_prometheus:
+        print(
+            f"Prometheus           http://127.0.0.1:{places.prometheus}/graph?g0.expr=ailoop_exchange_active&g0.tab=0"
+        )
+    else:
+        print("Prometheus           not installed: no metrics, no alerts (apt-get install prometheus)")
+    print(f"Stop with            make jaeger-stop   (traces stay in {FOLDER}/)")
+
+
+def has_ui(address: str) -> bool:
+    """Whether a Jaeger serves its UI; a Go-built one has a placeholder page."""
+    try:
+        page = requests.get(f"{address}/search", timeout=5).text
+    except requests.RequestException:
+        return False
+    return "<script" in page
+
+
+def _has_prometheus() -> bool:
+    try:
+        prometheus()
+    except Missing:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "start"))

@@ -1,0 +1,1 @@
+"""Tests through the real collector into the real Jaeger and Prometheus."""

@@ -1,0 +1,71 @@
+"""The real programs, started once for all tests that need them; missing ones fail where CI=true, and skip elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from collector.stack import Missing, Stack, free_places, jaeger, prometheus
+from tests.ailoop.provider import Provider
+from tests.stack.backends import Jaeger, Prometheus
+
+HERE = Path(__file__).parent
+PATIENCE = 900  # seconds, for a first build of Jaeger inside a test
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is in this folder."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.backend)
+
+
+def required(program: Callable[[], Path]) -> Path:
+    """The program, or the end of the test that needs it."""
+    try:
+        return program()
+    except Missing as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI needs every real program. {missing}")
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def jaeger_program() -> Path:
+    """The Jaeger program, which is the collector as well."""
+    return required(jaeger)
+
+
+@pytest.fixture(scope="session")
+def prometheus_program() -> Path:
+    """The Prometheus program."""
+    return required(prometheus)
+
+
+@pytest.fixture(scope="session")
+def stack(jaeger_program: Path, prometheus_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Collector, Jaeger and Prometheus as they are shipped, on ports of their own."""
+    with Stack(tmp_path_factory.mktemp("stack"), free_places()) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def traces(stack: Stack) -> Jaeger:
+    """Jaeger's query API."""
+    return Jaeger(stack.places.jaeger)
+
+
+@pytest.fixture(scope="session")
+def metrics(stack: Stack) -> Prometheus:
+    """Prometheus' query API."""
+    return Prometheus(stack.places.prometheus)
+
+
+@pytest.fixture(scope="session")
+def provider() -> Iterator[Provider]:
+    """The scripted AI provider."""
+    with Provider() as running:
+        yield running
