@@ -61,9 +61,8 @@ def _build(target: Path, say: Say) -> None:
     command = [go, "build", "-v", "-mod=readonly", "-ldflags=-s -w", "-o", str(half), PACKAGE]
     with subprocess.Popen(command, cwd=MODULE, text=True, stderr=subprocess.PIPE) as building:
         assert building.stderr is not None
-        said = list(
-            track(building.stderr, description="Packages", total=_PACKAGES, transient=True, disable=_is_quiet())
-        )
+        lines = track(building.stderr, "Packages", total=_PACKAGES, transient=True, disable=not sys.stdout.isatty())
+        said = list(lines)
     if building.returncode:
         half.unlink(missing_ok=True)
         raise Missing(f"Jaeger could not be built: {''.join(said[-15:])}")
