@@ -1,0 +1,93 @@
+"""Where recorded telemetry goes, and how to get in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+from opentelemetry.sdk.environment_variables import (
+    OTEL_EXPORTER_OTLP_CERTIFICATE,
+    OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE,
+    OTEL_EXPORTER_OTLP_CLIENT_KEY,
+    OTEL_EXPORTER_OTLP_ENDPOINT,
+    OTEL_EXPORTER_OTLP_HEADERS,
+    OTEL_EXPORTER_OTLP_PROTOCOL,
+)
+from opentelemetry.util.re import parse_env_headers
+
+from ailoop_otel.replay.refusal import Refusal
+from ailoop_otel.replay.signals import SIGNALS, Signal
+from ailoop_otel.settings import environment
+
+DEFAULT: Final = "http://127.0.0.1:4318"
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+_SIGNAL_PATH: Final = re.compile(rf"/v1/(?:{'|'.join(SIGNALS)})$")
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """An OTLP/HTTP receiver: `base` is its address without `/v1/…` and without what may be a secret."""
+
+    base: str
+    headers: Mapping[str, str]
+    user: tuple[str, str] | None = None
+    verify: bool | str = True
+    certificate: tuple[str, str] | None = None
+
+    def url(self, signal: Signal) -> str:
+        """Where a signal is sent to."""
+        return f"{self.base}/v1/{signal.name}"
+
+    @property
+    def is_near(self) -> bool:
+        """Whether it is on this machine, which no proxy knows."""
+        return urlsplit(self.base).hostname in _LOOPBACK
+
+
+def destination(endpoint: str, *, insecure: bool) -> Destination:
+    """The receiver that was named, or else that of the environment; raises Refusal where it cannot be one."""
+    if not endpoint and environment(OTEL_EXPORTER_OTLP_PROTOCOL) == "grpc":
+        told = f"{OTEL_EXPORTER_OTLP_PROTOCOL} says grpc, but a recording is sent by HTTP"
+        raise Refusal(f"{told}: name the OTLP/HTTP address with --endpoint, port 4318 as a rule")
+    parts = _parts(endpoint or environment(OTEL_EXPORTER_OTLP_ENDPOINT) or DEFAULT)
+    host = parts.netloc.rpartition("@")[2]
+    path = _SIGNAL_PATH.sub("", parts.path.rstrip("/")).rstrip("/")
+    return Destination(
+        base=urlunsplit((parts.scheme, host, path, "", "")),
+        headers=parse_env_headers(environment(OTEL_EXPORTER_OTLP_HEADERS), liberal=True),
+        user=(unquote(parts.username), unquote(parts.password or "")) if parts.username is not None else None,
+        verify=False if insecure else _file(OTEL_EXPORTER_OTLP_CERTIFICATE) or True,
+        certificate=_certificate(),
+    )
+
+
+def _parts(address: str) -> SplitResult:
+    try:
+        parts = urlsplit(address)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        sound = False
+    if not sound:
+        raise Refusal(f"--endpoint {_without_secrets(address)!r} is no address: write it like {DEFAULT}")
+    return parts
+
+
+def _without_secrets(address: str) -> str:
+    return re.sub(r"^(\w+://)?[^/@]*@", r"\1", address.partition("?")[0])
+
+
+def _certificate() -> tuple[str, str] | None:
+    certificate, key = _file(OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE), _file(OTEL_EXPORTER_OTLP_CLIENT_KEY)
+    return (certificate, key) if certificate and key else None
+
+
+def _file(variable: str) -> str:
+    """The file that a variable names, empty when it names none."""
+    path = environment(variable)
+    if path and not Path(path).is_file():
+        raise Refusal(f"{variable} names {path}, which is no file: correct or unset it")
+    return path
