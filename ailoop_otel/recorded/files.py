@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from ailoop_otel.recorded.records import Batch, parse, rescue
+from ailoop_otel.recorded.records import Batch, Parser, parse, rescue
 
 SUFFIX: Final = ".jsonl"
 # A line is one export of a few hundred spans. What is longer is no line of ours and must not fill memory.
@@ -55,10 +55,15 @@ def size(paths: list[Path]) -> int:
     return sum(_size(path) for path in paths)
 
 
-def read(paths: Sequence[Path], tally: Tally, wanted: Callable[[bytes], bool] = lambda line: True) -> Iterator[Batch]:
+def read(
+    paths: Sequence[Path],
+    tally: Tally,
+    wanted: Callable[[bytes], bool] = lambda line: True,
+    parser: Parser = parse,
+) -> Iterator[Batch]:
     """Read files line by line; a line that `wanted` refuses is not even decoded."""
     for path in paths:
-        yield from _read(path, tally, wanted)
+        yield from _read(path, tally, wanted, parser)
 
 
 def _size(path: Path) -> int:
@@ -68,12 +73,12 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _read(path: Path, tally: Tally, wanted: Callable[[bytes], bool]) -> Iterator[Batch]:
+def _read(path: Path, tally: Tally, wanted: Callable[[bytes], bool], parser: Parser) -> Iterator[Batch]:
     try:
         with path.open("rb") as file:
             for number, line in enumerate(_lines(file), 1):
                 if wanted(line):
-                    yield _understood(line, f"{path.name}, line {number}", path.name, tally)
+                    yield _understood(line, f"{path.name}, line {number}", path.name, tally, parser)
     except FileNotFoundError:  # the writer's rotation took it
         return
     except OSError as error:
@@ -87,16 +92,16 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
             line = file.readline(LONGEST_LINE)
 
 
-def _understood(line: bytes, place: str, file: str, tally: Tally) -> Batch:
+def _understood(line: bytes, place: str, file: str, tally: Tally, parser: Parser = parse) -> Batch:
     if not line.strip():
         return Batch()
-    batch = parse(line)
+    batch = parser(line)
     if batch is None and len(line) < LONGEST_LINE and not line.endswith(b"\n"):
         tally.half_written.append(file)
         return Batch()
     if batch is None:
         tally.skip(place)
-        batch = rescue(line)
+        batch = rescue(line, parser)
     if batch is None:
         return Batch()
     tally.understood += 1

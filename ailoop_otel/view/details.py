@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from ailoop_otel import names
-from ailoop_otel.recorded.records import Span, Value
+from ailoop_otel.recorded.records import Span
+from ailoop_otel.recorded.values import Value
 from ailoop_otel.view import units
 
 _LONGEST: Final = 48

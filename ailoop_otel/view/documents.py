@@ -7,7 +7,8 @@ import math
 from pathlib import Path
 
 from ailoop_otel.recorded.files import Tally
-from ailoop_otel.recorded.records import LogEvent, Span, Value
+from ailoop_otel.recorded.records import LogEvent, Span
+from ailoop_otel.recorded.values import Value
 from ailoop_otel.view import units
 from ailoop_otel.view.exchanges import Calls, Exchange, Session, Timeout, Told
 from ailoop_otel.view.history import Totals

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from ailoop_otel import names
-from ailoop_otel.recorded.records import Span, Value
+from ailoop_otel.recorded.records import Span
+from ailoop_otel.recorded.values import Value
 from ailoop_otel.view.details import details
 from ailoop_otel.view.spent import Spent, spent
 

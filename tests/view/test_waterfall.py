@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from ailoop_otel import names
-from ailoop_otel.recorded.records import Span, Value
+from ailoop_otel.recorded.records import Span
+from ailoop_otel.recorded.values import Value
 from ailoop_otel.view import theme, waterfall
 from ailoop_otel.view.details import details
 from ailoop_otel.view.exchanges import Exchange
