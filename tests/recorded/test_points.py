@@ -112,6 +112,7 @@ def test_what_the_embedded_default_writes_is_read(tmp_path: Path) -> None:
     meter = provider.get_meter(names.SCOPE)
     meter.create_observable_up_down_counter(MEMORY, [lambda options: [Observation(2048)]])
     meter.create_counter(names.METRIC_CPU_TIME.name).add(0.25, {"cpu.mode": "user"})
+    provider.force_flush()
     provider.shutdown()
     points = {point.metric: point for batch in read([path], Tally(), parser=READ) for point in batch.points}
     assert points[MEMORY].value == 2048
