@@ -83,11 +83,11 @@ class Program:
         """Signal it and wait until it is gone; what does not go is killed."""
         pid = self.pid
         if pid is not None:
-            process = psutil.Process(pid)
+            process = self._process or psutil.Process(pid)
             process.send_signal(number)
             try:
                 process.wait(STOP)
-            except psutil.TimeoutExpired:
+            except (psutil.TimeoutExpired, subprocess.TimeoutExpired):
                 process.kill()
                 process.wait(STOP)
         self._process = None
