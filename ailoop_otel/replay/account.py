@@ -98,18 +98,13 @@ class Account:
             return
         services = sorted(self.services)
         more = " ..." if len(services) > _MOST_SERVICES else ""
-        named = ", ".join(plain(service) for service in services[:_MOST_SERVICES])
+        named = ", ".join(services[:_MOST_SERVICES])
         yield f"Look in Jaeger for service {named}{more}, from {_moment(self.begin)} to {_moment(self.end)}."
 
 
 def counted(number: int, thing: str) -> str:
     """A number with its noun: `1 line`, `2 lines`."""
     return f"{number:,} {thing if number == 1 else thing + 's'}"
-
-
-def plain(text: str) -> str:
-    """A text that somebody else wrote, without what would disturb a terminal."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def _moment(nanoseconds: int) -> str:

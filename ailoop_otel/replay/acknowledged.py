@@ -63,18 +63,15 @@ class Acknowledged:
 
     def _open(self) -> None:
         execute = self._database.execute
+        owner = execute("PRAGMA application_id").fetchone()[0]
+        if owner != _APPLICATION and execute("SELECT 1 FROM sqlite_master").fetchone():
+            raise Refusal(f"{self._path} is another program's database: name another file with --state")
         # Locked until it is closed, and no file of shared memory, which not every file system has.
         execute("PRAGMA locking_mode = EXCLUSIVE")
         # A commit is one write: what a killed process wrote is there, and after a power cut the last lines may lack.
         execute("PRAGMA journal_mode = WAL")
         execute("PRAGMA synchronous = NORMAL")
         execute("BEGIN EXCLUSIVE")
-        owner, tables = (
-            execute("PRAGMA application_id").fetchone()[0],
-            execute("SELECT 1 FROM sqlite_master").fetchone(),
-        )
-        if tables and owner != _APPLICATION:
-            raise Refusal(f"{self._path} is another program's database: name another file with --state")
         execute(f"PRAGMA application_id = {_APPLICATION}")
         execute("CREATE TABLE IF NOT EXISTS acknowledged (line BLOB PRIMARY KEY) WITHOUT ROWID")
         execute("COMMIT")

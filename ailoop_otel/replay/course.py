@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
-from ailoop_otel.replay.account import Account, plain
+from ailoop_otel.recorded.values import text
+from ailoop_otel.replay.account import Account
 from ailoop_otel.replay.acknowledged import NAME, Acknowledged
 from ailoop_otel.replay.delivery import Answer
 from ailoop_otel.replay.lines import Document, Line, document, is_skippable, lines
@@ -73,10 +74,10 @@ class Course:
         except FileNotFoundError:  # the writer's rotation took it
             return
         except OSError as fault:
-            self.account.unreadable.append(f"{plain(path.name)} ({fault.strerror or type(fault).__name__})")
+            self.account.unreadable.append(f"{text(path.name)} ({fault.strerror or type(fault).__name__})")
 
     def _line(self, line: Line, path: Path, acknowledged: Acknowledged) -> None:
-        place = f"{plain(path.name)}, line {line.number}"
+        place = f"{text(path.name)}, line {line.number}"
         if not line.content:
             return
         if line.endless:
@@ -92,7 +93,7 @@ class Course:
         found = document(line.content)
         if found is None or found.content != line.content:
             if not line.ended and found is None:
-                self.account.half_written.append(plain(path.name))
+                self.account.half_written.append(text(path.name))
                 return
             self._senseless(f"{place}: no telemetry, or torn")
         if found is None:

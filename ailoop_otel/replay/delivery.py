@@ -15,6 +15,7 @@ from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import HTTPError, InvalidHeader
 from urllib3.util.retry import Retry
 
+from ailoop_otel.recorded.values import Json, integer, mapping, text
 from ailoop_otel.replay.destination import Destination
 from ailoop_otel.replay.lines import Document
 from ailoop_otel.replay.refusal import Halt
@@ -135,11 +136,10 @@ def _answer(document: Document, response: requests.Response) -> Answer:
         # Jaeger's own pages, for one, answer so to whatever they are asked.
         return Answer(taken=False, told="it answers with a web page: name its OTLP/HTTP address", hopeless=True)
     if 200 <= code < 300:
-        partial = content.get("partialSuccess")
-        partial = partial if isinstance(partial, dict) else {}
+        partial = mapping(content.get("partialSuccess"))
         return Answer(
             taken=True,
-            rejected=_count(partial.get(document.signal.rejected)),
+            rejected=max(0, integer(partial.get(document.signal.rejected)) or 0),
             told=_plain(partial.get("errorMessage")),
         )
     message = _plain(content.get("message"))
@@ -150,14 +150,13 @@ def _answer(document: Document, response: requests.Response) -> Answer:
     return Answer(taken=False, told=f"{told}: {mend}", hopeless=True)
 
 
-def _content(response: requests.Response) -> dict[str, object]:
+def _content(response: requests.Response) -> Json:
     """The answer's JSON object; empty where it is none. Read to its end, or the connection could not be kept."""
     try:
         with response:
-            content = json.loads(response.raw.read(_LONGEST_ANSWER, decode_content=True))
+            return mapping(json.loads(response.raw.read(_LONGEST_ANSWER, decode_content=True)))
     except (ValueError, RecursionError, HTTPError, OSError):
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _asked(retry: Retry, response: requests.Response | None) -> float:
@@ -169,13 +168,6 @@ def _asked(retry: Retry, response: requests.Response | None) -> float:
         return retry.get_retry_after(response.raw) or 0.0
     except InvalidHeader:
         return 0.0
-
-
-def _count(content: object) -> int:
-    try:
-        return max(0, int(content)) if isinstance(content, str | int) else 0
-    except ValueError:
-        return 0
 
 
 def _reason(fault: BaseException) -> str:
@@ -192,5 +184,4 @@ def _reason(fault: BaseException) -> str:
 
 def _plain(content: object) -> str:
     """A text that somebody else wrote, short and without what would disturb a terminal."""
-    text = content if isinstance(content, str) else ""
-    return "".join(sign if sign.isprintable() else " " for sign in text[:_LONGEST_TOLD]).strip()
+    return text(content)[:_LONGEST_TOLD].strip()

@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 from ailoop_otel.recorded.files import LONGEST_LINE
 from ailoop_otel.recorded.records import beginnings
+from ailoop_otel.recorded.values import Json, attributes, instant, mapping, mappings
 from ailoop_otel.replay.signals import SIGNALS, TRACES, Signal
 
-Json: TypeAlias = "dict[str, object]"
-_LATEST: Final = 2**63
+_SERVICE: Final = "service.name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,17 @@ def document(content: bytes) -> Document | None:
 
 
 def is_skippable(content: bytes, wanted: frozenset[Signal]) -> bool:
-    """Whether a line is seen to be of a signal that is not wanted, without decoding it."""
-    return content.endswith(b"]}") and any(
-        content.startswith(b'{"%s":' % signal.members[0].encode())
-        for signal in SIGNALS.values()
-        if signal not in wanted
+    """Whether a line is seen to hold nothing of a wanted signal, not even behind a torn beginning."""
+    return (
+        content.endswith(b"]}")
+        and any(content.startswith(_head(signal)) for signal in SIGNALS.values() if signal not in wanted)
+        and not any(_head(signal) in content for signal in wanted)
     )
+
+
+def _head(signal: Signal) -> bytes:
+    """How the embedded default begins a signal's lines."""
+    return b'{"%s":' % signal.members[0].encode()
 
 
 def _document(content: bytes) -> Document | None:
@@ -80,12 +85,12 @@ def _document(content: bytes) -> Document | None:
     signal = next((signal for signal in SIGNALS.values() if signal.members[0] in root), None)
     if signal is None:
         return None
-    resources = list(_objects(root.get(signal.members[0])))
+    resources = list(mappings(root.get(signal.members[0])))
     records = [
         record
         for resource in resources
-        for scoped in _objects(resource.get(signal.members[1]))
-        for record in _objects(scoped.get(signal.members[2]))
+        for scoped in mappings(resource.get(signal.members[1]))
+        for record in mappings(scoped.get(signal.members[2]))
     ]
     begin, end = _times(records) if signal is TRACES else (0, 0)
     return Document(content, signal, len(records), frozenset(_services(resources)), begin, end)
@@ -93,30 +98,12 @@ def _document(content: bytes) -> Document | None:
 
 def _services(resources: list[Json]) -> Iterator[str]:
     for resource in resources:
-        for attribute in _objects(_object(resource.get("resource")).get("attributes")):
-            value = _object(attribute.get("value")).get("stringValue")
-            if attribute.get("key") == "service.name" and isinstance(value, str):
-                yield value
+        service = attributes(mapping(resource.get("resource")).get("attributes")).get(_SERVICE)
+        if isinstance(service, str):
+            yield service
 
 
 def _times(spans: list[Json]) -> tuple[int, int]:
-    begins = list(filter(None, (_time(span.get("startTimeUnixNano")) for span in spans)))
-    ends = list(filter(None, (_time(span.get("endTimeUnixNano")) for span in spans)))
+    begins = list(filter(None, (instant(span.get("startTimeUnixNano")) for span in spans)))
+    ends = list(filter(None, (instant(span.get("endTimeUnixNano")) for span in spans)))
     return min(begins, default=0), max(ends, default=0)
-
-
-def _time(content: object) -> int:
-    try:
-        time = int(content) if isinstance(content, str | int) else 0
-    except ValueError:
-        return 0
-    return time if 0 < time < _LATEST else 0
-
-
-def _object(content: object) -> Json:
-    return content if isinstance(content, dict) else {}
-
-
-def _objects(content: object) -> Iterator[Json]:
-    if isinstance(content, list):
-        yield from (_object(member) for member in content)

@@ -1,0 +1,287 @@
+"""Which lines are sent, in which order, and never twice."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from ailoop_otel.recorded.files import find
+from ailoop_otel.replay.account import Account
+from ailoop_otel.replay.course import Course
+from ailoop_otel.replay.delivery import Answer
+from ailoop_otel.replay.lines import Document
+from ailoop_otel.replay.refusal import Halt
+from ailoop_otel.replay.signals import LOGS, METRICS, TRACES
+from tests.replay.exports import logs, metrics, names, recording, traces
+
+HERE = "http://127.0.0.1:4318"
+TAKEN = Answer(taken=True)
+LINES = some.lists(some.sampled_from([traces("a"), traces("b"), traces("c"), logs("d"), b"garbage\n", b"\n"]))
+
+
+class Collector:
+    """Takes every line, unless `answer` says otherwise, and keeps what it took."""
+
+    def __init__(self, answer: Callable[[Document], Answer] = lambda document: TAKEN) -> None:
+        self.taken: list[bytes] = []
+        self._answer = answer
+
+    def send(self, document: Document) -> Answer:
+        """Answer one line."""
+        answer = self._answer(document)
+        if answer.taken:
+            self.taken.append(document.content)
+        return answer
+
+
+class Run:
+    """One replay of a directory; `names` is what was taken, `told` what was said."""
+
+    def __init__(
+        self,
+        folder: Path,
+        collector: Collector | None = None,
+        *,
+        to: str = HERE,
+        again: bool = False,
+        wanted: frozenset[object] = frozenset({TRACES}),
+        state: Path | None = None,
+    ) -> None:
+        self.collector = collector or Collector()
+        self.told: list[str] = []
+        self.read = 0
+        course = Course(self.collector, to, wanted, state, self.told.append, again=again)  # type: ignore[arg-type]
+        course.run(find(folder), self._count)
+        self.account: Account = course.account
+
+    @property
+    def names(self) -> list[str]:
+        """Names of what was taken."""
+        return names(self.collector.taken)
+
+    def _count(self, size: int) -> None:
+        self.read += size
+
+
+def test_everything_is_sent_once(tmp_path: Path) -> None:
+    """In the order of the files; the second time nothing is."""
+    folder = recording(tmp_path, "one", "two")
+    (folder / "traces-20251122T140000Z-7-2.jsonl").write_bytes(traces("three", spans=4))
+    first = Run(folder)
+    assert first.names == ["one", "two", "three"]
+    assert (first.account.sent, first.account.records[TRACES], first.account.is_complete) == (3, 6, True)
+    assert first.read == sum(path.stat().st_size for path in find(folder))
+    second = Run(folder)
+    assert (second.names, second.account.already, second.account.is_complete) == ([], 3, True)
+
+
+def test_only_what_is_new_is_sent(tmp_path: Path) -> None:
+    """A file that its server still writes grows between two replays."""
+    folder = recording(tmp_path, "one")
+    Run(folder)
+    (path,) = find(folder)
+    path.write_bytes(path.read_bytes() + traces("two"))
+    assert Run(folder).names == ["two"]
+
+
+def test_a_file_may_be_renamed_copied_and_cut(tmp_path: Path) -> None:
+    """A line is known by its content, wherever it stands."""
+    folder = recording(tmp_path, "one", "two", "three")
+    Run(folder)
+    (path,) = find(folder)
+    path.rename(folder / "moved.jsonl")
+    (folder / "cut.jsonl").write_bytes(traces("three") + traces("one"))
+    run = Run(folder)
+    assert (run.names, run.account.already) == ([], 5)
+
+
+def test_what_stands_there_twice_is_sent_once(tmp_path: Path) -> None:
+    """A copy beside its original would double every span."""
+    folder = recording(tmp_path, "one", "two")
+    (folder / "copy.jsonl").write_bytes(traces("one") + traces("two"))
+    assert Run(folder).names == ["one", "two"]
+
+
+def test_another_collector_gets_everything(tmp_path: Path) -> None:
+    """And so does the same one, if that is asked for."""
+    folder = recording(tmp_path, "one", "two")
+    Run(folder)
+    assert Run(folder, to="http://elsewhere").names == ["one", "two"]
+    assert Run(folder, again=True).names == ["one", "two"]
+    assert Run(folder).names == []
+
+
+def test_what_is_acknowledged_may_be_noted_elsewhere(tmp_path: Path) -> None:
+    """Where the recording may only be read; otherwise it stands beside each file."""
+    first, second = recording(tmp_path / "a", "one"), recording(tmp_path / "b", "two")
+    Run(first, state=tmp_path / "state")
+    assert sorted(path.suffix for path in first.iterdir()) == [".jsonl"]
+    assert Run(first, state=tmp_path / "state").names == []
+    Run(second)
+    assert sorted(path.suffix for path in second.iterdir()) == [".jsonl", ".sqlite"]
+
+
+def test_a_half_written_last_line_waits_for_the_next_time(tmp_path: Path) -> None:
+    """It is no trouble, and not sent before it is whole."""
+    folder = recording(tmp_path, "one")
+    (path,) = find(folder)
+    whole = path.read_bytes()
+    path.write_bytes(whole + traces("two")[:-20])
+    first = Run(folder)
+    assert (first.names, first.account.half_written, first.account.is_complete) == (["one"], [path.name], True)
+    path.write_bytes(whole + traces("two"))
+    assert Run(folder).names == ["two"]
+
+
+def test_a_last_line_that_lacks_only_its_break_is_sent(tmp_path: Path) -> None:
+    """And not again when the break has come."""
+    folder = recording(tmp_path, "one")
+    (path,) = find(folder)
+    path.write_bytes(traces("one").rstrip())
+    assert Run(folder).names == ["one"]
+    path.write_bytes(traces("one") + traces("two"))
+    assert Run(folder).names == ["two"]
+
+
+def test_a_torn_line_is_told_and_what_stands_behind_it_sent(tmp_path: Path) -> None:
+    """Once; nothing else is lost with it."""
+    folder = recording(tmp_path)
+    path = folder / "traces.jsonl"
+    path.write_bytes(traces("one") + traces("torn")[:90] + traces("two") + b"garbage\n" + traces("three"))
+    first = Run(folder)
+    assert first.names == ["one", "two", "three"]
+    assert first.told == ["traces.jsonl, line 2: no telemetry, or torn", "traces.jsonl, line 3: no telemetry, or torn"]
+    assert (first.account.senseless, first.account.is_complete) == (2, True)
+    assert Run(folder).names == []
+
+
+def test_an_endless_line_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no line of ours, and must not fill memory."""
+    monkeypatch.setattr("ailoop_otel.replay.lines.LONGEST_LINE", 1000)
+    folder = recording(tmp_path, "one")
+    (folder / "a.jsonl").write_bytes(b"x" * 5000 + b"\n" + traces("two"))
+    run = Run(folder)
+    assert run.names == ["two", "one"]
+    assert run.told == ["a.jsonl, line 1: longer than any export"]
+
+
+def test_only_the_signals_that_are_wanted_are_sent(tmp_path: Path) -> None:
+    """The others are counted, and can be sent later."""
+    folder = recording(tmp_path, "one")
+    (folder / "logs.jsonl").write_bytes(logs("two"))
+    (folder / "mixed.jsonl").write_bytes(metrics("three") + metrics("torn")[:60] + traces("four"))
+    first = Run(folder)
+    assert (first.names, first.account.unwanted) == (["four", "one"], 2)
+    second = Run(folder, wanted=frozenset({TRACES, LOGS, METRICS}))
+    assert second.names == ["two", "three"]
+
+
+def test_a_refused_line_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
+    """It is tried again the next time, as nobody has it."""
+    folder = recording(tmp_path, "one", "two", "three")
+    refuse = Collector(lambda document: Answer(b"two" not in document.content, told="400 no"))
+    first = Run(folder, refuse)
+    assert (first.names, first.account.refused, first.account.is_complete) == (["one", "three"], 1, False)
+    (path,) = find(folder)
+    assert f"{path.name}, line 2: refused with 400 no" in first.told
+    assert Run(folder).names == ["two"]
+
+
+def test_what_was_rejected_of_a_line_is_counted(tmp_path: Path) -> None:
+    """The line is acknowledged: sent again, all the rest of it would be there twice."""
+    folder = recording(tmp_path, "one")
+    first = Run(folder, Collector(lambda document: Answer(taken=True, rejected=2, told="too old")))
+    assert (first.account.rejected[TRACES], first.account.is_complete) == (2, False)
+    assert first.told[0].endswith("line 1: 2 rejected too old")
+    assert Run(folder).names == []
+
+
+def test_a_signal_that_is_not_taken_does_not_keep_the_others(tmp_path: Path) -> None:
+    """Jaeger takes no logs: one line says so, and its traces come all the same."""
+    folder = recording(tmp_path, "one")
+    (folder / "logs.jsonl").write_bytes(logs("two") + logs("three"))
+    collector = Collector(lambda document: TAKEN if document.signal is TRACES else Answer(False, 0, "404", True))
+    run = Run(folder, collector, wanted=frozenset({TRACES, LOGS}))
+    assert (run.names, run.account.unsent[LOGS], run.account.is_complete) == (["one"], 2, False)
+    assert run.told == ["Logs are not taken: 404"]
+
+
+def test_what_was_sent_before_the_end_of_patience_is_kept(tmp_path: Path) -> None:
+    """The collector goes away in the middle: the next replay begins there."""
+    folder = recording(tmp_path, "one", "two", "three")
+    halted = Run(folder, Collector(_stop_at(1, Halt("it is away"))))
+    assert (halted.names, halted.account.halted, halted.account.is_complete) == (["one"], "it is away", False)
+    assert Run(folder).names == ["two", "three"]
+
+
+def test_ctrl_c_keeps_what_was_sent(tmp_path: Path) -> None:
+    """As killing does."""
+    folder = recording(tmp_path, "one", "two", "three")
+    stopped = Run(folder, Collector(_stop_at(2, KeyboardInterrupt())))
+    assert (stopped.names, stopped.account.interrupted) == (["one", "two"], True)
+    assert Run(folder).names == ["three"]
+
+
+def test_a_file_that_goes_meanwhile_is_no_trouble(tmp_path: Path) -> None:
+    """The writer's rotation took it between listing and reading."""
+    folder = recording(tmp_path, "one")
+    (folder / "a.jsonl").write_bytes(traces("two"))
+    gone = folder / "b.jsonl"
+    gone.write_bytes(traces("three"))
+
+    def answer(document: Document) -> Answer:
+        gone.unlink(missing_ok=True)
+        return TAKEN
+
+    run = Run(folder, Collector(answer))
+    assert (run.names, run.account.is_complete) == (["two", "one"], True)
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the others are sent."""
+    folder = recording(tmp_path, "one")
+    (folder / "locked.jsonl").write_bytes(traces("two"))
+    opens = Path.open
+
+    def refuse(path: Path, mode: str) -> object:
+        if path.name == "locked.jsonl":
+            raise PermissionError(13, "Permission denied")
+        return opens(path, mode)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    run = Run(folder)
+    assert (run.names, run.account.unreadable) == (["one"], ["locked.jsonl (Permission denied)"])
+    assert not run.account.is_complete
+
+
+@settings(deadline=None, max_examples=60)
+@given(lines=LINES, torn=some.integers(0, 60), stops=some.lists(some.integers(0, 4), max_size=4))
+def test_however_often_it_is_stopped_each_line_is_taken_once(lines: list[bytes], torn: int, stops: list[int]) -> None:
+    """Whatever stands in the file, and wherever it stops."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "traces.jsonl").write_bytes(b"".join(lines) + traces("late")[:torn])
+        taken: list[str] = []
+        for stop in stops:
+            taken += Run(folder, Collector(_stop_at(stop, KeyboardInterrupt()))).names
+        (folder / "traces.jsonl").write_bytes(b"".join(lines) + traces("late"))
+        taken += Run(folder).names
+    spans = [line.strip() for line in lines if b"resourceSpans" in line]
+    assert taken == list(dict.fromkeys([*names(spans), "late"]))
+
+
+def _stop_at(count: int, fault: BaseException) -> Callable[[Document], Answer]:
+    answers = iter([TAKEN] * count)
+
+    def answer(document: Document) -> Answer:
+        try:
+            return next(answers)
+        except StopIteration:
+            raise fault from None
+
+    return answer

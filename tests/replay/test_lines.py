@@ -1,0 +1,104 @@
+"""Reading lines so that they can be sent as they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from ailoop_otel.replay import lines as reading
+from ailoop_otel.replay.lines import document, is_skippable, lines
+from ailoop_otel.replay.signals import LOGS, METRICS, TRACES
+from tests.recorded.test_records import ALMOST
+from tests.replay.exports import BEGIN, logs, metrics, traces
+
+
+def test_lines_come_with_their_place(tmp_path: Path) -> None:
+    """Each without its break; the last one may have none."""
+    path = tmp_path / "file"
+    path.write_bytes(b"one\n\ntwo\r\nthree")
+    read = list(lines(path))
+    assert [line.content for line in read] == [b"one", b"", b"two", b"three"]
+    assert [line.number for line in read] == [1, 2, 3, 4]
+    assert [line.ended for line in read] == [True, True, True, False]
+    assert sum(line.size for line in read) == path.stat().st_size
+
+
+def test_a_line_without_end_does_not_fill_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its beginning is read, its size is known, and the next line is whole."""
+    monkeypatch.setattr(reading, "LONGEST_LINE", 100)
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 1000 + b"\nnext\n" + b"y" * 99 + b"\n" + b"z" * 100)
+    read = list(lines(path))
+    assert [(len(line.content), line.size, line.endless) for line in read] == [
+        (100, 1001, True),
+        (4, 5, False),
+        (99, 100, False),
+        (100, 100, False),
+    ]
+
+
+def test_a_document_is_what_stands_in_the_line() -> None:
+    """Not a byte is changed; how many spans, whose and when is told."""
+    content = traces("one", spans=3).strip()
+    found = document(content)
+    assert found is not None
+    assert found.content is content
+    assert (found.signal, found.records, found.services) == (TRACES, 3, {"ailoop"})
+    assert (found.begin, found.end) == (BEGIN, BEGIN + 3 * 10**9)
+
+
+def test_each_signal_is_known_by_what_it_holds() -> None:
+    """Their times are not asked for: only spans are looked for by time."""
+    for line, signal in ((logs("a"), LOGS), (metrics("b"), METRICS)):
+        found = document(line.strip())
+        assert found is not None
+        assert (found.signal, found.records, found.begin, found.end) == (signal, 1, 0, 0)
+
+
+def test_of_a_torn_line_the_whole_one_behind_it_is_kept() -> None:
+    """The first writer was killed in mid-line, the second went on in the same file."""
+    whole = traces("second").strip()
+    found = document(traces("first")[:70] + whole)
+    assert found is not None
+    assert found.content == whole
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"5", b'{"a":1}', b"\xff", b"[" * 100_000, traces("a")[:-5]])
+def test_what_is_no_telemetry_is_none(content: bytes) -> None:
+    """Nothing of it is sent."""
+    assert document(content) is None
+
+
+def test_numbers_that_make_no_sense_cost_the_times_only() -> None:
+    """The line is sent all the same: what a collector makes of it is its business."""
+    content = traces("one").replace(str(BEGIN).encode(), b"soon").replace(b'"end', b'"start')
+    found = document(content.strip())
+    assert found is not None
+    assert (found.records, found.begin, found.end) == (1, BEGIN + 10**9, 0)
+
+
+@given(some.binary())
+def test_no_bytes_can_crash_the_reader(content: bytes) -> None:
+    """Whatever a disk gives back."""
+    assert document(content) is None
+
+
+@given(outer=some.sampled_from([TRACES, LOGS, METRICS]), root=ALMOST)
+def test_no_json_can_crash_the_reader(outer: reading.Signal, root: object) -> None:
+    """JSON that is almost OTLP is sent, however little is known of it."""
+    found = document(json.dumps({outer.members[0]: root}).encode())
+    assert found is not None
+    assert found.signal is outer
+
+
+def test_a_line_of_another_signal_need_not_be_decoded() -> None:
+    """Unless it is torn: then something else may stand behind it."""
+    wanted = frozenset({TRACES})
+    assert is_skippable(metrics("a").strip(), wanted)
+    assert not is_skippable(metrics("a").strip()[:-1], wanted)
+    assert not is_skippable(traces("a").strip(), wanted)
+    assert not is_skippable(b'{"other":[]}', wanted)
