@@ -42,7 +42,7 @@ class Asked:
 class Receiver:
     """Answers 200, but first what stands in `replies`, one each; `asked` is every request, `taken` each that got 200.
 
-    `gate` is passed before each answer: what is cleared holds every client.
+    From request `holds_from` on, counted from 1, nobody is answered before `release`.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -50,9 +50,9 @@ class Receiver:
         self.always = Reply()
         self.asked: list[Asked] = []
         self.taken: list[bytes] = []
-        self.arrived = threading.Condition()
-        self.gate = threading.Event()
-        self.gate.set()
+        self._arrived = threading.Condition()
+        self.holds_from: int | None = None
+        self._released = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.receiver = self
         if tls is not None:
@@ -68,10 +68,12 @@ class Receiver:
 
     def reply(self, asked: Asked) -> Reply:
         """Take a request, and say what is answered."""
-        with self.arrived:
+        with self._arrived:
             self.asked.append(asked)
-            self.arrived.notify_all()
-        self.gate.wait(30)
+            held = self.holds_from is not None and len(self.asked) >= self.holds_from
+            self._arrived.notify_all()
+        if held:
+            self._released.wait(30)
         reply = self.replies.pop(0) if self.replies else self.always
         if reply.status == 200:
             self.taken.append(asked.body)
@@ -79,12 +81,17 @@ class Receiver:
 
     def wait(self, count: int) -> None:
         """Wait until so many requests have come."""
-        with self.arrived:
-            assert self.arrived.wait_for(lambda: len(self.asked) >= count, 30)
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: len(self.asked) >= count, 30)
+
+    def release(self) -> None:
+        """Answer those who are held, and hold nobody from now on."""
+        self.holds_from = None
+        self._released.set()
 
     def close(self) -> None:
         """Stop serving."""
-        self.gate.set()
+        self.release()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(5)
@@ -100,6 +107,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: _Server
 
     def do_POST(self) -> None:
