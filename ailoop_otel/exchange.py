@@ -32,10 +32,10 @@ class Exchange:
     """
 
     __slots__ = (
-        "__weakref__", "_paused", "_tools_running", "agent", "alarm", "answer_size", "answered", "base",
+        "__weakref__", "_paused", "_tools_running", "agent", "alarm", "answer_size", "answered", "base", "beyond",
         "chunks", "code", "command", "context", "correlation", "cut", "dialect", "ended", "error_type",
-        "failed", "finish", "first", "form", "frame_size", "grace", "head", "home", "last", "left", "max_gap",
-        "message_size", "model", "offset", "plain", "quiet", "raised", "rearm", "received", "repeated", "rest",
+        "failed", "finish", "first", "form", "frame_size", "further", "grace", "head", "home", "last", "left",
+        "max_gap", "message_size", "model", "offset", "plain", "quiet", "raised", "rearm", "received", "repeated", "rest",
         "session_id", "span", "spent", "stopped", "stream_size", "telemetry", "timeouts", "turn", "waiting_for",
         "whole",
     )  # fmt: skip
@@ -51,6 +51,8 @@ class Exchange:
         self.dialect = UNKNOWN
         self.form: Dialect = _UNKNOWN_FORM
         self.head: str | tuple[str, ...] = NO_FRAME  # how a cumulative chunk begins, while the exchange is open
+        # Where chunks with text sort, once the first has come and while the exchange is open.
+        self.further = self.beyond = ""
         self.correlation = "context"
         self.turn = 0
         self.first = 0
@@ -97,6 +99,8 @@ class Exchange:
         self.form = dialect
         if dialect.cumulative and not self.ended:
             self.head = dialect.chunk_head
+            if self.chunks:
+                self.further, self.beyond = dialect.text_from, dialect.text_below
 
     # --- What the wire saw ---------------------------------------------------------------------------------
     def chunk(self, now: int, size: int) -> None:
@@ -114,7 +118,7 @@ class Exchange:
     def update(self, now: int, frame: str) -> bool:
         """A frame that begins with `head` was handed to the socket; returns whether it was the first with text.
 
-        Such a frame holds all text so far. This is the hottest code of the package.
+        Such a frame holds all text so far. Most of them do not come here: see `wire.socket.observed_send`.
         """
         size = len(frame)
         self.stream_size += size
@@ -240,18 +244,22 @@ class Exchange:
     def forget(self, now: int) -> None:
         """End it as a plain call: nobody knows what this server's frames mean."""
         if not self.ended:
-            self.ended = True
-            self.head = NO_FRAME
+            self._close()
             self.telemetry.exchange_active.add(-1)
             self.span.end(max(now, self.received + SHORTEST) + self.offset)
 
     # --- The end -------------------------------------------------------------------------------------------
+    def _close(self) -> None:
+        # No frame is a chunk of it from now on.
+        self.ended = True
+        self.head = NO_FRAME
+        self.beyond = ""
+
     def end(self, now: int) -> str | None:
         """End it and record everything; returns the outcome, or None when it had ended before."""
         if self.ended:
             return None
-        self.ended = True
-        self.head = NO_FRAME
+        self._close()
         telemetry = self.telemetry
         outcome = self.outcome()
         error = None if outcome == "ok" else self._error(outcome)

@@ -65,6 +65,7 @@ def test_after_its_end_no_frame_is_its_own(recording: Recording) -> None:
     exchange.end(recording.clock.time)
     exchange.speaks(STATELESS)
     assert not any(frame.startswith(exchange.head) for frame in (update("a"), "", "\0", "{"))
+    assert not any(exchange.further <= frame < exchange.beyond for frame in (update("a"), "", "\0", "{"))
 
 
 def test_no_span_is_without_length(recording: Recording) -> None:

@@ -25,6 +25,7 @@ class Delegates:
     commands: frozenset[str] = frozenset()
     chunk_head = _HEAD + 'AIMessageChunkNotification", "params": {"sessionId": "'
     chunk_empty = "\0"  # it sends no empty ones
+    text_from = text_below = ""
     final_tail = '"isFinal": true}}'
     cumulative = False
     plain_tail = "\0"  # its end is told by `isFinal`

@@ -65,6 +65,8 @@ class Dialect(Protocol):
     commands: frozenset[str]  # messages that are for the server, not for the AI
     chunk_head: str  # how every frame with a piece of the answer begins, up to its first variable part
     chunk_empty: str  # how it begins when there is no text in it
+    text_from: str  # cumulative frames with text sort from here on; a few may sort before, but no others behind
+    text_below: str  # and before this
     final_tail: str  # how the frame ends that completes the answer; empty where there is none
     cumulative: bool  # each chunk holds all text so far, and the last is sent twice
     plain_tail: str  # how a chunk ends that is sent again when its stream ended well

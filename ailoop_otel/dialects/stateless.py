@@ -47,6 +47,9 @@ class Stateless:
     commands = frozenset({"/clear", "/help", "/save", "/load", "/debug"})
     chunk_head = _HEAD + 'StreamingUpdate","params":{"type":"streaming_chunk","content":"'
     chunk_empty = chunk_head + '"'
+    # Behind the quote that ends an empty text; a text that begins with a blank or "!" sorts before it.
+    text_from = chunk_head + "#"
+    text_below = chunk_head[:-1] + "#"
     final_tail = ""
     cumulative = True
     # Text taken out of a structured answer ends otherwise, and is not sent again.

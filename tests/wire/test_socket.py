@@ -1,0 +1,89 @@
+"""The quick way of a further chunk through `send` ends where the whole way ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ailoop_otel.exchange import CURRENT, Exchange
+from ailoop_otel.wire.connection import Connection
+from ailoop_otel.wire.socket import observed_send
+from tests.exchanges import STATELESS
+from tests.scripted import SCOPE, SESSION, Server, channel, compact, request, update
+
+COUNTED = ("chunks", "first", "last", "max_gap", "stream_size", "frame_size", "base", "repeated", "plain")
+TEXTS = st.text(st.sampled_from(' !"#a\\ü€😀'), max_size=4)
+FRAMES = st.builds(update, TEXTS, agent=st.sampled_from(["a", "an agent"]), structured=st.booleans()) | st.builds(
+    lambda text: update("w" * 300 + text), TEXTS
+)
+
+
+def opened(server: Server) -> tuple[Connection, Exchange]:
+    """A connection whose server has shown its dialect, with an exchange that the running code is handling."""
+    connection = Connection(server.state, SCOPE)
+    connection.sent(compact("agent.created", {}), server.clock.time)
+    call = connection.request(request("sendUserMessage", 1, sessionId=SESSION, message="x"), server.clock.time)
+    assert call is not None
+    assert call.exchange is not None
+    CURRENT.set(call.exchange)
+    return connection, call.exchange
+
+
+async def nowhere(message: Any) -> None:
+    """A network that takes everything."""
+
+
+@given(st.lists(st.tuples(FRAMES, st.floats(0, 3)), max_size=12))
+async def test_chunks_are_counted_alike_on_both_ways(steps: list[tuple[str, float]]) -> None:
+    """Whatever comes: empty, shorter, repeated, with another tail, or with text that sorts before the quote."""
+    server = Server()
+    connection, quick = opened(server)
+    _, whole = opened(server)
+    CURRENT.set(quick)
+    send = observed_send(connection, nowhere)
+    for frame, pause in steps:
+        server.clock.move(pause)
+        await send({"type": "websocket.send", "text": frame})
+        whole.update(server.clock.time, frame)
+    assert [getattr(quick, name) for name in COUNTED] == [getattr(whole, name) for name in COUNTED]
+
+
+@pytest.mark.parametrize("frame", [channel("wwwww"), compact("agent.switched", {"from": "a" * 200}), "{}", ""])
+async def test_what_is_no_chunk_is_counted_as_none(frame: str) -> None:
+    """However long it is, and on whichever side of the chunks it sorts."""
+    server = Server()
+    connection, exchange = opened(server)
+    send = observed_send(connection, nowhere)
+    for text in (update("w"), update("ww"), frame):
+        await send({"type": "websocket.send", "text": text})
+    assert (exchange.chunks, exchange.stream_size) == (2, len(update("w") + update("ww")))
+
+
+@pytest.mark.parametrize(
+    "message", [{"type": "websocket.send", "bytes": b"x"}, {"type": "websocket.send", "text": None}]
+)
+async def test_a_message_without_text_passes(message: dict[str, Any]) -> None:
+    """Bytes, a closing: while an answer is streamed, too."""
+    server = Server()
+    connection, exchange = opened(server)
+    taken: list[Any] = []
+
+    async def take(sent: Any) -> None:
+        taken.append(sent)
+
+    send = observed_send(connection, take)
+    for sent in ({"type": "websocket.send", "text": update("w")}, message):
+        await send(sent)
+    assert taken[1] is message
+    assert exchange.chunks == 1
+    assert server.guard.errors == 0
+
+
+@given(TEXTS)
+def test_chunks_sort_between_their_bounds(text: str) -> None:
+    """Those without text do not; a few with text sort before them, and are counted the long way."""
+    between = STATELESS.text_from <= update(text) < STATELESS.text_below
+    assert between is (text != "" and text[0] not in " !")
