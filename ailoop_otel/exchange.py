@@ -35,8 +35,8 @@ class Exchange:
         "__weakref__", "_paused", "_tools_running", "agent", "alarm", "answer_size", "answered", "base", "beyond",
         "chunks", "code", "command", "context", "correlation", "cut", "dialect", "ended", "error_type",
         "failed", "finish", "first", "form", "frame_size", "further", "grace", "head", "home", "last", "left",
-        "max_gap", "message_size", "model", "offset", "plain", "quiet", "raised", "rearm", "received", "repeated", "rest",
-        "session_id", "span", "spent", "stopped", "stream_size", "telemetry", "timeouts", "turn", "waiting_for",
+        "max_gap", "message_size", "model", "offset", "plain", "quiet", "raised", "rearm", "received", "repeated",
+        "rest", "session_id", "span", "spent", "stopped", "stream_size", "telemetry", "timeouts", "turn", "waiting_for",
         "whole",
     )  # fmt: skip
 
