@@ -61,7 +61,8 @@ SESSION_START: Final = Definition(
 )
 SESSION_DURATION: Final = Definition(
     "session_duration", "s", "Session duration",
-    "From the response to startSession to the session's end, seen by its client.", "session", "neither",
+    "From the response to startSession to the session's end, seen by its client; in a run from telemetry, by the "
+    "server.", "session", "neither",
 )  # fmt: skip
 SESSION_TURNS: Final = Definition(
     "session_turns", "{turn}", "Turns of a session", "Messages that one session sent.", "session", "neither"
@@ -80,8 +81,10 @@ STABLE_SESSIONS: Final = Definition(
     "target over the hold period; found by a ramp and confirmed by a hold.", "run", "higher",
 )  # fmt: skip
 MEMORY: Final = Definition(
-    "server_memory", "By", "Server memory", "Resident memory of the server's process and its children.", "sample"
-)
+    "server_memory", "By", "Server memory",
+    "Resident memory of the server's process and its children; in a run from telemetry, of the process alone.",
+    "sample",
+)  # fmt: skip
 MEMORY_PER_SESSION: Final = Definition(
     "memory_per_session", "By/{session}", "Memory per session",
     "The slope of `server_memory` over the sessions opened so far (Theil-Sen estimator).", "run",
@@ -91,8 +94,9 @@ MEMORY_GROWTH: Final = Definition(
     "The slope of `server_memory` over time in the steady part of the run (Theil-Sen estimator).", "run",
 )  # fmt: skip
 CPU: Final = Definition(
-    "server_cpu", "1", "Server CPU", "CPU time of the server's process and its children per second; 1 is a core.",
-    "sample",
+    "server_cpu", "1", "Server CPU",
+    "CPU time of the server's process and its children per second, 1 is a core; in a run from telemetry, of the "
+    "process alone.", "sample",
 )  # fmt: skip
 ERROR_RATE: Final = Definition(
     "error_rate", "{error}/1000", "Errors per 1,000 requests",

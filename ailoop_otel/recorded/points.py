@@ -1,4 +1,4 @@
-"""Metric lines of an OTLP JSON Lines file: the points of sums and gauges. A histogram's are left alone."""
+"""Metric lines of an OTLP JSON Lines file: the points of sums and gauges, and of histograms how much they counted."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _metrics(line: bytes, wanted: Collection[str]) -> Batch | None:
 
 
 def _records(metric: Json) -> Iterator[tuple[Json, Json]]:
-    for name in ("sum", "gauge"):
+    for name in ("sum", "gauge", "histogram"):
         kind = mapping(metric.get(name))
         for record in mappings(kind.get("dataPoints")):
             yield kind, record
@@ -53,7 +53,7 @@ def _records(metric: Json) -> Iterator[tuple[Json, Json]]:
 
 def _point(metric: str, kind: Json, record: Json, resource: Mapping[str, Value]) -> Point | None:
     time = instant(record.get("timeUnixNano"))
-    value = integer(record.get("asInt")) if "asInt" in record else double(record.get("asDouble"))
+    value = _value(record)
     try:
         number = math.nan if value is None else float(value)
     except OverflowError:
@@ -69,3 +69,9 @@ def _point(metric: str, kind: Json, record: Json, resource: Mapping[str, Value])
         attributes=attributes(record.get("attributes")),
         resource=resource,
     )
+
+
+def _value(record: Json) -> float | None:
+    if "count" in record:
+        return integer(record["count"])
+    return integer(record.get("asInt")) if "asInt" in record else double(record.get("asDouble"))

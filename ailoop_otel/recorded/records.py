@@ -77,7 +77,7 @@ class LogEvent:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One value of a sum or gauge in its metric's unit; `start` and `time` in nanoseconds since 1970.
+    """One value of a sum or gauge in its metric's unit, or a histogram's count; times in nanoseconds since 1970.
 
     A `delta` counts since `start`, which is 0 where there is none. `resource` is what its process tells of itself.
     """

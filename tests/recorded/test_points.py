@@ -62,10 +62,15 @@ def test_a_point_keeps_value_times_labels_and_process() -> None:
 
 
 def test_only_what_is_wanted_is_read() -> None:
-    """Another metric and a histogram are left alone."""
-    other = _gauge(_point(), name="ailoop.exchange.active")
-    histogram = {"name": MEMORY, "histogram": {"dataPoints": [_point()]}}
-    assert _batch(_line(other)) == _batch(_line(histogram)) == Batch()
+    """Another metric is left alone."""
+    assert _batch(_line(_gauge(_point(), name="ailoop.exchange.active"))) == Batch()
+
+
+def test_of_a_histogram_its_count_is_read() -> None:
+    """How many were counted, whatever they add up to."""
+    point = {"timeUnixNano": "7", "count": "12", "sum": 3.5, "bucketCounts": ["12"]}
+    (read_back,) = _batch(_line({"name": MEMORY, "histogram": {"dataPoints": [point]}})).points
+    assert read_back.value == 12
 
 
 @pytest.mark.parametrize(
