@@ -23,7 +23,7 @@ class Account:
     sent: int = 0
     records: Counter[Signal] = field(default_factory=Counter)
     rejected: Counter[Signal] = field(default_factory=Counter)
-    refused: int = 0
+    refused: Counter[Signal] = field(default_factory=Counter)
     already: int = 0
     unwanted: int = 0
     senseless: int = 0
@@ -43,8 +43,7 @@ class Account:
         return not any(troubles) and not self.rejected.total()
 
     def take(self, document: Document, answer: Answer) -> None:
-        """A line was acknowledged."""
-        self.sent += 1
+        """A line, or a part of one, was acknowledged."""
         self.records[document.signal] += document.records
         self.rejected[document.signal] += answer.rejected
         self.services |= document.services
@@ -58,8 +57,8 @@ class Account:
         for signal, count in self.rejected.items():
             if count:
                 yield f"Rejected by it: {counted(count, signal.record)}."
-        if self.refused:
-            yield f"Refused by it: {counted(self.refused, 'line')}; the next replay tries them again."
+        for signal, count in self.refused.items():
+            yield f"Refused by it: {counted(count, signal.record)}; the next replay tries again."
         for signal, count in self.unsent.items():
             yield f"Not sent, as it takes no {signal.name}: {counted(count, 'line')}."
         yield from self._skipped()
@@ -67,7 +66,7 @@ class Account:
         yield from self._place()
 
     def _sent(self, where: str, seconds: float) -> str:
-        if not self.sent:
+        if not self.records:
             return f"Sent nothing to {where}."
         records = " and ".join(counted(count, signal.record) for signal, count in self.records.items())
         rate = f", {self.records.total() / seconds:,.0f}/s" if seconds >= 0.1 else ""

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from ailoop_otel.recorded.values import text
-from ailoop_otel.replay.account import Account
+from ailoop_otel.replay.account import Account, counted
 from ailoop_otel.replay.acknowledged import NAME, Acknowledged
 from ailoop_otel.replay.delivery import Answer
-from ailoop_otel.replay.lines import Document, Line, document, is_skippable, lines
+from ailoop_otel.replay.lines import Document, Line, document, halves, is_skippable, lines
 from ailoop_otel.replay.refusal import Halt
 from ailoop_otel.replay.signals import Signal
+
+_DIVIDED: Final = b"divided "
+# Seven bad spans among the 512 of a line are found so; a collector that refuses everything is not asked for ever.
+_MOST_DIVISIONS: Final = 64
 
 
 class Sender(Protocol):
@@ -47,6 +51,7 @@ class Course:
         self._tells = tells
         self._again = again
         self._hopeless: set[Signal] = set()
+        self._divisions = 0
 
     def run(self, files: Sequence[Path], read: Callable[[int], None]) -> None:
         """Send everything that was not acknowledged yet; `read` is called with the bytes of each line when it is done.
@@ -105,23 +110,45 @@ class Course:
         elif found.content != line.content and self._is_known(found.content, acknowledged):
             self.account.already += 1
         else:
-            self._send(found, place, acknowledged)
+            self._divisions = 0
+            self.account.sent += self._send(found, place, acknowledged)
 
-    def _send(self, found: Document, place: str, acknowledged: Acknowledged) -> None:
+    def _send(self, found: Document, place: str, acknowledged: Acknowledged) -> bool:
+        """Send a line or a part of one, and say whether all of it was taken."""
+        if self._is_known(_DIVIDED + found.content, acknowledged):
+            return self._divide(found, place, acknowledged)
         answer = self._sender.send(found)
         if answer.taken:
             # Between these two a killed process leaves a line that is sent once more.
             acknowledged.add(found.content)
             self.account.take(found, answer)
-            if answer.rejected or answer.told:
-                self._tells(f"{place}: {answer.rejected:,} rejected {answer.told}".rstrip())
+            if answer.rejected:
+                self._tells(f"{place}: {counted(answer.rejected, found.signal.record)} rejected {answer.told}".rstrip())
+            elif answer.told:
+                self._tells(f"{place}: taken, with a warning: {answer.told}")
         elif answer.hopeless:
             self._hopeless.add(found.signal)
             self.account.unsent[found.signal] += 1
             self._tells(f"{found.signal.name.capitalize()} are not taken: {answer.told}")
+        elif answer.divisible and found.records > 1 and self._divisions < _MOST_DIVISIONS:
+            return self._divide(found, place, acknowledged)
         else:
-            self.account.refused += 1
-            self._tells(f"{place}: refused with {answer.told}")
+            self.account.refused[found.signal] += found.records
+            self._tells(f"{place}: {counted(found.records, found.signal.record)} refused with {answer.told}")
+        return answer.taken
+
+    def _divide(self, found: Document, place: str, acknowledged: Acknowledged) -> bool:
+        """Send the halves of what was refused: of a line that is too large all is taken, of another all that can be."""
+        self._divisions += 1
+        # Never whole again: once a half is there, the whole would double it.
+        acknowledged.add(_DIVIDED + found.content)
+        parts = [
+            self._is_known(half.content, acknowledged) or self._send(half, place, acknowledged)
+            for half in halves(found)
+        ]
+        if all(parts):
+            acknowledged.add(found.content)
+        return all(parts)
 
     def _senseless(self, told: str) -> None:
         self.account.senseless += 1

@@ -24,6 +24,8 @@ from ailoop_otel.replay.refusal import Halt
 _AGAIN: Final = (429, 502, 503, 504)
 # The fault is in this one line, or at least the next may fare better.
 _THIS_LINE: Final = (400, 413, 422, 500)
+# Nothing of the line was taken: it is too large, or one record in it spoils the others.
+_NOTHING_OF_IT: Final = (400, 413)
 _MENDS: Final = {
     401: "set OTEL_EXPORTER_OTLP_HEADERS to what it asks for",
     403: "set OTEL_EXPORTER_OTLP_HEADERS to what it asks for",
@@ -41,13 +43,14 @@ _FASTEST: Final = 1
 class Answer:
     """What a collector said to one line: taken but for `rejected` records, or not; `told` is its message.
 
-    `hopeless` says that no other line of the signal would fare better.
+    `hopeless` says that no other line of the signal would fare better, `divisible` that a part of this one may.
     """
 
     taken: bool
     rejected: int = 0
     told: str = ""
     hopeless: bool = False
+    divisible: bool = False
 
 
 class Delivery:
@@ -145,7 +148,7 @@ def _answer(document: Document, response: requests.Response) -> Answer:
     message = _plain(content.get("message"))
     told = f"{code} {message}".rstrip()
     if code in _THIS_LINE:
-        return Answer(taken=False, told=told)
+        return Answer(taken=False, told=told, divisible=code in _NOTHING_OF_IT)
     mend = _MENDS.get(code, "it should be an OTLP/HTTP receiver")
     return Answer(taken=False, told=f"{told}: {mend}", hopeless=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -61,6 +62,15 @@ def document(content: bytes) -> Document | None:
     return _document(content) or next(filter(None, map(_document, beginnings(content))), None)
 
 
+def halves(whole: Document) -> list[Document]:
+    """Two documents with half of the records each, every one as it was recorded, resource and scope with it."""
+    root = json.loads(whole.content)
+    middle = whole.records // 2
+    parts = (_part(root, whole.signal, range(middle)), _part(root, whole.signal, range(middle, whole.records)))
+    written = (json.dumps(part, separators=(",", ":")).encode() for part in parts)
+    return [half for half in map(_document, written) if half is not None]
+
+
 def is_skippable(content: bytes, wanted: frozenset[Signal]) -> bool:
     """Whether a line is seen to hold nothing of a wanted signal, not even behind a torn beginning."""
     return (
@@ -94,6 +104,22 @@ def _document(content: bytes) -> Document | None:
     ]
     begin, end = _times(records) if signal is TRACES else (0, 0)
     return Document(content, signal, len(records), frozenset(_services(resources)), begin, end)
+
+
+def _part(root: Json, signal: Signal, kept: range) -> Json:
+    """The records whose numbers are kept, counted through the whole document."""
+    outer, middle, inner = signal.members
+    number = count()
+    resources = []
+    for resource in mappings(root.get(outer)):
+        scopes = []
+        for scoped in mappings(resource.get(middle)):
+            records = [record for record in mappings(scoped.get(inner)) if next(number) in kept]
+            if records:
+                scopes.append({**scoped, inner: records})
+        if scopes:
+            resources.append({**resource, middle: scopes})
+    return {**root, outer: resources}
 
 
 def _services(resources: list[Json]) -> Iterator[str]:

@@ -93,10 +93,10 @@ def test_what_the_collector_refuses_is_told(
     receiver.replies = [Reply(400, b'{"message":"[bad] line"}'), Reply(200, partial)]
     assert _replay(str(folder), "--endpoint", receiver.url) == 1
     told = capsys.readouterr()
-    assert "line 1: refused with 400 [bad] line\n" in told.err
-    assert "line 2: 1 rejected [old]\n" in told.err
+    assert "line 1: 1 span refused with 400 [bad] line\n" in told.err
+    assert "line 2: 1 span rejected [old]\n" in told.err
     assert "Rejected by it: 1 span.\n" in told.out
-    assert "Refused by it: 1 line; the next replay tries them again.\n" in told.out
+    assert "Refused by it: 1 span; the next replay tries again.\n" in told.out
 
 
 def test_many_refusals_do_not_fill_the_terminal(
@@ -107,7 +107,7 @@ def test_many_refusals_do_not_fill_the_terminal(
     assert _replay(str(recording(tmp_path, *NAMES)), "--endpoint", receiver.url) == 1
     told = capsys.readouterr()
     assert (told.err.count("refused"), told.err.count("and more")) == (10, 1)
-    assert "40 lines" in told.out
+    assert "Refused by it: 40 spans" in told.out
 
 
 def test_a_collector_that_is_not_there_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

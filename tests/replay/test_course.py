@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -186,10 +187,102 @@ def test_a_refused_line_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
     folder = recording(tmp_path, "one", "two", "three")
     refuse = Collector(lambda document: Answer(b"two" not in document.content, told="400 no"))
     first = Run(folder, refuse)
-    assert (first.names, first.account.refused, first.account.is_complete) == (["one", "three"], 1, False)
+    assert (first.names, first.account.refused[TRACES], first.account.is_complete) == (["one", "three"], 1, False)
     (path,) = find(folder)
-    assert f"{path.name}, line 2: refused with 400 no" in first.told
+    assert f"{path.name}, line 2: 1 span refused with 400 no" in first.told
     assert Run(folder).names == ["two"]
+
+
+def test_one_bad_span_does_not_cost_its_line(tmp_path: Path) -> None:
+    """What is refused is halved until the bad one is alone; the others are never sent twice."""
+    folder = recording(tmp_path)
+    (folder / "traces.jsonl").write_bytes(traces("one", spans=100))
+
+    def refuse(document: Document) -> Answer:
+        bad = b"0000000042" in document.content
+        return Answer(not bad, told="400 no" * bad, divisible=True)
+
+    first = Run(folder, Collector(refuse))
+    assert sorted(_spans(first)) == [f"{number:016x}" for number in range(1, 101) if number != 0x42]
+    assert (first.account.records[TRACES], first.account.refused[TRACES], first.account.sent) == (99, 1, 0)
+    assert first.told == ["traces.jsonl, line 1: 1 span refused with 400 no"]
+    second = Run(folder)
+    assert (_spans(second), second.account.is_complete) == (["0000000000000042"], True)
+    assert Run(folder).account.already == 1
+
+
+def test_a_line_that_is_too_large_is_sent_in_parts(tmp_path: Path) -> None:
+    """However large the collector lets them be; a larger limit later on doubles nothing."""
+    folder = recording(tmp_path)
+    (folder / "traces.jsonl").write_bytes(traces("one", spans=100))
+
+    def small(document: Document) -> Answer:
+        return Answer(len(document.content) < 5000, divisible=True)
+
+    answers = iter([small] * 5)
+    first = Run(folder, Collector(lambda document: next(answers, _halt)(document)))
+    assert 0 < len(_spans(first)) < 100
+    second = Run(folder)
+    assert sorted(_spans(first) + _spans(second)) == [f"{number:016x}" for number in range(1, 101)]
+    assert (second.account.sent, second.account.is_complete) == (1, True)
+
+
+def test_a_collector_that_refuses_everything_is_not_asked_for_ever(tmp_path: Path) -> None:
+    """Halving ends, and all are counted."""
+    folder = recording(tmp_path)
+    (folder / "traces.jsonl").write_bytes(traces("one", spans=512))
+    asked: list[Document] = []
+
+    def refuse(document: Document) -> Answer:
+        asked.append(document)
+        return Answer(False, divisible=True)
+
+    run = Run(folder, Collector(refuse))
+    assert run.account.refused[TRACES] == 512
+    assert len(asked) < 150
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    counts=some.lists(some.integers(1, 9), min_size=1, max_size=3),
+    bad=some.sets(some.integers(1, 9)),
+    stops=some.lists(some.integers(0, 12), max_size=3),
+)
+def test_however_it_is_halved_and_stopped_each_good_span_is_taken_once(
+    counts: list[int], bad: set[int], stops: list[int]
+) -> None:
+    """The bad ones never; a collector that likes them later gets them too."""
+    lines = [traces(f"line {number}", spans=count) for number, count in enumerate(counts)]
+    spans = [f"line {line} {span:016x}" for line, count in enumerate(counts) for span in range(1, count + 1)]
+
+    def judge(document: Document) -> Answer:
+        return Answer(not any(b'"spanId":"%016x"' % span in document.content for span in bad), divisible=True)
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = recording(Path(name))
+        (folder / "traces.jsonl").write_bytes(b"".join(lines))
+        runs = []
+        for stop in [*stops, 10_000]:
+            answers = iter([judge] * stop)
+            runs.append(Run(folder, Collector(lambda document, left=answers: next(left, _interrupt)(document))))
+        good = [span for run in runs for span in _spans(run, named=True)]
+        assert sorted(good) == sorted(span for span in spans if int(span[-16:], 16) not in bad)
+        runs.append(Run(folder))
+        assert sorted(span for run in runs for span in _spans(run, named=True)) == sorted(spans)
+
+
+def _interrupt(document: Document) -> Answer:
+    raise KeyboardInterrupt
+
+
+def _halt(document: Document) -> Answer:
+    raise Halt("it is away")
+
+
+def _spans(run: Run, *, named: bool = False) -> list[str]:
+    taken = [json.loads(content) for content in run.collector.taken]
+    spans = [span for each in taken for r in each["resourceSpans"] for s in r["scopeSpans"] for span in s["spans"]]
+    return [f"{span['name']} {span['spanId']}" if named else span["spanId"] for span in spans]
 
 
 def test_what_was_rejected_of_a_line_is_counted(tmp_path: Path) -> None:
@@ -197,8 +290,15 @@ def test_what_was_rejected_of_a_line_is_counted(tmp_path: Path) -> None:
     folder = recording(tmp_path, "one")
     first = Run(folder, Collector(lambda document: Answer(taken=True, rejected=2, told="too old")))
     assert (first.account.rejected[TRACES], first.account.is_complete) == (2, False)
-    assert first.told[0].endswith("line 1: 2 rejected too old")
+    assert first.told[0].endswith("line 1: 2 spans rejected too old")
     assert Run(folder).names == []
+
+
+def test_a_warning_is_told(tmp_path: Path) -> None:
+    """Collectors may take all and still have something to say."""
+    run = Run(recording(tmp_path, "one"), Collector(lambda document: Answer(taken=True, told="slow down")))
+    assert run.told[0].endswith("line 1: taken, with a warning: slow down")
+    assert run.account.is_complete
 
 
 def test_a_signal_that_is_not_taken_does_not_keep_the_others(tmp_path: Path) -> None:
@@ -259,7 +359,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.
     assert not run.account.is_complete
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(lines=LINES, torn=some.integers(0, 60), stops=some.lists(some.integers(0, 4), max_size=4))
 def test_however_often_it_is_stopped_each_line_is_taken_once(lines: list[bytes], torn: int, stops: list[int]) -> None:
     """Whatever stands in the file, and wherever it stops."""

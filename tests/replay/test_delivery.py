@@ -147,7 +147,7 @@ def test_a_refused_line_is_no_reason_to_stop(receiver: Receiver, trial: Trial, s
     """It is told with the collector's message, made harmless and short."""
     receiver.replies = [Reply(status, json.dumps({"code": 3, "message": "no \x1b[2J" + "x" * 1000}).encode())]
     answer = trial.send()
-    assert (answer.taken, answer.hopeless) == (False, False)
+    assert (answer.taken, answer.hopeless, answer.divisible) == (False, False, status in (400, 413))
     assert answer.told.startswith(f"{status} no �[2Jxxx")
     assert len(answer.told) < 250
     assert trial.time.slept == []

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from ailoop_otel.replay import lines as reading
-from ailoop_otel.replay.lines import document, is_skippable, lines
+from ailoop_otel.replay.lines import Document, document, halves, is_skippable, lines
 from ailoop_otel.replay.signals import LOGS, METRICS, TRACES
 from tests.recorded.test_records import ALMOST
 from tests.replay.exports import BEGIN, logs, metrics, traces
@@ -65,6 +65,36 @@ def test_of_a_torn_line_the_whole_one_behind_it_is_kept() -> None:
     found = document(traces("first")[:70] + whole)
     assert found is not None
     assert found.content == whole
+
+
+def test_what_was_halved_is_whole_together() -> None:
+    """Each record as it was, with its resource and scope, and no empty ones."""
+    first, second = traces("one", spans=3).strip(), traces("two", spans=2, service="other").strip()
+    joined = first[:-2] + b"," + second[len(b'{"resourceSpans":[') :]
+    whole = document(joined)
+    assert whole is not None
+    left, right = halves(whole)
+    assert (left.records, right.records) == (2, 3)
+    assert (left.services, right.services) == ({"ailoop"}, {"ailoop", "other"})
+    assert _flat(left) + _flat(right) == _flat(whole)
+
+
+def _flat(found: Document) -> list[object]:
+    return [
+        (resource["resource"], scoped["scope"], span)
+        for resource in json.loads(found.content)["resourceSpans"]
+        for scoped in resource["scopeSpans"]
+        for span in scoped["spans"]
+    ]
+
+
+@given(outer=some.sampled_from([TRACES, LOGS, METRICS]), root=ALMOST)
+def test_whatever_is_halved_no_record_is_lost(outer: reading.Signal, root: object) -> None:
+    """Nor made up."""
+    found = document(json.dumps({outer.members[0]: root}).encode())
+    assert found is not None
+    if found.records > 1:
+        assert sum(half.records for half in halves(found)) == found.records
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"5", b'{"a":1}', b"\xff", b"[" * 100_000, traces("a")[:-5]])
