@@ -9,6 +9,8 @@ from opentelemetry.sdk.environment_variables import (
     OTEL_CONFIG_FILE,
     OTEL_EXPORTER_OTLP_ENDPOINT,
     OTEL_EXPORTER_OTLP_PROTOCOL,
+    OTEL_EXPORTER_OTLP_TIMEOUT,
+    OTEL_EXPORTER_OTLP_TRACES_TIMEOUT,
 )
 
 from ailoop_otel.export.signals import SIGNALS, Signal
@@ -21,6 +23,8 @@ HTTP: Final = "http/protobuf"
 GRPC: Final = "grpc"
 _HTTP_BASE: Final = "http://localhost:4318"
 _GRPC_BASE: Final = "http://localhost:4317"
+
+_PATIENCE: Final = 10.0  # seconds
 
 # The embedded default: a message is in the files a second after it is done.
 SPAN_DELAY_MS: Final = 1_000
@@ -65,6 +69,16 @@ def endpoint(signal: Signal) -> str:
     if protocol(signal) == GRPC:
         return _without_secrets(own or shared or _GRPC_BASE)
     return _without_secrets(own or f"{(shared or _HTTP_BASE).removesuffix('/')}/v1/{signal.name}")
+
+
+def patience() -> float:
+    """Seconds that one export of spans may take with all its retries; the SDK's default where nothing is said."""
+    text = environment(OTEL_EXPORTER_OTLP_TRACES_TIMEOUT) or environment(OTEL_EXPORTER_OTLP_TIMEOUT)
+    try:
+        seconds = float(text or _PATIENCE)
+    except ValueError:  # the exporter says so itself
+        return _PATIENCE
+    return seconds if seconds >= 0 else _PATIENCE
 
 
 def whole(name: str, default: int) -> int:

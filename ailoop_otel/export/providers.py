@@ -22,6 +22,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from ailoop_otel.export import choice
+from ailoop_otel.export.persistence import PersistentExporter
 from ailoop_otel.export.signals import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.export.tally import TalliedSpanProcessor, Tally
 
@@ -88,7 +89,8 @@ def _make_traces(exporters: Sequence[Any], resource: Resource) -> tuple[Provider
     default = choice.SPAN_DELAY_MS if choice.is_embedded(TRACES) else _SPAN_DELAY_MS
     delay = choice.whole(OTEL_BSP_SCHEDULE_DELAY, default)
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    processors = [TalliedSpanProcessor(exporter, places, batch, delay) for exporter in exporters]
+    persistent = [PersistentExporter(exporter, choice.patience()) for exporter in exporters]
+    processors = [TalliedSpanProcessor(exporter, places, batch, delay) for exporter in persistent]
     for processor in processors:
         provider.add_span_processor(processor)
     return provider, [processor.tally for processor in processors]
