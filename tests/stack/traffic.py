@@ -40,6 +40,9 @@ def environment(endpoint: str, service: str, **more: str) -> dict[str, str]:
         "OTEL_SERVICE_NAME": service,
         "OTEL_BSP_SCHEDULE_DELAY": "200",
         "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+        # The requests library takes these before OTEL_EXPORTER_OTLP_CERTIFICATE.
+        "REQUESTS_CA_BUNDLE": "",
+        "CURL_CA_BUNDLE": "",
         **more,
     }
 
