@@ -6,13 +6,14 @@ OLDEST := .venv-oldest
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo jaeger jaeger-stop test lint format unit oldest docs picture record lock wheel clean
+.PHONY: help demo jaeger jaeger-stop test lint format unit oldest docs dashboard picture record lock wheel clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-demo: $(VENV)/ready ## several conversations with a stand-in server, and what was recorded of them
-	$(BIN)/python -m tests.demo
+# BACKEND=jaeger shows them in a Jaeger behind a collector, both started by `make jaeger`.
+demo: $(VENV)/ready $(BACKEND) ## conversations with a stand-in server, and what was recorded; BACKEND=jaeger sends it there
+	$(BIN)/python -m tests.demo $(BACKEND)
 
 jaeger: $(VENV)/ready ## collector, Jaeger and Prometheus on this machine; builds Jaeger the first time (needs Go)
 	$(BIN)/python -m collector.stack start
@@ -43,6 +44,9 @@ oldest: $(OLDEST)/ready ## the tests that touch the web stack, on the one that t
 
 docs: $(VENV)/ready ## write docs/telemetry.md from the table of names
 	$(BIN)/python -m tests.reference
+
+dashboard: $(VENV)/ready ## write Grafana's dashboard, collector/grafana/ailoop.json (Python 3.11 or newer)
+	$(BIN)/python -m collector.grafana.dashboard
 
 picture: demo ## draw the README's picture from the demo's recording
 	$(BIN)/python -m tests.demo.picture

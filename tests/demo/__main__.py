@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
+import time
 from pathlib import Path
 
 from rich.console import Console
@@ -12,7 +13,7 @@ from rich.console import Console
 from ailoop_otel.cli import main as ailoop_otel
 from tests.ailoop.process import STATELESS, serving, standin
 from tests.ailoop.provider import Provider
-from tests.demo.conversations import CONVERSATIONS, hold
+from tests.demo.conversations import CONVERSATIONS, MESSAGES, hold
 
 FOLDER = Path("ailoop-telemetry")
 # Short deadlines, so that nobody has to wait half a minute to see a timeout.
@@ -27,20 +28,36 @@ async def converse(console: Console, port: int) -> None:
         console.print(f"  [green]✓[/] {conversation.title:<44} [dim]{told}[/]")
 
 
-def main() -> int:
-    """Start provider and server, hold the conversations, stop the server, show what it recorded."""
-    console = Console(highlight=False)
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    switched_on = {"AILOOP_OTEL_ENABLED": "true", "AILOOP_OTEL_DIRECTORY": str(FOLDER.resolve()), **DEADLINES}
+def talk(console: Console, variables: dict[str, str]) -> None:
+    """Start provider and server, hold the conversations, stop the server."""
     console.print("[bold]A stand-in AILoop server, started with nothing but environment variables:[/]")
-    for name, value in switched_on.items():
+    for name, value in variables.items():
         console.print(f"  {name}={Path(value).name if name.endswith('DIRECTORY') else value}")
-    with Provider() as provider, serving(standin(STATELESS), provider.plain_environment() | switched_on) as server:
+    with Provider() as provider, serving(standin(STATELESS), provider.plain_environment() | variables) as server:
         console.print(f"[bold]It runs as process {server.pid} on port {server.port}. Conversations over WebSockets:[/]")
         asyncio.run(converse(console, server.port))
         provider.release()
         server.stop()
     console.print()
+
+
+def with_jaeger() -> int:
+    """Talk, and show what is in the Jaeger that `make jaeger` has started."""
+    from collector.stack import default_places
+    from tests.demo import jaeger
+
+    console = Console(highlight=False)
+    begun = time.time()
+    places = default_places()
+    talk(console, {"AILOOP_OTEL_ENABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": places.otlp, **DEADLINES})
+    return 0 if jaeger.show(console, places, MESSAGES, begun) else 1
+
+
+def with_files() -> int:
+    """Talk, and show what the server wrote on its own, without any backend."""
+    console = Console(highlight=False)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    talk(console, {"AILOOP_OTEL_ENABLED": "true", "AILOOP_OTEL_DIRECTORY": str(FOLDER.resolve()), **DEADLINES})
     code = ailoop_otel(["traces", str(FOLDER)])
     program = f"{Path(sys.executable).parent.parent.name}/bin/ailoop-otel"
     console.print(f"\nThe files are in [bold]{FOLDER}/[/]. Look again, or at another message:")
@@ -50,4 +67,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(with_jaeger() if sys.argv[1:] == ["jaeger"] else with_files())

@@ -17,6 +17,7 @@ class Conversation:
 
     title: str
     drive: Drive
+    messages: int = 1
 
 
 async def good(client: Client) -> str:
@@ -71,14 +72,16 @@ async def leave(client: Client) -> str:
 
 
 CONVERSATIONS = (
-    Conversation("three good answers", good),
+    Conversation("three good answers", good, 3),
     Conversation("a tool call", tool),
     Conversation("a slow first chunk", slow),
     Conversation("a stall in mid-answer", stall),
-    Conversation("a provider's 500 that the server hides", hidden),
+    Conversation("a provider's 500 that the server hides", hidden, 2),
     Conversation("a half answer passed off as whole", cut),
     Conversation("a client that leaves in mid-answer", leave),
 )
+
+MESSAGES = sum(conversation.messages for conversation in CONVERSATIONS)
 
 
 async def hold(conversation: Conversation, port: int) -> tuple[Conversation, str]:
