@@ -75,7 +75,7 @@ def recorded(reading: Reading, *, scenario: str = SCENARIO, jaeger: str = "") ->
     numbers = _Numbers()
     exchanges = sorted(telemetry.exchanges.values(), key=lambda exchange: exchange.start)
     observations = [
-        *(row for number, one in enumerate(exchanges) for row in exchange_observations(one, begin, numbers, number)),
+        *(row for number, one in enumerate(exchanges) for row in _exchange(one, begin, numbers, number)),
         *_session_observations(telemetry, begin, numbers),
         *process_observations(telemetry, begin),
         *_whole(exchanges),
@@ -94,32 +94,22 @@ class _Numbers:
         return self._known.setdefault(session_id, len(self._known)) if session_id else -1
 
 
-def exchange_observations(exchange: Served, begin: int, numbers: _Numbers, number: int) -> Iterator[Observation]:
-    """The rows of one exchange; none while it goes on, unless its AI has been silent for too long."""
-    place: dict[str, Any] = {
-        "at": (exchange.start - begin) / _SECOND,
-        "outcome": exchange.outcome if exchange.ended else AI_TIMEOUT,
-        "session": numbers.of(exchange.session_id),
-        "exchange": number,
-        "trace_id": exchange.trace_id,
-    }
-    if exchange.ended or exchange.hangs:
-        first_chunk = math.nan if exchange.first_chunk is None else exchange.first_chunk
+def outcome_of(exchange: Served) -> str:
+    """How an exchange ended; one that hangs counts as an AI timeout."""
+    return AI_TIMEOUT if exchange.hangs else exchange.outcome
+
+
+def server_observations(one: Served, **place: Any) -> Iterator[Observation]:
+    """The server's times of one exchange, rows with `place`; none while it goes on and its AI is not overdue."""
+    if one.ended or one.hangs:
+        first_chunk = math.nan if one.first_chunk is None else one.first_chunk
         yield observed(definitions.SERVER_FIRST_CHUNK, first_chunk, **place)
-        completion = exchange.seconds if exchange.ended else math.nan
-        yield observed(definitions.SERVER_COMPLETION, completion, **place)
-    if exchange.ended and exchange.longest_gap is not None:
-        yield observed(definitions.LONGEST_GAP, exchange.longest_gap, **place)
-    yield from timeout_observations(exchange, place)
-
-
-def timeout_observations(exchange: Served, place: dict[str, Any]) -> Iterator[Observation]:
-    """The rows of an exchange's AI timeouts; the label is the phase."""
-    for silence, seconds in exchange.detected():
+        yield observed(definitions.SERVER_COMPLETION, one.seconds if one.ended else math.nan, **place)
+    for silence, seconds in one.detected():
         yield observed(definitions.TIMEOUT_DETECTED, seconds, label=silence.phase, **place)
         if silence.delay is not None:
             yield observed(definitions.DETECTION_DELAY, silence.delay, label=silence.phase, **place)
-    for silence, seconds in exchange.reported():
+    for silence, seconds in one.reported():
         yield observed(definitions.REPORT_DELAY, seconds, label=silence.phase, **place)
 
 
@@ -132,6 +122,19 @@ def troubles(tally: Tally) -> Iterator[str]:
         yield f"Lines or records that could not be read were skipped: {tally.skipped:,}, first {tally.skipped_at}."
     if tally.unreadable:
         yield f"Files could not be opened: {', '.join(tally.unreadable)}."
+
+
+def _exchange(exchange: Served, begin: int, numbers: _Numbers, number: int) -> Iterator[Observation]:
+    place: dict[str, Any] = {
+        "at": (exchange.start - begin) / _SECOND,
+        "outcome": outcome_of(exchange),
+        "session": numbers.of(exchange.session_id),
+        "exchange": number,
+        "trace_id": exchange.trace_id,
+    }
+    yield from server_observations(exchange, **place)
+    if exchange.ended and exchange.longest_gap is not None:
+        yield observed(definitions.LONGEST_GAP, exchange.longest_gap, **place)
 
 
 def _session_observations(telemetry: Telemetry, begin: int, numbers: _Numbers) -> Iterator[Observation]:
