@@ -6,7 +6,7 @@ OLDEST := .venv-oldest
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo jaeger jaeger-stop test lint format unit oldest docs dashboard picture record lock wheel clean
+.PHONY: help demo jaeger jaeger-stop test lint format unit oldest backends docs dashboard picture record lock wheel clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -21,7 +21,7 @@ jaeger: $(VENV)/ready ## collector, Jaeger and Prometheus on this machine; build
 jaeger-stop: $(VENV)/ready ## stop them; what they hold stays
 	$(BIN)/python -m collector.stack stop
 
-test: lint unit oldest ## everything
+test: lint unit oldest backends ## everything
 
 lint: $(VENV)/ready ## style, types, import directions
 	$(BIN)/ruff check
@@ -36,11 +36,14 @@ format: $(VENV)/ready ## put the code in its form
 # In some tests servers are timed to the millisecond: those have the machine for themselves.
 TIMED := tests/serving/test_exchanges.py tests/serving/test_timeouts.py
 unit: $(VENV)/ready ## the tests on the newest web stack; AILOOP_CHECKOUT adds the real server
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(TIMED:%=--ignore %)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(TIMED:%=--ignore %) --ignore tests/stack
 	$(BIN)/python -m pytest -q $(TIMED)
 
 oldest: $(OLDEST)/ready ## the tests that touch the web stack, on the one that today's AILoop needs
 	$(OLDEST)/bin/python -m pytest -q -n 2 --dist loadfile tests/wire tests/test_switching_on.py
+
+backends: $(VENV)/ready ## the tests through the real collector, Jaeger (needs Go) and Prometheus
+	$(BIN)/python -m pytest -q tests/stack
 
 docs: $(VENV)/ready ## write docs/telemetry.md from the table of names
 	$(BIN)/python -m tests.reference

@@ -11,6 +11,7 @@ import pytest
 from collector.stack import Missing, Stack, free_places, jaeger, prometheus
 from tests.ailoop.provider import Provider
 from tests.stack.backends import Jaeger, Prometheus
+from tests.stack.watched import watched
 
 HERE = Path(__file__).parent
 PATIENCE = 900  # seconds, for a first build of Jaeger inside a test
@@ -69,3 +70,10 @@ def provider() -> Iterator[Provider]:
     """The scripted AI provider."""
     with Provider() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def busy(stack: Stack, provider: Provider, metrics: Prometheus) -> Iterator[None]:
+    """A server with something going on for every panel and every alert."""
+    with watched(stack, provider, metrics):
+        yield

@@ -14,9 +14,10 @@ import requests
 from ailoop_otel import names
 from collector.stack import Stack
 from collector.stack.places import url
+from collector.stack.programs import COLLECTOR
 from tests.ailoop.provider import Provider
 from tests.stack.backends import Jaeger, Prometheus, Span, eventually
-from tests.stack.traffic import Told, environment, run
+from tests.stack.traffic import CLIENT_TRACE, Told, environment, run
 
 OUTCOMES = {
     "ok": "ok",
@@ -167,6 +168,24 @@ def test_the_link_on_a_session_id_finds_the_sessions_traces(
     roots = {span.trace for span in exchanges if span.attributes[names.SESSION_ID] == session}
     assert roots <= {trace["traceID"] for trace in found}
     assert len(roots) == told.sessions[session]
+
+
+SEARCHES = re.findall(r"`(/search\?[^`]+)`", (COLLECTOR / "README.md").read_text())
+
+
+@pytest.mark.parametrize("link", SEARCHES)
+def test_the_searches_of_the_readme_find_something(link: str, told: Told, traces: Jaeger, seen: Traces) -> None:
+    """Asked of the query API as Jaeger's page asks it; nothing in the scenario takes as long as the slowest do."""
+    wished = {name: value[0] for name, value in parse_qs(urlsplit(link).query).items()}
+    del wished["lookback"]
+    if "minDuration" in wished:
+        assert traces.get("/api/traces", **wished)["data"] == []
+        wished["minDuration"] = "100ms"
+    if "session.id" in link:
+        wished["tags"] = wished["tags"].replace("ID", next(iter(told.sessions)))
+    if "client.trace_id" in link:
+        wished["tags"] = wished["tags"].replace("ID", CLIENT_TRACE)
+    assert traces.get("/api/traces", **wished)["data"]
 
 
 def test_what_the_genai_view_reads_is_there(seen: Traces, exchanges: list[Span]) -> None:

@@ -12,6 +12,8 @@ from tests.ailoop.exchanges import Exchange
 from tests.ailoop.process import STATELESS, serving, standin
 from tests.ailoop.provider import Provider
 
+CLIENT_TRACE = "c11e47" * 5 + "00"
+
 
 @dataclass
 class Told:
@@ -73,12 +75,14 @@ async def _session(port: int, told: Told, script: list[tuple[str, str]]) -> None
 
 
 async def _say(client: Client, told: Told, kind: str, message: str) -> None:
+    # As a client would that has a trace of its own.
+    meta = {"traceparent": f"00-{CLIENT_TRACE}-{'1' * 16}-01"} if kind == "tool" else None
     if kind == "left":
         exchange = await client.send(message)
         await exchange.started()
         client.drop()
     else:
-        exchange = await client.ask(message)
+        exchange = await client.ask(message, meta=meta)
     told.exchanges.append((kind, exchange))
 
 

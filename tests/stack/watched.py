@@ -1,70 +1,69 @@
-"""A server with something going on for every panel and alert, and what their expressions are made of."""
+"""A server with something going on for every panel and every alert, and what expressions are made of."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from collector.stack import Stack
-from tests.ailoop.client import Client, connected
+from tests.ailoop.client import connected
 from tests.ailoop.process import STATELESS, serving, standin
 from tests.ailoop.provider import Provider
-from tests.demo.conversations import CONVERSATIONS, hold
 from tests.stack.backends import Prometheus, eventually
 from tests.stack.traffic import environment
 
 WATCHED = "ailoop-watched"
-_DEADLINES = {"AILOOP_OTEL_AI_TIMEOUT_STALL": "1"}
+ROUNDS = 2
+MESSAGES = (
+    "a good answer [[say chunks=12 delay=0.1 gap=0.02]]",
+    'a tool [[tool name=list_directory arguments={"path": "."}]] [[say chunks=6 delay=0.1 gap=0.02]]',
+    'a tool that fails [[tool name=read_file arguments={"path": "/nowhere"}]] [[say]]',
+    "a late first chunk [[say chunks=6 delay=1.4 gap=0.02]]",
+    "a stall [[say chunks=9 gap=0.05 after=4 pause=1.4]]",
+    "a hidden failure [[fail status=500]]",
+    "half an answer [[cut after=5 chunks=20 gap=0.02]]",
+    "a late half [[cut after=2 chunks=9 delay=1.3]]",
+)
 
 
 @contextmanager
 def watched(stack: Stack, provider: Provider, metrics: Prometheus) -> Iterator[None]:
-    """A server that still runs, after two rounds of all kinds of conversations that Prometheus has seen apart."""
-    variables = environment(stack.places.otlp, WATCHED, **_DEADLINES)
+    """A server that runs on, after rounds of messages that Prometheus has seen one by one."""
+    variables = environment(stack.places.otlp, WATCHED, AILOOP_OTEL_AI_TIMEOUT_STALL="1")
     with serving(standin(STATELESS), provider.plain_environment() | variables) as server:
-        for said in (1, 2):
+        for number in range(ROUNDS):
             asyncio.run(_converse(server.port))
-            ended = said * _EXCHANGES
-            counted = f'sum(ailoop:exchanges:total{{job="{WATCHED}"}})'
-            eventually(lambda counted=counted: metrics.value(counted), lambda value, ended=ended: value == ended, 60)
-        # What is computed from these counts comes one evaluation later.
-        eventually(lambda: metrics.value(f'sum(ailoop:errors:increase_5m{{job="{WATCHED}"}}) > 0'), bool)
-        provider.release()
+            wanted = (number + 1) * len(MESSAGES)
+            counted = f'sum(ailoop_exchange_duration_seconds_count{{job="{WATCHED}"}}) == {wanted}'
+            eventually(lambda counted=counted: metrics.value(counted))
+        # They count from zero some seconds later, and what is computed from that another evaluation later.
+        known = f'sum(ailoop:errors:increase_5m{{job="{WATCHED}"}}) > 0 and on () ALERTS{{job="{WATCHED}"}}'
+        eventually(lambda: metrics.value(known))
         yield
 
 
 async def _converse(port: int) -> None:
-    await asyncio.gather(*(hold(each, port) for each in CONVERSATIONS), _never_whole(port))
+    await asyncio.gather(*(_say(port, message, stop=index % 2 == 0) for index, message in enumerate(MESSAGES)))
 
 
-async def _never_whole(port: int) -> None:
-    """A timeout that its client is told of, a tool that fails, a method that nobody knows."""
+async def _say(port: int, message: str, *, stop: bool) -> None:
+    """One message in a session of its own, which is stopped or retained, and a method that nobody knows."""
     async with connected(port, STATELESS) as client:
         await client.start_session()
-        await client.ask("late and cut [[cut after=2 chunks=9 delay=1.3]]")
-        await _fail(client)
+        await client.ask(message)
+        await client.call("nonsense")
+        if stop:
+            await client.stop_session()
 
 
-async def _fail(client: Client) -> None:
-    await client.ask('[[tool name=read_file arguments={"path": "/nowhere"}]] [[say]]')
-    await client.call("nonsense")
-
-
-# Of one round: three good ones, two of the hidden failure, one of the others, two of _never_whole.
-_EXCHANGES = len(CONVERSATIONS) + 2 + 1 + 2
-
-_WORDS = {"and", "or", "unless", "offset", "on", "by", "bool"}
-_CLAUSE = re.compile(r"\b(by|on|without|group_left|ignoring)\s*\([^)]*\)|\[[^]]*\]|offset \w+|\"(?:[^\"\\]|\\.)*\"(?![^{]*})")
-_SELECTOR = re.compile(r"(?<![\w:.])([a-zA-Z_:][\w:]*)\s*(\{[^}]*\})?(?!\s*\(|[\w:])")
+_OPERATORS = {"and", "or", "unless", "offset", "bool"}
+_NO_SERIES = re.compile(r"\b(?:by|on|without|ignoring|group_left)\s*\([^)]*\)|\[[^]]*\]|\boffset \w+")
+_SERIES = re.compile(r"(?<![\w:.])([a-zA-Z_:][\w:]*)\s*(\{[^}]*\})?(?!\s*\(|[\w:])")
 
 
 def selectors(expression: str) -> set[str]:
     """The series that an expression selects: each metric with its matchers."""
-    bare = _CLAUSE.sub(" ", expression)
-    return {name + (matchers or "") for name, matchers in _SELECTOR.findall(bare) if name not in _WORDS}
-
-
-with suppress(ImportError):
-    pass
+    found = _SERIES.findall(_NO_SERIES.sub(" ", expression))
+    return {name + matchers for name, matchers in found if name not in _OPERATORS}
