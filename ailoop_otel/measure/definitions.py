@@ -170,5 +170,5 @@ LEGACY_MEMORY_PEAK: Final = Definition(
 STEP: Final = Definition("step", "s", "A step of a test", "From one timestamp that a test took to the next.", "call")
 
 DEFINITIONS: Final = {
-    value.name: value for key, value in sorted(globals().items()) if key.isupper() and isinstance(value, Definition)
+    value.name: value for key, value in tuple(globals().items()) if key.isupper() and isinstance(value, Definition)
 }
