@@ -55,10 +55,9 @@ def percentile_draws(values: Values, percents: list[float], seed: int, blocks: i
     """
     distinct = _bins(np.sort(values))
     places = np.searchsorted(distinct, values)
-    counts = np.zeros((blocks, len(distinct)), dtype=np.float32)
-    for row, block in enumerate(_cut(places, blocks)):
-        counts[row] = np.bincount(block, minlength=len(distinct))
-    upto = np.cumsum(_weights(blocks, seed) @ counts, axis=1)
+    counts = [np.bincount(block, minlength=len(distinct)) for block in _cut(places, blocks)]
+    # How many values of a resample are no larger than each distinct one.
+    upto = _weights(blocks, seed) @ np.cumsum(counts, axis=1, dtype=np.float32)
     totals = upto[:, -1].astype(int)
     ranks = {total: [rank(total, percent) for percent in percents] for total in np.unique(totals).tolist()}
     wanted = np.array([ranks[total] for total in totals.tolist()])
