@@ -72,9 +72,10 @@ def test_the_environment_says_where_from_and_where_to(
 
 
 def test_files_may_be_named_more_than_once(receiver: Receiver, folder: Path) -> None:
-    """By their directory and by themselves."""
+    """By their directory, by themselves and by another way to them."""
     (path,) = folder.glob("*.jsonl")
-    assert _replay(str(path), str(folder), str(path), "--endpoint", receiver.url, "--again") == 0
+    around = folder / ".." / folder.name
+    assert _replay(str(path), str(folder), str(around), "--endpoint", receiver.url, "--again") == 0
     assert names(receiver.taken) == ["one", "two"]
 
 

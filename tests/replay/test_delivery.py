@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from ailoop_otel.replay.delivery import Answer, Delivery
-from ailoop_otel.replay.destination import destination
+from ailoop_otel.replay.destination import Destination, destination
 from ailoop_otel.replay.lines import Document, document
 from ailoop_otel.replay.refusal import Halt
 from tests.replay.exports import logs, traces
@@ -160,7 +160,7 @@ def test_a_refused_line_is_no_reason_to_stop(receiver: Receiver, trial: Trial, s
         (403, "OTEL_EXPORTER_OTLP_HEADERS"),
         (404, "no OTLP/HTTP receiver"),
         (415, "no OTLP as JSON"),
-        (301, "should be an OTLP/HTTP receiver"),
+        (307, "should be an OTLP/HTTP receiver"),
         (405, "should be an OTLP/HTTP receiver"),
     ],
 )
@@ -200,12 +200,8 @@ def test_an_answer_that_says_nothing_is_still_an_answer(receiver: Receiver, tria
     assert trial.send() == Answer(taken=True)
 
 
-def test_headers_and_user_reach_the_collector(
-    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Those of the environment, and no others: not a password of ~/.netrc, not by a proxy."""
-    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+def test_headers_and_user_reach_the_collector(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the environment; a user in the address goes before; and not by a proxy, to this machine."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20abc,x-tenant=a,content-type=text/plain")
     for url, expected in ((receiver.url, "Bearer abc"), (receiver.url.replace("//", "//u:p@"), "Basic dTpw")):
@@ -215,6 +211,22 @@ def test_headers_and_user_reach_the_collector(
         headers = {name.lower(): value for name, value in receiver.asked[-1].headers.items()}
         assert (headers["authorization"], headers["x-tenant"]) == (expected, "a")
         assert headers["content-type"] == "application/json"
+
+
+def test_a_password_for_other_programs_is_not_sent(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What ~/.netrc says of a collector's machine would replace the header that is set."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20abc")
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(Destination, "is_near", False)
+    trial = Trial(receiver.url)
+    trial.send()
+    trial.delivery.close()
+    headers = {name.lower(): value for name, value in receiver.asked[0].headers.items()}
+    assert headers["authorization"] == "Bearer abc"
 
 
 def test_a_collector_with_tls_must_be_trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
