@@ -42,6 +42,11 @@ class Account:
         troubles = (self.refused, self.unreadable, self.unsent, self.halted, self.interrupted)
         return not any(troubles) and not self.rejected.total()
 
+    @property
+    def sent_records(self) -> str:
+        """How many records were taken, by signal: `5 spans and 1 metric`."""
+        return " and ".join(counted(count, signal.record) for signal, count in self.records.items())
+
     def take(self, document: Document, answer: Answer) -> None:
         """A line, or a part of one, was acknowledged."""
         self.records[document.signal] += document.records
@@ -68,9 +73,8 @@ class Account:
     def _sent(self, where: str, seconds: float) -> str:
         if not self.records:
             return f"Sent nothing to {where}."
-        records = " and ".join(counted(count, signal.record) for signal, count in self.records.items())
         rate = f", {self.records.total() / seconds:,.0f}/s" if seconds >= 0.1 else ""
-        return f"Sent {records} to {where}: {counted(self.sent, 'line')} in {seconds:.1f} s{rate}."
+        return f"Sent {self.sent_records} to {where}: {counted(self.sent, 'line')} in {seconds:.1f} s{rate}."
 
     def _skipped(self) -> Iterator[str]:
         if self.already:

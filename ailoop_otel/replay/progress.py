@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ailoop_otel.replay.account import Account, counted
+from ailoop_otel.replay.account import Account
 
 # What is said of single lines; the rest is only counted.
 _MOST_TOLD: Final = 10
@@ -35,10 +35,9 @@ class Display:
 
     def advance(self, size: int, account: Account) -> None:
         """A line of so many bytes is done."""
-        sent = account.records.total()
         elapsed = self._progress.tasks[0].elapsed or 0.0
-        rate = f", {sent / elapsed:,.0f}/s" if elapsed > 1 else ""
-        self._progress.update(self._task, advance=size, description=f"{counted(sent, 'record')}{rate}")
+        rate = f", {account.records.total() / elapsed:,.0f}/s" if account.records and elapsed > 1 else ""
+        self._progress.update(self._task, advance=size, description=f"{account.sent_records}{rate}")
 
     def wait(self, reason: str, pause: float) -> None:
         """The collector does not take a line just now."""

@@ -223,5 +223,5 @@ def test_progress_is_drawn_on_a_terminal(
     receiver.replies = [Reply(503)]
     assert _replay(str(folder), "--endpoint", receiver.url) == 0
     told = capsys.readouterr()
-    assert "2 records" in told.err
+    assert "2 spans" in told.err
     assert "\x1b" not in told.out
