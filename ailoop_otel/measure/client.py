@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -29,7 +30,6 @@ class Session:
 
     def __init__(self) -> None:
         self._socket: Socket | None = None
-        self._over = asyncio.Event()
         self.conversation = Conversation(self._send)
         self.id = ""
         self.asked_at = 0.0
@@ -39,6 +39,8 @@ class Session:
         self.ended_at = 0.0
         """When it was stopped, or its connection ended."""
         self.turns = 0
+        self.on_over: Callable[[], None] = _nobody
+        """Called when the connection has ended, whoever ended it."""
 
     @property
     def is_open(self) -> bool:
@@ -106,10 +108,6 @@ class Session:
         if self._socket is not None:
             self._socket.drop()
 
-    async def over(self) -> None:
-        """Wait for the end of the connection."""
-        await self._over.wait()
-
     async def _call(self, method: str, params: Json, patience: float) -> Json | None:
         answered: asyncio.Future[Json | None] = asyncio.get_running_loop().create_future()
 
@@ -134,8 +132,8 @@ class Session:
 
     def _closed(self) -> None:
         self._end()
-        self._over.set()
         self.conversation.close()
+        self.on_over()
 
 
 async def connect(url: str, *, deflate: bool = True, patience: float = 30.0) -> Session:
@@ -143,3 +141,7 @@ async def connect(url: str, *, deflate: bool = True, patience: float = 30.0) -> 
     session = Session()
     await session.open(url, deflate=deflate, patience=patience)
     return session
+
+
+def _nobody() -> None:
+    return None

@@ -1,0 +1,346 @@
+"""One run of a scenario against a server, from the first session to the figures.
+
+run = measure(scenario.load("mixed", ["duration=20"]), "ws://127.0.0.1:8000/ws", pid=server.pid)
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from typing import Any, Final
+
+import numpy as np
+
+from ailoop_otel.measure import definitions, machine
+from ailoop_otel.measure.estimates import steady
+from ailoop_otel.measure.intervals import slope
+from ailoop_otel.measure.load import Stage
+from ailoop_otel.measure.memory import Sampler
+from ailoop_otel.measure.observations import OK, Observation, Phase, is_missing, observed
+from ailoop_otel.measure.progress import Nobody, Watch
+from ailoop_otel.measure.refusal import Refusal
+from ailoop_otel.measure.run import Context, Run, merged
+from ailoop_otel.measure.scenario import OPEN, Scenario
+from ailoop_otel.measure.socket import address
+from ailoop_otel.measure.stability import FEWEST, Found, Levels, levels, search
+from ailoop_otel.measure.workers import Workers
+
+_LEAD: Final = 0.05
+_OPENING: Final = 60.0
+_GRACE: Final = 15.0
+# A load process that was busier, or whose loop was later, has delayed what it measured.
+_BUSY: Final = 0.85
+_LATE: Final = 0.010
+_FEWEST_SAMPLES: Final = 10
+_FEWEST_OPENED: Final = 5
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C: `run` holds what was measured until then."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.run = run
+
+
+def measure(
+    scenario: Scenario,
+    url: str,
+    *,
+    pid: int | None = None,
+    server: dict[str, Any] | None = None,
+    jaeger: str = "",
+    watch: Watch | None = None,
+) -> Run:
+    """Run a scenario against the server at an address.
+
+    `pid` is the server's process on this machine, where its memory is to be read; `server` is what is known of it for
+    the report; `watch` is told how far it is. Raises Refusal when it cannot be measured, Interrupted on Ctrl-C.
+    """
+    try:
+        address(url)
+    except ValueError as error:
+        raise Refusal(f"{url!r} is no address of a WebSocket ({error}); it looks like ws://127.0.0.1:8000/ws") from None
+    campaign = Campaign(scenario, url, pid, watch or Nobody())
+    try:
+        campaign.conduct()
+    except KeyboardInterrupt:
+        campaign.notes.append("It was interrupted: what was measured until then is all there is.")
+        raise Interrupted(campaign.result(server or {}, jaeger)) from None
+    return campaign.result(server or {}, jaeger)
+
+
+class Campaign:
+    """The stages of one run, one after the other. Times are `time.perf_counter()`."""
+
+    def __init__(self, scenario: Scenario, url: str, pid: int | None, watch: Watch) -> None:
+        self.scenario = scenario
+        self.notes: list[str] = []
+        self._url = url
+        self._pid = pid
+        self._watch = watch
+        self._started_at = datetime.now(timezone.utc)
+        self._origin = time.perf_counter()
+        self._phase: Phase = "warmup"
+        self._stages = 0
+        self._levels = Levels()
+        self._begun = self._ended = 0.0
+        self._held = 0.0
+        self._found: Found | None = None
+        self._workers: Workers | None = None
+        self._sampler = Sampler(self._origin, self._state, pid)
+        self._busiest = 0.0
+
+    # --- Conducting ----------------------------------------------------------------------------------------
+    def conduct(self) -> None:
+        """Open sessions, warm up, measure, finish; the load processes are gone afterwards."""
+        with Workers(self._url, self.scenario, self._origin) as workers, self._sampler:
+            self._workers = workers
+            try:
+                self._open(workers, self._first_level())
+                self._check_reached(workers)
+                if self.scenario.warmup:
+                    self._stage(workers, "warmup", self._first_level(), self.scenario.warmup, "warm-up")
+                self._begun = time.perf_counter()
+                if self.scenario.ramp is None:
+                    name = self.scenario.name
+                    self._stage(workers, "run", self.scenario.sessions, self.scenario.duration, name, bounded=True)
+                else:
+                    self._ramp(workers)
+                self._finish(workers)
+            finally:
+                self._ended = self._ended or time.perf_counter()
+
+    def _first_level(self) -> int:
+        return self.scenario.ramp.start if self.scenario.ramp is not None else self.scenario.sessions
+
+    def _open(self, workers: Workers, sessions: int) -> None:
+        """Have so many sessions."""
+        seconds = sessions / self.scenario.opening + _OPENING
+        workers.fill(sessions)
+        self._wait(workers, lambda: workers.filled(sessions), seconds)
+
+    def _check_reached(self, workers: Workers) -> None:
+        self._wait(workers, lambda: all(each.beat for each in workers.processes), _OPENING)
+        if not workers.total("opened"):
+            reason = next((each.beat["refusal"] for each in workers.processes if each.beat.get("refusal")), "")
+            raise Refusal(f"no session could be had at {self._url}: {reason or 'no answer'}; is the server running?")
+
+    def _stage(
+        self, workers: Workers, phase: Phase, sessions: int, seconds: float, name: str, *, bounded: bool = False
+    ) -> int:
+        """Run one stage to its end and return its number."""
+        self._stages += 1
+        at = time.perf_counter() + _LEAD
+        most = self.scenario.most_messages if bounded else 10_000_000
+        stage = Stage(self._stages, phase, self._rate(sessions), at, most)
+        self._phase = phase
+        self._watch.stage(name, seconds)
+        workers.begin(stage)
+
+        def spent() -> bool:
+            """Whether there is nothing more to plan, and nothing under way."""
+            return bounded and workers.all_at("spent", stage.number) and not workers.total("waiting")
+
+        self._wait(workers, spent, at + seconds - time.perf_counter())
+        self._ended = time.perf_counter()
+        return stage.number
+
+    def _rate(self, sessions: int) -> float:
+        """Messages a second for so many sessions; in a closed loop only that there are some."""
+        ramp = self.scenario.ramp
+        if ramp is not None:
+            return ramp.rate * sessions
+        return self.scenario.rate if self.scenario.loop == OPEN else 1.0
+
+    def _wait(self, workers: Workers, reached: Callable[[], bool], seconds: float) -> bool:
+        """Wait for something, so many seconds at most, while telling how it goes."""
+        begun = time.perf_counter()
+
+        def look() -> bool:
+            self._levels.take(workers.events())
+            self._busiest = max([self._busiest, *(each.beat.get("busy", 0.0) for each in workers.processes)])
+            self._watch.seen(
+                time.perf_counter() - begun, workers.total("connected"), workers.total("done"), workers.total("errors")
+            )
+            return reached()
+
+        return workers.until(look, begun + seconds)
+
+    def _finish(self, workers: Workers) -> None:
+        """Let what is under way come to its end."""
+        self._watch.stage("the last answers", self.scenario.patience)
+        workers.end()
+        self._wait(workers, lambda: workers.over, self.scenario.patience + _GRACE)
+
+    # --- Levels --------------------------------------------------------------------------------------------
+    def _ramp(self, workers: Workers) -> None:
+        ramp = self.scenario.ramp
+        assert ramp is not None
+        if ramp.search:
+            self._found = search(
+                ramp, lambda level: self._climb(workers, level), lambda level: self._hold(workers, level)
+            )
+            return
+        for level in levels(ramp):
+            if self._out_of_time():
+                self.notes.append(f"The time was up before {ramp.most} sessions were reached.")
+                return
+            self._open(workers, level)
+            self._stage(workers, "run", level, ramp.seconds, f"{level} sessions")
+
+    def _out_of_time(self) -> bool:
+        return time.perf_counter() - self._begun > self.scenario.duration
+
+    def _climb(self, workers: Workers, level: int) -> str:
+        ramp = self.scenario.ramp
+        assert ramp is not None
+        if self._out_of_time():
+            return "the time for the whole run was up"
+        self._phase = "ramp"
+        self._open(workers, level)
+        return self._level(workers, "ramp", level, ramp.seconds, f"{level} sessions")
+
+    def _hold(self, workers: Workers, level: int) -> str:
+        """Hold a level once what was asked of the server before is out of the way."""
+        self._phase = "ramp"
+        self._open(workers, level)
+        self._stages += 1
+        workers.begin(Stage(self._stages, "ramp", 0.0, time.perf_counter()))
+        number = self._stages
+        self._wait(workers, lambda: workers.at(number) and not workers.total("waiting"), self.scenario.patience)
+        self._held = time.perf_counter()
+        return self._level(workers, "hold", level, self.scenario.stable.hold, f"holding {level} sessions")
+
+    def _level(self, workers: Workers, phase: Phase, level: int, seconds: float, name: str) -> str:
+        """Run a level; returns why it is not stable. Its last messages have as long as the first had."""
+        stable = self.scenario.stable
+        number = self._stage(workers, phase, level, seconds, name)
+        ended = self._ended
+        self._phase = "ramp"
+        self._stages += 1
+        workers.begin(Stage(self._stages, "ramp", self._rate(level), time.perf_counter()))
+        self._wait(workers, lambda: not self._levels[number].waiting, stable.first_chunk_p95)
+        self._ended = ended
+        return self._levels[number].trouble(stable, workers.total("connected"), level)
+
+    def _state(self) -> tuple[Phase, int, int]:
+        """Phase, sessions connected and sessions opened so far, for the sampler's thread."""
+        workers = self._workers
+        if workers is None:
+            return self._phase, 0, 0
+        return self._phase, workers.total("connected"), workers.total("opened")
+
+    # --- What came of it -----------------------------------------------------------------------------------
+    def result(self, server: dict[str, Any], jaeger: str) -> Run:
+        """The run; to be called when the load processes are gone."""
+        workers = self._workers
+        processes = workers.processes if workers is not None else []
+        gaps = [each.gaps for each in processes if each.gaps is not None]
+        parts = [Run(_NO_CONTEXT, each.observations) for each in processes]
+        parts.append(Run(_NO_CONTEXT, self._sampler.observations))
+        parts += [Run(_NO_CONTEXT, [], {definitions.CHUNK_GAP.name: each}) for each in gaps if each.get_total_count()]
+        rows = merged(_NO_CONTEXT, parts)
+        held = self._held - self._origin
+        told = [
+            row._replace(phase="ramp") if row.phase == "hold" and row.at < held else row for row in rows.observations
+        ]
+        run = Run(_NO_CONTEXT, told, rows.histograms)
+        figures = list(self._figures(run))
+        self.notes += self._remarks(run, processes)
+        context = Context(
+            scenario=self.scenario.name,
+            started_at=self._started_at.isoformat(timespec="seconds"),
+            duration=max(0.0, self._ended - self._begun) if self._begun else 0.0,
+            machine=machine.fingerprint(),
+            versions=machine.versions(),
+            settings=self.scenario.settings(),
+            server={
+                "url": self._url, "dialect": workers.dialect if workers is not None else "", "pid": self._pid,
+                "started_by_us": False, "instrumented": False, **server,
+            },
+            notes=tuple(self.notes),
+            jaeger=jaeger,
+        )  # fmt: skip
+        return Run(context, sorted([*told, *figures], key=lambda row: row.at), rows.histograms)
+
+    def _figures(self, run: Run) -> Iterator[Observation]:
+        """What a run has one value of."""
+        at = max(0.0, self._ended - self._origin)
+        exchanges = steady(run, definitions.COMPLETION)
+        if exchanges:
+            yield observed(definitions.RATE, _rate(exchanges, at), at)
+            failed = sum(row.failed for row in exchanges)
+            yield observed(definitions.ERROR_RATE, 1000 * failed / len(exchanges), at)
+        if self._found is not None:
+            yield observed(definitions.STABLE_SESSIONS, float(self._found.sessions), at)
+        opened = self._sampler.by_opened
+        if opened and opened[-1][0] - opened[0][0] >= _FEWEST_OPENED:
+            per_session = _slope([float(count) for count, _ in opened], [float(memory) for _, memory in opened])
+            yield observed(definitions.MEMORY_PER_SESSION, per_session, at)
+        memory = [row for row in run.of(definitions.MEMORY) if self.scenario.ramp is None or row.phase == "hold"]
+        if len(memory) >= _FEWEST_SAMPLES:
+            growth = _slope([row.at for row in memory], [row.value for row in memory])
+            yield observed(definitions.MEMORY_GROWTH, growth, at)
+
+    def _remarks(self, run: Run, processes: list[Any]) -> Iterator[str]:
+        """What a reader must know of how it was measured."""
+        yield from self._bottleneck(run, processes)
+        if self._pid is None:
+            yield "The server's memory was not read: nobody said which process it is (--pid, or --start)."
+        if self._sampler.lost:
+            yield "The server's process ended during the run."
+        if any(each.beat.get("stranger") for each in processes):
+            yield "The server answered in a dialect that is not known here: the outcomes of its messages mean nothing."
+        if self._found is not None:
+            yield from self._of_search(self._found)
+
+    def _bottleneck(self, run: Run, processes: list[Any]) -> Iterator[str]:
+        lags = [each.lag for each in processes if each.lag is not None]
+        late = max((each.get_value_at_percentile(99) / 1e6 for each in lags), default=0.0)
+        if self._busiest > _BUSY or late > _LATE:
+            yield (
+                f"The load generator was at its limit: a process used up to {100 * self._busiest:.0f} % of a core and "
+                f"was late by {1000 * late:.0f} ms (p99). Its own delay is in the latencies; use more --processes, "
+                "or another machine."
+            )
+        delays = [row.value for row in run.of(definitions.SEND_DELAY) if not is_missing(row.value)]
+        waited = sum(delay > max(_LATE, late) for delay in delays)
+        if waited > 0.01 * len(delays):
+            yield (
+                f"Of {len(delays):,} messages {waited:,} found all sessions busy when they were due and waited, which "
+                "counts in their latencies. More sessions would offer the load as planned."
+            )
+
+    def _of_search(self, found: Found) -> Iterator[str]:
+        ramp, stable = self.scenario.ramp, self.scenario.stable
+        assert ramp is not None
+        if found.met:
+            yield f"Stable with {found.sessions} sessions, to the step of {ramp.step}: {found.reason}."
+        else:
+            yield f"The limit was not met: {found.sessions} sessions are the most that were tried; raise ramp.most."
+        yield (
+            f"Stable means at most {stable.errors:g} errors per 1,000 messages and a p95 of the first chunk of at most "
+            f"{stable.first_chunk_p95:g} s, held for {stable.hold:g} s."
+        )
+        if ramp.rate * ramp.start * ramp.seconds < FEWEST:
+            yield f"The first levels had fewer than {FEWEST} messages: there a p95 is the slowest of them."
+
+
+_NO_CONTEXT: Final = Context("")
+
+
+def _rate(exchanges: list[Observation], end: float) -> float:
+    """Good answers a second, from the first planned message to the last answer, or to the end of planning."""
+    good = [row.at + row.value for row in exchanges if row.outcome == OK and not is_missing(row.value)]
+    begin = min(row.at for row in exchanges)
+    last = max([*good, begin])
+    until = min(last, end) if last > begin else end
+    return sum(moment <= until for moment in good) / (until - begin) if until > begin else 0.0
+
+
+def _slope(at: list[float], values: list[float]) -> float:
+    found = slope(np.array(at), np.array(values)).value
+    return math.nan if found is None else found
