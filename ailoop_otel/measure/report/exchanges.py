@@ -1,0 +1,129 @@
+"""The exchanges of a run, each put together from its observations, and how they ended."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ailoop_otel.measure import definitions
+from ailoop_otel.measure.observations import OK, Observation
+from ailoop_otel.measure.run import Run
+
+# What an exchange is seen to have taken, the best known first: the client's word before the server's.
+FIRST_CHUNKS: Final = (definitions.FIRST_CHUNK.name, definitions.SERVER_FIRST_CHUNK.name)
+COMPLETIONS: Final = (
+    definitions.COMPLETION.name,
+    definitions.SERVER_COMPLETION.name,
+    definitions.TIMEOUT_TOLD.name,
+    definitions.LEGACY_REPLY.name,
+    definitions.LEGACY_BURST_REPLY.name,
+    definitions.LEGACY_TIMEOUT.name,
+)
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One exchange; seconds, NaN where the event never came."""
+
+    number: int
+    session: int
+    at: float
+    outcome: str = OK
+    trace_id: str = ""
+    first_chunk: float = math.nan
+    completion: float = math.nan
+    longest_gap: float = math.nan
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended in any other way than it should."""
+        return self.outcome != OK
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, as far as is known; 0 where nothing is."""
+        known = [value for value in (self.completion, self.first_chunk) if not math.isnan(value)]
+        return max(known, default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of failure: how many, of so many of `what`."""
+
+    what: str
+    outcome: str
+    count: int
+    total: int
+
+    @property
+    def per_thousand(self) -> float:
+        """Failures per 1,000 requests of its kind."""
+        return 1000 * self.count / self.total
+
+
+def exchanges(run: Run) -> list[Exchange]:
+    """All exchanges outside the warm-up, in the order in which they were first seen.
+
+    A row of an exchange without a number is an exchange of its own, if it says how long one took.
+    """
+    found: dict[int, Exchange] = {}
+    alone: list[Exchange] = []
+    for row in run.observations:
+        if row.phase == "warmup" or not _of_exchange(row):
+            continue
+        if row.exchange >= 0:
+            _take(found.setdefault(row.exchange, Exchange(row.exchange, row.session, row.at)), row)
+        elif row.metric in COMPLETIONS:
+            alone.append(Exchange(-1, row.session, row.at))
+            _take(alone[-1], row)
+    return [*found.values(), *alone]
+
+
+def errors(run: Run, seen: Sequence[Exchange]) -> list[Kind]:
+    """The kinds of failure, most frequent first: of exchanges, and of sessions and calls that failed by themselves."""
+    kinds = _kinds("exchanges", [each.outcome for each in seen])
+    for each, what in (("session", "sessions"), ("call", "steps")):
+        rows = [row for row in run.observations if row.phase != "warmup" and _each(row) == each]
+        kinds += _kinds(what, _once(rows))
+    return kinds
+
+
+def _of_exchange(row: Observation) -> bool:
+    return _each(row) == "exchange"
+
+
+def _each(row: Observation) -> str:
+    definition = definitions.DEFINITIONS.get(row.metric)
+    return definition.each if definition else ""
+
+
+def _take(exchange: Exchange, row: Observation) -> None:
+    """Add what one row says; of two latencies, that of the metric which stands first in its list."""
+    exchange.trace_id = exchange.trace_id or row.trace_id
+    exchange.outcome = row.outcome if exchange.outcome == OK else exchange.outcome
+    if row.metric in FIRST_CHUNKS and (row.metric == FIRST_CHUNKS[0] or math.isnan(exchange.first_chunk)):
+        exchange.first_chunk = row.value
+    elif row.metric in COMPLETIONS and (row.metric == COMPLETIONS[0] or math.isnan(exchange.completion)):
+        exchange.completion = row.value
+    elif row.metric == definitions.LONGEST_GAP.name:
+        exchange.longest_gap = row.value
+
+
+def _once(rows: Iterable[Observation]) -> list[str]:
+    """The outcomes of sessions or calls, each counted once: by its number, else by each row."""
+    numbered: dict[int, str] = {}
+    outcomes: list[str] = []
+    for row in rows:
+        if _each(row) == "session" and row.session >= 0:
+            numbered[row.session] = numbered.get(row.session, OK) if row.outcome == OK else row.outcome
+        else:
+            outcomes.append(row.outcome)
+    return [*numbered.values(), *outcomes]
+
+
+def _kinds(what: str, outcomes: Sequence[str]) -> list[Kind]:
+    counts = Counter(outcome for outcome in outcomes if outcome != OK)
+    return [Kind(what, outcome, count, len(outcomes)) for outcome, count in counts.most_common()]

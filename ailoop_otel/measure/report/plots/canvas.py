@@ -1,0 +1,241 @@
+"""Figures without global state, and their SVG: small, readable aloud, in the page's own colours and fonts."""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from io import StringIO
+from typing import Any, Final
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from ailoop_otel.measure.report import units
+from ailoop_otel.measure.statistics import Values
+
+# What is drawn in these is shown in the page's variable of that name, light or dark.
+INK, QUIET, GRID, PAPER = "#010101", "#020202", "#030303", "#040404"
+BLUE, ORANGE, GREEN, PURPLE, RED, SKY = "#050505", "#060606", "#070707", "#080808", "#090909", "#0a0a0a"
+SERIES: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, INK)
+_NAMES: Final = {
+    INK: "ink", QUIET: "quiet", GRID: "grid", PAPER: "paper", BLUE: "blue", ORANGE: "orange", GREEN: "green",
+    PURPLE: "purple", RED: "red", SKY: "sky",
+}  # fmt: skip
+
+Size = tuple[float, float]
+WIDE: Final[Size] = (10.6, 3.7)
+HALF: Final[Size] = (6.0, 3.7)
+_SETTINGS: Final[Any] = {
+    # Text stays text: it can be searched, needs a tenth of the room, and is set in the page's font.
+    "svg.fonttype": "none",
+    # The same run gives the same page.
+    "svg.hashsalt": "ailoop-otel",
+    # A dollar sign in a name is no formula.
+    "text.parse_math": False,
+    "path.simplify": True,
+    "path.simplify_threshold": 0.5,
+    "font.size": 9,
+    "axes.unicode_minus": True,
+}
+_COLOUR: Final = re.compile("|".join(_NAMES))
+_HEAD: Final = re.compile(r"^.*?(?=<svg)", re.DOTALL)
+_COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
+_METADATA: Final = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
+_FONT: Final = re.compile(r"font: ([\d.]+)px [^;\"]*")
+_ID: Final = re.compile(r'((?:\bid="|href="#|url\(#))([^")]+)')
+_FAMILY: Final = re.compile(r"font-family: [^;\"]*;? ?")
+_STYLE: Final = re.compile(r"<style.*?</style>", re.DOTALL)
+_PLACES: Final = re.compile(r'( (?:d|x|y|transform)=")([^"]*)')
+_DECIMALS: Final = re.compile(r"(\.\d\d)\d+")
+_UPRIGHT: Final = re.compile(r' transform="rotate\(-?0 [^"]*"')
+_MARKERS: Final = re.compile(r"<g( clip-path=\"[^\"]*\")?>\s*((?:<use [^>]*/>\s*){2,})</g>")
+_USE: Final = re.compile(r' style="([^"]*)"')
+_OPENING: Final = re.compile(r"<svg\b[^>]*?viewBox=\"([^\"]+)\"[^>]*>")
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A finished plot: `alt` says in words what it shows, `caption` what must be known to read it."""
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    svg: str
+    wide: bool = False
+
+
+def finished(figure: Figure, name: str, title: str, caption: str, alt: str) -> Plot:
+    """Finish a plot; it is wide if its figure is."""
+    wide = bool(figure.get_figwidth() > HALF[0])
+    figure.align_ylabels()
+    return Plot(name, title, caption, alt, svg(figure, name, alt), wide)
+
+
+@contextmanager
+def settings() -> Iterator[None]:
+    """Everything that draws happens in here: matplotlib's settings, which are global, are put back."""
+    with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
+        # A name may be in a script that the font at hand lacks: the browser's font has it.
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
+        warnings.filterwarnings("ignore", message="Matplotlib currently does not support", category=UserWarning)
+        yield
+
+
+def panels(size: Size, *heights: float) -> tuple[Figure, list[Axes]]:
+    """A figure with panels below each other that share the x axis; one if no heights are given."""
+    figure = Figure(figsize=size, layout="constrained", facecolor="none")
+    FigureCanvasSVG(figure)
+    ratios = heights or (1.0,)
+    grid = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": ratios})
+    axes = [axis for axis in grid[:, 0]]
+    for each in axes:
+        _dress(each)
+    return figure, axes
+
+
+def svg(figure: Figure, name: str, alt: str) -> str:
+    """Write a figure as an `<svg>` element to stand in a page beside others, and close it."""
+    out = StringIO()
+    figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    figure.clear()
+    text = _smaller(_METADATA.sub("", _COMMENT.sub("", _HEAD.sub("", out.getvalue(), count=1))))
+    text = _ID.sub(lambda found: f"{found[1]}{name}-{found[2]}", text)
+    text = _FONT.sub(lambda found: f"font-size: {found[1]}px", text)
+    text = _COLOUR.sub(lambda found: f"var(--{_NAMES[found[0]]})", text)
+    return _OPENING.sub(
+        lambda found: f'<svg viewBox="{found[1]}" role="img" aria-label="{escape(alt)}">',
+        text,
+        count=1,
+    )
+
+
+def legend(axes: Axes, **more: Any) -> None:
+    """Name what is drawn, if it has names."""
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(frameon=False, labelcolor=INK, fontsize=8.5, **more)
+
+
+def time_axis(axes: Axes, seconds: Values, which: str = "x", *, log: bool = True) -> None:
+    """Make an axis one of durations, each tick with its unit; `seconds` are what is drawn on it."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    known = seconds[np.isfinite(seconds) & (seconds > 0)]
+    if log:
+        low, high = _decades(known)
+        (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+        (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 120 else (1.0,), numticks=12))
+        axis.set_minor_formatter(NullFormatter())
+    else:
+        axis.set_major_locator(MaxNLocator(5))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
+
+
+def unit_axis(axes: Axes, unit: str, values: Values, label: str, which: str = "y") -> None:
+    """Make an axis one of a unit of the table of definitions, from zero, in a scale that its label names."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    known = values[np.isfinite(values)]
+    scale = units.scale(unit, float(known.max()) if len(known) else math.nan)
+    axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / scale.factor:,.6g}"))
+    axis.set_label_text(f"{label} ({scale.name})")
+
+
+def count_axis(axes: Axes, label: str) -> None:
+    """Make the y axis one of counts."""
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylabel(label)
+
+
+def course_axis(axes: Axes, at: Values) -> None:
+    """Make the x axis the time since the run began."""
+    low, high = (float(at.min()), float(at.max())) if len(at) else (0.0, 1.0)
+    room = max(high - low, 1e-3) * 0.015
+    axes.set_xlim(low - room, high + room)
+    axes.xaxis.set_major_locator(MaxNLocator(9))
+    axes.set_xlabel("Seconds since the run began (s)")
+
+
+def wide_range(values: Values) -> bool:
+    """Whether values need a logarithmic axis to be seen."""
+    known = values[np.isfinite(values) & (values > 0)]
+    return len(known) > 1 and float(known.max()) > 20 * float(np.median(known))
+
+
+def tick(seconds: float) -> str:
+    """A duration at an axis, in the unit that suits it."""
+    if seconds == 0:
+        return "0 s"
+    scale = units.scale("s", seconds)
+    return f"{seconds / scale.factor:,.4g} {scale.name}"
+
+
+def mark(axes: Axes, position: float, text: str, which: str = "x", colour: str = QUIET) -> None:
+    """Draw a thin line across with a word at its end."""
+    if which == "x":
+        axes.axvline(position, color=colour, linewidth=0.9, linestyle=(0, (4, 3)))
+        axes.annotate(
+            text, (position, 1), xycoords=("data", "axes fraction"), xytext=(3, -3), textcoords="offset points",
+            va="top", ha="left", color=colour, fontsize=8.5,
+        )  # fmt: skip
+    else:
+        axes.axhline(position, color=colour, linewidth=0.9, linestyle=(0, (4, 3)))
+        axes.annotate(
+            text, (1, position), xycoords=("axes fraction", "data"), xytext=(-3, 3), textcoords="offset points",
+            va="bottom", ha="right", color=colour, fontsize=8.5,
+        )  # fmt: skip
+
+
+def positions(axes: Axes, names: list[str]) -> None:
+    """Name the rows of a y axis, the first on top."""
+    axes.yaxis.set_major_locator(FixedLocator(range(len(names))))
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(axis="y", visible=False)
+
+
+def _smaller(text: str) -> str:
+    """Leave out what says nothing: digits below a hundredth of a point, rotations by nothing, repeated styles."""
+    text = _STYLE.sub("", _FAMILY.sub("", _UPRIGHT.sub("", text))).replace("xlink:href", "href")
+    text = _PLACES.sub(lambda found: found[1] + _DECIMALS.sub(r"\1", found[2]), text)
+    return _MARKERS.sub(_with_common_style, text)
+
+
+def _with_common_style(found: re.Match[str]) -> str:
+    """Markers that all look the same: their group says once how."""
+    styles = set(_USE.findall(found[2]))
+    if len(styles) != 1:
+        return found[0]
+    return f'<g{found[1] or ""} style="{styles.pop()}">{_USE.sub("", found[2])}</g>'
+
+
+def _decades(known: Values) -> tuple[float, float]:
+    """Limits of a logarithmic axis that hold all values with room beside them."""
+    low, high = (float(known.min()), float(known.max())) if len(known) else (1e-3, 1.0)
+    if high / low < 4:
+        middle = math.sqrt(low * high)
+        low, high = middle / 2, middle * 2
+    room = (high / low) ** 0.04
+    return low / room, high * room
+
+
+def _dress(axes: Axes) -> None:
+    axes.set_facecolor("none")
+    axes.grid(color=GRID, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=QUIET, labelsize=8.5, length=0, which="both")
+    axes.xaxis.label.set_color(QUIET)
+    axes.yaxis.label.set_color(QUIET)
+    for name, spine in axes.spines.items():
+        spine.set_visible(name == "bottom")
+        spine.set_color(GRID)

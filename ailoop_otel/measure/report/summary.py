@@ -1,0 +1,121 @@
+"""The summary for programs, `summary.json`.
+
+    format      1; a change that breaks a reader makes it 2
+    context     scenario, source, started_at, duration (seconds), machine, versions, settings, server, notes, jaeger
+    method      how percentiles are made, a sentence
+    metrics     a list, one entry per metric, and one more per label where a metric has several:
+                metric, label ("" for all of a metric), title, definition, unit (UCUM), each, better,
+                n (successes), failures, missing, mean, min, p50, p90, p95, p99, max (failures left out),
+                with_failures {p50, p90, p95, p99, max} (each failure as infinitely slow)
+    requests    exchanges, failed, per_1000
+    errors      a list: what ("exchanges", "sessions", "steps"), kind, count, total, per_1000
+    worst       a list: exchange, session (null for an unknown number), at, outcome, first_chunk, completion,
+                longest_gap (seconds), trace_id, link ("" without Jaeger)
+    warmup      how many observations of the warm-up are in no figure
+    judgement   null, or verdict, method, notes, rows (metric, unit, figure, value, low, high, target, reference,
+                change, change_low, change_high, allowed, n, reference_n, against, verdict, reason)
+
+It is strict JSON: null is what was not seen or does not exist, and infinity is the string "+inf" ("-inf").
+All values are in the unit that stands beside them, never in the units that people are shown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from enum import Enum
+from typing import Any, Final
+
+from ailoop_otel.measure.report.digest import Digest, Row
+from ailoop_otel.measure.report.exchanges import Exchange, Kind
+from ailoop_otel.measure.report.worst import address
+from ailoop_otel.measure.statistics import METHOD
+from ailoop_otel.measure.verdict import Judged, Judgement
+
+FORMAT: Final = 1
+
+
+def document(digest: Digest) -> dict[str, Any]:
+    """Make the summary as an object that is strict JSON."""
+    found: dict[str, Any] = strict(
+        {
+            "format": FORMAT,
+            "context": asdict(digest.context) | {"notes": digest.notes},
+            "method": METHOD,
+            "metrics": [_metric(row) for row in digest.rows],
+            "requests": {
+                "exchanges": len(digest.exchanges),
+                "failed": digest.failed,
+                "per_1000": 1000 * digest.failed / len(digest.exchanges) if digest.exchanges else None,
+            },
+            "errors": [_error(kind) for kind in digest.errors],
+            "worst": [_worst(each, digest.context.jaeger) for each in digest.worst],
+            "warmup": digest.warmup,
+            "judgement": _judgement(digest.judgement) if digest.judgement else None,
+        }
+    )
+    return found
+
+
+def strict(value: Any) -> Any:
+    """A value as strict JSON: null for NaN, "+inf" and "-inf" for infinity, text for what JSON lacks."""
+    if isinstance(value, Mapping):
+        return {str(key): strict(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [strict(each) for each in value]
+    if isinstance(value, Enum):
+        return strict(value.value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "+inf" if value > 0 else "-inf"
+    return value if value is None or isinstance(value, (str, bool, int, float)) else str(value)
+
+
+def _metric(row: Row) -> dict[str, Any]:
+    definition = row.definition
+    return {
+        "metric": definition.name,
+        "label": row.label,
+        "title": definition.title,
+        "definition": definition.text,
+        "unit": definition.unit,
+        "each": definition.each,
+        "better": definition.better,
+    } | asdict(row.summary)
+
+
+def _error(kind: Kind) -> dict[str, Any]:
+    return {
+        "what": kind.what,
+        "kind": kind.outcome,
+        "count": kind.count,
+        "total": kind.total,
+        "per_1000": kind.per_thousand,
+    }
+
+
+def _worst(each: Exchange, jaeger: str) -> dict[str, Any]:
+    return {
+        "exchange": each.number if each.number >= 0 else None,
+        "session": each.session if each.session >= 0 else None,
+        "at": each.at,
+        "outcome": each.outcome,
+        "first_chunk": each.first_chunk,
+        "completion": each.completion,
+        "longest_gap": each.longest_gap,
+        "trace_id": each.trace_id,
+        "link": address(jaeger, each.trace_id),
+    }
+
+
+def _judgement(judgement: Judgement) -> dict[str, Any]:
+    return {
+        "verdict": judgement.verdict,
+        "method": judgement.method,
+        "notes": judgement.notes,
+        "rows": [_judged(row) for row in judgement.rows],
+    }
+
+
+def _judged(row: Judged) -> dict[str, Any]:
+    return {field.name: getattr(row, field.name) for field in fields(row)} | {"against": row.against}

@@ -1,0 +1,117 @@
+"""Figures as a person reads them: one scale for all figures of a metric, and always with the unit's name.
+
+What a scale is made for is a unit of the table of definitions, so bytes can never be printed as milliseconds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+NOTHING: Final = "–"
+INFINITE: Final = "∞"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How the values of one metric are shown: divided by `factor`, in the unit called `name`."""
+
+    name: str
+    factor: float
+
+    def number(self, value: float | None) -> str:
+        """A value in this scale, without the unit's name: for a row or an axis that says it; `∞` and `–` for none."""
+        if value is None or math.isnan(value):
+            return NOTHING
+        if math.isinf(value):
+            return INFINITE if value > 0 else f"−{INFINITE}"
+        return _digits(value / self.factor)
+
+    def quantity(self, value: float | None) -> str:
+        """A value in this scale with the unit's name: `312 ms`."""
+        number = self.number(value)
+        return number if number in (NOTHING, INFINITE, f"−{INFINITE}") else f"{number} {self.name}"
+
+
+# For each unit of the table of definitions: its scales, largest first. Sizes are decimal, as elsewhere in the product.
+SCALES: Final[dict[str, tuple[Scale, ...]]] = {
+    "s": (Scale("s", 1.0), Scale("ms", 1e-3), Scale("µs", 1e-6)),
+    "By": (Scale("GB", 1e9), Scale("MB", 1e6), Scale("kB", 1e3), Scale("B", 1.0)),
+    "By/s": (Scale("MB/s", 1e6), Scale("kB/s", 1e3), Scale("B/s", 1.0)),
+    "By/{session}": (Scale("MB/session", 1e6), Scale("kB/session", 1e3), Scale("B/session", 1.0)),
+    "{message}/s": (Scale("messages/s", 1.0),),
+    "{error}/1000": (Scale("per 1,000", 1.0),),
+    "{session}": (Scale("sessions", 1.0),),
+    "{turn}": (Scale("turns", 1.0),),
+    "1": (Scale("%", 0.01),),
+}
+
+# What a unit of the table of definitions is called.
+WORDS: Final = {
+    "s": "seconds",
+    "By": "bytes",
+    "By/s": "bytes per second",
+    "By/{session}": "bytes per session",
+    "{message}/s": "messages per second",
+    "{error}/1000": "errors per 1,000 requests",
+    "{session}": "sessions",
+    "{turn}": "turns",
+    "1": "a share (1 is 100 %)",
+}
+
+
+def scale(unit: str, typical: float = math.nan) -> Scale:
+    """The scale that suits a typical value of a unit; ValueError for a unit that is not in the table of scales."""
+    if unit not in SCALES:
+        raise ValueError(f"no scale is known for the unit {unit!r}: give it one in {__name__}.SCALES")
+    scales = SCALES[unit]
+    size = abs(typical)
+    if not math.isfinite(size) or size == 0:
+        return next(each for each in scales if each.factor <= 1)
+    return next((each for each in scales if size >= each.factor * 0.9995), scales[-1])
+
+
+def count(number: int) -> str:
+    """A whole number with thousands apart."""
+    return f"{number:,}"
+
+
+def counted(number: int, thing: str, things: str = "") -> str:
+    """A number with its noun: `1 exchange`, `2 exchanges`."""
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
+
+
+def per_thousand(value: float) -> str:
+    """A rate of errors, without its unit."""
+    return scale("{error}/1000").number(value)
+
+
+def duration(seconds: float) -> str:
+    """How long something took: `1 h 02 min`, `2 min 05 s`, `3.50 s`."""
+    if not math.isfinite(seconds) or seconds < 59.95:
+        return scale("s", seconds).quantity(seconds)
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def change(share: float | None) -> str:
+    """A relative change with its sign: `+12 %`."""
+    if share is None or math.isnan(share):
+        return NOTHING
+    if math.isinf(share):
+        return f"{'+' if share > 0 else '−'}{INFINITE} %"
+    text = f"{abs(share) * 100:,.{0 if abs(share) >= 0.0995 else 1}f}"
+    sign = "±" if not float(text.replace(",", "")) else "+" if share > 0 else "−"
+    return f"{sign}{text} %"
+
+
+def _digits(number: float) -> str:
+    """Three digits, or all that stand before the point."""
+    size = abs(number)
+    if size and size < 0.00995:
+        text = f"{size:.2g}"
+    else:
+        text = f"{size:,.{0 if size >= 99.95 or size == int(size) else 1 if size >= 9.995 else 2}f}"
+    return f"−{text}" if number < 0 else text
