@@ -6,7 +6,7 @@ OLDEST := .venv-oldest
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo jaeger jaeger-stop test lint format unit oldest backends docs dashboard picture record lock wheel clean
+.PHONY: help demo jaeger jaeger-stop test lint format unit oldest backends bench docs dashboard picture record lock wheel clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,10 @@ oldest: $(OLDEST)/ready ## the tests that touch the web stack, on the one that t
 backends: $(VENV)/ready ## the tests through the real collector, Jaeger (needs Go) and Prometheus
 	$(BIN)/python -m pytest -q tests/stack
 
+# Rows only: make bench ONLY="chunk exchange". With AILOOP_CHECKOUT and AILOOP_PYTHON, the real server too.
+bench: $(VENV)/ready ## what it costs, beside others: minutes; QUICK=1 to try it, ONLY=… for some rows
+	$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
 docs: $(VENV)/ready ## write docs/telemetry.md from the table of names
 	$(BIN)/python -m tests.reference
 
@@ -60,14 +64,15 @@ record: $(VENV)/ready ## record the real server's transcripts again: make record
 wheel: $(VENV)/ready ## wheel and sdist into dist/
 	$(BIN)/python -m build --no-isolation
 
+BENCH := ailoop otel logfire ddtrace profiler
 lock: ## resolve the development requirements again (needs uv)
-	for name in dev oldest; do \
+	for name in dev oldest $(BENCH:%=bench-%); do \
 	  uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	    --python-version 3.10 --upgrade requirements/$$name.in --output-file requirements/$$name.txt; \
 	done
 
 clean: ## away with all that was made here
-	rm -rf $(VENV) $(OLDEST) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache ailoop-telemetry
+	rm -rf $(VENV) $(OLDEST) .bench dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache ailoop-telemetry
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml ailoop_otel/startup/ailoop_otel.pth
 	$(call environment,$(VENV),dev)
