@@ -33,7 +33,6 @@ _VERSIONS: Final = {
     "telemetry.sdk.version": "opentelemetry-sdk",
     "process.runtime.version": "python",
 }
-_MACHINE: Final = {"host.arch": "architecture", "os.type": "system", "os.version": "kernel"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,6 @@ class Reading:
     place: Path
     telemetry: Telemetry
     tally: Tally
-    files: int
     since: int = 0
 
 
@@ -65,7 +63,7 @@ def read(place: Path, *, since: int = 0, progress: Callable[[int], None] = lambd
         progress(files.size([path]))
     if not (telemetry.exchanges or telemetry.lives or telemetry.points):
         raise Refusal(_nothing(place, tally, found=bool(paths), since=bool(since)))
-    return Reading(place, telemetry, tally, len(paths), since)
+    return Reading(place, telemetry, tally, since)
 
 
 def recorded(reading: Reading, *, scenario: str = SCENARIO, jaeger: str = "") -> Run:
@@ -186,10 +184,9 @@ def _context(reading: Reading, exchanges: Sequence[Served], begin: int, scenario
         source="telemetry",
         started_at=datetime.fromtimestamp(begin / _SECOND, timezone.utc).isoformat(timespec="milliseconds"),
         duration=_duration(exchanges),
-        machine={ours: known[theirs] for theirs, ours in _MACHINE.items() if theirs in known},
         versions={ours: known[theirs] for theirs, ours in _VERSIONS.items() if theirs in known},
-        settings={"directory": str(reading.place), "files": reading.files},
         server={
+            "telemetry": str(reading.place),
             "service": known.get("service.name", ""),
             "dialect": ", ".join(sorted(reading.telemetry.dialects - {""})),
             "processes": len(resources),

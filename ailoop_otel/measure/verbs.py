@@ -1,10 +1,76 @@
 """The verbs of the measuring kit: measure, compare, report."""
 
-from typing import TYPE_CHECKING
+# No `from __future__ import annotations`: typer reads the annotations.
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
 
 if TYPE_CHECKING:
     from typer import Typer
 
+WRONG, INTERRUPTED = 2, 130
+EXTRA: Final = "pip install 'ailoop-otel[measure]'"
+
 
 def register(app: "Typer") -> None:
     """Add the verbs to the program; each imports what it needs when it runs."""
+    _report(app)
+
+
+def ended(action: Callable[[], int]) -> int:
+    """Run a verb and give each of its ends its exit code."""
+    from ailoop_otel.measure.refusal import Refusal
+
+    try:
+        return action()
+    except ImportError as error:
+        library = (error.name or "").partition(".")[0]
+        if library in ("", __package__.partition(".")[0]):
+            raise
+        return _complain(f"this needs {library}: {EXTRA}")
+    except Refusal as refusal:
+        return _complain(str(refusal))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _report(app: "Typer") -> None:
+    import typer
+
+    @app.command("report")
+    def report_verb(
+        places: Annotated[
+            list[Path], typer.Argument(metavar="DIR", help="Telemetry, or a run; with --legacy old CSV files.")
+        ],
+        out: Annotated[str, typer.Option(metavar="DIR", help="Write report and raw data there.")] = "",
+        legacy: Annotated[bool, typer.Option("--legacy", help="Read the CSV files of AILoop's old tests.")] = False,
+        client: Annotated[
+            str, typer.Option(metavar="RUN", help="A run directory: join its messages with this telemetry.")
+        ] = "",
+        scenario: Annotated[str, typer.Option(help="What to call the run; targets may depend on it.")] = "",
+        since: Annotated[str, typer.Option(help='Only what ended in the last "30 min", "8 h".')] = "",
+        targets: Annotated[str, typer.Option(metavar="FILE", help="Judge it by these targets.")] = "",
+        baseline: Annotated[str, typer.Option(metavar="RUN", help="Judge it by this earlier run.")] = "",
+        jaeger: Annotated[str, typer.Option(metavar="URL", help="Jaeger's address, for links to traces.")] = "",
+    ) -> None:
+        """Report on recorded telemetry with the figures of a load test, or on a run again."""
+
+        def look_back() -> int:
+            from rich.console import Console
+
+            from ailoop_otel.measure import retrospect
+
+            wish = retrospect.Wish(
+                places, legacy=legacy, client=client, scenario=scenario, since=since, jaeger=jaeger, out=out,
+                targets=targets, baseline=baseline,
+            )  # fmt: skip
+            return retrospect.look_back(wish, Console())
+
+        raise typer.Exit(ended(look_back))
+
+
+def _complain(message: str) -> int:
+    sys.stderr.write(f"ailoop-otel: {message}\n")
+    return WRONG
