@@ -9,7 +9,7 @@ from pathlib import Path
 import requests
 
 from collector.stack.places import Places, default_places
-from collector.stack.programs import COLLECTOR, Missing, prometheus
+from collector.stack.programs import COLLECTOR, Missing, has_prometheus
 from collector.stack.running import Stack, Trouble
 
 FOLDER = Path("ailoop-jaeger")
@@ -18,7 +18,7 @@ FOLDER = Path("ailoop-jaeger")
 def main(verb: str) -> int:
     """Start or stop the stack whose data is in `ailoop-jaeger/`; the exit code says whether that went well."""
     try:
-        stack = Stack(FOLDER.resolve(), default_places(), with_prometheus=_has_prometheus())
+        stack = Stack(FOLDER.resolve(), default_places(), with_prometheus=has_prometheus())
         if verb == "stop":
             stack.stop()
             print(f"Stopped. Traces and metrics stay in {FOLDER}/.")
@@ -57,14 +57,6 @@ def has_ui(address: str) -> bool:
     except requests.RequestException:
         return False
     return "<script" in page
-
-
-def _has_prometheus() -> bool:
-    try:
-        prometheus()
-    except Missing:
-        return False
-    return True
 
 
 if __name__ == "__main__":

@@ -50,6 +50,15 @@ def prometheus() -> Path:
     return Path(found)
 
 
+def has_prometheus() -> bool:
+    """Whether there is a Prometheus."""
+    try:
+        prometheus()
+    except Missing:
+        return False
+    return True
+
+
 def _build(target: Path, say: Say) -> None:
     go = shutil.which("go")
     if go is None:
