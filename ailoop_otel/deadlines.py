@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ailoop_otel.settings import Settings
 
 FIRST_CHUNK: Final = "first_chunk"
 STALL: Final = "stall"
 TOTAL: Final = "total"
+NEVER: Final = 1 << 62  # later than any deadline, nanoseconds
 _SECOND: Final = 1_000_000_000
 
 
@@ -27,8 +28,7 @@ class Deadlines:
         return cls(*(int(seconds * _SECOND) for seconds in (settings.first_chunk, settings.stall, settings.total)))
 
 
-@dataclass(frozen=True)
-class Timeout:
+class Timeout(NamedTuple):
     """A silence beyond its deadline: `since` the last sign of life, `due` and `noticed` in monotonic nanoseconds."""
 
     phase: str

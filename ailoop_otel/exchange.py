@@ -9,7 +9,7 @@ from typing import Final
 from opentelemetry.trace import Span, SpanContext, Status, StatusCode
 
 from ailoop_otel import names
-from ailoop_otel.deadlines import FIRST_CHUNK, STALL, TOTAL, Deadlines, Timeout
+from ailoop_otel.deadlines import FIRST_CHUNK, NEVER, STALL, TOTAL, Deadlines, Timeout
 from ailoop_otel.dialects import DIALECTS, Answer, Dialect
 from ailoop_otel.spent import Spent
 from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes, Telemetry, context_of
@@ -32,12 +32,12 @@ class Exchange:
     """
 
     __slots__ = (
-        "__weakref__", "_paused", "_tools_running", "agent", "alarm", "answer_size", "answered", "base", "beyond",
-        "chunks", "code", "command", "context", "correlation", "cut", "dialect", "ended", "error_type",
+        "__weakref__", "_paused", "_tools_running", "agent", "alarm", "answer_size", "answered", "armed", "base",
+        "beyond", "chunks", "code", "command", "context", "correlation", "cut", "dialect", "ended", "error_type",
         "failed", "finish", "first", "form", "frame_size", "further", "grace", "head", "home", "last", "left",
         "max_gap", "message_size", "model", "offset", "plain", "quiet", "raised", "rearm", "received", "repeated",
-        "rest", "session_id", "span", "spent", "stopped", "stream_size", "telemetry", "timeouts", "turn", "waiting_for",
-        "whole",
+        "rest", "session_id", "span", "spent", "stopped", "stream_size", "telemetry", "timeouts", "turn",
+        "waiting_for", "whole",
     )  # fmt: skip
 
     def __init__(self, telemetry: Telemetry, span: Span, received: int, offset: int, message_size: int) -> None:
@@ -79,6 +79,7 @@ class Exchange:
         self.error_type: str | None = None
         self.timeouts: tuple[Timeout, ...] = ()
         self.alarm = -1  # the number of the watchdog's entry for it that counts
+        self.armed = NEVER  # and when it comes up
         self.waiting_for = UNKNOWN
         self.grace = 0  # for how long tools ran
         self.quiet = 0  # when the latest was done: from there on a stall counts
@@ -204,16 +205,21 @@ class Exchange:
         """The next moment at which the silence is too long, and its phase; None where nothing is waited for."""
         if self.ended or self.command or self.left or not self.turn:
             return None
-        told = {timeout.phase for timeout in self.timeouts}
-        candidates = []
-        if not self._tools_running:
-            if not self.chunks and deadlines.first_chunk and FIRST_CHUNK not in told:
-                candidates.append((self.turn + self.grace + deadlines.first_chunk, FIRST_CHUNK))
-            if self.chunks and deadlines.stall and STALL not in told:
-                candidates.append((max(self.last, self.quiet) + deadlines.stall, STALL))
-        if deadlines.total and TOTAL not in told:
-            candidates.append((self.turn + deadlines.total, TOTAL))
-        return min(candidates, default=None)
+        nearest = None
+        if deadlines.total and not self._told(TOTAL):
+            nearest = (self.turn + deadlines.total, TOTAL)
+        if self._tools_running:
+            return nearest
+        if self.chunks:
+            silence = (max(self.last, self.quiet) + deadlines.stall, STALL)
+        else:
+            silence = (self.turn + self.grace + deadlines.first_chunk, FIRST_CHUNK)
+        if not getattr(deadlines, silence[1]) or self._told(silence[1]):
+            return nearest
+        return silence if nearest is None or silence < nearest else nearest
+
+    def _told(self, phase: str) -> bool:
+        return any(timeout.phase == phase for timeout in self.timeouts) if self.timeouts else False
 
     def notice(self, phase: str, allowed: int, due: int, now: int) -> Timeout:
         """Note that a deadline has passed; nothing is recorded yet."""

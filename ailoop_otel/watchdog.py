@@ -11,10 +11,9 @@ from collections.abc import Callable
 from itertools import count
 from typing import Final, Protocol
 
-from ailoop_otel.deadlines import Deadlines, Timeout
+from ailoop_otel.deadlines import NEVER, Deadlines, Timeout
 from ailoop_otel.telemetry import SECOND, Telemetry
 
-_NEVER: Final = 1 << 62
 # So many may wait unsorted; most of them have ended by the time they are looked at.
 _INBOX: Final = 1024
 # From so many entries on, those of exchanges that have ended are cleared away.
@@ -26,7 +25,7 @@ _AFTER_FAULT: Final = 1.0
 class Silence(Protocol):
     """What is watched: an exchange, as far as its silence goes; times are monotonic nanoseconds.
 
-    `alarm` is the watchdog's: the number of the entry for it that counts.
+    `alarm` and `armed` are the watchdog's: the number of the entry for it that counts, and when that one comes up.
     """
 
     ended: bool
@@ -34,6 +33,7 @@ class Silence(Protocol):
     last: int
     turn: int
     alarm: int
+    armed: int
 
     def due(self, deadlines: Deadlines) -> tuple[int, str] | None:
         """The next moment at which the silence is too long, and its phase."""
@@ -65,6 +65,7 @@ class Watchdog:
         self._wait = wait or threading.Event.wait
         self._inbox: deque[Watched] = deque()
         self._heap: list[Entry] = []
+        self._untold: deque[tuple[Silence, Timeout]] = deque()
         self._order = count()
         self._most = _TIDY
         self._wakes_at = 0
@@ -81,6 +82,7 @@ class Watchdog:
             # What a parent watches is the parent's to tell.
             self._inbox.clear()
             self._heap.clear()
+            self._untold.clear()
         self._stopped = False
         self._pid = os.getpid()
         self._bell = threading.Event()
@@ -99,8 +101,10 @@ class Watchdog:
     def watch(self, exchange: Silence) -> None:
         """Watch an exchange whose turn has come, or whose first chunk brought a nearer deadline, until it ends."""
         due = exchange.due(self.deadlines)
-        if due is None:
+        # The entry that is there finds out by itself, if it comes up first.
+        if due is None or due[0] >= exchange.armed:
             return
+        exchange.armed = due[0]
         if self._pid != os.getpid():
             self.start()
         self._inbox.append(weakref.ref(exchange))
@@ -123,43 +127,55 @@ class Watchdog:
         return silent
 
     def check(self) -> int:
-        """Notice and tell all that is due; returns the next deadline (monotonic nanoseconds)."""
+        """Notice and tell all that is due; returns the next deadline (monotonic nanoseconds).
+
+        Telling takes longer, and many may be due at once: so none is told while another waits to be noticed.
+        """
+        untold = self._untold
+        self._notice()
+        while untold:
+            exchange, timeout = untold.popleft()
+            with self._telemetry.guard:
+                exchange.tell(timeout)
+            self._notice()
         heap = self._heap
+        if len(heap) > self._most:
+            self._tidy()
+        return heap[0][0] if heap else NEVER
+
+    def _notice(self) -> None:
+        heap, inbox = self._heap, self._inbox
         guard = self._telemetry.guard
-        while self._inbox:
+        while inbox:
             with guard:
-                self._push(self._inbox.popleft())
-        noticed: list[tuple[Silence, Timeout]] = []
+                self._push(inbox.popleft())
         while heap and heap[0][0] <= (now := self._telemetry.clock.now()):
             _, number, watched = heapq.heappop(heap)
             with guard:
-                self._look(watched, number, now, noticed)
-        # First notice all, then tell: telling takes longer, and many may be due at once.
-        for exchange, timeout in noticed:
-            with guard:
-                exchange.tell(timeout)
-        if len(heap) > self._most:
-            self._tidy()
-        return heap[0][0] if heap else _NEVER
+                self._look(watched, number, now)
 
-    def _look(self, watched: Watched, number: int, now: int, noticed: list[tuple[Silence, Timeout]]) -> None:
+    def _look(self, watched: Watched, number: int, now: int) -> None:
         exchange = watched()
         if exchange is None or exchange.alarm != number:
             return
+        exchange.armed = NEVER
         due = exchange.due(self.deadlines)
         if due is not None and due[0] <= now:
             allowed = getattr(self.deadlines, due[1])
-            noticed.append((exchange, exchange.notice(due[1], allowed, due[0], now)))
+            self._untold.append((exchange, exchange.notice(due[1], allowed, due[0], now)))
         self._push(watched)
 
     def _push(self, watched: Watched) -> None:
         exchange = watched()
         if exchange is None or exchange.ended:
             return
+        # In this order: who watches it anew meanwhile has changed it first, and compares then.
+        exchange.armed = NEVER
         due = exchange.due(self.deadlines)
-        exchange.alarm = next(self._order)
         # One that is never due again stays for `silent`.
-        heapq.heappush(self._heap, (due[0] if due is not None else _NEVER, exchange.alarm, watched))
+        exchange.armed = when = due[0] if due is not None else NEVER
+        exchange.alarm = number = next(self._order)
+        heapq.heappush(self._heap, (when, number, watched))
 
     def _tidy(self) -> None:
         self._heap[:] = [entry for entry in self._heap if _counts(entry)]
@@ -181,7 +197,7 @@ class Watchdog:
                 if self._inbox:
                     continue
                 now = self._telemetry.clock.now()
-                rest = max(0, upcoming - now) / SECOND if upcoming < _NEVER else None
+                rest = max(0, upcoming - now) / SECOND if upcoming < NEVER else None
             self._wait(bell, rest)
 
 

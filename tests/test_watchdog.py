@@ -116,6 +116,61 @@ def test_ten_thousand_due_at_once_are_all_noticed_before_one_is_told(monkeypatch
     assert told == exchanges
 
 
+def test_what_becomes_due_while_others_are_told_is_noticed_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits behind a hundred that have to be told first."""
+    recording = Recording(first_chunk=1, total=0)
+    watchdog = unstarted(recording)
+    exchanges = [opened(recording) for _ in range(100)]
+    late = opened(recording, queued=True)
+    late.take_turn(recording.clock.time + SECOND // 100)
+    for exchange in (*exchanges, late):
+        watchdog.watch(exchange)
+    told: list[Exchange] = []
+
+    def tell(exchange: Exchange, timeout: object) -> None:
+        told.append(exchange)
+        recording.clock.move(0.004)
+
+    monkeypatch.setattr(Exchange, "tell", tell)
+    recording.clock.move(1)
+    watchdog.check()
+    assert told == [*exchanges, late]
+    (timeout,) = late.timeouts
+    assert timeout.noticed - timeout.due <= SECOND // 250
+
+
+def test_a_deadline_behind_the_one_that_is_watched_already_is_no_second_entry() -> None:
+    """The first chunk of an answer costs the watchdog nothing where a stall is allowed as long as the wait for it."""
+    recording = Recording(first_chunk=10, stall=10, total=0)
+    watchdog = unstarted(recording)
+    exchange = opened(recording)
+    watchdog.watch(exchange)
+    recording.clock.move(9)
+    exchange.chunk(recording.clock.time, 1)
+    watchdog.watch(exchange)
+    recording.clock.move(1)
+    assert watchdog.check() == exchange.last + 10 * SECOND
+    assert len(watchdog._heap) == 1
+    recording.clock.move(9)
+    watchdog.check()
+    assert phases(recording) == ["stall"]
+
+
+def test_a_nearer_deadline_than_the_one_that_is_watched_counts() -> None:
+    """Also when the watched one has come up and was put off in between."""
+    recording = Recording(first_chunk=10, stall=2, total=60)
+    watchdog = unstarted(recording)
+    exchange = opened(recording)
+    watchdog.watch(exchange)
+    recording.clock.move(10)
+    watchdog.check()
+    exchange.chunk(recording.clock.time, 1)
+    watchdog.watch(exchange)
+    recording.clock.move(2)
+    watchdog.check()
+    assert phases(recording) == ["first_chunk", "stall"]
+
+
 class Counted(int):
     """A number that counts how often it is compared."""
 
