@@ -1,0 +1,1 @@
+"""What runs inside a measured process: nothing here needs more than Python itself, contenders aside."""

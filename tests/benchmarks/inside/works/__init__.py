@@ -1,0 +1,1 @@
+"""What a measured process can be asked to do, one file each."""

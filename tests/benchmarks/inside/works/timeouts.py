@@ -1,0 +1,144 @@
+"""Exchanges whose AI stays silent: how long after its deadline each is noticed, and when it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+
+from tests.benchmarks.inside import script
+from tests.benchmarks.inside.contender import Contender
+from tests.benchmarks.inside.works.crowd import Line, gather, part, settle
+
+_SECOND = 1_000_000_000
+_WATCHDOG = "ailoop-otel-watchdog"
+_AFTER = 1.0  # seconds after the last deadline
+
+
+class Told(SpanProcessor):
+    """When each timeout was noticed, as its span says, and when that span was there; ns since the epoch, by session."""
+
+    def __init__(self) -> None:
+        self.noticed: dict[str, int] = {}
+        self.told: dict[str, int] = {}
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """A span is there."""
+        if span.name == "ailoop.ai_timeout":
+            session = str((span.attributes or {})["session.id"])
+            self.noticed[session] = span.end_time or 0
+            self.told[session] = time.time_ns()
+
+
+class HeldClock:
+    """The machine's clocks, which can be made to stand still: what begins meanwhile begins at once."""
+
+    def __init__(self) -> None:
+        self._held: tuple[int, int] | None = None
+
+    def hold(self) -> None:
+        """From now on it is now."""
+        self._held = (time.perf_counter_ns(), time.time_ns())
+
+    def release(self) -> None:
+        """Time goes on where it would be."""
+        self._held = None
+
+    def now(self) -> int:
+        """Monotonic, ns."""
+        return self._held[0] if self._held else time.perf_counter_ns()
+
+    def wall(self) -> int:
+        """Since the epoch, ns."""
+        return self._held[1] if self._held else time.time_ns()
+
+
+def run(contender: Contender, how: str, exchanges: int, deadline: float, opening: float = 0.0) -> dict[str, Any]:
+    """Open exchanges and let nobody answer: `free`, `asleep`, `busy`, `at once` or `rest`.
+
+    They are opened over `opening` seconds; the event loop is free, or blocked by a sleep or by Python code while the
+    deadlines pass. Delays are in seconds after the deadline, which counts from the message's arrival.
+    """
+    return asyncio.run(_run(contender, how, exchanges, deadline, opening))
+
+
+async def _run(contender: Contender, how: str, exchanges: int, deadline: float, opening: float) -> dict[str, Any]:
+    await part(await gather(contender, 10))
+    told, clock = Told(), HeldClock()
+    trace.get_tracer_provider().add_span_processor(told)  # type: ignore[attr-defined]
+    _runtime().telemetry.clock = clock
+    lines = await gather(contender, exchanges)
+    contender.spans()
+    contender.take()
+    try:
+        if how == "rest":
+            return await _rest(lines)
+        if how == "at once":
+            clock.hold()
+        opened = await _open(lines, opening)
+        if how == "at once":
+            opened = dict.fromkeys(opened, clock.wall())
+            clock.release()
+        await _let_pass(how, max(opened.values()) / _SECOND + deadline + _AFTER)
+        return _delays(contender, told, opened, deadline)
+    finally:
+        await part(lines)
+
+
+async def _open(lines: Sequence[Line], seconds: float) -> dict[str, int]:
+    began = time.perf_counter()
+    for number, line in enumerate(lines):
+        wait = began + seconds * number / len(lines) - time.perf_counter()
+        if wait > 0.002:
+            await asyncio.sleep(wait)
+        line.say((script.message(1, (), line.session)[0], ()))
+        await asyncio.sleep(0)
+    await settle()
+    return {line.session: line.heard for line in lines}
+
+
+async def _let_pass(how: str, until: float) -> None:
+    left = until - time.time()
+    if how == "asleep":
+        time.sleep(left)
+    elif how == "busy":
+        count = 0
+        while time.time() < until:
+            count += 1
+    else:
+        await asyncio.sleep(left)
+
+
+def _delays(contender: Contender, told: Told, opened: dict[str, int], deadline: float) -> dict[str, Any]:
+    due = {session: at + deadline * _SECOND for session, at in opened.items()}
+    # All are told by now, or never will be.
+    contender.spans()
+    return {
+        "noticed": [(told.noticed[session] - due[session]) / _SECOND for session in told.noticed],
+        "told": [(told.told[session] - due[session]) / _SECOND for session in told.told],
+        "spans": contender.take().spans["ailoop.ai_timeout"],
+    }
+
+
+async def _rest(lines: Sequence[Line]) -> dict[str, Any]:
+    await _open(lines, 0.0)
+    (watchdog,) = (thread for thread in threading.enumerate() if thread.name == _WATCHDOG)
+    clock = time.pthread_getcpuclockid(watchdog.ident or 0)
+    await asyncio.sleep(1.0)
+    shares = []
+    for _ in range(10):
+        cpu, wall = time.clock_gettime(clock), time.perf_counter()
+        await asyncio.sleep(0.5)
+        shares.append((time.clock_gettime(clock) - cpu) / (time.perf_counter() - wall))
+    return {"shares": shares, "alive": watchdog.is_alive()}
+
+
+def _runtime() -> Any:
+    from ailoop_otel.instrumentor import RUNTIME
+
+    return RUNTIME

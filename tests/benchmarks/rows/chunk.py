@@ -1,0 +1,71 @@
+"""What a chunk costs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.environments import OURS
+from tests.benchmarks.figures import Check, Figure, Result, Spread
+from tests.benchmarks.measured import Answer, Measured
+from tests.benchmarks.statistics import bootstrap
+
+NUMBER = 1
+NAME = "chunk"
+TITLE = "A chunk, beyond no middleware"
+MOST = 0.35  # µs
+SIZES = {"100 B": 100, "1 KiB": 1 << 10, "16 KiB": 1 << 14, "128 KiB": 1 << 17, "1 MiB": 1 << 20}
+_NS = 1e-3  # µs
+
+
+def run(bench: Bench, result: Result) -> None:
+    """Beside nothing and the least wrapper there can be, in one process; in several, as each is laid out anew."""
+    python = bench.environments.python(OURS)
+    answers: dict[str, list[Answer]] = {name: [] for name in SIZES}
+    for _ in range(bench.size(3, 1)):
+        with Measured(python, "ailoop") as one:
+            for _ in range(bench.size(3, 1)):
+                for name, size in SIZES.items():
+                    exchanges = bench.size(20, 10)
+                    answers[name].append(one.ask("chunks", size=size, exchanges=exchanges, rounds=bench.size(10, 6)))
+            retained = one.ask("retained", chunks=bench.size(5000, 1000))
+    judge(result, answers, retained)
+
+
+def judge(result: Result, answers: dict[str, list[Answer]], retained: Answer) -> None:
+    """The figures of the answers by frame size."""
+    for name, of_size in answers.items():
+        spread = _extra(of_size, "this")
+        result.figures.append(Figure(f"frames of {name}", spread, "µs", most=MOST))
+    every = [answer for of_size in answers.values() for answer in of_size]
+    result.figures += [
+        Figure("the least wrapper in Python, all sizes", _extra(every, "least"), "µs"),
+        Figure("times the least wrapper", _ratio(every), "×"),
+        Figure(
+            "objects kept of each 1,000 chunks",
+            Spread(max(0, retained["blocks"]) * 1000 / retained["chunks"]),
+            "",
+            most=0,
+        ),
+    ]
+    result.checks += [
+        Check("every frame arrived, in order", all(answer["frames"] for answer in every)),
+        Check("each answer gave one stream span", all(answer["spans"] == 1 for answer in every)),
+        Check("what is kept was looked for where it is", retained["held"] > 0, f"{retained['held']} blocks"),
+    ]
+
+
+def _extra(answers: list[Answer], whose: str) -> Spread:
+    theirs, nothing = _costs(answers, whose), _costs(answers, "nothing")
+    return bootstrap(lambda these, none: float(np.median(these - none)) * _NS, theirs, nothing)
+
+
+def _ratio(answers: list[Answer]) -> Spread:
+    def ratio(these: np.ndarray, least: np.ndarray, none: np.ndarray) -> float:
+        return float(np.median(these - none) / np.median(least - none))
+
+    return bootstrap(ratio, _costs(answers, "this"), _costs(answers, "least"), _costs(answers, "nothing"))
+
+
+def _costs(answers: list[Answer], whose: str) -> list[float]:
+    return [cost for answer in answers for cost in answer["costs"][whose]]

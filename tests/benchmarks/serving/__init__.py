@@ -1,0 +1,1 @@
+"""Real server processes under load, with the package and without."""
