@@ -13,7 +13,6 @@ from ailoop_otel.measure import definitions, intervals
 from ailoop_otel.measure.definitions import Definition
 from ailoop_otel.measure.estimates import Estimate, estimate, figure_of, steady
 from ailoop_otel.measure.intervals import Uncertain, certain
-from ailoop_otel.measure.quantities import percent, shown
 from ailoop_otel.measure.run import Run
 from ailoop_otel.measure.statistics import PERCENTILES, Values
 
@@ -127,9 +126,10 @@ def _comparable(rule: Rule, reference: float) -> bool:
 
 
 def _allowed(rule: Rule, reference: float, tolerance: float, floor: float) -> tuple[float, bool]:
-    relative = tolerance * abs(reference)
-    allowed = max(relative, floor)
-    return (allowed if rule.absolute else allowed / reference), floor > relative
+    """How much of a change is tolerated, as the rule counts it, and whether the floor decides that."""
+    relative = tolerance * abs(reference) if rule.absolute else tolerance
+    least = floor if rule.absolute else floor / reference
+    return max(relative, least), least > relative
 
 
 def _floor(rule: Rule, run: Run) -> float:
@@ -190,10 +190,3 @@ def _over_rounds(values: Values) -> Estimate:
         return (float(ordered[ranks[0] - 1]), float(ordered[ranks[1] - 1])) if ranks else intervals.NOTHING
 
     return Estimate(value, len(values), Uncertain(value, bounds))
-
-
-def amount(found: Change, value: float) -> str:
-    """A change, or a bound of one, as people write it: `+12 %`, or in the unit where the rule is absolute."""
-    if not found.rule.absolute:
-        return percent(value)
-    return f"{'+' if value > 0 else ''}{shown(value, found.rule.definition.unit)}"

@@ -6,11 +6,11 @@ import math
 from dataclasses import replace
 
 from ailoop_otel.measure import definitions
-from ailoop_otel.measure.changes import Change, amount
+from ailoop_otel.measure.changes import Change
 from ailoop_otel.measure.definitions import DEFINITIONS
 from ailoop_otel.measure.estimates import Estimate, estimate
 from ailoop_otel.measure.intervals import CONFIDENCE, Bounds, Uncertain
-from ailoop_otel.measure.quantities import percent, shown
+from ailoop_otel.measure.quantities import between, percent, shown, signed
 from ailoop_otel.measure.run import Run
 from ailoop_otel.measure.targets import Target
 from ailoop_otel.measure.verdict import Judged, Verdict
@@ -22,7 +22,7 @@ def against_target(run: Run, target: Target, confidence: float) -> Judged:
     found = estimate(run, definition, target.figure)
     row = Judged(
         target.metric, definition.unit, target.figure, math.nan, math.nan, math.nan,
-        Verdict.INCONCLUSIVE, "it was not observed in this run", target=target.limit,
+        Verdict.INCONCLUSIVE, "it was not observed in this run", target=target.limit, at_least=not target.at_most,
     )  # fmt: skip
     if found is None:
         return row
@@ -40,7 +40,7 @@ def _held(found: Estimate, target: Target, unit: str, confidence: float) -> tupl
         if found.lacking and target.figure not in ("max", "min", "value"):
             return Verdict.INCONCLUSIVE, f"{shown(found.value, unit)}, {limit}; {found.lacking}"
         return (Verdict.PASS if within else Verdict.FAIL), f"{shown(found.value, unit)}, {limit} ({found.lacking})"
-    text = f"{shown(found.value, unit)} ({shown(low, unit)} to {shown(high, unit)}), {limit}"
+    text = f"{shown(found.value, unit)} ({between(low, high, unit)}), {limit}"
     if target.metric == definitions.ERROR_RATE.name and within:
         return Verdict.PASS, f"{text}; up to {shown(high, unit)} cannot be excluded"
     verdict = _decided(found.uncertain, target.limit, sign, confidence)
@@ -78,24 +78,52 @@ def against_baseline(found: Change, confidence: float) -> Judged:
 
 
 def _compared(found: Change, confidence: float) -> tuple[Verdict, str]:
-    low, high = found.change.bounds(CONFIDENCE)
-    allowed = f"{_unsigned(found, found.allowed)} allowed{_why(found)}"
-    if found.lacking or math.isnan(low):
-        return Verdict.INCONCLUSIVE, f"{amount(found, found.change.value)}, {allowed}: {found.lacking}"
-    text = f"{amount(found, found.change.value)} ({amount(found, low)} to {amount(found, high)})"
+    bounds = found.change.bounds(CONFIDENCE)
+    if found.lacking or math.isnan(bounds[0]):
+        return Verdict.INCONCLUSIVE, f"{_amount(found)}, {_allowed(found)} is allowed: {found.lacking}"
+    text = f"{_amount(found)} ({_interval(found)})"
     sign = -1 if found.rule.definition.better == "higher" else 1
     worse = sign * found.change.value
-    if _no_more_errors(found, worse, _worse((low, high), sign)):
-        return Verdict.PASS, f"{text}, {allowed}; no increase is seen"
+    if _no_more_errors(found, worse, _worse(bounds, sign)):
+        return Verdict.PASS, f"{text}: no increase is seen, and {_allowed(found)} is allowed"
     verdict = _decided(found.change, sign * found.allowed, sign, confidence)
     if verdict is Verdict.PASS:
-        return verdict, f"{text}: within the {allowed}"
+        return verdict, f"{text}: within the {_allowed(found)} allowed"
+    beyond = f"{text}: beyond the {_allowed(found)} allowed"
     if verdict is Verdict.FAIL and found.delayed > 0 and _late(found):
         late = shown(found.delayed, found.rule.definition.unit)
-        return Verdict.INCONCLUSIVE, f"{text}: beyond the {allowed}, but the load generator itself was {late} later"
+        return Verdict.INCONCLUSIVE, f"{beyond}, but the load generator itself was {late} later"
     if verdict is Verdict.FAIL:
-        return verdict, f"{text}: beyond the {allowed}"
-    return verdict, f"{text}: {_undecided(found, sign, confidence)} the {allowed}{_more(found, sign)}"
+        return verdict, beyond
+    if _worse(bounds, sign)[0] > found.allowed:
+        return (
+            verdict,
+            f"{beyond}, but not surely enough for one of {round((1 - CONFIDENCE) / (1 - confidence))} figures",
+        )
+    return verdict, f"{text}: may be within or beyond the {_allowed(found)} allowed{_more(found, sign)}"
+
+
+def _amount(found: Change) -> str:
+    if found.rule.absolute:
+        return signed(found.change.value, found.rule.definition.unit)
+    return percent(found.change.value)
+
+
+def _interval(found: Change) -> str:
+    low, high = found.change.bounds(CONFIDENCE)
+    if found.rule.absolute:
+        return between(low, high, found.rule.definition.unit)
+    return f"{percent(low)} to {percent(high)}"
+
+
+def _allowed(found: Change) -> str:
+    """What is tolerated, as a share or in the unit, whichever decides."""
+    unit = found.rule.definition.unit
+    if found.rule.absolute:
+        return shown(found.allowed, unit)
+    if found.floored:
+        return shown(found.allowed * found.reference.value, unit)
+    return percent(found.allowed).lstrip("+±")
 
 
 def _no_more_errors(found: Change, worse: float, bounds: Bounds) -> bool:
@@ -112,13 +140,6 @@ def _late(found: Change) -> bool:
     return found.change.value - found.delayed / found.reference.value <= found.allowed
 
 
-def _undecided(found: Change, sign: int, confidence: float) -> str:
-    best, worst = _worse(found.change.bounds(CONFIDENCE), sign)
-    if best > found.allowed:
-        return f"beyond, but at {percent(confidence).lstrip('+')} (for the number of figures) not surely beyond"
-    return "may be within or beyond"
-
-
 def _more(found: Change, sign: int) -> str:
     """How many times as many observations would tell, if the change is what it seems."""
     best, worst = _worse(found.change.bounds(CONFIDENCE), sign)
@@ -132,17 +153,6 @@ def _more(found: Change, sign: int) -> str:
     if times > 100:
         return "; it is too close for a longer run to tell"
     return f"; a run about {max(2, math.ceil(times))} times as long would tell" if times > 1 else ""
-
-
-def _unsigned(found: Change, value: float) -> str:
-    return amount(found, value).lstrip("+±")
-
-
-def _why(found: Change) -> str:
-    if not found.floored or found.rule.absolute:
-        return ""
-    floor = found.allowed * found.reference.value
-    return f" ({shown(floor, found.rule.definition.unit)}, which clocks and schedulers make)"
 
 
 def elsewhere(row: Judged, machine: str) -> Judged:

@@ -6,6 +6,8 @@ import math
 import re
 from typing import Final
 
+from ailoop_otel.measure.report import units
+
 _TIMES: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 _SIZES: Final = {
     "B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1024.0, "MiB": 1024.0**2, "GiB": 1024.0**3, "By": 1.0,
@@ -28,17 +30,6 @@ _EXAMPLES: Final = {
     "s": "2 s", "By": "200 MB", "By/s": "10 kB/s", "By/{session}": "40 kB/session", "{message}/s": "20 /s",
     "{error}/1000": "5 /1000", "{session}": "50", "{turn}": "10", "1": "80 %",
 }  # fmt: skip
-# What a value is shown in, largest first.
-_SHOWN: Final = {
-    "s": (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)),
-    "By": (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0)),
-    "By/s": (("MB/s", 1e6), ("kB/s", 1e3), ("B/s", 1.0)),
-    "By/{session}": (("MB/session", 1e6), ("kB/session", 1e3), ("B/session", 1.0)),
-    "{message}/s": (("/s", 1.0),),
-    "{error}/1000": (("per 1,000", 1.0),),
-    "{session}": (("sessions", 1.0),),
-    "{turn}": (("turns", 1.0),),
-}
 _FORMS: Final = 7
 _NUMBER: Final = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*)", re.DOTALL)
 
@@ -50,7 +41,9 @@ def quantity(text: str, unit: str) -> float:
         raise ValueError(f"{text!r} is no value: write {example(unit)}")
     number, written = float(found[1]), _plain(found[2])
     factors = UNITS.get(unit, {unit: 1.0})
-    if written not in factors or not math.isfinite(number):
+    if not math.isfinite(number):
+        raise ValueError(f"{text!r} is too large: write {example(unit)}")
+    if written not in factors:
         forms = ", ".join([form for form in factors if form][:_FORMS]) or unit
         problem = f"has the unit {found[2].strip()!r}" if written else "has no unit"
         raise ValueError(f"{text!r} {problem}: write {example(unit)} (units: {forms})")
@@ -63,29 +56,26 @@ def example(unit: str) -> str:
 
 
 def shown(value: float, unit: str) -> str:
-    """A value with three digits and the unit that suits it: `312 ms`; `∞` for what never came."""
-    if math.isnan(value):
-        return "unknown"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    scales = _SHOWN.get(unit, ((unit if unit != "1" else "", 1.0),))
-    name, factor = next((each for each in scales if abs(value) >= each[1] * 0.9995), scales[-1 if value else 0])
-    return f"{_digits(value / factor)} {name}".rstrip()
+    """A value in the scale that suits it: `312 ms`; `–` for an unknown one, `∞` for what never came."""
+    return units.scale(unit, value).quantity(value)
+
+
+def between(low: float, high: float, unit: str) -> str:
+    """An interval, in one scale: `98 to 103 ms`; `–` for an unknown one."""
+    if math.isnan(low) or math.isnan(high):
+        return units.NOTHING
+    scale = units.scale(unit, max((abs(bound) for bound in (low, high) if math.isfinite(bound)), default=math.nan))
+    return f"{scale.number(low)} to {scale.quantity(high)}"
+
+
+def signed(value: float, unit: str) -> str:
+    """A difference with its sign: `+3 per 1,000`."""
+    return f"{'+' if value > 0 else ''}{shown(value, unit)}"
 
 
 def percent(share: float) -> str:
     """A relative change with its sign: `+12 %`."""
-    if math.isinf(share):
-        return "+∞ %" if share > 0 else "−∞ %"
-    digits = 1 if abs(share) < 0.0995 else 0
-    text = f"{abs(share) * 100:,.{digits}f}"
-    return f"{'±' if float(text.replace(',', '')) == 0 else '+' if share > 0 else '−'}{text} %"
-
-
-def _digits(number: float) -> str:
-    size = abs(number)
-    text = f"{size:,.{0 if size >= 99.95 or size == int(size) else 1 if size >= 9.995 else 2}f}"
-    return f"−{text}" if number < 0 else text
+    return units.change(share)
 
 
 def _plain(unit: str) -> str:

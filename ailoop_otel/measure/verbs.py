@@ -17,6 +17,7 @@ EXTRA: Final = "pip install 'ailoop-otel[measure]'"
 def register(app: "Typer") -> None:
     """Add the verbs to the program; each imports what it needs when it runs."""
     _report(app)
+    _compare(app)
 
 
 def ended(action: Callable[[], int]) -> int:
@@ -69,6 +70,31 @@ def _report(app: "Typer") -> None:
             return retrospect.look_back(wish, Console())
 
         raise typer.Exit(ended(look_back))
+
+
+def _compare(app: "Typer") -> None:
+    import typer
+
+    @app.command("compare")
+    def compare_verb(
+        before: Annotated[str, typer.Argument(metavar="A", help="A run directory, or a saved baseline.")],
+        after: Annotated[str, typer.Argument(metavar="B", help="The run that is held against it.")],
+        tolerance: Annotated[str, typer.Option(metavar="SHARE", help='How much worse B may be, "10 %".')] = "",
+        targets: Annotated[str, typer.Option(metavar="FILE", help="Judge B by these targets too.")] = "",
+        strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 also where the data cannot tell.")] = False,
+        json: Annotated[bool, typer.Option("--json", help="One JSON document, for scripts.")] = False,
+    ) -> None:
+        """Say whether a run is worse than another; exit code 1 if it surely is."""
+
+        def hold() -> int:
+            from rich.console import Console
+
+            from ailoop_otel.measure import compare
+
+            wish = compare.Wish(before, after, targets, tolerance, strict=strict, json=json)
+            return compare.compare(wish, Console(highlight=False))
+
+        raise typer.Exit(ended(hold))
 
 
 def _complain(message: str) -> int:

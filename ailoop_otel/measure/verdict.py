@@ -24,8 +24,10 @@ class Judged:
 
     `value` with its confidence interval `low` to `high` is in `unit`, as are `target`, the limit it was held against,
     and `reference`, the baseline's value. `change` is (value - reference) / reference with its interval `change_low`
-    to `change_high`; 0.1 is ten per cent more. `allowed` is how much of a change for the worse is tolerated. NaN where
-    nothing is known, None where there is no such thing. `n` counts the observations, `reference_n` the baseline's.
+    to `change_high`; 0.1 is ten per cent more. `allowed` is how much of a change for the worse is tolerated; in `unit`
+    for what may well be 0 (errors, growth), where there is no `change`. `at_least` says which way the target is meant.
+    NaN where nothing is known, None where there is no such thing. `n` counts the observations, `reference_n` the
+    baseline's.
     """
 
     metric: str
@@ -44,6 +46,7 @@ class Judged:
     allowed: float | None = None
     n: int = 0
     reference_n: int | None = None
+    at_least: bool = False
 
     @property
     def against(self) -> str:
