@@ -300,11 +300,15 @@ class Campaign:
     def _bottleneck(self, run: Run, processes: list[Any]) -> Iterator[str]:
         lags = [each.lag for each in processes if each.lag is not None]
         late = max((each.get_value_at_percentile(99) / 1e6 for each in lags), default=0.0)
-        if self._busiest > _BUSY or late > _LATE:
+        if self._busiest > _BUSY:
             yield (
-                f"The load generator was at its limit: a process used up to {100 * self._busiest:.0f} % of a core and "
-                f"was late by {1000 * late:.0f} ms (p99). Its own delay is in the latencies; use more --processes, "
-                "or another machine."
+                f"The load generator was at its limit: a process of it used {100 * self._busiest:.0f} % of a core. "
+                "Its own delay is in the latencies; use more --processes, or another machine."
+            )
+        elif late > _LATE:
+            yield (
+                f"The load generator was late by up to {1000 * late:.0f} ms (p99) though it had little to do: this "
+                "machine is busy with other things, and their delay is in the latencies."
             )
         delays = [row.value for row in run.of(definitions.SEND_DELAY) if not is_missing(row.value)]
         waited = sum(delay > max(_LATE, late) for delay in delays)

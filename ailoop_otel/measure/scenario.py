@@ -62,7 +62,7 @@ class Ramp:
     start: int = _number(5, 1, 100_000)
     step: int = _number(5, 1, 100_000)
     most: int = _number(200, 1, 100_000)
-    seconds: float = _number(15.0, 0.5, _DAY)
+    seconds: float = _number(15.0, 0.1, _DAY)
     rate: float = _number(0.2, 0.001, 1000.0)
     search: bool = True
 
@@ -73,7 +73,7 @@ class Stable:
 
     errors: float = _number(10.0, 0.0, 1000.0)
     first_chunk_p95: float = _number(2.0, 0.001, 3600.0)
-    hold: float = _number(60.0, 0.5, _DAY)
+    hold: float = _number(60.0, 0.1, _DAY)
 
 
 @dataclass(frozen=True, slots=True)
