@@ -27,6 +27,7 @@ from ailoop_otel.measure.verdict import Judged, Judgement, Verdict
 
 STYLES: Final = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INCONCLUSIVE: "yellow"}
 SIGNS: Final = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: "?"}
+_WIDE: Final = 100
 Signs = Mapping[int, str]
 _ASCII: Final[Signs] = str.maketrans(
     {"∞": "inf", "−": "-", "±": "+-", "µ": "u", "✓": "+", "✗": "x", "–": "-", "≤": "<=", "≥": ">="}
@@ -60,7 +61,7 @@ def compare(wish: Wish, console: Console) -> int:
 def show(judgement: Judgement, title: str, console: Console) -> None:
     """Print a judgement of two runs (or two servers) called A and B."""
     signs = _ASCII if console.options.ascii_only else {}
-    for part in _page(judgement, title, signs):
+    for part in _page(judgement, title, signs, wide=console.width >= _WIDE):
         console.print(part, highlight=False)
 
 
@@ -103,14 +104,15 @@ def _title(wish: Wish, context: Context) -> str:
     return f"{plain(context.scenario, 80)}: A is {wish.before}, B is {wish.after}"
 
 
-def _page(judgement: Judgement, title: str, signs: Signs) -> Iterator[RenderableType]:
+def _page(judgement: Judgement, title: str, signs: Signs, *, wide: bool) -> Iterator[RenderableType]:
     def line(text: str, style: str) -> Text:
         return Text(text.translate(signs), style)
 
     yield line(title, "bold")
     compared = [row for row in judgement.rows if row.target is None]
     if compared:
-        yield _table(("A", "B", "Change", "95 % interval", "Allowed"), compared, _against_baseline, signs)
+        heads = ("A", "B", "Change", "95 % interval", *(("Allowed",) if wide else ()))
+        yield _table(heads, compared, _against_baseline, signs)
     held = [row for row in judgement.rows if row.target is not None]
     if held:
         yield _table(("B", "95 % interval", "Target"), held, _against_target, signs)
@@ -135,8 +137,12 @@ def _table(
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         sign = Text(SIGNS[row.verdict].translate(signs), STYLES[row.verdict])
-        table.add_row(sign, _name(row), *(cell.translate(signs) for cell in cells(row)))
+        table.add_row(sign, _name(row), *(_short(cell).translate(signs) for cell in cells(row)[: len(heads)]))
     return table
+
+
+def _short(cell: str) -> str:
+    return cell.replace(" messages/s", "/s").replace(" per 1,000", "/1,000")
 
 
 def _against_target(row: Judged) -> Sequence[str]:

@@ -99,7 +99,7 @@ def parse(document: Mapping[str, Any], scenario: str) -> Targets:
 
 def share(value: object) -> float:
     """Read a tolerance: `10 %`; ValueError for what is none."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not value.strip().endswith("%"):
         raise ValueError(f'{value!r} is no tolerance: write "10 %"')
     read = quantity(value, "1")
     if not 0 <= read < 10:

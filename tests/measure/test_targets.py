@@ -71,6 +71,7 @@ def test_a_scenario_has_targets_of_its_own(tmp_path: Path) -> None:
         ("[first_chunk]\np95 = true", "True is no value with its unit in quotes"),
         ('[session_duration]\np50 = "1 h"', 'could mean two things: write "<= 1 h" or ">= 1 h"'),
         ("[first_chunk]\ntolerance = 10", 'tolerance = 10 is no tolerance: write "10 %"'),
+        ('[first_chunk]\ntolerance = "10"', "tolerance = '10' is no tolerance: write \"10 %\""),
         ('[first_chunk]\ntolerance = "-5 %"', 'makes no sense: write "10 %"'),
         ('first_chunk = "2 s"', "stand in a table"),
         ('[scenario.soak.first_chunk]\np95 = "2 s"', "did you mean 'scenarios'?"),
