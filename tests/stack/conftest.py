@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from collector.stack import Missing, Stack, free_places, jaeger, prometheus
+from collector.stack import Missing, Stack, free_places, has_prometheus, jaeger, prometheus
 from tests.ailoop.provider import Provider
 from tests.stack.backends import Jaeger, Prometheus
-from tests.stack.watched import watched
+from tests.stack.watched import First, first, watched
 
 HERE = Path(__file__).parent
 PATIENCE = 900  # seconds, for a first build of Jaeger inside a test
@@ -47,9 +47,9 @@ def prometheus_program() -> Path:
 
 
 @pytest.fixture(scope="session")
-def stack(jaeger_program: Path, prometheus_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Collector, Jaeger and Prometheus as they are shipped, on ports of their own."""
-    with Stack(tmp_path_factory.mktemp("stack"), free_places()) as running:
+def stack(jaeger_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Collector, Jaeger and, where it is there, Prometheus as they are shipped, on ports of their own."""
+    with Stack(tmp_path_factory.mktemp("stack"), free_places(), with_prometheus=has_prometheus()) as running:
         yield running
 
 
@@ -60,7 +60,7 @@ def traces(stack: Stack) -> Jaeger:
 
 
 @pytest.fixture(scope="session")
-def metrics(stack: Stack) -> Prometheus:
+def metrics(stack: Stack, prometheus_program: Path) -> Prometheus:
     """Prometheus' query API."""
     return Prometheus(stack.places.prometheus)
 
@@ -77,3 +77,10 @@ def busy(stack: Stack, provider: Provider, metrics: Prometheus) -> Iterator[None
     """A server with something going on for every panel and every alert."""
     with watched(stack, provider, metrics):
         yield
+
+
+@pytest.fixture(scope="session")
+def newcomer(stack: Stack, provider: Provider, metrics: Prometheus) -> Iterator[First]:
+    """A server that was never heard of before, and has had one message."""
+    with first(stack, provider) as said:
+        yield said

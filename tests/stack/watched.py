@@ -1,11 +1,13 @@
-"""A server with something going on for every panel and every alert, and what expressions are made of."""
+"""Two servers to look at, one busy and one with a single message, and what expressions are made of."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from collector.stack import Stack
 from tests.ailoop.client import connected
@@ -15,6 +17,7 @@ from tests.stack.backends import Prometheus, eventually
 from tests.stack.traffic import environment
 
 WATCHED = "ailoop-watched"
+NEWCOMER = "ailoop-newcomer"
 ROUNDS = 2
 MESSAGES = (
     "a good answer [[say chunks=12 delay=0.1 gap=0.02]]",
@@ -44,11 +47,36 @@ def watched(stack: Stack, provider: Provider, metrics: Prometheus) -> Iterator[N
         yield
 
 
+@dataclass(frozen=True)
+class First:
+    """A service's first message: when it was said (s since the epoch), and how long it took (s)."""
+
+    said: float
+    took: float
+
+
+@contextmanager
+def first(stack: Stack, provider: Provider) -> Iterator[First]:
+    """A server with the intervals of the shipped ailoop.env that was never heard of before, and has had one message."""
+    shipped = {"OTEL_BSP_SCHEDULE_DELAY": "1000", "OTEL_METRIC_EXPORT_INTERVAL": "10000"}
+    variables = provider.plain_environment() | environment(stack.places.otlp, NEWCOMER, **shipped)
+    with serving(standin(STATELESS), variables) as server:
+        said = time.time()
+        yield First(said, asyncio.run(_greet(server.port)))
+
+
+async def _greet(port: int) -> float:
+    """One message in a session of its own; returns how long its answer took, in seconds."""
+    async with connected(port, STATELESS) as client:
+        await client.start_session()
+        return (await client.ask("hello [[say chunks=6 delay=0.3 gap=0.01]]")).seconds
+
+
 async def _converse(port: int) -> None:
-    await asyncio.gather(*(_say(port, message, stop=index % 2 == 0) for index, message in enumerate(MESSAGES)))
+    await asyncio.gather(*(_talk(port, message, stop=index % 2 == 0) for index, message in enumerate(MESSAGES)))
 
 
-async def _say(port: int, message: str, *, stop: bool) -> None:
+async def _talk(port: int, message: str, *, stop: bool) -> None:
     """One message in a session of its own, which is stopped or retained, and a method that nobody knows."""
     async with connected(port, STATELESS) as client:
         await client.start_session()

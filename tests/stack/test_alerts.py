@@ -1,0 +1,149 @@
+"""Alerts and recording rules: right in promtool's tests, and alive in a Prometheus that scrapes a real run."""
+
+from __future__ import annotations
+
+import math
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import yaml
+
+from collector.stack.programs import COLLECTOR
+from tests.stack.backends import Jaeger, Prometheus, eventually
+from tests.stack.watched import WATCHED, selectors
+
+RULES = COLLECTOR / "prometheus"
+CASES = sorted((Path(__file__).parent / "rules").glob("*.yaml"))
+# Born with the first failure, so no healthy run has it; the collector's program must know the name.
+UNBORN = {"otelcol_exporter_enqueue_failed_spans_total", "ailoop:collector_queue_refused:total"}
+# Needs an hour; with this change its names and labels are tried all the same.
+SLOW = "ailoop:memory:growth_bytes_per_session_1h"
+
+
+def rules(name: str) -> Iterator[dict[str, Any]]:
+    """The rules of a file, as they are written."""
+    for group in yaml.safe_load((RULES / name).read_text())["groups"]:
+        yield from group["rules"]
+
+
+ALERTS = {rule["alert"]: rule for rule in rules("alerts.yaml")}
+
+
+@pytest.fixture(scope="module")
+def promtool(prometheus_program: Path) -> str:
+    """Prometheus' own tool, installed with it."""
+    return str(shutil.which("promtool") or prometheus_program.with_name("promtool"))
+
+
+def run(*command: str) -> None:
+    """Run a command and tell what it said where it failed."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_configuration_of_prometheus_is_valid(promtool: str) -> None:
+    """Syntax of rules, expressions and templates."""
+    run(promtool, "check", "config", str(RULES / "prometheus.yaml"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
+def test_alerts_fire_when_they_should_and_not_otherwise(promtool: str, case: Path) -> None:
+    """Low traffic, restarts, gaps, first events and moments included."""
+    run(promtool, "test", "rules", str(case))
+
+
+def test_every_alert_is_tried_both_ways() -> None:
+    """One test at least in which it fires, and one in which it stays quiet."""
+    names = [test["name"] for case in CASES for test in yaml.safe_load(case.read_text())["tests"]]
+    tried = {tuple(match.groups()) for name in names if (match := re.match(r"(\w+) (fires|quiet): ", name))}
+    assert tried == {(alert, way) for alert in ALERTS for way in ("fires", "quiet")}
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_alerts_say_what_to_do_and_hold_no_number_of_their_own(alert: str) -> None:
+    """A number to compare with is in targets.yaml; only nothing at all may be compared with zero."""
+    rule = ALERTS[alert]
+    assert {"summary", "description"} <= set(rule["annotations"])
+    assert rule["labels"]["severity"] in {"page", "ticket"}
+    compared = re.findall(r"(?:[<>]=?|==)\s*(?:on \(\) group_left \(\)\s*)?\(?([\w:.]+)", rule["expr"])
+    assert compared
+    assert all(each == "0" or each.startswith("ailoop:target:") for each in compared), compared
+
+
+@pytest.mark.usefixtures("busy")
+def test_every_rule_is_evaluated(metrics: Prometheus) -> None:
+    """Without an error, and without taking long."""
+
+    def told() -> list[dict[str, Any]]:
+        return [rule for group in metrics.get("rules")["groups"] for rule in group["rules"]]
+
+    known = eventually(told, lambda found: all(rule["health"] != "unknown" for rule in found))
+    assert len(known) == sum(1 for name in ("targets", "recording", "alerts") for _ in rules(f"{name}.yaml"))
+    assert [rule["lastError"] for rule in known if rule["health"] != "ok"] == []
+
+
+@pytest.mark.usefixtures("busy")
+def test_every_recording_rule_has_data(metrics: Prometheus) -> None:
+    """Numbers, from a run that has something of all."""
+    for rule in rules("recording.yaml"):
+        name, labels = rule["record"], rule.get("labels", {})
+        if name in UNBORN or selectors(rule["expr"]) <= UNBORN:
+            continue
+        matchers = ", ".join(f'{key}="{value}"' for key, value in labels.items())
+        expression = f"{name}{{{matchers}}}"
+        if name == SLOW:
+            expression = rule["expr"].replace("offset 1h", "").replace(">= 10", "+ 1")
+        found = [value for _, value in metrics.query(expression)]
+        assert any(math.isfinite(value) for value in found), f"{expression}: {found}"
+
+
+@pytest.mark.usefixtures("busy")
+@pytest.mark.parametrize("alert", ALERTS)
+def test_every_alert_reads_what_is_there(metrics: Prometheus, alert: str) -> None:
+    """An alert on a metric that does not exist never fires; the expression itself is evaluated too."""
+    metrics.query(ALERTS[alert]["expr"])
+    missing = {each for each in selectors(ALERTS[alert]["expr"]) if not metrics.query(each)}
+    assert missing <= {SLOW}
+
+
+def test_what_no_healthy_run_shows_is_known_to_the_collector(jaeger_program: Path) -> None:
+    """By its name without the ending that the translation for Prometheus adds."""
+    told = jaeger_program.read_bytes()
+    counters = {name for name in UNBORN if name.startswith("otelcol_")}
+    assert counters
+    assert [name for name in counters if name.removesuffix("_total").encode() not in told] == []
+
+
+@pytest.mark.usefixtures("busy")
+def test_an_alert_leads_to_the_traces_that_it_is_about(metrics: Prometheus, traces: Jaeger) -> None:
+    """The timeouts of the run fire one; its link, asked of Jaeger's API, gives the traces with the timeouts."""
+    fired = [each for each in metrics.get("alerts")["alerts"] if each["labels"].get("job") == WATCHED]
+    (alert,) = [each for each in fired if each["labels"]["alertname"] == "AILoopAITimeouts"]
+    told = alert["annotations"]
+    # What Prometheus calls an increase is an estimate.
+    assert re.fullmatch(f"{WATCHED}: [678] AI timeouts in 10 minutes", told["summary"])
+    link = urlsplit(told["traces"])
+    assert f"{link.scheme}://{link.netloc}{link.path}" == "http://127.0.0.1:16686/search"
+    asked = {key: values[0] for key, values in parse_qs(link.query).items()}
+    found = traces.search(asked.pop("service"), limit=int(asked.pop("limit")), **asked)
+    assert len(found) == 6
+    assert all(any(span.name == "ailoop.ai_timeout" for span in trace) for trace in found)
+
+
+@pytest.mark.parametrize("alert", [name for name, rule in ALERTS.items() if "traces" in rule["annotations"]])
+def test_links_are_templates_that_give_an_address(metrics: Prometheus, alert: str) -> None:
+    """Prometheus expands no template before the alert fires, so the queries in them are asked here."""
+    template = ALERTS[alert]["annotations"]["traces"]
+    queries = re.findall(r'query\s+"([^"]+)"', template)
+    assert "ailoop:target:jaeger" in queries
+    for query in queries:
+        eventually(lambda query=query: metrics.query(query))
+    left = re.sub(r"\{\{.*?\}\}", "", template, flags=re.DOTALL)
+    assert left.startswith("/search?service=")
+    assert " " not in left
