@@ -1,0 +1,174 @@
+"""The rows about those who chat: is it well now, how long they wait, what goes wrong, and the AI behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from collector.grafana.expressions import (
+    CALLS,
+    SERVICE,
+    SPANS,
+    Query,
+    buckets,
+    failures,
+    mean,
+    now,
+    per_minute,
+    per_second,
+    quantile,
+    shown,
+    target,
+)
+from collector.grafana.panels import heat, lines, number, rows
+
+Panel = Any
+FIRST_CHUNK: Final = "ailoop_exchange_time_to_first_chunk_seconds"
+DURATION: Final = "ailoop_exchange_duration_seconds"
+MODEL: Final = "gen_ai_client_operation"
+
+
+def well() -> Iterator[Panel]:
+    """Is it well now?"""
+    alerts = Query('count(ALERTS{alertname=~"AILoop.+", alertstate="firing"}) or vector(0)')
+    active, silent, sessions = (
+        now(f"ailoop_{name}") for name in ("exchange_active", "exchange_silent", "session_active")
+    )
+    rate = Query(f"ailoop:errors:per_1000_5m{{{SERVICE}}}", "errors per 1,000")
+    p50, p95, p99 = (Query(f"ailoop:first_chunk_seconds:{p}_5m{{{SERVICE}}}", p) for p in ("p50", "p95", "p99"))
+    idle = "no traffic"
+    yield number("Alerts", "Alerts that fire now; the description of each says what to do.", alerts, "short", bad=1)
+    yield number("Exchanges open", "Messages whose answer is not complete yet.", active, "short")
+    yield number(
+        "Silent", "Exchanges whose AI has been silent beyond half its deadline, at this moment.", silent, "short", bad=1
+    )
+    yield number("Sessions", "Sessions that a connection uses.", sessions, "short")
+    messages = per_second("ailoop:exchanges:total")
+    yield number("Messages", "Exchanges that ended, per second.", messages, "mps", width=4)
+    hung = "Exchanges of the last 5 minutes that did not end well, of 1,000; those that hang are among them."
+    yield number("Errors per 1,000", hung, rate, "short", width=4, none=idle)
+    first = "19 of 20 messages of the last 5 minutes had their first text within this time."
+    yield number("First chunk, p95", first, p95, "s", width=4, none=idle)
+    percentiles = "Percentiles over 5 minutes. The target is set in targets.yaml."
+    wanted = target("first_chunk_p95_seconds")
+    yield lines("First chunk against its target", percentiles, [p50, p95, p99, wanted], "s")
+    yield lines("Errors per 1,000 against the target", hung, [rate, target("errors_per_1000")], "short")
+    yield lines(
+        "Exchanges and sessions",
+        "Open exchanges, the silent ones of them, and sessions in use.",
+        [active.called("exchanges"), silent.called("silent"), sessions.called("sessions")],
+        "short",
+    )
+
+
+def latency() -> Iterator[Panel]:
+    """How long people wait."""
+    yield lines(
+        "First chunk",
+        "Message received until the first text of the AI's answer. A dot is one message: it leads to its trace.",
+        [quantile(0.5, FIRST_CHUNK), quantile(0.95, FIRST_CHUNK).pointed, quantile(0.99, FIRST_CHUNK)],
+        "s",
+        width=12,
+    )
+    yield lines(
+        "Whole answer",
+        "Message received until its answer was complete, tools included. A dot leads to its trace.",
+        [quantile(0.5, DURATION), quantile(0.95, DURATION).pointed, quantile(0.99, DURATION)],
+        "s",
+        width=12,
+    )
+    bands = "Two bands are two kinds of messages, which a percentile hides."
+    yield heat("First chunk, how many", bands, buckets(FIRST_CHUNK))
+    yield heat("Whole answer, how many", "A band at the deadline is answers that never came.", buckets(DURATION))
+    yield lines(
+        "First chunk by agent and model, p95",
+        "Which agent, and which model behind it, makes people wait.",
+        [quantile(0.95, FIRST_CHUNK, "gen_ai_agent_id, gen_ai_request_model")],
+        "s",
+    )
+
+
+def errors() -> Iterator[Panel]:
+    """What goes wrong."""
+    yield lines(
+        "Errors by kind",
+        "Exchanges a minute that did not end well. ai_error and cut are the provider's, though the server says that "
+        "all is well; disconnected is clients that left; ai_timeout counts when it is noticed.",
+        [per_minute("ailoop:errors:total", "ailoop_exchange_outcome")],
+        "cpm",
+        stacked=True,
+    )
+    outcomes = per_minute("ailoop:exchanges:total", "ailoop_exchange_outcome")
+    yield lines("Exchanges by outcome", "All that ended, per minute.", [outcomes], "cpm", stacked=True)
+    yield rows(
+        "Errors by type, in the time shown",
+        "The HTTP status if there was one, else the exception's class.",
+        shown("ailoop:errors:total", "ailoop_exchange_outcome, error_type"),
+        {"ailoop_exchange_outcome": "Outcome", "error_type": "Type"},
+    )
+    phase = "ailoop_timeout_phase"
+    yield lines(
+        "AI timeouts by phase",
+        "Per minute. first_chunk: nothing came; stall: silence between two chunks; total: too long in all.",
+        [per_minute("ailoop:timeouts:total", phase)],
+        "cpm",
+        stacked=True,
+    )
+    noticed = quantile(0.95, "ailoop_ai_timeout_detection_delay_seconds", phase)
+    yield lines("Timeouts: noticed after, p95", "From the deadline until it was noticed.", [noticed], "s")
+    yield lines(
+        "Timeouts: client told after, p95",
+        "From noticing until the frame that told the client. For so long people look at nothing.",
+        [quantile(0.95, "ailoop_ai_timeout_report_delay_seconds", phase)],
+        "s",
+    )
+
+
+def model() -> Iterator[Panel]:
+    """The AI behind it."""
+    name = "gen_ai_request_model"
+    tokens = f"{name}, gen_ai_token_type"
+    calls = per_minute(f"{MODEL}_duration_seconds_count", name)
+    yield lines("Model calls", "Requests to the model, per minute.", [calls], "cpm")
+    yield lines(
+        "Model: first chunk, p95",
+        "Request sent until the model's first chunk. What a message's takes longer is the server's.",
+        [quantile(0.95, f"{MODEL}_time_to_first_chunk_seconds", name).pointed],
+        "s",
+    )
+    whole = quantile(0.95, f"{MODEL}_duration_seconds", name).pointed
+    yield lines("Model: whole answer, p95", "Request sent until the last line of its stream.", [whole], "s")
+    yield lines(
+        "Failed model calls",
+        "Per minute, by error type: an HTTP status, or how the stream broke.",
+        [failures('span_name=~"chat .+"')],
+        "cpm",
+        stacked=True,
+    )
+    gaps = quantile(0.95, f"{MODEL}_time_per_output_chunk_seconds", name)
+    yield lines("Model: between chunks, p95", "The mean time between a call's chunks.", [gaps], "s")
+    paid = per_second("gen_ai_client_token_usage_sum", tokens)
+    yield lines("Tokens", "Per second, as the provider counts them: what is paid for.", [paid], "suffix: token/s")
+    yield lines(
+        "Tokens per call",
+        "The mean. Input that grows is a history that grows.",
+        [mean("gen_ai_client_token_usage", tokens)],
+        "suffix: token",
+        width=24,
+    )
+
+
+def agents() -> Iterator[Panel]:
+    """Agents and tools, out of their spans."""
+    kinds = (
+        ("Agents", "invoke_agent .+", "An agent's work on one message, all its rounds."),
+        ("Tools", "execute_tool .+", "One tool call."),
+    )
+    for title, name, what in kinds:
+        chosen = f'span_name=~"{name}"'
+        count = per_minute(CALLS, "span_name", f"{SPANS}, {chosen}")
+        times = quantile(0.95, "ailoop_spans_duration_milliseconds", "span_name", f"{SPANS}, {chosen}")
+        yield lines(f"{title}: how many", f"{what} Per minute.", [count], "cpm")
+        yield lines(f"{title}: how long, p95", what, [times], "ms")
+        by_type = f"{what} Per minute, by error type."
+        yield lines(f"{title}: failures", by_type, [failures(chosen)], "cpm", stacked=True)

@@ -1,0 +1,164 @@
+"""The dashboard: as its Python says, well formed, and every query of it has data in a Prometheus that scraped a run."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+import time
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from collector.stack.programs import COLLECTOR
+from tests.stack.backends import Jaeger, Prometheus, eventually
+from tests.stack.watched import NEWCOMER, WATCHED, First, selectors
+
+FOLDER = COLLECTOR / "grafana"
+DASHBOARD: dict[str, Any] = json.loads((FOLDER / "ailoop.json").read_text(encoding="utf-8"))
+PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+# Needs an hour of a server's life; its rule is tried in test_alerts.py.
+SLOW = "ailoop:memory:growth_bytes_per_session_1h"
+
+
+def filled(expression: str, job: str = WATCHED) -> str:
+    """An expression as Grafana sends it."""
+    values = {"$__rate_interval": "5m", "$__range": "1h", "$job": job, "$instance": ".*"}
+    for name, value in values.items():
+        expression = expression.replace(name, value)
+    assert "$" not in expression
+    return expression
+
+
+def queries() -> Iterator[Any]:
+    """Each query of each panel."""
+    for panel in PANELS:
+        for target in panel["targets"]:
+            yield pytest.param(target, id=f"{panel['title']}-{target['refId']}")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="grafana-foundation-sdk needs Python 3.11")
+def test_the_dashboard_is_what_its_python_says() -> None:
+    """`make dashboard` writes it."""
+    from collector.grafana.dashboard import WRITTEN, text
+
+    assert WRITTEN.read_text(encoding="utf-8") == text()
+
+
+@pytest.mark.usefixtures("busy")
+@pytest.mark.parametrize("target", [*queries()])
+def test_every_query_has_data(metrics: Prometheus, target: dict[str, Any]) -> None:
+    """All that it selects is there, so that no `or vector(0)` hides a wrong name, and a number comes of it."""
+    expression = filled(target["expr"])
+    missing = {each for each in selectors(expression) if not metrics.query(each)}
+    if expression.startswith(SLOW):
+        return
+    assert missing == set()
+    found = [value for _, value in metrics.query(expression)]
+    assert any(math.isfinite(value) for value in found), f"{expression}: {found}"
+
+
+@pytest.mark.usefixtures("busy")
+def test_errors_are_counted_from_the_first(metrics: Prometheus) -> None:
+    """Each of two rounds had each kind once, but three timeouts, one of which was cut in the end."""
+    (panel,) = [each for each in PANELS if each["title"] == "Errors by type, in the time shown"]
+    found = metrics.query(filled(panel["targets"][0]["expr"]))
+    told = {(labels["ailoop_exchange_outcome"], labels["error_type"]): value for labels, value in found}
+    # An increase is an estimate: a little more than there were.
+    assert told == {
+        ("ai_error", "500"): pytest.approx(2, rel=0.3),
+        ("ai_error", "unknown_tool"): pytest.approx(2, rel=0.3),
+        ("cut", "ChunkedEncodingError"): pytest.approx(2, rel=0.3),
+        ("ai_timeout", "ai_timeout"): pytest.approx(6, rel=0.3),
+    }
+
+
+@pytest.mark.usefixtures("busy")
+def test_every_variable_has_values(metrics: Prometheus) -> None:
+    """The services, and the processes of one."""
+    asked = {}
+    for variable in DASHBOARD["templating"]["list"]:
+        if variable["type"] == "query":
+            match = re.fullmatch(r"label_values\((.+), (\w+)\)", filled(variable["query"]))
+            assert match
+            asked[variable["name"]] = metrics.get(f"label/{match[2]}/values", **{"match[]": match[1]})
+    assert WATCHED in asked["job"]
+    assert len(asked["instance"]) == 1
+
+
+def test_dots_lead_to_traces(newcomer: First, metrics: Prometheus, traces: Jaeger) -> None:
+    """With the shipped intervals the dots of one message get through, labelled as the datasource says."""
+    (source,) = [each for each in provisioned() if each["type"] == "prometheus"]
+    (link,) = source["jsonData"]["exemplarTraceIdDestinations"]
+    assert link["datasourceUid"] in {each["uid"] for each in provisioned() if each["type"] == "jaeger"}
+    asked = [target["expr"] for panel in PANELS for target in panel["targets"] if target.get("exemplar")]
+    assert asked
+
+    def dots(expression: str) -> set[str]:
+        begin, end = str(newcomer.said - 1), str(time.time())
+        found = metrics.get("query_exemplars", query=filled(expression, NEWCOMER), start=begin, end=end)
+        return {dot["labels"][link["name"]] for series in found for dot in series["exemplars"]}
+
+    for expression in asked:
+        for trace in eventually(lambda expression=expression: dots(expression)):
+            spans = eventually(lambda trace=trace: traces.trace(trace))
+            assert {span.service for span in spans} == {NEWCOMER}
+
+
+def provisioned() -> list[dict[str, Any]]:
+    """The datasources that Grafana is given."""
+    return yaml.safe_load((FOLDER / "provisioning/datasources/ailoop.yaml").read_text())["datasources"]
+
+
+def test_what_is_provisioned_is_where_compose_has_it() -> None:
+    """The datasources by the names of services, the dashboard where the provider looks."""
+    services = yaml.safe_load((COLLECTOR / "compose.yaml").read_text())["services"]
+    for source in provisioned():
+        assert urlsplit(source["url"]).hostname in services
+    (provider,) = yaml.safe_load((FOLDER / "provisioning/dashboards/ailoop.yaml").read_text())["providers"]
+    mounts = dict(volume.split(":")[:2] for volume in services["grafana"]["volumes"])
+    assert mounts["./grafana/ailoop.json"] == f"{provider['options']['path']}/ailoop.json"
+    assert mounts["./grafana/provisioning"] == "/etc/grafana/provisioning"
+
+
+def test_the_dashboard_uses_the_datasource_that_is_provisioned() -> None:
+    """By its uid, as the variable's first value, and with the interval that Prometheus scrapes at."""
+    (variable,) = [each for each in DASHBOARD["templating"]["list"] if each["name"] == "datasource"]
+    (source,) = [each for each in provisioned() if each["type"] == "prometheus"]
+    assert variable["current"]["value"] == source["uid"]
+    scraped = yaml.safe_load((COLLECTOR / "prometheus/prometheus.yaml").read_text())["global"]["scrape_interval"]
+    assert source["jsonData"]["timeInterval"] == scraped
+    used = {panel["datasource"]["uid"] for panel in PANELS}
+    used |= {target["datasource"]["uid"] for panel in PANELS for target in panel["targets"]}
+    assert used == {"${datasource}"}
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+def test_panels_are_complete(panel: dict[str, Any]) -> None:
+    """A title, a sentence on what it shows, a unit, and queries that can be told apart."""
+    assert panel["title"]
+    assert panel["description"].endswith(".")
+    heat = panel["type"] == "heatmap"
+    assert panel["options"]["yAxis"]["unit"] if heat else panel["fieldConfig"]["defaults"]["unit"]
+    letters = [target["refId"] for target in panel["targets"]]
+    assert letters
+    assert len(set(letters)) == len(letters)
+    if panel["type"] == "timeseries":
+        assert all(target["legendFormat"] for target in panel["targets"])
+
+
+def test_panels_lie_beside_each_other() -> None:
+    """Within 24 columns, none on another, each with a number of its own, and a title."""
+    places = [panel["gridPos"] for panel in DASHBOARD["panels"]]
+    assert all(place["x"] + place["w"] <= 24 for place in places)
+    for one, other in combinations(places, 2):
+        beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
+        below = one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
+        assert beside or below
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(places)
+    assert len({panel["title"] for panel in PANELS}) == len(PANELS)
