@@ -59,10 +59,7 @@ def measure(
     `pid` is the server's process on this machine, where its memory is to be read; `server` is what is known of it for
     the report; `watch` is told how far it is. Raises Refusal when it cannot be measured, Interrupted on Ctrl-C.
     """
-    try:
-        address(url)
-    except ValueError as error:
-        raise Refusal(f"{url!r} is no address of a WebSocket ({error}); it looks like ws://127.0.0.1:8000/ws") from None
+    address(url)
     campaign = Campaign(scenario, url, pid, watch or Nobody())
     try:
         campaign.conduct()

@@ -35,7 +35,6 @@ class Wish:
     url: str = URL
     start: str = ""
     pid: int | None = None
-    instrument: bool = True
     out: str = ""
     processes: int | None = None
     overrides: tuple[str, ...] = ()
@@ -45,6 +44,7 @@ class Wish:
     targets: str = ""
     tolerance: str = ""
     jaeger: str = ""
+    instrument: bool = True
     strict: bool = False
 
 
@@ -79,6 +79,8 @@ def listing(console: Console) -> int:
 
 
 def _scenario(wish: Wish) -> Scenario:
+    if not wish.scenario:
+        raise Refusal(f"name a scenario: {', '.join(scenario.names())}, or a TOML file; --list says what they do")
     overrides = [*wish.overrides]
     if wish.processes is not None:
         overrides.append(f"processes={wish.processes}")

@@ -18,6 +18,8 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.uri import WebSocketURI, parse_uri
 
+from ailoop_otel.measure.refusal import Refusal
+
 # AILoop's frames hold all text so far; uvicorn would take 16 MiB.
 _LARGEST: Final = 64 * 1024 * 1024
 _CLOSING: Final = 5.0
@@ -28,11 +30,11 @@ class Refused(OSError):
 
 
 def address(url: str) -> WebSocketURI:
-    """Read a WebSocket address; ValueError with the reason where it is none."""
+    """Read a WebSocket address; Refusal where it is none."""
     try:
         return parse_uri(url)
-    except InvalidURI as error:
-        raise ValueError(str(error)) from None
+    except InvalidURI:
+        raise Refusal(f"{url!r} is no address of a WebSocket; it looks like ws://127.0.0.1:8000/ws") from None
 
 
 class Socket(asyncio.Protocol):

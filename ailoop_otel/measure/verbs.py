@@ -16,8 +16,9 @@ EXTRA: Final = "pip install 'ailoop-otel[measure]'"
 
 def register(app: "Typer") -> None:
     """Add the verbs to the program; each imports what it needs when it runs."""
-    _report(app)
+    _measure(app)
     _compare(app)
+    _report(app)
 
 
 def ended(action: Callable[[], int]) -> int:
@@ -35,6 +36,52 @@ def ended(action: Callable[[], int]) -> int:
         return _complain(str(refusal))
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _measure(app: "Typer") -> None:
+    import typer
+
+    @app.command("measure")
+    def measure_verb(
+        scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A name of --list, or a TOML file.")] = "",
+        url: Annotated[str, typer.Option(metavar="URL", help="The server's WebSocket.")] = "ws://127.0.0.1:8000/ws",
+        start: Annotated[str, typer.Option(metavar="COMMAND", help="Start the server so, and stop it again.")] = "",
+        pid: Annotated[int | None, typer.Option(metavar="N", help="The server's process, to read its memory.")] = None,
+        out: Annotated[str, typer.Option(metavar="DIR", help="Where report and raw data go.")] = "",
+        settings: Annotated[
+            list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the scenario.")
+        ] = None,
+        message: Annotated[
+            list[str] | None, typer.Option(metavar="TEXT", help="Send this instead of the scenario's messages.")
+        ] = None,
+        processes: Annotated[int | None, typer.Option(metavar="N", help="Load processes.")] = None,
+        baseline: Annotated[str, typer.Option(metavar="RUN", help="Judge it by this earlier run.")] = "",
+        save_baseline: Annotated[str, typer.Option(metavar="FILE", help="Keep it as a baseline, one file.")] = "",
+        targets: Annotated[str, typer.Option(metavar="FILE", help="Judge it by these targets.")] = "",
+        tolerance: Annotated[str, typer.Option(metavar="SHARE", help='How much worse it may be, "10 %".')] = "",
+        jaeger: Annotated[str, typer.Option(metavar="URL", help="Jaeger's address, for links to traces.")] = "",
+        no_instrument: Annotated[
+            bool, typer.Option("--no-instrument", help="Start the server without instrumentation.")
+        ] = False,
+        strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 also where the data cannot tell.")] = False,
+        listing: Annotated[bool, typer.Option("--list", help="Name the scenarios.")] = False,
+    ) -> None:
+        """Put a load on a server and report what it did; exit code 1 if it misses its targets or its baseline."""
+
+        def put() -> int:
+            from rich.console import Console
+
+            from ailoop_otel.measure import command
+
+            if listing:
+                return command.listing(Console())
+            wish = command.Wish(
+                scenario, url, start, pid, out, processes, tuple(settings or ()), tuple(message or ()), baseline,
+                save_baseline, targets, tolerance, jaeger, instrument=not no_instrument, strict=strict,
+            )  # fmt: skip
+            return command.measure(wish, Console())
+
+        raise typer.Exit(ended(put))
 
 
 def _report(app: "Typer") -> None:
