@@ -1,0 +1,247 @@
+"""The pytest plugin, in test runs of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import ailoop_otel.measure.chat
+import ailoop_otel.measure.report.files
+import ailoop_otel.measure.testing  # noqa: F401 - what a run in this process imports first it takes away again
+from ailoop_otel.measure import definitions, storage
+from ailoop_otel.measure.run import Run
+from tests.measure.scripted_server import scripted
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).parent.parent.parent
+STEPS = """
+    import time
+    def test_steps(ailoop):
+        with ailoop.step("log in"):
+            time.sleep(0.05)
+        assert ailoop.mark("ready") < 0.05
+"""
+FAST = '[step]\np95 = "10 s"\n'
+SLOW = '[step]\np95 = "1 ms"\n'
+
+
+@pytest.fixture(autouse=True)
+def _apart(pytester: pytest.Pytester) -> None:
+    """The runs have neither our settings nor a cache."""
+    pytester.makeini(
+        "[pytest]\nfilterwarnings = error\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
+    )
+
+
+def _run(pytester: pytest.Pytester, *words: str) -> pytest.RunResult:
+    """In this process, where the libraries are imported already."""
+    return pytester.runpytest_inprocess("-p", "no:cacheprovider", *words)
+
+
+def _run_apart(pytester: pytest.Pytester, *words: str) -> pytest.RunResult:
+    """In a process of its own."""
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", *words)
+
+
+def _reported(pytester: pytest.Pytester, name: str = "report") -> Run:
+    return storage.load(pytester.path / name)
+
+
+def test_steps_are_summarised_in_the_terminal_and_in_files(pytester: pytest.Pytester) -> None:
+    """One row a step, each in seconds and under its own name, and all files of a run."""
+    pytester.makepyfile(STEPS)
+    result = _run(pytester, "--ailoop-report", "report")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*AILoop performance*", "*log in*", "*ready*", "Report and raw data: *report"])
+    rows = {row.label: row for row in _reported(pytester).of(definitions.STEP)}
+    assert 0.05 <= rows["log in"].value < 5
+    assert rows["log in"].at < rows["ready"].at
+    written = {path.name for path in (pytester.path / "report").iterdir()}
+    assert {"run.json", "observations.csv", "summary.json", "summary.md", "report.html"} <= written
+    context = _reported(pytester).context
+    assert (context.source, context.scenario) == ("tests", "tests")
+    assert context.machine["cores"] > 0
+
+
+def test_a_step_that_raises_has_failed(pytester: pytest.Pytester) -> None:
+    """By its exception's name; a skipped test has not."""
+    pytester.makepyfile("""
+        import pytest
+        def test_raises(ailoop):
+            with ailoop.step("breaks"):
+                raise LookupError
+        def test_skips(ailoop):
+            with ailoop.step("skipped"):
+                pytest.skip("not now")
+    """)
+    result = _run(pytester, "--ailoop-report", "report")
+    assert result.ret == 1
+    assert [(row.label, row.outcome) for row in _reported(pytester).of(definitions.STEP)] == [("breaks", "LookupError")]
+
+
+def test_answers_are_timed_by_the_products_definitions(pytester: pytest.Pytester) -> None:
+    """In a plain test and in an asynchronous one: first chunk, completion, failures and the session itself."""
+    with scripted(first=0.1, gap=0.05, chunks=3) as server:
+        pytester.makepyfile(f"""
+            import math
+            def test_plain(ailoop):
+                with ailoop.connect("{server.url}") as chat:
+                    answer = chat.ask("hello")
+                    assert answer.ok and answer.chunks == 3
+                    assert 0.1 <= answer.first_chunk < answer.completion
+                    assert answer.longest_gap >= 0.04
+                    failed = chat.ask("end=ai_error")
+                    assert failed.outcome == "ai_error" and not failed.ok
+            async def test_async(ailoop):
+                async with ailoop.connect("{server.url}") as chat:
+                    answer = await chat.ask("hello")
+                    assert answer.ok and len(answer.trace_id) == 32
+        """)
+        result = _run(pytester, "--ailoop-report", "report")
+    result.assert_outcomes(passed=2)
+    run = _reported(pytester)
+    assert len(list(run.of(definitions.FIRST_CHUNK))) == 3
+    assert [row.outcome for row in run.of(definitions.COMPLETION)].count("ai_error") == 1
+    assert [row.value for row in run.of(definitions.SESSION_TURNS)] == [2, 1]
+    assert len({row.exchange for row in run.of(definitions.COMPLETION)}) == 3
+    assert len({row.session for row in run.of(definitions.SESSION_START)}) == 2
+    result.stdout.fnmatch_lines(["*1 of 3 exchanges failed*"])
+
+
+def test_a_server_that_is_not_there_fails_the_test(pytester: pytest.Pytester) -> None:
+    """One clear error, no thread left and no warning."""
+    pytester.makepyfile("""
+        def test_nobody(ailoop):
+            with ailoop.connect("ws://127.0.0.1:9/ws"):
+                pass
+    """)
+    result = _run(pytester)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*Refused*"])
+
+
+def test_workers_hand_their_observations_to_the_controller(pytester: pytest.Pytester) -> None:
+    """Under pytest-xdist there is one summary, whose exchanges and sessions keep their numbers apart."""
+    with scripted() as server:
+        pytester.makepyfile(f"""
+            import pytest
+            @pytest.mark.parametrize("number", range(6))
+            def test_one(ailoop, number):
+                with ailoop.connect("{server.url}") as chat:
+                    assert chat.ask("hello").ok
+                ailoop.mark("done")
+        """)
+        result = _run_apart(pytester, "-n", "2", "--dist", "each", "--ailoop-report", "report")
+    assert result.ret == 0
+    assert len(re.findall("AILoop performance", result.stdout.str())) == 1 + 1  # the section, and the summary's title
+    rows = list(_reported(pytester).of(definitions.COMPLETION))
+    assert len(rows) == len({row.exchange for row in rows}) == 12
+    assert {row.process for row in rows} == {1, 2}
+    assert all(0 <= row.at < 60 for row in rows)
+
+
+def test_what_a_crashed_worker_takes_along_is_told(pytester: pytest.Pytester) -> None:
+    """The summary says that something is missing."""
+    pytester.makepyfile("""
+        import os
+        def test_one(ailoop):
+            ailoop.mark("here")
+        def test_two():
+            os._exit(3)
+    """)
+    result = _run_apart(pytester, "-n", "1", "--max-worker-restart", "0")
+    assert result.ret != 0
+
+
+@pytest.mark.parametrize(("targets", "code", "verdict"), [(FAST, 0, "pass"), (SLOW, 1, "fail")])
+def test_a_missed_target_fails_the_run(pytester: pytest.Pytester, targets: str, code: int, verdict: str) -> None:
+    """All tests pass, and the exit code is that of the verdict."""
+    pytester.makepyfile("""
+        import time
+        def test_many(ailoop):
+            for _ in range(100):
+                with ailoop.step("work"):
+                    time.sleep(0.003)
+    """)
+    (pytester.path / "targets.toml").write_text(targets)
+    result = _run(pytester, "--ailoop-targets", "targets.toml", "--ailoop-report", "report")
+    result.assert_outcomes(passed=1)
+    assert result.ret == code
+    assert json.loads((pytester.path / "report" / "summary.json").read_text())["judgement"]["verdict"] == verdict
+
+
+def test_an_earlier_report_is_the_baseline(pytester: pytest.Pytester) -> None:
+    """An answer that takes six times as long fails the run."""
+    with scripted() as server:
+        pytester.makepyfile(f"""
+            def test_many(ailoop, pytestconfig):
+                with ailoop.connect("{server.url}") as chat:
+                    for _ in range(30):
+                        chat.ask("first=" + ("0.005" if pytestconfig.option.verbose else "0.03"))
+        """)
+        assert _run(pytester, "-v", "--ailoop-report", "before").ret == 0
+        assert _run(pytester, "--ailoop-baseline", "before").ret == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--ailoop-targets", "gone.toml"), "*cannot read the targets*gone.toml*"),
+        (("--ailoop-targets", "bad.toml"), "*there is no metric 'nonsense'*"),
+        (("--ailoop-baseline", "gone"), "*gone*"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_told_before_the_first_test(
+    pytester: pytest.Pytester, words: tuple[str, ...], told: str
+) -> None:
+    """A usage error in one line."""
+    (pytester.path / "bad.toml").write_text('[nonsense]\np95 = "1 s"\n')
+    pytester.makepyfile(STEPS)
+    result = _run(pytester, *words)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([told])
+    assert "INTERNALERROR" not in result.stderr.str()
+
+
+def test_a_report_that_cannot_be_written_fails_the_run(pytester: pytest.Pytester) -> None:
+    """The summary is there all the same, with the reason."""
+    (pytester.path / "report").write_text("a file")
+    pytester.makepyfile(STEPS)
+    result = _run(pytester, "--ailoop-report", "report")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*log in*", "ailoop-otel: *report*"])
+
+
+def test_unused_it_costs_and_says_nothing(pytester: pytest.Pytester) -> None:
+    """No library is imported, nothing is printed."""
+    pytester.makepyfile("""
+        import sys
+        def test_plain():
+            heavy = {"numpy", "scipy", "hdrh", "matplotlib", "rich", "websockets", "opentelemetry", "jinja2"}
+            assert not heavy & sys.modules.keys()
+    """)
+    result = _run_apart(pytester)
+    result.assert_outcomes(passed=1)
+    assert "AILoop" not in result.stdout.str()
+
+
+def test_a_report_of_nothing_says_so(pytester: pytest.Pytester) -> None:
+    """Whoever asks for a report that no test fills is told why there is none."""
+    pytester.makepyfile("def test_plain(): pass")
+    result = _run(pytester, "--ailoop-report", "report")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*no test timed anything with the ailoop fixture*"])
+
+
+def test_without_the_extra_only_its_users_fail(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests run; the fixture says how to install what it needs."""
+    monkeypatch.setitem(sys.modules, "hdrh", None)
+    pytester.makepyfile(STEPS + "    def test_plain(): pass")
+    result = _run(pytester)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*the ailoop fixture needs hdrh: pip install 'ailoop-otel*measure*'*"])
