@@ -15,7 +15,7 @@ from typing import Final
 from rich.progress import track
 
 COLLECTOR = Path(__file__).parent.parent
-MODULE = COLLECTOR / "build"
+MODULE = COLLECTOR / "jaeger"
 PACKAGE = "github.com/jaegertracing/jaeger/cmd/jaeger"
 Say = Callable[[str], None]
 # About so many packages are compiled the first time: for the progress bar, nothing depends on it.
