@@ -16,7 +16,7 @@ from ailoop_otel.measure.sheets import Sheet, read
 _NO_TIMES: Final = (
     "The old files hold no times: runs are told apart by the order of their rows, and nothing is shown over time."
 )
-# Numbers of sessions and exchanges are those of a run: each file has its own range.
+# Numbers of sessions are those of a run: each file has its own range.
 _RANGE: Final = 1_000_000
 
 
@@ -37,13 +37,11 @@ def imported(paths: Sequence[Path]) -> Run:
 
 
 def _observations(sheet: Sheet, number: int) -> Iterator[Observation]:
+    """The rows of a file; none is an exchange of its own, since no answer was timed."""
     sessions: dict[tuple[int, int], int] = {}
-    for position, row in enumerate(sheet.latencies):
-        session = sessions.setdefault((row.run, row.session), len(sessions))
-        place = {"session": number * _RANGE + session, "label": sheet.name}
-        if row.definition.each == "exchange":
-            place["exchange"] = number * _RANGE + position
-        yield observed(row.definition, row.seconds, 0.0, **place)
+    for row in sheet.latencies:
+        session = number * _RANGE + sessions.setdefault((row.run, row.session), len(sessions))
+        yield observed(row.definition, row.seconds, 0.0, session=session, label=sheet.name)
     for memory in sheet.memory:
         yield observed(definitions.LEGACY_MEMORY_CURRENT, memory.current, 0.0, label=sheet.name)
         yield observed(definitions.LEGACY_MEMORY_PEAK, memory.peak, 0.0, label=sheet.name)

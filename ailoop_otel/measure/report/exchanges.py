@@ -18,9 +18,6 @@ COMPLETIONS: Final = (
     definitions.COMPLETION.name,
     definitions.SERVER_COMPLETION.name,
     definitions.TIMEOUT_TOLD.name,
-    definitions.LEGACY_REPLY.name,
-    definitions.LEGACY_BURST_REPLY.name,
-    definitions.LEGACY_TIMEOUT.name,
 )
 
 

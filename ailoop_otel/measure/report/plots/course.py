@@ -19,8 +19,6 @@ _LATENCIES = (
     definitions.SERVER_FIRST_CHUNK,
     definitions.COMPLETION,
     definitions.SERVER_COMPLETION,
-    definitions.LEGACY_REPLY,
-    definitions.LEGACY_BURST_REPLY,
 )
 _MOST_FAILURES = 500
 _MOST_KINDS = 8
