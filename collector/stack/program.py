@@ -50,7 +50,9 @@ class Program:
         return times.user + times.system, process.memory_info().rss
 
     def start(self) -> None:
-        """Start it and return at once; `wait` waits until it is ready."""
+        """Start it and return at once; `wait` waits until it is ready. Raises Trouble if its place is taken."""
+        if self.healthy():
+            raise Trouble(f"Something else answers at {self._health} already. Stop that {self.name} first.")
         environment = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

@@ -1,0 +1,82 @@
+"""The runner behind `make jaeger`."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from collector.stack import Missing, Places, Stack, Trouble, free_places, jaeger
+
+
+@pytest.fixture
+def places() -> Places:
+    """Ports of their own."""
+    return free_places()
+
+
+def made(folder: Path, places: Places) -> Stack:
+    return Stack(folder, places, with_prometheus=False)
+
+
+def test_it_is_left_running_and_found_again(jaeger_program: Path, tmp_path: Path, places: Places) -> None:
+    """By another process, which has only the folder; started twice it runs once."""
+    with made(tmp_path, places) as running:
+        again = made(tmp_path, places)
+        assert [program.pid for program in again.programs] == [program.pid for program in running.programs]
+        again.start()
+        assert [program.pid for program in again.programs] == [program.pid for program in running.programs]
+        pids = [program.pid for program in running.programs]
+    assert [program.pid for program in again.programs] == [None, None]
+    assert not any(psutil.pid_exists(pid) for pid in pids if pid)
+
+
+def test_one_of_the_two_that_died_is_started_again(jaeger_program: Path, tmp_path: Path, places: Places) -> None:
+    """The other is left alone."""
+    with made(tmp_path, places) as running:
+        before = running.jaeger.pid
+        running.collector.stop(signal.SIGKILL)
+        running.start()
+        assert running.jaeger.pid == before
+        assert running.collector.healthy()
+
+
+def test_a_place_that_is_taken_is_told(jaeger_program: Path, tmp_path: Path, places: Places) -> None:
+    """And whoever has it is left alone."""
+    with made(tmp_path / "one", places) as running:
+        with pytest.raises(Trouble, match="Something else answers at"):
+            made(tmp_path / "other", places).start()
+        assert all(program.healthy() for program in running.programs)
+
+
+def test_one_that_does_not_start_says_why_and_the_other_is_stopped(
+    jaeger_program: Path, tmp_path: Path, places: Places
+) -> None:
+    """With the end of its log."""
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("receivers: {nonsense: }\n")
+    stack = Stack(tmp_path, places, with_prometheus=False, configuration=broken)
+    with pytest.raises(Trouble, match="(?s)collector did not start.*nonsense"):
+        stack.start()
+    assert [program.pid for program in stack.programs] == [None, None]
+
+
+def test_a_process_that_got_an_old_number_is_not_taken_for_it(
+    jaeger_program: Path, tmp_path: Path, places: Places
+) -> None:
+    """A pid file that a reboot left."""
+    (tmp_path / "jaeger.pid").write_text(f"{psutil.Process().pid} 1.0")
+    stack = made(tmp_path, places)
+    assert stack.jaeger.pid is None
+    stack.stop()
+
+
+def test_without_go_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One line, no trace."""
+    monkeypatch.delenv("JAEGER_BINARY", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Missing, match="built with Go 1.25 or newer"):
+        jaeger()
