@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tests.benchmarks import table
 from tests.benchmarks.bench import Bench
-from tests.benchmarks.environments import HOME, ROOT, Unavailable
+from tests.benchmarks.environments import HOME, ROOT, Environments, Unavailable
 from tests.benchmarks.figures import Check, Result
 from tests.benchmarks.machine import machine
 from tests.benchmarks.measured import Failed
@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     begun = time.strftime("%Y-%m-%d %H:%M")
     before = machine(begun)
     try:
-        results = [measure(known[name], chosen.quick, console) for name in chosen.only or known]
+        environments = Environments(lambda text: console.print(f"[dim]{text}[/dim]"))
+        results = [measure(known[name], chosen.quick, environments, console) for name in chosen.only or known]
     except KeyboardInterrupt:
         console.print("stopped; nothing was written")
         return 130
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if table.misses(results) else 0
 
 
-def measure(row: Row, quick: bool, console: Console) -> Result:
+def measure(row: Row, quick: bool, environments: Environments, console: Console) -> Result:
     """One row; what keeps it from being measured is a failed check."""
     result = Result(row.NUMBER, row.NAME, row.TITLE)
     began = time.monotonic()
@@ -54,7 +55,7 @@ def measure(row: Row, quick: bool, console: Console) -> Result:
             status.update(f"{row.NUMBER} {row.TITLE}: {text}")
 
         try:
-            row.run(Bench(quick, say), result)
+            row.run(Bench(quick, environments, say), result)
         except (Failed, Unavailable) as fault:
             result.checks.append(Check("the row could be measured", False, str(fault)))
         except Exception as fault:  # noqa: BLE001 - what the other rows came to is not to be lost

@@ -19,13 +19,10 @@ class Bench:
     """How thorough to be, the environments, the real server, and how to tell how far it is."""
 
     quick: bool
+    environments: Environments
     say: Callable[[str], None]
-    environments: Environments = field(init=False)
     checkouts: list[str] = field(default_factory=lambda: _paths("AILOOP_CHECKOUT"))
     server_python: str = field(default_factory=lambda: os.environ.get("AILOOP_PYTHON", sys.executable))
-
-    def __post_init__(self) -> None:
-        self.environments = Environments(self.say)
 
     def size(self, full: _T, quick: _T) -> _T:
         """One of two sizes."""

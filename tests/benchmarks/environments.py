@@ -25,6 +25,7 @@ class Environments:
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._made: dict[str, Path | str] = {}
+        self._wheel: Path | None = None
 
     def python(self, name: str) -> Path:
         """The Python that has the contender's packages; raises Unavailable, each time with the same reason."""
@@ -59,27 +60,28 @@ class Environments:
             _run(str(python), *_PIP, "install", "--require-hashes", "-r", str(locked))
             mark.write_text(wanted)
         if name == OURS:
-            install(python)
+            self.install(python)
         return python
 
+    def install(self, python: Path | str, *, needs: bool = False) -> None:
+        """Install the package as its users do, in place of what there is of it; with what it needs where asked.
 
-def wheel() -> Path:
-    """Build the package as it stands in this tree."""
+        It is built once: all rows measure the same code, whatever is written meanwhile.
+        """
+        self._wheel = self._wheel or _build()
+        pip = (sys.executable, *_PIP, "--python", str(python), "install")
+        if needs:
+            _run(*pip, str(self._wheel))
+        _run(*pip, "--force-reinstall", "--no-deps", str(self._wheel))
+
+
+def _build() -> Path:
     folder = HOME / "wheel"
     for old in folder.glob("*.whl"):
         old.unlink()
     _run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(folder), str(ROOT))
     (built,) = folder.glob("*.whl")
     return built
-
-
-def install(python: Path | str, *, needs: bool = False) -> None:
-    """Install the package as its users do, in place of what there is of it; with what it needs where asked."""
-    built = str(wheel())
-    pip = (sys.executable, *_PIP, "--python", str(python), "install")
-    if needs:
-        _run(*pip, built)
-    _run(*pip, "--force-reinstall", "--no-deps", built)
 
 
 def versions(python: Path | str) -> dict[str, str]:

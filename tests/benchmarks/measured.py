@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.benchmarks.environments import ROOT, plain_variables
+from tests.benchmarks.environments import HOME, ROOT, plain_variables
 
 Answer = dict[str, Any]
+# This tree's tests, but the package that is installed: it stays what it is while others write.
+_INSIDE = """
+import runpy, sys
+sys.path.append(sys.argv.pop(1))
+runpy.run_module("tests.benchmarks.inside", run_name="__main__")
+"""
 
 
 class Failed(Exception):
@@ -21,14 +27,21 @@ class Failed(Exception):
 
 
 class Measured:
-    """One process of `tests.benchmarks.inside`; a context that ends it."""
+    """One process of `tests.benchmarks.inside`, run by the command `under` if there is one; a context that ends it."""
 
-    def __init__(self, python: Path, contender: str, variables: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        python: Path,
+        contender: str,
+        variables: Mapping[str, str] | None = None,
+        under: Sequence[str] = (),
+    ) -> None:
+        HOME.mkdir(exist_ok=True)
         self._contender = contender
         self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - it lives as long as the process
         self.process = subprocess.Popen(
-            [str(python), "-m", "tests.benchmarks.inside", contender],
-            cwd=ROOT,
+            [*under, str(python), "-c", _INSIDE, str(ROOT), contender],
+            cwd=HOME,
             # The same layout of sets and dicts in every process.
             env={**plain_variables(), "PYTHONHASHSEED": "0", **(variables or {})},
             stdin=subprocess.PIPE,
@@ -44,6 +57,14 @@ class Measured:
         self.process.stdin.write(json.dumps({"work": work, **arguments}) + "\n")
         self.process.stdin.flush()
         return self._answer()
+
+    def finish(self) -> str:
+        """Let it end by itself; what it and who runs it have said."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+        self._said.seek(0)
+        return self._said.read()
 
     def __enter__(self) -> Measured:
         try:

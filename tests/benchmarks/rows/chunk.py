@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.environments import OURS
 from tests.benchmarks.figures import Check, Figure, Result, Spread
+from tests.benchmarks.instructions import countable, slope
 from tests.benchmarks.measured import Answer, Measured
 from tests.benchmarks.statistics import bootstrap
 
@@ -30,6 +33,21 @@ def run(bench: Bench, result: Result) -> None:
                     answers[name].append(one.ask("chunks", size=size, exchanges=exchanges, rounds=bench.size(10, 6)))
             retained = one.ask("retained", chunks=bench.size(5000, 1000))
     judge(result, answers, retained)
+    if bench.quick or not countable():
+        result.notes.append("instructions are counted in full runs where valgrind is installed")
+        return
+    bench.say("instructions")
+    count(result, python)
+
+
+def count(result: Result, python: Path) -> None:
+    """Instructions of a chunk, beyond no middleware."""
+    few, many = ({"exchanges": 20, "chunks": chunks} for chunks in (10, 60))
+    counted = {
+        name: slope(python, name, "exchanges", few, many, units=20 * 50) for name in ("nothing", "least", "ailoop")
+    }
+    for name, title in (("ailoop", "instructions of a chunk"), ("least", "instructions of the least wrapper")):
+        result.figures.append(Figure(title, Spread(counted[name] - counted["nothing"]), ""))
 
 
 def judge(result: Result, answers: dict[str, list[Answer]], retained: Answer) -> None:

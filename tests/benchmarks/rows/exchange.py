@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.environments import OURS
-from tests.benchmarks.figures import Check, Figure, Result
+from tests.benchmarks.figures import Check, Figure, Result, Spread
+from tests.benchmarks.instructions import countable, slope
 from tests.benchmarks.measured import Answer, Measured, column, in_turns, together
 from tests.benchmarks.statistics import bootstrap, middle
 
@@ -53,8 +55,30 @@ def run(bench: Bench, result: Result) -> None:
     with together(there, result.notes) as ones:
         light, heavy = bench.size(100, 40), bench.size(10, 4)
         asks = {name: partial(hold, exchanges=heavy if name in PEERS else light) for name in ones}
-        rounds = list(in_turns(asks, ones, bench.size(20, 6)))
+        rounds = list(in_turns(asks, ones, bench.size(40, 6)))
     judge(result, rounds)
+    if not bench.quick and countable():
+        bench.say("instructions")
+        count(result, bench.environments.python(OURS))
+
+
+def count(result: Result, python: Path) -> None:
+    """Instructions of an exchange, beyond no middleware."""
+
+    def counted(contender: str, chunks: int) -> float:
+        few, many = ({"exchanges": exchanges, "chunks": chunks} for exchanges in (10, 40))
+        return slope(python, contender, "exchanges", few, many, units=30)
+
+    whole, short, sdk = (
+        counted(name, chunks) - counted("nothing", chunks)
+        for name, chunks in (("ailoop", CHUNKS), ("ailoop", FEW), ("sdk", CHUNKS))
+    )
+    fixed = short - FEW * (whole - short) / (CHUNKS - FEW)
+    result.figures += [
+        Figure("instructions, chunks included", Spread(whole), ""),
+        Figure("instructions, without its chunks", Spread(fixed), ""),
+        Figure("instructions, without its chunks, times the SDK alone", Spread(fixed / sdk), "×"),
+    ]
 
 
 def hold(one: Measured, exchanges: int) -> Answer:

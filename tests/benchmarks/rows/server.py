@@ -12,7 +12,7 @@ import numpy as np
 
 from tests.ailoop.process import STATELESS, Installation, Server, checkout, serving, standin
 from tests.benchmarks.bench import Bench
-from tests.benchmarks.environments import Unavailable, install
+from tests.benchmarks.environments import Unavailable
 from tests.benchmarks.figures import Check, Figure, Result
 from tests.benchmarks.serving.load import Window, load, provider
 from tests.benchmarks.serving.profile import OURS, SDK, sampled
@@ -36,7 +36,7 @@ def run(bench: Bench, result: Result) -> None:
         result.notes.append("the earlier generation is not measured: it sleeps 50 ms after each chunk")
     if fit:
         bench.say("installing the package where AILOOP_PYTHON is")
-        install(bench.server_python, needs=True)
+        bench.environments.install(bench.server_python, needs=True)
         _measure(bench, result, fit[0], judged=True)
         return
     result.notes.append("not run: AILOOP_CHECKOUT is not set; these are the stand-in's figures, which works far less")
