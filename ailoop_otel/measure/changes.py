@@ -11,7 +11,7 @@ import numpy as np
 
 from ailoop_otel.measure import definitions, intervals
 from ailoop_otel.measure.definitions import Definition
-from ailoop_otel.measure.estimates import Estimate, estimate, figure_of, steady
+from ailoop_otel.measure.estimates import Estimate, estimate, figure_of, ramp_step, steady
 from ailoop_otel.measure.intervals import Uncertain, certain
 from ailoop_otel.measure.run import Run
 from ailoop_otel.measure.statistics import PERCENTILES, Values
@@ -30,7 +30,8 @@ class Rule:
 
     A change for the worse is tolerated up to a share of the baseline's value, and in any case up to `floor` (in the
     metric's unit), below which clocks, schedulers and allocators make the difference. `absolute` compares by
-    subtraction, for what may well be 0. `instead` names a metric whose presence makes this one superfluous.
+    subtraction, for what may well be 0. `instead` names a metric whose presence makes this one superfluous. `anyhow`
+    says that it can be compared whatever the load.
     """
 
     definition: Definition
@@ -38,6 +39,7 @@ class Rule:
     floor: float
     absolute: bool = False
     instead: Definition | None = None
+    anyhow: bool = False
 
 
 # What is judged without being asked for: one row each.
@@ -55,9 +57,10 @@ RULES: Final = (
     Rule(definitions.ERROR_RATE, "value", 10.0, absolute=True),
     Rule(definitions.MEMORY, "mean", _MEBIBYTE),
     # So many bytes over the whole run, not per second or session: see `_floor`.
-    Rule(definitions.MEMORY_PER_SESSION, "value", _MEBIBYTE, absolute=True),
+    Rule(definitions.MEMORY_PER_SESSION, "value", _MEBIBYTE, absolute=True, anyhow=True),
     Rule(definitions.MEMORY_GROWTH, "value", _MEBIBYTE, absolute=True),
-    Rule(definitions.STABLE_SESSIONS, "value", 1.0),
+    # At least one step of the ramp, since nobody knows what lies between two steps.
+    Rule(definitions.STABLE_SESSIONS, "value", 1.0, absolute=True, anyhow=True),
 )
 
 
@@ -138,6 +141,8 @@ def _floor(rule: Rule, run: Run) -> float:
         return rule.floor / max(run.context.duration, 1.0)
     if rule.definition is definitions.MEMORY_PER_SESSION:
         return rule.floor / max(1, sum(row.metric == definitions.SESSION_START.name for row in run.observations))
+    if rule.definition is definitions.STABLE_SESSIONS:
+        return max(rule.floor, ramp_step(run))
     return rule.floor
 
 

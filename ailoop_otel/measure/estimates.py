@@ -18,6 +18,8 @@ from ailoop_otel.measure.statistics import PERCENTILES, Values, is_failure, perc
 
 FEWEST: Final = 20
 
+_FEWEST_SAMPLES: Final = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -62,6 +64,13 @@ def steady(run: Run, definition: Definition) -> list[Observation]:
     """Observations of a metric in order of time, those of a ramp only where there are no others."""
     rows = sorted(run.of(definition), key=lambda row: row.at)
     return [row for row in rows if row.phase != "ramp"] or rows
+
+
+def ramp_step(run: Run) -> float:
+    """By how many sessions the levels of a run's ramp differ; 0 for a run without a ramp."""
+    ramp = run.context.settings.get("ramp")
+    step = ramp.get("step") if isinstance(ramp, dict) else None
+    return float(step) if isinstance(step, (int, float)) else 0.0
 
 
 def _values(rows: list[Observation], definition: Definition, figure: str) -> Values:
@@ -154,11 +163,18 @@ def _rate(run: Run, value: float, seed: int) -> Estimate | None:
         return None
     begin = np.array([row.at for row in answers])
     took = np.maximum([row.value for row in answers], 1e-9)
-    edges = np.linspace(begin.min(), (begin + took).max(), BLOCKS + 1)
+    edges = np.linspace(*_busy(begin, took), BLOCKS + 1)
     done = np.array([np.clip((edge - begin) / took, 0, 1).sum() for edge in edges])
     blocks = np.diff(done)
     draws = value * intervals.mean_draws(blocks, seed) / blocks.mean()
     return Estimate(value, len(answers), intervals.bootstrapped(value, draws), draws)
+
+
+def _busy(begin: Values, took: Values) -> tuple[float, float]:
+    """From when to when answers overlap as they do in the middle of a run: after the first, up to the last's start."""
+    start, end = float(begin.min()), float(begin.max())
+    later = start + float(np.median(took))
+    return (later, end) if later < (start + end) / 2 else (start, float((begin + took).max()))
 
 
 def _errors(run: Run, value: float, seed: int) -> Estimate | None:
@@ -190,7 +206,7 @@ def _per_session(run: Run, value: float, seed: int) -> Estimate | None:
 
 def _slope(value: float, at: list[float], values: list[float]) -> Estimate | None:
     """A slope that the run gave, with the width of an interval made of its samples."""
-    if len(at) < FEWEST:
+    if len(at) < _FEWEST_SAMPLES:
         return None
     fitted = intervals.slope(np.array(at), np.array(values))
     if math.isnan(fitted.value):
@@ -203,8 +219,15 @@ def _slope(value: float, at: list[float], values: list[float]) -> Estimate | Non
     return Estimate(value, len(at), Uncertain(value, bounds))
 
 
+def _stable(run: Run, value: float, seed: int) -> Estimate | None:
+    """The largest level that was stable: the truth lies before the next, which was not."""
+    step = ramp_step(run)
+    return Estimate(value, 1, Uncertain(value, lambda confidence: (value, value + step))) if step else None
+
+
 _MADE: Final[dict[str, Callable[[Run, float, int], Estimate | None]]] = {
     definitions.RATE.name: _rate,
+    definitions.STABLE_SESSIONS.name: _stable,
     definitions.ERROR_RATE.name: _errors,
     definitions.MEMORY_GROWTH.name: _growth,
     definitions.MEMORY_PER_SESSION.name: _per_session,

@@ -17,6 +17,7 @@ from ailoop_otel.measure import changes, likeness
 from ailoop_otel.measure.baseline import load as load_baseline
 from ailoop_otel.measure.changes import RULES, Change
 from ailoop_otel.measure.decisions import against_baseline, against_target, elsewhere
+from ailoop_otel.measure.definitions import STABLE_SESSIONS
 from ailoop_otel.measure.estimates import figure_of
 from ailoop_otel.measure.intervals import BLOCKS, CONFIDENCE
 from ailoop_otel.measure.refusal import Refusal
@@ -100,8 +101,20 @@ def judge_pairs(
 
 
 def _changes(run: Run, baseline: Run, targets: Targets, tolerance: float) -> list[Change]:
-    found = (changes.change(rule, run, baseline, targets.tolerance(rule.definition.name, tolerance)) for rule in RULES)
-    return [each for each in found if each is not None]
+    """What can be compared: not under different loads, and no resource of which a short run has a few samples only."""
+    rules = [rule for rule in RULES if rule.anyhow or _same_load(run, baseline)]
+    found = (changes.change(rule, run, baseline, targets.tolerance(rule.definition.name, tolerance)) for rule in rules)
+    return [each for each in found if each is not None and not _few_samples(each)]
+
+
+def _same_load(run: Run, baseline: Run) -> bool:
+    """Whether both held as many sessions, if they searched for the most that they can."""
+    held = [figure_of(each, STABLE_SESSIONS, VALUE) for each in (run, baseline)]
+    return any(math.isnan(each) for each in held) or held[0] == held[1]
+
+
+def _few_samples(found: Change) -> bool:
+    return found.rule.definition.each == "sample" and bool(found.lacking)
 
 
 def _summed_up(rows: list[Judged], notes: list[str], method: str, *, compared: bool) -> Judgement:
@@ -115,6 +128,9 @@ def _summed_up(rows: list[Judged], notes: list[str], method: str, *, compared: b
 def _left_out(run: Run, baseline: Run, changed: list[Change]) -> Iterator[str]:
     """Say what could not be compared, of what would have been."""
     done = {each.rule for each in changed}
+    if not _same_load(run, baseline):
+        yield "the two runs held different numbers of sessions: nothing else that depends on the load is compared"
+        done |= {rule for rule in RULES if not rule.anyhow}
     for rule in RULES:
         if rule in done:
             continue
@@ -125,6 +141,8 @@ def _left_out(run: Run, baseline: Run, changed: list[Change]) -> Iterator[str]:
         elif math.isnan(before) != math.isnan(now):
             where = "this run" if math.isnan(before) else "the baseline"
             yield f"{name} is not compared: it was observed in {where} only"
+        elif rule.definition.each == "sample" and not math.isnan(before):
+            yield f"{name} is not compared: the runs are too short for an interval of its samples"
 
 
 def _corrected(judged: int) -> float:
