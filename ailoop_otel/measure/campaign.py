@@ -33,6 +33,7 @@ _GRACE: Final = 15.0
 # A load process that was busier, or whose loop was later, has delayed what it measured.
 _BUSY: Final = 0.85
 _LATE: Final = 0.010
+_FEW: Final = 5
 _FEWEST_SAMPLES: Final = 10
 _FEWEST_OPENED: Final = 5
 
@@ -88,7 +89,6 @@ class Campaign:
         self._found: Found | None = None
         self._workers: Workers | None = None
         self._sampler = Sampler(self._origin, self._state, pid)
-        self._busiest = 0.0
 
     # --- Conducting ----------------------------------------------------------------------------------------
     def conduct(self) -> None:
@@ -123,7 +123,7 @@ class Campaign:
         self._wait(workers, lambda: all(each.beat for each in workers.processes), _OPENING)
         if not workers.total("opened"):
             reason = next((each.beat["refusal"] for each in workers.processes if each.beat.get("refusal")), "")
-            raise Refusal(f"no session could be had at {self._url}: {reason or 'no answer'}; is the server running?")
+            raise Refusal(f"no session could be had at {self._url}, is the server running? {reason or 'No answer'}")
 
     def _stage(
         self, workers: Workers, phase: Phase, sessions: int, seconds: float, name: str, *, bounded: bool = False
@@ -158,7 +158,6 @@ class Campaign:
 
         def look() -> bool:
             self._levels.take(workers.events())
-            self._busiest = max([self._busiest, *(each.beat.get("busy", 0.0) for each in workers.processes)])
             self._watch.seen(
                 time.perf_counter() - begun, workers.total("connected"), workers.total("done"), workers.total("errors")
             )
@@ -274,7 +273,8 @@ class Campaign:
         if self._found is not None:
             yield observed(definitions.STABLE_SESSIONS, float(self._found.sessions), at)
         opened = self._sampler.by_opened
-        if opened and opened[-1][0] - opened[0][0] >= _FEWEST_OPENED:
+        # While a limit is searched, memory follows the load at least as much as the sessions.
+        if self._found is None and opened and opened[-1][0] - opened[0][0] >= _FEWEST_OPENED:
             per_session = _slope([float(count) for count, _ in opened], [float(memory) for _, memory in opened])
             yield observed(definitions.MEMORY_PER_SESSION, per_session, at)
         memory = [row for row in run.of(definitions.MEMORY) if self.scenario.ramp is None or row.phase == "hold"]
@@ -297,9 +297,10 @@ class Campaign:
     def _bottleneck(self, run: Run, processes: list[Any]) -> Iterator[str]:
         lags = [each.lag for each in processes if each.lag is not None]
         late = max((each.get_value_at_percentile(99) / 1e6 for each in lags), default=0.0)
-        if self._busiest > _BUSY:
+        busiest = max((float(np.quantile(each.busy, 0.9)) for each in processes if each.busy), default=0.0)
+        if busiest > _BUSY:
             yield (
-                f"The load generator was at its limit: a process of it used {100 * self._busiest:.0f} % of a core. "
+                f"The load generator was at its limit: a process of it used {100 * busiest:.0f} % of a core. "
                 "Its own delay is in the latencies; use more --processes, or another machine."
             )
         elif late > _LATE:
@@ -309,7 +310,7 @@ class Campaign:
             )
         delays = [row.value for row in run.of(definitions.SEND_DELAY) if not is_missing(row.value)]
         waited = sum(delay > max(_LATE, late) for delay in delays)
-        if waited > 0.01 * len(delays):
+        if waited > max(_FEW, 0.01 * len(delays)):
             yield (
                 f"Of {len(delays):,} messages {waited:,} found all sessions busy when they were due and waited, which "
                 "counts in their latencies. More sessions would offer the load as planned."

@@ -147,4 +147,4 @@ def _joined(run: Run, own: Started | None) -> Run:
 
 
 def _where(own: Started | None) -> str:
-    return f"; what the server said is in {own.log}" if own is not None else ""
+    return f" (what the server said is in {own.log})" if own is not None else ""

@@ -257,6 +257,11 @@ class Load:
     async def _occupy(self, seat: Seat) -> None:
         pause = _FIRST_PAUSE
         while seat.wanted:
+            if self.spent:
+                # Nothing would be sent: it would only be opened and closed.
+                seat.waiting = asyncio.get_running_loop().create_future()
+                await seat.waiting
+                continue
             number = self._numbers * self.job.scenario.processes + self.job.process
             self._numbers += 1
             place = Place(self.job.origin, self._phase(), number, process=self.job.process)
@@ -276,7 +281,8 @@ class Load:
 
     def _phase(self) -> Phase:
         """Sessions are opened before anything is measured; their start is a figure all the same."""
-        return self._stage.phase if self._stage.phase in ("ramp", "hold") else "run"
+        ramp = self.job.scenario.ramp
+        return "ramp" if ramp is not None and ramp.search else "run"
 
     async def _try(self, place: Place) -> Session | None:
         """Open a session, or note that the server would not."""

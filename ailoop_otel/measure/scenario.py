@@ -135,12 +135,20 @@ def load(name: str, overrides: Iterable[str] = (), messages: Iterable[str] = ())
         _override(document, override)
     texts = list(messages)
     if texts:
-        document["messages"] = [{"text": each} for each in texts]
+        expects = _expected(document)
+        document["messages"] = [{"text": each, "expects": expects} for each in texts]
     if "name" in document:
         raise Refusal(f"{where}: `name` is no setting; a scenario is called as its file is")
     scenario: Scenario = _read(Scenario, {**document, "name": Path(name).stem}, where, "")
     _check(scenario, where)
     return scenario
+
+
+def _expected(document: dict[str, Any]) -> Any:
+    """What all messages of a document are meant to come to, where they agree: then others in their place are too."""
+    messages = document.get("messages")
+    kinds = {str(each.get("expects", "")) if isinstance(each, dict) else "" for each in messages or [{}]}
+    return kinds.pop() if len(kinds) == 1 else ""
 
 
 def _text(name: str) -> tuple[str, str]:

@@ -53,7 +53,7 @@ class Worker:
         self._over = asyncio.Event()
         self._used = time.process_time()
         self._looked = time.perf_counter()
-        self.busy = histograms.histogram()
+        self._busy = 0.0
 
     def take(self, order: dict[str, Any]) -> None:
         """Do as one order says."""
@@ -80,6 +80,8 @@ class Worker:
 
     async def _fill(self, count: int) -> None:
         await self._load.fill(count)
+        # First what came of it: whoever hears that it is done looks at that.
+        self._report()
         self._tell({"filled": count})
 
     async def _end(self) -> None:
@@ -89,8 +91,9 @@ class Worker:
     def _report(self) -> None:
         load = self._load
         now, used = time.perf_counter(), time.process_time()
-        busy = (used - self._used) / max(1e-9, now - self._looked)
-        self._used, self._looked = used, now
+        if now - self._looked >= _BEAT / 2:
+            self._busy = (used - self._used) / (now - self._looked)
+            self._used, self._looked = used, now
         rows, load.rows = load.rows, []
         if rows:
             self._tell({"rows": rows})
@@ -99,7 +102,7 @@ class Worker:
                 "beat": {
                     "at": now, "connected": load.connected, "opened": load.opened, "waiting": load.waiting,
                     "planned": load.planned, "done": load.done, "errors": load.errors, "spent": load.spent,
-                    "busy": round(busy, 3), "dialect": load.dialect, "stranger": load.stranger,
+                    "busy": round(self._busy, 3), "dialect": load.dialect, "stranger": load.stranger,
                     "stage": load.stage, "refusal": load.refusal,
                     "events": load.follow(),
                 }

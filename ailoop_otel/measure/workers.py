@@ -35,6 +35,8 @@ class LoadProcess:
         self.number = number
         self.observations: list[Observation] = []
         self.beat: dict[str, Any] = {}
+        self.busy: list[float] = []
+        """Its CPU time per second at each beat."""
         self.events: list[list[Any]] = []
         self.filled = -1
         self.over = False
@@ -100,6 +102,7 @@ class LoadProcess:
         elif "beat" in told:
             self.events.extend(told["beat"].pop("events"))
             self.beat = told["beat"]
+            self.busy.append(self.beat["busy"])
         elif "filled" in told:
             self.filled = told["filled"]
         elif "over" in told:

@@ -59,6 +59,14 @@ def test_settings_and_messages_can_be_given_instead() -> None:
     assert [each.text for each in one.messages] == ["one", "two"]
 
 
+def test_other_messages_are_meant_to_come_to_the_same() -> None:
+    """What is sent in place of the messages that the AI should not answer is not meant to be answered either."""
+    assert [each.expects for each in scenario.load("ai_service_timeout", (), ["hang", "up"]).messages] == [
+        "ai_timeout"
+    ] * 2
+    assert [each.expects for each in scenario.load("mixed", (), ["hello"]).messages] == [""]
+
+
 def test_message_texts_stay_out_of_the_report() -> None:
     """The settings that a report shows name messages, and do not quote them."""
     settings = scenario.load("mixed", (), ["a secret"]).settings()
