@@ -99,7 +99,7 @@ def _app() -> "Typer":
         since: Annotated[str, typer.Option(help="Only the last 90s, 10m, 1h30m, 2d.")] = "",
         limit: Annotated[int, typer.Option(help="The most rows of a table; the newest are shown.")] = 50,
         trace: Annotated[str, typer.Option(help="Only this trace, by the first digits of its id.")] = "",
-        waterfall: Annotated[int, typer.Option(help="How many of the worst exchanges to draw.")] = 1,
+        waterfall: Annotated[int, typer.Option(min=0, help="How many of the worst exchanges to draw.")] = 1,
         json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")] = False,
         follow: Annotated[bool, typer.Option("--follow", "-f", help="Print what comes, until Ctrl-C.")] = False,
     ) -> None:
@@ -140,7 +140,11 @@ def _register(app: "Typer") -> None:
 
 def doctor(checkout: str, jaeger: str, timeout: float, *, json: bool) -> int:
     """Examine a server's environment and print what was found; the exit code says whether there is trouble."""
-    from ailoop_otel.doctor import Refusal, examine
+    try:
+        from ailoop_otel.doctor import Refusal, examine
+    except ValueError as fault:
+        # The API reads it while it is imported; a server with such a value starts without any OpenTelemetry.
+        return _complain(f"OTEL_PROPAGATORS={os.environ.get('OTEL_PROPAGATORS')!r} cannot be used: {fault}", TROUBLE)
     from ailoop_otel.view import doctor as page
     from ailoop_otel.view import documents
     from ailoop_otel.view.terminal import terminal

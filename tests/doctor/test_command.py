@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,14 @@ def test_what_makes_no_sense_is_exit_code_2(
     output = capsys.readouterr()
     assert output.err.startswith(f"ailoop-otel: {message}")
     assert (output.out, output.err.count("\n")) == ("", 1)
+
+
+def test_propagators_that_nobody_knows_are_one_line(here: list[str]) -> None:
+    """OpenTelemetry's API cannot be imported under such a value."""
+    command = [sys.executable, "-m", "ailoop_otel.cli", *here]
+    done = subprocess.run(
+        command, env=os.environ | {"OTEL_PROPAGATORS": "bogus"}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("ailoop-otel: OTEL_PROPAGATORS='bogus' cannot be used")
+    assert len(done.stderr.splitlines()) == 1
