@@ -91,7 +91,7 @@ class Exchange:
         self.finish: Callable[[Exchange, int], None] = _alone  # how the wire ends it
         self.rearm: Callable[[Exchange], None] = _unwatched  # how its deadlines are looked at again
         self.ended = False
-        self.home: set[Exchange] | None = None  # the open exchanges of its connection
+        self.home: list[Exchange] | None = None  # the open exchanges of its connection
         telemetry.exchange_active.add(1)
 
     def speaks(self, dialect: Dialect) -> None:
@@ -119,7 +119,7 @@ class Exchange:
     def update(self, now: int, frame: str) -> bool:
         """A frame that begins with `head` was handed to the socket; returns whether it was the first with text.
 
-        Such a frame holds all text so far. Most of them do not come here: see `wire.socket.observed_send`.
+        Such a frame holds all text so far. Most of them do not come here: see `wire.socket.Socket.send`.
         """
         size = len(frame)
         self.stream_size += size
@@ -291,6 +291,9 @@ class Exchange:
     def outcome(self) -> str:
         """The first of `names.OUTCOMES` that applies."""
         whole = self.whole and not self.cut and not self.failed
+        troubled = self.code is not None or self.raised is not None or self.left or self.stopped
+        if whole and not troubled and (self.first or self.command):
+            return "ok"
         by_rank = (
             ("protocol_error", self.code is not None and _is_protocol(self.code)),
             ("server_error", self.code is not None or self.raised is not None),

@@ -9,7 +9,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanContext
 
 from ailoop_otel import names
-from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes, Telemetry, context_of
+from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes, Telemetry, context_of_link
 
 STOPPED: Final = "stopped"
 DISCONNECTED: Final = "disconnected"
@@ -21,19 +21,24 @@ EVICTED: Final = "evicted"
 class Session:
     """One session from its start to its end. `users` counts the connections that use it."""
 
-    __slots__ = ("began", "context", "dialect", "ended", "errors", "id", "link", "offset", "turns", "users")
+    __slots__ = ("began", "dialect", "ended", "errors", "id", "link", "offset", "turns", "users")
 
-    def __init__(self, session_id: str, began: int, offset: int, context: Context, link: Link) -> None:
+    def __init__(self, session_id: str, began: int, offset: int, link: Link) -> None:
         self.id = session_id
         self.began = began
         self.offset = offset
-        self.context = context
+        # To its start. The span itself is not kept: it holds more than all the rest.
         self.link = link
         self.dialect: object = None  # how its server speaks, where that is known
         self.turns = 0
         self.errors = 0
         self.users = 0
         self.ended = False
+
+    @property
+    def context(self) -> Context:
+        """The context whose children are in the session's trace."""
+        return context_of_link(self.link)
 
 
 class Ledger:
@@ -84,11 +89,10 @@ class Ledger:
             attributes[names.SESSION_RESUMED] = True
         links = [Link(context) for context in (cause, earlier) if context is not None]
         span = telemetry.span(names.SPAN_SESSION_START, began + offset, now + offset, attributes, links=links)
-        context = context_of(span)
-        session = Session(session_id, began, offset, context, Link(span.get_span_context()))
+        session = Session(session_id, began, offset, Link(span.get_span_context()))
         self._open[session_id] = session
         telemetry.session_active.add(1)
-        telemetry.event(names.EVENT_SESSION_START, now + offset, attributes, context)
+        telemetry.event(names.EVENT_SESSION_START, now + offset, attributes, session.context)
         return session
 
     def turn(self, session: Session, outcome: str) -> None:
@@ -127,19 +131,20 @@ class Ledger:
             names.SESSION_ERRORS: session.errors,
             names.SESSION_END_REASON: reason,
         }
+        context = session.context
         end = max(now, session.began + SHORTEST) + session.offset
         telemetry.span(
             names.SPAN_SESSION,
             session.began + session.offset,
             end,
             attributes,
-            session.context,
+            context,
             error=reason == FAILED,
         )
-        telemetry.event(names.EVENT_SESSION_END, end, attributes, session.context)
+        telemetry.event(names.EVENT_SESSION_END, end, attributes, context)
         labels = {names.SESSION_END_REASON: reason}
-        telemetry.session_duration.record((now - session.began) / SECOND, labels, session.context)
-        telemetry.session_turns.record(session.turns, labels, session.context)
+        telemetry.session_duration.record((now - session.began) / SECOND, labels, context)
+        telemetry.session_turns.record(session.turns, labels, context)
 
     def shut_down(self, now: int) -> None:
         """End every open session: the server stops."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 MESSAGE_METHOD: Final = "sendUserMessage"
 START_METHOD: Final = "startSession"
@@ -32,8 +31,7 @@ class Meaning(Enum):
     OTHER = auto()
 
 
-@dataclass(frozen=True)
-class Notice:
+class Notice(NamedTuple):
     """A notification read: its meaning, its session, the length of the answer's text in it (characters)."""
 
     meaning: Meaning
@@ -41,8 +39,7 @@ class Notice:
     size: int = 0
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What the reply to a message says: whether it is only an acknowledgement, and how the AI fared.
 
     `size` is the length of the answer in characters, `wire_size` the same as it stands in JSON. `command`: no AI was
@@ -94,8 +91,7 @@ class Dialect(Protocol):
         """What the result of a reply to a message means; None where it is not this generation's."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """One frame of a client, read. `valid` is False for what is no JSON-RPC 2.0 request.
 
     `trace` is the client's `traceparent`, `session_id` what the parameters name, `command` the first word of the
@@ -174,6 +170,8 @@ def harmless(value: object) -> str | None:
 
 def id_text(request_id: object) -> str:
     """An id as it stands in a frame: JSON's 1, 1.0 and true are equal in Python, and NaN is equal to nothing."""
+    if type(request_id) is int:
+        return str(request_id)  # as JSON has it, and much sooner
     try:
         return json.dumps(request_id)
     except (ValueError, RecursionError):

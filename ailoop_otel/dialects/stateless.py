@@ -24,6 +24,8 @@ _OWN_HEADS: Final = tuple(_HEAD + name for name in _OWN)
 _SESSION: Final = '"sessionId":"'
 # What stands behind the text of a plain chunk, with an id of 36 characters and an agent of one.
 _TAIL_LENGTH: Final = len('","sessionId":"","agentId":"a","isPartial":true,"format":"text","rawContent":true}}') + 36
+# As the server writes it; `json.dumps` would make an encoder at each call.
+_in_json: Final = json.JSONEncoder(ensure_ascii=False).encode
 _FAMILIES: Final = {
     "": "startSession sendUserMessage provideToolResult stopSession echo dispatchCommand",
     "agent.": "list",
@@ -100,7 +102,7 @@ class Stateless:
         text = result["ai_response"]
         # The server stops streaming, the repeat included, once the text has one of these words in it.
         tells = not (isinstance(text, str) and ('"tool_calls"' in text or '"function_calls"' in text))
-        wire_size = len(json.dumps(text, ensure_ascii=False)) - 2 if isinstance(text, str) else 0
+        wire_size = len(_in_json(text)) - 2 if isinstance(text, str) else 0
         return Answer(failed=text is None, size=_length(text), wire_size=wire_size, tells_ending=tells)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.trace import Span, Status, StatusCode
 
@@ -12,8 +12,15 @@ from ailoop_otel.dialects.frame import Request, harmless, id_text
 from ailoop_otel.exchange import Exchange
 from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes, Telemetry, context_of
 
-_SYSTEM = "jsonrpc"
-_VERSION = "2.0"
+Client = tuple[str | None, int | None]  # address and port
+
+_SYSTEM: Final = "jsonrpc"
+_SPOKEN: Final[Attributes] = {
+    names.RPC_SYSTEM: _SYSTEM,
+    names.JSONRPC_VERSION: "2.0",
+    names.NETWORK_PROTOCOL: "websocket",
+    names.NETWORK_TRANSPORT: "tcp",
+}
 
 
 class Call:
@@ -40,7 +47,8 @@ class Call:
             labels[names.ERROR_TYPE] = error_of(code)
             if code:
                 labels[names.RPC_STATUS] = str(code)
-        telemetry.rpc_duration.record((now - self.received) / SECOND, labels, context_of(self.span))
+        context = context_of(self.span) if self.exchange is None else self.exchange.context
+        telemetry.rpc_duration.record((now - self.received) / SECOND, labels, context)
         if self.exchange is None:
             self.end(now, None if code is None else error_of(code), code)
 
@@ -65,9 +73,10 @@ def method_name(request: Request) -> str:
     return request.method if request.valid and request.method in METHODS else names.OTHER
 
 
-def attributes_of(request: Request) -> Attributes:
-    """What a request says of itself, as far as it may be recorded."""
-    attributes: Attributes = {names.RPC_METHOD: method_name(request)}
+def attributes_of(request: Request, client: Client) -> Attributes:
+    """What a request says of itself, and the handshake of its connection, as far as it may be recorded."""
+    attributes = client_attributes(client)
+    attributes[names.RPC_METHOD] = method_name(request)
     original: Any = request.method
     if request.method not in METHODS and (original := harmless(original)) is not None:
         attributes[names.RPC_METHOD_ORIGINAL] = original
@@ -76,18 +85,21 @@ def attributes_of(request: Request) -> Attributes:
     return attributes
 
 
-def handshake_attributes(scope: Any) -> Attributes:
-    """What the handshake says of the client, on every span of the connection."""
-    attributes: Attributes = {
-        names.RPC_SYSTEM: _SYSTEM,
-        names.JSONRPC_VERSION: _VERSION,
-        names.NETWORK_PROTOCOL: "websocket",
-        names.NETWORK_TRANSPORT: "tcp",
-    }
-    host, port = scope.get("client") or (None, None)
+def client_of(scope: Any) -> Client:
+    """The client that a handshake came from, as far as it may be recorded."""
+    given = scope.get("client") or (None, None)
+    host, port = given
     # Behind a proxy it is what a header says.
-    if (address := harmless(host)) is not None:
+    client = harmless(host), port if isinstance(port, int) else None
+    return given if given == client else client
+
+
+def client_attributes(client: Client) -> Attributes:
+    """What the handshake says, on every span of the connection."""
+    address, port = client
+    attributes = _SPOKEN.copy()
+    if address is not None:
         attributes[names.CLIENT_ADDRESS] = attributes[names.NETWORK_PEER_ADDRESS] = address
-    if isinstance(port, int):
+    if port is not None:
         attributes[names.NETWORK_PEER_PORT] = port
     return attributes

@@ -25,13 +25,13 @@ _MOST_CALLS: Final = 64
 class Connection(Peer):
     """What happens on one WebSocket, told by the two functions of `wire.socket`; times as the clock's `now`."""
 
-    __slots__ = ("__weakref__", "_began")
+    __slots__ = ("_began",)
 
     def __init__(self, wire: Wire, scope: Any) -> None:
         super().__init__(wire, scope)
         self._began = wire.telemetry.clock.now()
-        wire.connections.add(self)
         wire.telemetry.connection_active.add(1)
+        wire.connections.add(self)
 
     # --- From the client -----------------------------------------------------------------------------------
     def awaiting(self, now: int) -> None:
@@ -107,7 +107,7 @@ class Connection(Peer):
         exchange = current_exchange()
         if exchange is None and text is not None and text.startswith(self.head):
             exchange = self.find(text)
-        if exchange in self.exchanges:
+        if exchange is not None and exchange.home is self.exchanges:
             exchange.left = exchange.left or now
 
     # --- The end -------------------------------------------------------------------------------------------
@@ -116,6 +116,7 @@ class Connection(Peer):
         if self.closed:
             return
         self.closed = True
+        self.wire.connections.discard(self)
         self.head = NO_FRAME
         telemetry = self.wire.telemetry
         guard = telemetry.guard

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from ailoop_otel.exchange import Exchange
 
 
@@ -11,16 +9,20 @@ class Queues:
     """Open exchanges by session, in order of arrival; a session may span sockets."""
 
     def __init__(self) -> None:
-        self._queues: dict[str, deque[Exchange]] = {}
+        # Lists, not deques: most hold one, and an empty deque is larger than an exchange.
+        self._queues: dict[str, list[Exchange]] = {}
 
     def __len__(self) -> int:
         return len(self._queues)
 
     def add(self, session_id: str, exchange: Exchange) -> bool:
         """Put an exchange behind the others of its session; returns whether it is the first."""
-        queue = self._queues.setdefault(session_id, deque())
+        queue = self._queues.get(session_id)
+        if queue is None:
+            self._queues[session_id] = [exchange]
+            return True
         queue.append(exchange)
-        return len(queue) == 1
+        return False
 
     def head(self, session_id: str | None) -> Exchange | None:
         """The exchange that a session is answering."""
@@ -40,7 +42,7 @@ class Queues:
             return None
         was_head = queue[0] is exchange
         if was_head:
-            queue.popleft()
+            del queue[0]
         elif exchange in queue:
             queue.remove(exchange)
         if not queue:

@@ -10,11 +10,13 @@ from ailoop_otel.sessions import Ledger, Session
 class Membership:
     """Which sessions a connection uses, and which of them its messages go to."""
 
-    __slots__ = ("_ledger", "_used", "own")
+    __slots__ = ("_first", "_ledger", "_others", "own")
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._used: set[Session] = set()
+        # Nearly all use one: a set of their own would be a tenth of what a connection holds.
+        self._first: Session | None = None
+        self._others: set[Session] | None = None
         self.own: Session | None = None  # the latest that this socket started
 
     def of(self, request: Request, dialect: Dialect | None, now: int) -> Session | None:
@@ -29,12 +31,20 @@ class Membership:
 
     def use(self, session: Session) -> None:
         """The connection uses a session from now on."""
-        if session not in self._used:
-            self._used.add(session)
-            session.users += 1
+        if session is self._first or (self._others is not None and session in self._others):
+            return
+        if self._first is None:
+            self._first = session
+        elif self._others is None:
+            self._others = {session}
+        else:
+            self._others.add(session)
+        session.users += 1
 
     def leave(self, now: int, reason: str) -> None:
         """The connection uses none of them any more."""
-        self.own = None
-        while self._used:
-            self._ledger.leave(self._used.pop(), now, reason)
+        used = [self._first] if self._first is not None else []
+        used += self._others or ()
+        self.own = self._first = self._others = None
+        for session in used:
+            self._ledger.leave(session, now, reason)

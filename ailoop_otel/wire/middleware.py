@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from ailoop_otel.guard import Guard
 from ailoop_otel.wire.connection import Connection
-from ailoop_otel.wire.socket import Message, Receive, Send, observed_receive, observed_send
+from ailoop_otel.wire.socket import Message, Receive, Send, Socket
 from ailoop_otel.wire.state import Wire
 
 Scope = MutableMapping[str, Any]
@@ -52,7 +52,20 @@ class Observer:
             return
         kind = scope["type"]
         if kind == "websocket":
-            await self._websocket(scope, receive, send)
+            connection = None
+            with self._host.guard:
+                connection = self._connection(scope, receive, send)
+                if connection is not None:
+                    receive, send = connection.receive, connection.send
+            try:
+                await self.app(scope, receive, send)
+            except BaseException as error:
+                # Not kept in a variable: it would hold this frame, and with it the application's, until collected.
+                with self._host.guard:
+                    _end(scope, connection, error)
+                raise
+            with self._host.guard:
+                _end(scope, connection, None)
         elif kind == "lifespan":
             with self._host.guard:
                 send = self._lifespan_send(send)
@@ -62,26 +75,12 @@ class Observer:
                 self._through_http()
             await self._http(scope, receive, send)
 
-    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        connection = None
-        guard = self._host.guard
-        inner_receive, inner_send = receive, send
-        with guard:
-            wire = self._host.wire()
-            if wire is not None:
-                scope[MARK] = True
-                connection = Connection(wire, scope)
-                inner_receive = observed_receive(connection, receive)
-                inner_send = observed_send(connection, send)
-        try:
-            await self.app(scope, inner_receive, inner_send)
-        except BaseException as error:
-            # Not kept in a variable: it would hold this frame, and with it the application's, until collected.
-            with guard:
-                _end(scope, connection, error)
-            raise
-        with guard:
-            _end(scope, connection, None)
+    def _connection(self, scope: Scope, receive: Receive, send: Send) -> Socket | None:
+        wire = self._host.wire()
+        if wire is None:
+            return None
+        scope[MARK] = True
+        return Socket(wire, scope, receive, send)
 
     def _lifespan_send(self, send: Send) -> Send:
         host = self._host

@@ -25,7 +25,7 @@ def open_call(peer: Peer, request: Request, now: int, size: int) -> Call:
         peer.use(session)
     elif session is not None and peer.dialect is None:
         peer.learn(session.dialect)
-    attributes: Attributes = peer.attributes | attributes_of(request)
+    attributes: Attributes = attributes_of(request, peer.client)
     if session is not None:
         attributes[names.SESSION_ID] = session.id
     if peer.dialect is not None:
@@ -62,7 +62,7 @@ def _open_exchange(peer: Peer, call: Call, session: Session | None, size: int) -
         exchange.command = call.request.command in dialect.commands
         if dialect.queues:
             exchange.correlation = "order"
-    peer.exchanges.add(exchange)
+    peer.exchanges.append(exchange)
     exchange.home = peer.exchanges
     peer.wire.open(exchange, call.received, waits=dialect is not None and dialect.queues)
     return exchange

@@ -9,7 +9,7 @@ from ailoop_otel.dialects import Dialect
 from ailoop_otel.dialects.frame import identifier
 from ailoop_otel.exchange import NO_FRAME, Exchange
 from ailoop_otel.sessions import Session
-from ailoop_otel.wire.call import Call, handshake_attributes
+from ailoop_otel.wire.call import Call, client_of
 from ailoop_otel.wire.membership import Membership
 from ailoop_otel.wire.state import Wire
 from ailoop_otel.wire.trust import handshake_trace
@@ -19,17 +19,17 @@ class Peer:
     """The state of one connection. `head` is how a frame begins that streams an answer, once that is known."""
 
     __slots__ = (
-        "attributes", "calls", "closed", "dialect", "exchanges", "handshake", "head", "sessions", "stranger", "wire",
+        "calls", "client", "closed", "dialect", "exchanges", "handshake", "head", "sessions", "stranger", "wire",
     )  # fmt: skip
 
     def __init__(self, wire: Wire, scope: Any) -> None:
         self.wire = wire
         self.dialect: Dialect | None = None
         self.head: str | tuple[str, ...] = NO_FRAME
-        self.attributes = handshake_attributes(scope)
+        self.client = client_of(scope)
         self.handshake = handshake_trace(scope)
         self.calls: list[Call] = []
-        self.exchanges: set[Exchange] = set()
+        self.exchanges: list[Exchange] = []
         self.sessions = Membership(wire.ledger)
         self.stranger = False  # a message was replied to as no known dialect does
         self.closed = False
@@ -69,7 +69,7 @@ class Peer:
         """The exchange that a session is answering, else the only one open on this connection."""
         exchange = self.wire.queues.head(session_id)
         if exchange is None and len(self.exchanges) == 1:
-            (only,) = self.exchanges
+            only = self.exchanges[0]
             # Not one of another session: that frame's own exchange has ended.
             if session_id is None or only.session_id is None:
                 only.correlation = "connection"

@@ -31,7 +31,10 @@ def replied(peer: Peer, frame: Json, size: int, now: int) -> None:
 
 def _call_of(peer: Peer, request_id: object) -> Call | None:
     key = id_text(request_id)
-    return next((call for call in peer.calls if call.key == key), None)
+    for call in peer.calls:
+        if call.key == key:
+            return call
+    return None
 
 
 def _lifecycle(peer: Peer, call: Call, result: Any, now: int) -> None:

@@ -1,109 +1,68 @@
-"""The two functions that stand between the application and its WebSocket."""
+"""What stands between the application and its WebSocket: `receive` and `send`."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from opentelemetry.context import Context, attach, get_current
 from opentelemetry.trace import set_span_in_context
 
 from ailoop_otel.exchange import CALLER, CURRENT, Exchange
 from ailoop_otel.wire.connection import Connection
+from ailoop_otel.wire.state import Wire
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+_current: Final = CURRENT.get
 
 
-def observed_receive(connection: Connection, receive: Receive) -> Receive:
-    """`receive` with each message told to the connection; the message is passed on as it is.
+class Socket(Connection):
+    """A connection with the two functions that its application is given.
 
-    What the message's handler does finds its exchange in the context. The context is set anew at each call and no
-    token is ever given back: the handler may hand the context to tasks that outlive it.
+    One object, not two functions with what they close over: many are open, and most of them rest.
     """
-    telemetry = connection.wire.telemetry
-    guard = telemetry.guard
-    clock = telemetry.clock
-    base = get_current()
 
-    async def observed() -> Message:
-        with guard:
-            enter_base(base)
-            if not connection.over:
-                connection.awaiting(clock.now())
-        message = await receive()
-        with guard:
-            if not connection.over:
-                arrived(connection, message, clock.now(), base)
+    __slots__ = ("_base", "_now", "_receive", "_send")
+
+    def __init__(self, wire: Wire, scope: Any, receive: Receive, send: Send) -> None:
+        self._base = get_current()
+        self._now = wire.telemetry.clock.now
+        self._receive = receive
+        self._send = send
+        super().__init__(wire, scope)
+
+    async def receive(self) -> Message:
+        """The next message, told to the connection; it is passed on as it is.
+
+        What the message's handler does finds its exchange in the context. The context is set anew at each call and
+        no token is ever given back: the handler may hand the context to tasks that outlive it.
+        """
+        with self.wire.telemetry.guard:
+            _enter_base(self._base)
+            if not self.over:
+                self.awaiting(self._now())
+        message = await self._receive()
+        with self.wire.telemetry.guard:
+            if not self.over:
+                _arrived(self, message, self._now(), self._base)
         return message
 
-    return observed
+    async def send(self, message: Message) -> None:
+        """Send a frame, told to the connection; it is passed on as it is.
 
-
-def enter_base(base: Context) -> None:
-    """Between two messages nothing is current but what was before the first."""
-    CURRENT.set(None)
-    CALLER.set(None)
-    attach(base)
-
-
-def arrived(connection: Connection, message: Message, now: int, base: Context) -> None:
-    """Tell the connection of a message that the application is about to get."""
-    kind = message["type"]
-    if kind == "websocket.receive":
-        text = message.get("text")
-        if text is None:
-            connection.binary(now)
-            return
-        call = connection.request(text, now)
-        if call is not None:
-            CALLER.set(call.span.get_span_context())
-        if call is not None and call.exchange is not None:
-            CURRENT.set(call.exchange)
-            # Only for messages: a task that startSession makes would carry its span for ever.
-            attach(set_span_in_context(call.span, base))
-    elif kind == "websocket.disconnect":
-        connection.disconnected(message.get("code") or 1005, now)
-
-
-def observed_send(connection: Connection, send: Send) -> Send:  # noqa: C901 - one function is what is cheap
-    """`send` with each frame told to the connection; the frame is passed on as it is.
-
-    Nearly all frames are chunks, and a chunk must cost next to nothing: what can wait is done after the frame was
-    sent, the barrier before it is spelled out, since a context manager would cost as much as all the rest, and what
-    `Exchange.update` would do with a further chunk is done here.
-    """
-    telemetry = connection.wire.telemetry
-    guard = telemetry.guard
-    now_of = telemetry.clock.now
-    current = CURRENT.get
-
-    def barrier(fault: Exception) -> None:
-        if not guard.caught(fault):
-            raise fault
-
-    def other(exchange: Exchange | None, text: str | None, now: int) -> Exchange | None | Literal[False]:
-        if exchange is None or text is None or not text.startswith(exchange.head):
-            return None
-        return exchange if exchange.update(now, text) else False
-
-    def after(exchange: Exchange | None, text: str | None, now: int) -> None:
-        if text is None or connection.over:
-            return
-        if exchange is not None:
-            connection.first_chunk(exchange, text)
-        else:
-            connection.sent(text, now)
-
-    async def observed(message: Message) -> None:
+        Nearly all frames are chunks, and a chunk must cost next to nothing: what can wait is done after the frame was
+        sent, the barrier before it is spelled out, since a context manager would cost as much as all the rest, and
+        what `Exchange.update` would do with a further chunk is done here.
+        """
         try:
-            now = now_of()
+            now = self._now()
             try:
                 text = message["text"]
             except KeyError:
                 text = None  # a handshake, a closing, or bytes
-            exchange = current()
+            exchange = _current()
             if (
                 exchange is not None
                 and text is not None
@@ -120,20 +79,69 @@ def observed_send(connection: Connection, send: Send) -> Send:  # noqa: C901 - o
                 exchange.chunks += 1
                 begun: Exchange | None | Literal[False] = False
             else:
-                begun = other(exchange, text, now)
+                begun = _other(exchange, text, now)
         except Exception as fault:  # noqa: BLE001 - the barrier, without a context manager's cost
-            barrier(fault)
+            _swallow(self, fault)
             now, text, begun = 0, None, False
         try:
-            await send(message)
+            await self._send(message)
         except Exception:
             # Not where it was cancelled: the client is still there.
-            with guard:
-                connection.failed(text, now)
+            with self.wire.telemetry.guard:
+                self.failed(text, now)
             raise
         if begun is False:
             return
-        with guard:
-            after(begun, text, now)
+        with self.wire.telemetry.guard:
+            _after(self, begun, text, now)
 
-    return observed
+
+def _enter_base(base: Context) -> None:
+    # Between two messages nothing is current but what was before the first. It is looked at before it is set: what
+    # is set stays in the task's context, and most tasks only wait.
+    if _current() is not None:
+        CURRENT.set(None)
+    if CALLER.get() is not None:
+        CALLER.set(None)
+    if get_current() is not base:
+        attach(base)
+
+
+def _arrived(connection: Connection, message: Message, now: int, base: Context) -> None:
+    # The application is about to get the message.
+    kind = message["type"]
+    if kind == "websocket.receive":
+        text = message.get("text")
+        if text is None:
+            connection.binary(now)
+            return
+        call = connection.request(text, now)
+        if call is not None:
+            CALLER.set(call.span.get_span_context())
+        if call is not None and call.exchange is not None:
+            CURRENT.set(call.exchange)
+            # Only for messages: a task that startSession makes would carry its span for ever.
+            attach(set_span_in_context(call.span, base) if base else call.exchange.context)
+    elif kind == "websocket.disconnect":
+        connection.disconnected(message.get("code") or 1005, now)
+
+
+def _swallow(connection: Connection, fault: Exception) -> None:
+    if not connection.wire.telemetry.guard.caught(fault):
+        raise fault
+
+
+def _other(exchange: Exchange | None, text: str | None, now: int) -> Exchange | None | Literal[False]:
+    # Any frame but a further chunk: False where there is nothing to be done after it was sent.
+    if exchange is None or text is None or not text.startswith(exchange.head):
+        return None
+    return exchange if exchange.update(now, text) else False
+
+
+def _after(connection: Connection, begun: Exchange | None, text: str | None, now: int) -> None:
+    if text is None or connection.over:
+        return
+    if begun is not None:
+        connection.first_chunk(begun, text)
+    else:
+        connection.sent(text, now)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING
 
 from ailoop_otel.exchange import Exchange
@@ -25,9 +24,12 @@ class Wire:
         self.watchdog = watchdog
         self.queues = Queues()
         self.exchanges: set[Exchange] = set()
-        self.connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self.connections: set[Connection] = set()
         self.active = True
         self._strangers_told = False
+        # Bound once: each exchange holds both.
+        self._complete = self.complete
+        self._watch = watchdog.watch
 
     def has_room(self) -> bool:
         """Whether one more exchange may be followed; counts the one that may not."""
@@ -39,8 +41,8 @@ class Wire:
     def open(self, exchange: Exchange, now: int, *, waits: bool) -> None:
         """Follow an exchange; `waits` where its session answers one message after the other."""
         self.exchanges.add(exchange)
-        exchange.finish = self.complete
-        exchange.rearm = self.watchdog.watch
+        exchange.finish = self._complete
+        exchange.rearm = self._watch
         session_id = exchange.session_id
         first = session_id is None or self.queues.add(session_id, exchange)
         if first or not waits:
@@ -97,5 +99,6 @@ class Wire:
     def _let_go(self, exchange: Exchange) -> Exchange | None:
         self.exchanges.discard(exchange)
         if exchange.home is not None:
-            exchange.home.discard(exchange)
+            exchange.home.remove(exchange)
+            exchange.home = None
         return self.queues.remove(exchange)

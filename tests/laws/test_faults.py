@@ -23,7 +23,6 @@ ELSEWHERE = {
     "exchange._alone": "called by the hooks inside the server, each in the barrier",
     "sessions.Ledger.__len__": "for whoever looks at it",
     "sessions.Ledger.link": "called by the hooks inside the server, each in the barrier",
-    "telemetry.context_of_link": "called by the hooks inside the server, each in the barrier",
     "telemetry.Telemetry.late": "called by the event loop's heartbeat, in the barrier",
     "telemetry.Telemetry.observe": "called when the process is set up, in the barrier",
     "watchdog.Watchdog._run": "the thread itself",
@@ -34,7 +33,7 @@ ELSEWHERE = {
     "wire.correlation.Queues.__len__": "for whoever looks at it",
     "wire.middleware.Observer.__init__": "keeps its arguments, before there is a server",
     "wire.middleware.in_thread.run": "in a thread of its own",
-    "wire.socket.observed_send.barrier": "the barrier",
+    "wire.socket._swallow": "the barrier",
 }
 HOOKS = [hook for hook in hooks() if hook.name not in ELSEWHERE]
 

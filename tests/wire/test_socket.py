@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ailoop_otel.exchange import CURRENT, Exchange
-from ailoop_otel.wire.connection import Connection
-from ailoop_otel.wire.socket import observed_send
+from ailoop_otel.wire.socket import Send, Socket
 from tests.exchanges import STATELESS
 from tests.scripted import SCOPE, SESSION, Server, channel, compact, request, update
 
@@ -21,9 +20,17 @@ FRAMES = st.builds(update, TEXTS, agent=st.sampled_from(["a", "an agent"]), stru
 )
 
 
-def opened(server: Server) -> tuple[Connection, Exchange]:
+async def nowhere(message: Any) -> None:
+    """A network that takes everything."""
+
+
+async def silence() -> Any:
+    """A client that says nothing."""
+
+
+def opened(server: Server, network: Send = nowhere) -> tuple[Socket, Exchange]:
     """A connection whose server has shown its dialect, with an exchange that the running code is handling."""
-    connection = Connection(server.state, SCOPE)
+    connection = Socket(server.state, SCOPE, silence, network)
     connection.sent(compact("agent.created", {}), server.clock.time)
     call = connection.request(request("sendUserMessage", 1, sessionId=SESSION, message="x"), server.clock.time)
     assert call is not None
@@ -32,10 +39,7 @@ def opened(server: Server) -> tuple[Connection, Exchange]:
     return connection, call.exchange
 
 
-async def nowhere(message: Any) -> None:
-    """A network that takes everything."""
-
-
+@settings(deadline=None)
 @given(st.lists(st.tuples(FRAMES, st.floats(0, 3)), max_size=12))
 async def test_chunks_are_counted_alike_on_both_ways(steps: list[tuple[str, float]]) -> None:
     """Whatever comes: empty, shorter, repeated, with another tail, or with text that sorts before the quote."""
@@ -43,10 +47,9 @@ async def test_chunks_are_counted_alike_on_both_ways(steps: list[tuple[str, floa
     connection, quick = opened(server)
     _, whole = opened(server)
     CURRENT.set(quick)
-    send = observed_send(connection, nowhere)
     for frame, pause in steps:
         server.clock.move(pause)
-        await send({"type": "websocket.send", "text": frame})
+        await connection.send({"type": "websocket.send", "text": frame})
         whole.update(server.clock.time, frame)
     assert [getattr(quick, name) for name in COUNTED] == [getattr(whole, name) for name in COUNTED]
 
@@ -56,9 +59,8 @@ async def test_what_is_no_chunk_is_counted_as_none(frame: str) -> None:
     """However long it is, and on whichever side of the chunks it sorts."""
     server = Server()
     connection, exchange = opened(server)
-    send = observed_send(connection, nowhere)
     for text in (update("w"), update("ww"), frame):
-        await send({"type": "websocket.send", "text": text})
+        await connection.send({"type": "websocket.send", "text": text})
     assert (exchange.chunks, exchange.stream_size) == (2, len(update("w") + update("ww")))
 
 
@@ -68,15 +70,14 @@ async def test_what_is_no_chunk_is_counted_as_none(frame: str) -> None:
 async def test_a_message_without_text_passes(message: dict[str, Any]) -> None:
     """Bytes, a closing: while an answer is streamed, too."""
     server = Server()
-    connection, exchange = opened(server)
     taken: list[Any] = []
 
     async def take(sent: Any) -> None:
         taken.append(sent)
 
-    send = observed_send(connection, take)
+    connection, exchange = opened(server, take)
     for sent in ({"type": "websocket.send", "text": update("w")}, message):
-        await send(sent)
+        await connection.send(sent)
     assert taken[1] is message
     assert exchange.chunks == 1
     assert server.guard.errors == 0
