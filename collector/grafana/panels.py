@@ -99,7 +99,7 @@ def rows(
             "indexByName": {label: index for index, label in enumerate([*columns, "Value"])},
         },
     )
-    panel = table.Panel().unit(unit).with_transformation(kept).with_transformation(named)
+    panel = table.Panel().show_header(True).unit(unit).with_transformation(kept).with_transformation(named)
     instant = _query(query, "A").format(PromQueryFormat.TABLE).instant()
     return _described(panel, title, description, width, 8).with_target(instant)
 

@@ -73,14 +73,14 @@ def provider() -> Iterator[Provider]:
 
 
 @pytest.fixture(scope="session")
-def busy(stack: Stack, provider: Provider, metrics: Prometheus) -> Iterator[None]:
-    """A server with something going on for every panel and every alert."""
-    with watched(stack, provider, metrics):
-        yield
-
-
-@pytest.fixture(scope="session")
 def newcomer(stack: Stack, provider: Provider, metrics: Prometheus) -> Iterator[First]:
     """A server that was never heard of before, and has had one message."""
     with first(stack, provider) as said:
         yield said
+
+
+@pytest.fixture(scope="session")
+def busy(stack: Stack, provider: Provider, metrics: Prometheus, newcomer: First) -> Iterator[None]:
+    """A server with something going on for every panel and every alert; the newcomer's message travels meanwhile."""
+    with watched(stack, provider, metrics):
+        yield

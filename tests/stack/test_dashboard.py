@@ -143,6 +143,7 @@ def test_panels_are_complete(panel: dict[str, Any]) -> None:
     """A title, a sentence on what it shows, a unit, and queries that can be told apart."""
     assert panel["title"]
     assert panel["description"].endswith(".")
+    assert panel["options"]
     heat = panel["type"] == "heatmap"
     assert panel["options"]["yAxis"]["unit"] if heat else panel["fieldConfig"]["defaults"]["unit"]
     letters = [target["refId"] for target in panel["targets"]]
