@@ -13,7 +13,8 @@ from ailoop_otel.measure.definitions import Definition
 from ailoop_otel.measure.observations import Observation
 from ailoop_otel.measure.refusal import Refusal
 from ailoop_otel.measure.report import units
-from ailoop_otel.measure.report.exchanges import Exchange, Kind, errors, exchanges
+from ailoop_otel.measure.report.exchanges import Exchange, Kind, errors, exchanges, steady
+from ailoop_otel.measure.report.outside import plain
 from ailoop_otel.measure.report.units import Scale
 from ailoop_otel.measure.report.worst import worst
 from ailoop_otel.measure.run import Context, Run
@@ -43,7 +44,7 @@ class Row:
     @property
     def title(self) -> str:
         """The metric's title, with the label that tells this row from the others of its metric."""
-        return f"{self.definition.title}: {self.label}" if self.label else self.definition.title
+        return f"{self.definition.title}: {plain(self.label, 80)}" if self.label else self.definition.title
 
     @property
     def single(self) -> bool:
@@ -67,11 +68,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What a report shows of one run; `warmup` is how many observations of the warm-up were left out."""
+    """What a report shows of one run; `warmup` is how many observations of the warm-up were left out.
+
+    Figures, errors and the worst are made of `exchanges`, without those of a search for a limit unless there is nothing
+    else, as verdicts are; `seen` holds all that are outside the warm-up, for what shows the course of a run.
+    """
 
     run: Run
     rows: tuple[Row, ...]
     exchanges: tuple[Exchange, ...]
+    seen: tuple[Exchange, ...]
     errors: tuple[Kind, ...]
     worst: tuple[Exchange, ...]
     notes: tuple[str, ...]
@@ -110,7 +116,7 @@ class Digest:
 
 @dataclass(slots=True)
 class _Part:
-    """One metric's observations outside the warm-up by label, and its histogram."""
+    """One metric's observations by label, without the warm-up and a search for a limit; and its histogram."""
 
     histogram: HdrHistogram | None
     rows: dict[str, list[Observation]] = field(default_factory=dict)
@@ -124,12 +130,14 @@ class _Part:
 def digest(run: Run, judgement: Judgement | None = None) -> Digest:
     """Work out what a report of a run shows; Refusal for a metric that has no definition, or another unit there."""
     seen, parts = exchanges(run), _parted(run)
+    counted = steady(seen)
     return Digest(
         run=run,
         rows=tuple(row for definition in run.metrics() for row in _rows(run, definition, parts[definition.name])),
-        exchanges=tuple(seen),
-        errors=tuple(errors(run, seen)),
-        worst=tuple(worst(seen)),
+        exchanges=tuple(counted),
+        seen=tuple(seen),
+        errors=tuple(errors(run, counted)),
+        worst=tuple(worst(counted)),
         notes=(*run.context.notes, *_notes(run, parts)),
         judgement=judgement,
         warmup=sum(each.phase == "warmup" for each in run.observations),
@@ -142,6 +150,7 @@ def _parted(run: Run) -> dict[str, _Part]:
     for name in run.histograms:
         if name not in definitions:
             raise Refusal(f"there is no metric {name!r}: use the version of ailoop-otel that measured it")
+    held = {each.metric for each in run.observations if each.phase not in ("warmup", "ramp")}
     for each in run.observations:
         if each.metric not in definitions:
             raise Refusal(f"there is no metric {each.metric!r}: use the version of ailoop-otel that measured it")
@@ -150,7 +159,7 @@ def _parted(run: Run) -> dict[str, _Part]:
                 f"{each.metric} is defined in {definitions[each.metric].unit!r}, and one of its observations is in "
                 f"{each.unit!r}: measure again, or correct the unit"
             )
-        if each.phase != "warmup":
+        if each.phase != "warmup" and (each.phase != "ramp" or each.metric not in held):
             parts[each.metric].rows.setdefault(each.label, []).append(each)
     return parts
 

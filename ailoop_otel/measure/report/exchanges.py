@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from ailoop_otel.measure import definitions
+from ailoop_otel.measure.definitions import Definition
 from ailoop_otel.measure.observations import OK, Observation
 from ailoop_otel.measure.run import Run
 
-# What an exchange is seen to have taken, the best known first: the client's word before the server's.
-FIRST_CHUNKS: Final = (definitions.FIRST_CHUNK.name, definitions.SERVER_FIRST_CHUNK.name)
-COMPLETIONS: Final = (
-    definitions.COMPLETION.name,
-    definitions.SERVER_COMPLETION.name,
-    definitions.TIMEOUT_TOLD.name,
-)
+# Whose word is taken for how long exchanges took: the first of these that a run has at all, since one column cannot
+# hold two definitions.
+FIRST_CHUNKS: Final = (definitions.FIRST_CHUNK, definitions.SERVER_FIRST_CHUNK)
+COMPLETIONS: Final = (definitions.COMPLETION, definitions.SERVER_COMPLETION)
 
 
 @dataclass(slots=True)
@@ -33,6 +31,8 @@ class Exchange:
     first_chunk: float = math.nan
     completion: float = math.nan
     longest_gap: float = math.nan
+    ramping: bool = False
+    """Whether it belongs to the search for a limit."""
 
     @property
     def failed(self) -> bool:
@@ -61,6 +61,11 @@ class Kind:
         return 1000 * self.count / self.total
 
 
+def steady(seen: Sequence[Exchange]) -> list[Exchange]:
+    """The exchanges that figures are made of: those of the search for a limit only where there are no others."""
+    return [each for each in seen if not each.ramping] or list(seen)
+
+
 def exchanges(run: Run) -> list[Exchange]:
     """All exchanges outside the warm-up, in the order in which they were first seen.
 
@@ -68,15 +73,22 @@ def exchanges(run: Run) -> list[Exchange]:
     """
     found: dict[int, Exchange] = {}
     alone: list[Exchange] = []
+    fields = _fields(run)
     for row in run.observations:
-        if row.phase == "warmup" or not _of_exchange(row):
+        if row.phase == "warmup" or _each(row) != "exchange":
             continue
         if row.exchange >= 0:
-            _take(found.setdefault(row.exchange, Exchange(row.exchange, row.session, row.at)), row)
-        elif row.metric in COMPLETIONS:
+            _take(found.setdefault(row.exchange, Exchange(row.exchange, row.session, row.at)), row, fields)
+        elif fields.get(row.metric) == "completion":
             alone.append(Exchange(-1, row.session, row.at))
-            _take(alone[-1], row)
+            _take(alone[-1], row, fields)
     return [*found.values(), *alone]
+
+
+def told_by(run: Run, candidates: Sequence[Definition]) -> Definition:
+    """The metric that tells how long a run's exchanges took: the first that was observed."""
+    seen = set(run.metrics())
+    return next((each for each in candidates if each in seen), candidates[0])
 
 
 def errors(run: Run, seen: Sequence[Exchange]) -> list[Kind]:
@@ -84,12 +96,9 @@ def errors(run: Run, seen: Sequence[Exchange]) -> list[Kind]:
     kinds = _kinds("exchanges", [each.outcome for each in seen])
     for each, what in (("session", "sessions"), ("call", "steps")):
         rows = [row for row in run.observations if row.phase != "warmup" and _each(row) == each]
+        rows = [row for row in rows if row.phase != "ramp"] or rows
         kinds += _kinds(what, _once(rows))
     return kinds
-
-
-def _of_exchange(row: Observation) -> bool:
-    return _each(row) == "exchange"
 
 
 def _each(row: Observation) -> str:
@@ -97,16 +106,21 @@ def _each(row: Observation) -> str:
     return definition.each if definition else ""
 
 
-def _take(exchange: Exchange, row: Observation) -> None:
-    """Add what one row says; of two latencies, that of the metric which stands first in its list."""
+def _fields(run: Run) -> dict[str, str]:
+    """Which field of an exchange each metric tells."""
+    return {
+        told_by(run, FIRST_CHUNKS).name: "first_chunk",
+        told_by(run, COMPLETIONS).name: "completion",
+        definitions.LONGEST_GAP.name: "longest_gap",
+    }
+
+
+def _take(exchange: Exchange, row: Observation, fields: Mapping[str, str]) -> None:
+    exchange.ramping = row.phase == "ramp"
     exchange.trace_id = exchange.trace_id or row.trace_id
     exchange.outcome = row.outcome if exchange.outcome == OK else exchange.outcome
-    if row.metric in FIRST_CHUNKS and (row.metric == FIRST_CHUNKS[0] or math.isnan(exchange.first_chunk)):
-        exchange.first_chunk = row.value
-    elif row.metric in COMPLETIONS and (row.metric == COMPLETIONS[0] or math.isnan(exchange.completion)):
-        exchange.completion = row.value
-    elif row.metric == definitions.LONGEST_GAP.name:
-        exchange.longest_gap = row.value
+    if row.metric in fields:
+        setattr(exchange, fields[row.metric], row.value)
 
 
 def _once(rows: Iterable[Observation]) -> list[str]:

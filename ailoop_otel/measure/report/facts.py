@@ -11,7 +11,7 @@ from ailoop_otel.measure import definitions as table
 from ailoop_otel.measure.definitions import Definition
 from ailoop_otel.measure.report import units
 from ailoop_otel.measure.report.digest import SOURCES, Digest
-from ailoop_otel.measure.report.exchanges import Exchange
+from ailoop_otel.measure.report.exchanges import COMPLETIONS, FIRST_CHUNKS, Exchange, told_by
 from ailoop_otel.measure.report.outside import flat, plain
 from ailoop_otel.measure.run import Context
 from ailoop_otel.measure.verdict import Judged, Judgement, Verdict
@@ -138,6 +138,16 @@ def exchange(each: Exchange) -> ToldExchange:
     )
 
 
+def exchange_heads(digest: Digest) -> tuple[str, str, str]:
+    """What the times of an exchange are called: the server's are not the client's."""
+    first, complete = told_by(digest.run, FIRST_CHUNKS), told_by(digest.run, COMPLETIONS)
+    return (
+        "First chunk" if first is FIRST_CHUNKS[0] else "First chunk, server",
+        "Complete" if complete is COMPLETIONS[0] else "Complete, server",
+        "Longest gap",
+    )
+
+
 def figures_caption(digest: Digest) -> str:
     """What must be known to read the table of figures."""
     rows, parts = digest.table, []
@@ -152,6 +162,12 @@ def figures_caption(digest: Digest) -> str:
     if missing:
         told = "; ".join(f"{name}, {number:,} times" for name, number in missing)
         parts.append(f"What never came though nothing failed is in no figure: {told}.")
+    searched = len(digest.seen) - len(digest.exchanges)
+    if searched:
+        parts.append(
+            f"The search for a limit, {units.counted(searched, 'exchange')}, is in the plots and the raw data; "
+            "figures, errors and the worst are of the time that was held after it."
+        )
     if digest.warmup:
         parts.append(f"{units.counted(digest.warmup, 'observation')} of the warm-up: in the raw data, in no figure.")
     return " ".join(parts)
@@ -170,6 +186,12 @@ def traces_hint(digest: Digest) -> str:
     if digest.context.jaeger or not any(each.trace_id for each in digest.worst):
         return ""
     return "A trace is shown by `ailoop-otel traces --trace ID`."
+
+
+def sentence(text: str) -> str:
+    """A note as a sentence, whoever wrote it."""
+    shown = plain(text, 2000).strip()
+    return f"{shown[:1].upper()}{shown[1:]}{'' if shown.endswith(('.', '!', '?')) else '.'}" if shown else ""
 
 
 def environment(context: Context) -> Iterator[tuple[str, list[tuple[str, str]]]]:

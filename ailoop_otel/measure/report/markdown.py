@@ -17,9 +17,11 @@ from ailoop_otel.measure.statistics import METHOD
 from ailoop_otel.measure.verdict import Judged, Verdict
 
 _SIGNS: Final = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.INCONCLUSIVE: "❔"}
-_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()<>#+!|~$&-])")
+_SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|~$&])")
+# What means something only where a line begins: a list, and a numbered one.
+_LEADING: Final = re.compile(r"^(\s*)(?:([-+])|(\d+)([.)]))")
 # What GitHub makes a link or a mention of, without any markdown: a comment between its signs undoes that.
-_LINKING: Final = re.compile(r"(@|://|www)")
+_LINKING: Final = re.compile(r"(@|://|www|#(?=\d))")
 _CODE: Final = re.compile(r"`([^`]+)`")
 _FENCES: Final = re.compile(r"`+")
 
@@ -42,7 +44,8 @@ def code(text: object) -> str:
 def prose(text: object) -> str:
     """A sentence with every sign escaped that would mean something; what stands in backticks is code."""
     parts = _CODE.split(plain(text, 2000))
-    return "".join(code(part) if number % 2 else _escaped(part) for number, part in enumerate(parts))
+    joined = "".join(code(part) if number % 2 else _escaped(part) for number, part in enumerate(parts))
+    return _LEADING.sub(lambda found: f"{found[1]}{found[3] or ''}\\{found[2] or found[4]}", joined)
 
 
 def _escaped(text: str) -> str:
@@ -78,7 +81,7 @@ def _judgement(digest: Digest) -> Iterator[str]:
             right=(3, 4, 5, 6),
         )
         yield ""
-    yield from (f"- {prose(note)}" for note in judgement.notes)
+    yield from (f"- {prose(facts.sentence(note))}" for note in judgement.notes)
     if judgement.method and judgement.rows:
         yield ""
         yield f"<sub>{prose(judgement.method)}</sub>"
@@ -160,7 +163,7 @@ def _worst(digest: Digest) -> Iterator[str]:
         trace = f"[{code(each.trace_id)}]({link})" if link else code(each.trace_id) if each.trace_id else units.NOTHING
         rows.append((told.number, told.session, told.at, code(each.outcome), *told.times, trace))
     yield from _table(
-        ("Exchange", "Session", "Began after", "Outcome", "First chunk", "Complete", "Longest gap", "Trace"),
+        ("Exchange", "Session", "Began after", "Outcome", *facts.exchange_heads(digest), "Trace"),
         rows,
         right=(0, 1, 2, 4, 5, 6),
     )

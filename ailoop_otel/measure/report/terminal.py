@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from io import StringIO
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
@@ -23,15 +24,23 @@ _SIGNS: Final = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE:
 _WORST: Final = 3
 # What a terminal without Unicode is shown instead.
 _PLAIN: Final = str.maketrans(
-    {"∞": "inf", "–": "-", "−": "-", "±": "+-", "µ": "u", "✓": "+", "✗": "x", "…": "~", "·": "-", "↳": ">"}
+    {"∞": "inf", "–": "-", "−": "-", "±": "+-", "µ": "u", "✓": "+", "✗": "x", "…": "~", "─": "-"}
 )
 
 
 def show(digest: Digest, console: Console) -> None:
     """Print title, notes, figures, errors, the worst exchanges and, last, the verdict."""
-    wide = console.width >= _WIDE
-    for part in _parts(digest, wide):
-        console.print(_written(part, console), highlight=False, soft_wrap=False)
+    for part in _parts(digest, console.width >= _WIDE):
+        console.print(_plainly(part, console.width) if console.options.ascii_only else part, highlight=False)
+
+
+def _plainly(part: RenderableType, width: int) -> Text:
+    """The same in signs that every terminal has, columns kept where they are; without colours."""
+    drawing = Console(file=StringIO(), width=width, color_system=None)
+    with drawing.capture() as captured:
+        drawing.print(part, highlight=False)
+    text = captured.get().rstrip("\n").replace("  ∞", "inf").translate(_PLAIN)
+    return Text(text.encode("ascii", "replace").decode(), no_wrap=True, overflow="ignore")
 
 
 def _parts(digest: Digest, wide: bool) -> Iterator[RenderableType]:
@@ -87,7 +96,8 @@ def _errors(digest: Digest) -> Iterator[Text]:
         )
     for each in digest.worst[:_WORST]:
         told = facts.exchange(each)
-        line = Text(f"  worst: {plain(each.outcome, 40)} after {told.at}, complete {told.times[1]}", _QUIET)
+        took = f"{facts.exchange_heads(digest)[1].lower()} {told.times[1]}"
+        line = Text(f"  worst: {plain(each.outcome, 40)} after {told.at}, {took}", _QUIET)
         yield line.append(f", trace {plain(each.trace_id, 32)}" if each.trace_id else "")
 
 
@@ -104,7 +114,7 @@ def _judgement(judgement: Judgement, digest: Digest, wide: bool) -> Iterator[Ren
             for row in judgement.rows
             if row.verdict is not Verdict.PASS
         )
-    yield from (Text(plain(note, 500), _QUIET) for note in judgement.notes)
+    yield from (Text(facts.sentence(note), _QUIET) for note in judgement.notes)
     verdict = judgement.verdict
     line = Text(f"{_SIGNS[verdict]} {verdict.value.upper()}", f"bold {_STYLES[verdict]}")
     yield line.append(f"  {plain(facts.verdict(judgement), 500)}", "not bold default")
@@ -127,14 +137,3 @@ def _table(left: Sequence[str], right: Sequence[str]) -> Table:
     for name in right:
         table.add_column(name, no_wrap=True, justify="right")
     return table
-
-
-def _written(part: RenderableType, console: Console) -> RenderableType:
-    """A part with signs that the terminal has."""
-    if not console.options.ascii_only:
-        return part
-    if isinstance(part, Text):
-        plainer = part.copy()
-        plainer.plain = part.plain.translate(_PLAIN)
-        return plainer
-    return part

@@ -108,9 +108,9 @@ def change(share: float | None) -> str:
 
 
 def _digits(number: float) -> str:
-    """Three digits, or all that stand before the point."""
+    """Three digits, or all that stand before the point; two of what is less than one."""
     size = abs(number)
-    if size and size < 0.00995:
+    if size and size < 0.995:
         text = f"{size:.2g}"
     else:
         text = f"{size:,.{0 if size >= 99.95 or size == int(size) else 1 if size >= 9.995 else 2}f}"

@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pytest
+
 from ailoop_otel.measure import definitions
 from ailoop_otel.measure.observations import Observation, observed
+from ailoop_otel.measure.report import facts
+from ailoop_otel.measure.report.digest import digest
 from ailoop_otel.measure.report.exchanges import Exchange, errors, exchanges, steady
 from ailoop_otel.measure.report.worst import address, worst
 from ailoop_otel.measure.run import Context, Run
@@ -42,17 +46,33 @@ def test_the_clients_word_goes_before_the_servers() -> None:
     assert [exchanges(run(*order))[0].completion for order in (rows, rows[::-1])] == [1.5, 1.5]
 
 
-def test_a_server_knows_what_its_client_did_not_see() -> None:
-    """Where the client saw no end, the time until it was told of the timeout, or the server's, stands in."""
-    rows = [observed(definitions.COMPLETION, math.nan, 0.0, exchange=1, outcome="ai_timeout"),
-            observed(definitions.TIMEOUT_TOLD, 10.0, 0.0, exchange=1, outcome="ai_timeout")]  # fmt: skip
-    assert [exchanges(run(*order))[0].completion for order in (rows, rows[::-1])] == [10.0, 10.0]
+def test_one_column_holds_one_definition() -> None:
+    """Where a run has the client's word, the server's does not fill its gaps, nor does any other event's."""
+    rows = [
+        observed(definitions.COMPLETION, 1.0, 0.0, exchange=0),
+        observed(definitions.COMPLETION, math.nan, 0.0, exchange=1, outcome="disconnected"),
+        observed(definitions.SERVER_COMPLETION, 2.0, 0.0, exchange=1, outcome="disconnected"),
+        observed(definitions.TIMEOUT_TOLD, 10.0, 0.0, exchange=1, outcome="disconnected"),
+    ]
+    assert [each.completion for each in exchanges(run(*rows))] == pytest.approx([1.0, math.nan], nan_ok=True)
+    assert facts.exchange_heads(digest(run(*rows)))[1] == "Complete"
+    assert facts.exchange_heads(digest(run(rows[2])))[1] == "Complete, server"
+    assert exchanges(run(rows[2]))[0].completion == 2.0
+
+
+def test_a_reply_of_the_old_tests_is_no_answer() -> None:
+    """It stands in its own row of figures, and not as the completion of an exchange."""
+    assert exchanges(run(observed(definitions.LEGACY_REPLY, 0.0006, 0.0))) == []
 
 
 def test_rows_without_a_number_are_exchanges_of_their_own() -> None:
-    """What only describes an exchange is none, and neither is the old tests' wait for an acknowledgement."""
-    rows = [observed(definitions.COMPLETION, 0.1, 0.0), observed(definitions.COMPLETION, 0.2, 1.0),
-            observed(definitions.SEND_DELAY, 0.2, 1.0), observed(definitions.LEGACY_REPLY, 0.3, 1.0)]  # fmt: skip
+    """If they say how long one took; what only describes an exchange is none."""
+    rows = [
+        observed(definitions.COMPLETION, 0.1, 0.0),
+        observed(definitions.COMPLETION, 0.2, 1.0),
+        observed(definitions.SEND_DELAY, 0.2, 1.0),
+        observed(definitions.MEMORY, 3e7, 1.0),
+    ]
     assert [each.completion for each in exchanges(run(*rows))] == [0.1, 0.2]
 
 
@@ -78,7 +98,8 @@ def test_errors_are_counted_by_kind_and_per_thousand() -> None:
              for number in range(2)]  # fmt: skip
     found = errors(run(*rows), exchanges(run(*rows)))
     assert [(kind.what, kind.outcome, kind.count, kind.total, kind.per_thousand) for kind in found] == [
-        ("exchanges", "ai_error", 4, 100, 40.0), ("exchanges", "cut", 1, 100, 10.0), ("sessions", "refused", 1, 2, 500.0),
+        ("exchanges", "ai_error", 4, 100, 40.0), ("exchanges", "cut", 1, 100, 10.0),
+        ("sessions", "refused", 1, 2, 500.0),
     ]  # fmt: skip
 
 

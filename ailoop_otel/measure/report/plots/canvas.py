@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
@@ -31,6 +31,7 @@ _NAMES: Final = {
     PURPLE: "purple", RED: "red", SKY: "sky",
 }  # fmt: skip
 
+_ROUND: Final = [1, 2, 2.5, 5, 10]
 Size = tuple[float, float]
 WIDE: Final[Size] = (10.6, 3.7)
 HALF: Final[Size] = (6.0, 3.7)
@@ -87,6 +88,8 @@ def settings() -> Iterator[None]:
     with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
         # A name may be in a script that the font at hand lacks: the browser's font has it.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
+        # Names too long for their plot: it is drawn, if not well.
+        warnings.filterwarnings("ignore", message="constrained_layout not applied", category=UserWarning)
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support", category=UserWarning)
         yield
 
@@ -133,10 +136,10 @@ def time_axis(axes: Axes, seconds: Values, which: str = "x", *, log: bool = True
         low, high = _decades(known)
         (axes.set_xscale if which == "x" else axes.set_yscale)("log")
         (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 120 else (1.0,), numticks=12))
+        axis.set_major_locator(LogLocator(subs=_steps(high / low), numticks=12))
         axis.set_minor_formatter(NullFormatter())
     else:
-        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_locator(MaxNLocator(5, steps=_ROUND))
     axis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
 
 
@@ -145,7 +148,7 @@ def unit_axis(axes: Axes, unit: str, values: Values, label: str, which: str = "y
     axis = axes.xaxis if which == "x" else axes.yaxis
     known = values[np.isfinite(values)]
     scale = units.scale(unit, float(known.max()) if len(known) else math.nan)
-    axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axis.set_major_locator(MaxNLocator(5, steps=_ROUND))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / scale.factor:,.6g}"))
     axis.set_label_text(f"{label} ({scale.name})")
 
@@ -185,7 +188,7 @@ def mark(axes: Axes, position: float, text: str, which: str = "x", colour: str =
     if which == "x":
         axes.axvline(position, color=colour, linewidth=0.9, linestyle=(0, (4, 3)))
         axes.annotate(
-            text, (position, 1), xycoords=("data", "axes fraction"), xytext=(3, -3), textcoords="offset points",
+            text, (position, 1), xycoords=("data", "axes fraction"), xytext=(4, -8), textcoords="offset points",
             va="top", ha="left", color=colour, fontsize=8.5,
         )  # fmt: skip
     else:
@@ -194,6 +197,15 @@ def mark(axes: Axes, position: float, text: str, which: str = "x", colour: str =
             text, (1, position), xycoords=("axes fraction", "data"), xytext=(-3, 3), textcoords="offset points",
             va="bottom", ha="right", color=colour, fontsize=8.5,
         )  # fmt: skip
+
+
+def strokes(
+    axes: Axes, left: list[float], right: list[float], low: Sequence[float], high: Sequence[float], **more: Any
+) -> None:
+    """Draw many strokes, each from (left, low) to (right, high), as one line with gaps: it takes little room."""
+    x = np.array([left, right, [math.nan] * len(left)]).T.ravel()
+    y = np.array([low, high, [math.nan] * len(left)]).T.ravel()
+    axes.plot(x, y, color=RED, solid_capstyle="butt", **more)
 
 
 def positions(axes: Axes, names: list[str]) -> None:
@@ -217,6 +229,11 @@ def _with_common_style(found: re.Match[str]) -> str:
     if len(styles) != 1:
         return found[0]
     return f'<g{found[1] or ""} style="{styles.pop()}">{_USE.sub("", found[2])}</g>'
+
+
+def _steps(ratio: float) -> tuple[float, ...]:
+    """Which multiples of a power of ten get a tick, for an axis from one to so many times as much."""
+    return (1.0, 2.0, 5.0) if ratio < 50 else (1.0, 3.0) if ratio < 3000 else (1.0,)
 
 
 def _decades(known: Values) -> tuple[float, float]:

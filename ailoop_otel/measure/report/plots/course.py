@@ -28,7 +28,7 @@ _BARS = 60
 def over_time(material: Material) -> Plot | None:
     """Each exchange's latency at the moment it began, with failures marked, and below how many began."""
     series = next((found for found in map(material.get, _LATENCIES) if found is not None), None)
-    seen = material.digest.exchanges
+    seen = material.digest.seen
     if series is None or len(seen) < 2:
         return None
     figure, (upper, lower) = canvas.panels((canvas.WIDE[0], 4.4), 3, 1)
@@ -39,7 +39,7 @@ def over_time(material: Material) -> Plot | None:
     log = canvas.wide_range(values)
     canvas.time_axis(upper, values, "y", log=log)
     if not log:
-        upper.set_ylim(0, float(values.max()) * 1.12)
+        upper.set_ylim(0, max(float(values.max()) * 1.12, 1e-6))
     upper.set_ylabel("Latency (logarithmic)" if log else "Latency")
     failed = _fewer([each.at for each in seen if each.failed])
     if len(failed):
@@ -50,9 +50,9 @@ def over_time(material: Material) -> Plot | None:
         )  # fmt: skip
     _phases(upper, series)
     canvas.legend(upper, loc="lower left", bbox_to_anchor=(0, 1.02), ncols=4, borderaxespad=0)
-    _begun(lower, seen, material.times)
+    _begun(lower, seen)
     canvas.course_axis(lower, material.times)
-    count = material.digest.failed
+    count = sum(each.failed for each in seen)
     alt = (
         f"{series.definition.title} over time: {units.counted(len(values), 'exchange')} as points, "
         f"{units.counted(count, 'failed exchange')} marked above; below, exchanges begun per stretch of time."
@@ -63,7 +63,7 @@ def over_time(material: Material) -> Plot | None:
 
 def timeline(material: Material) -> Plot | None:
     """Each failed exchange as a bar from its beginning until its client knew, one row for each kind."""
-    failed = [each for each in material.digest.exchanges if each.failed]
+    failed = [each for each in material.digest.seen if each.failed]
     if not failed:
         return None
     kinds: dict[str, list[Exchange]] = {}
@@ -74,10 +74,10 @@ def timeline(material: Material) -> Plot | None:
     figure, (axes,) = canvas.panels((canvas.WIDE[0], 1.1 + 0.36 * len(shown)))
     for place, (_, members) in enumerate(shown):
         kept = [members[number] for number in spaced(len(members), _MOST_FAILURES)]
-        begun = np.array([each.at for each in kept])
-        ended = begun + np.array([each.seconds for each in kept])
-        axes.hlines(np.full(len(kept), place), begun, ended, color=canvas.RED, alpha=0.35, linewidth=7)
-        axes.scatter(begun, np.full(len(kept), place), marker="|", s=90, color=canvas.RED, linewidths=1.2)
+        begun = [each.at for each in kept]
+        ended = [each.at + each.seconds for each in kept]
+        canvas.strokes(axes, begun, ended, [place] * len(kept), [place] * len(kept), alpha=0.4, linewidth=7)
+        canvas.strokes(axes, begun, begun, [place - 0.2] * len(kept), [place + 0.2] * len(kept), linewidth=1.2)
     canvas.positions(axes, [f"{plain(kind, 32)} ({len(members):,})" for kind, members in shown])
     axes.tick_params(axis="y", labelcolor=canvas.INK)
     canvas.course_axis(axes, material.times)
@@ -110,8 +110,9 @@ def _phases(axes: Axes, series: Series) -> None:
         canvas.mark(axes, held[0], "hold begins")
 
 
-def _begun(axes: Axes, seen: tuple[Exchange, ...], times: np.ndarray) -> None:
-    low, high = float(times.min()), max(float(times.max()), float(times.min()) + 1e-3)
+def _begun(axes: Axes, seen: tuple[Exchange, ...]) -> None:
+    begun = [each.at for each in seen]
+    low, high = min(begun), max(*begun, min(begun) + 1e-3)
     edges = np.linspace(low, high, _BARS + 1)
     fine, _ = np.histogram([each.at for each in seen if not each.failed], edges)
     failed, _ = np.histogram([each.at for each in seen if each.failed], edges)

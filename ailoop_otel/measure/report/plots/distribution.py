@@ -11,6 +11,7 @@ from ailoop_otel.measure import definitions
 from ailoop_otel.measure.definitions import Definition
 from ailoop_otel.measure.report import units
 from ailoop_otel.measure.report.digest import Row
+from ailoop_otel.measure.report.outside import plain
 from ailoop_otel.measure.report.plots import canvas
 from ailoop_otel.measure.report.plots.canvas import Plot
 from ailoop_otel.measure.report.plots.material import Material
@@ -88,7 +89,7 @@ def _rows(material: Material) -> list[tuple[Row, Values]]:
 
 
 def _values(material: Material, definition: Definition, label: str) -> Values:
-    series = material.get(definition)
+    series = material.steady(definition)
     if series is None:
         return np.array([])
     wanted = series.seen
@@ -105,7 +106,7 @@ def _steps(material: Material, axes: Axes, row: Row, values: Values, colour: str
         tail = np.arange(len(values) - 50, len(values))
         kept = np.unique(np.append(np.linspace(0, len(values) - 1, _POINTS).astype(int), tail))
         values, ranks = values[kept], ranks[kept]
-    title = row.label or row.definition.title
+    title = plain(row.label or row.definition.title, 40)
     x, y = np.append(values[0], values), np.append(0, 100 * ranks / total)
     axes.plot(x, y, drawstyle="steps-post", color=colour, linewidth=1.8, label=title)
     for name in _MARKED:
@@ -117,7 +118,7 @@ def _steps(material: Material, axes: Axes, row: Row, values: Values, colour: str
 
 
 def _gaps(material: Material) -> tuple[Values, Values]:
-    series = material.get(definitions.CHUNK_GAP)
+    series = material.steady(definitions.CHUNK_GAP)
     if series is not None:
         values = series.values[series.seen]
         return values, np.ones(len(values))

@@ -37,6 +37,13 @@ class Series:
         known: Flags = np.isfinite(self.values) & ~self.failed
         return known
 
+    def only(self, wanted: Flags) -> Series:
+        """The same columns of some of the rows."""
+        rows = [row for row, keep in zip(self.rows, wanted, strict=True) if keep]
+        return Series(
+            self.definition, self.at[wanted], self.values[wanted], self.failed[wanted], self.exchange[wanted], rows
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Material:
@@ -44,6 +51,14 @@ class Material:
 
     digest: Digest
     series: dict[str, Series]
+
+    def steady(self, definition: Definition) -> Series | None:
+        """The columns that a metric's figures are made of: without a search for a limit, unless that is all."""
+        found = self.get(definition)
+        if found is None:
+            return None
+        held = np.array([row.phase != "ramp" for row in found.rows])
+        return found.only(held) if held.any() else found
 
     def get(self, definition: Definition) -> Series | None:
         """One metric's columns, None where nothing was seen of it."""

@@ -6,9 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ailoop_otel.measure import definitions
+from ailoop_otel.measure.report.outside import plain
 from ailoop_otel.measure.report.plots import canvas
 from ailoop_otel.measure.report.plots.canvas import Plot
 from ailoop_otel.measure.report.plots.material import Material, Series, thinned
+
+_MOST_LINES = 6
 
 
 def memory(material: Material) -> Plot | None:
@@ -17,11 +20,12 @@ def memory(material: Material) -> Plot | None:
     if series is None or series.seen.sum() < 2:
         return None
     beside = [found for found in (material.get(definitions.SESSIONS), material.get(definitions.CPU)) if found]
-    figure, axes = canvas.panels((canvas.WIDE[0], 3.0 + 1.1 * len(beside)), 2.4, *(1.0 for _ in beside))
+    figure, axes = canvas.panels((canvas.WIDE[0], 2.9 + 1.35 * len(beside)), 2.2, *(1.2 for _ in beside))
     _line(axes[0], series, canvas.PURPLE, "Server memory")
     for panel, each in zip(axes[1:], beside, strict=True):
         is_sessions = each.definition is definitions.SESSIONS
         _line(panel, each, canvas.GREEN if is_sessions else canvas.ORANGE, "Connected" if is_sessions else "CPU")
+    canvas.legend(axes[0], loc="upper left", ncols=3)
     canvas.course_axis(axes[-1], material.times)
     row = material.digest.row(definitions.MEMORY)
     told = f"mean {row.scale.quantity(row.summary.mean)}, at most {row.scale.quantity(row.summary.max)}" if row else ""
@@ -32,8 +36,13 @@ def memory(material: Material) -> Plot | None:
 
 
 def _line(axes: Axes, series: Series, colour: str, label: str) -> None:
-    at, values = thinned(series.at[series.seen], series.values[series.seen])
-    axes.plot(at, values, color=colour, linewidth=1.6, drawstyle="steps-post")
-    axes.fill_between(at, values, step="post", color=colour, alpha=0.12, linewidth=0)
-    axes.set_ylim(0, max(float(np.max(values)) * 1.12, 1e-9))
-    canvas.unit_axis(axes, series.definition.unit, values, label)
+    """One line, or one for each process of a server with several."""
+    labels = sorted({row.label for row in series.rows})[:_MOST_LINES]
+    for number, name in enumerate(labels):
+        part = series.only(series.seen & np.array([row.label == name for row in series.rows]))
+        at, values = thinned(part.at, part.values)
+        line = canvas.SERIES[number % len(canvas.SERIES)] if len(labels) > 1 else colour
+        axes.plot(at, values, color=line, linewidth=1.6, drawstyle="steps-post", label=name and plain(name, 20))
+        axes.fill_between(at, values, step="post", color=line, alpha=0.12, linewidth=0)
+    axes.set_ylim(0, max(float(series.values[series.seen].max()) * 1.12, 1e-9))
+    canvas.unit_axis(axes, series.definition.unit, series.values[series.seen], label)

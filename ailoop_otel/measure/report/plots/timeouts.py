@@ -25,12 +25,12 @@ def timeouts(material: Material, size: canvas.Size) -> Plot | None:
     """Each AI timeout as a dot on one axis of time, a row for each of its metrics, with the medians."""
     drawn = []
     for definition, name in _ROWS:
-        series, row = material.get(definition), material.digest.row(definition)
-        if series is not None and row is not None:
+        series, row = material.steady(definition), material.digest.row(definition)
+        if series is not None and row is not None and row.summary.n:
             drawn.append((name, np.maximum(series.values[series.seen], 1e-6), row))
     if not drawn:
         return None
-    figure, (axes,) = canvas.panels((size[0], max(1.9, 0.9 + 0.55 * len(drawn))))
+    figure, (axes,) = canvas.panels((size[0], max(1.9, 0.9 + 0.5 * len(drawn))))
     for place, (_, values, row) in enumerate(drawn):
         kept = np.sort(values)[spaced(len(values), _MOST)]
         # Dots side by side would hide each other: each is moved a little, always by the same amount.

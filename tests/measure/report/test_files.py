@@ -1,0 +1,147 @@
+"""The report's files, and that all formats show the same numbers."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ailoop_otel.measure import report
+from ailoop_otel.measure.refusal import Refusal
+from tests.measure.report import sample
+from tests.measure.report.reading import page, rendered, value
+
+FIGURES = ("mean", "p50", "p90", "p95", "p99", "max")
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of a run with everything."""
+    place = tmp_path_factory.mktemp("report") / "new"
+    report.write(sample.mixed(240, failing=0.15), place, sample.judgement())
+    return place
+
+
+def number(written: Any) -> float:
+    return math.nan if written is None else math.inf if written == "+inf" else float(written)
+
+
+def expected(directory: Path) -> dict[str, tuple[list[float], list[float]]]:
+    """Each metric's figures by its title, as programs get them: failures outside, and inside."""
+    metrics = json.loads((directory / "summary.json").read_text())["metrics"]
+    return {
+        metric["title"] + (f": {metric['label']}" if metric["label"] else ""): (
+            [number(metric[name]) for name in FIGURES],
+            [number(metric["with_failures"].get(name)) for name in FIGURES],
+        )
+        for metric in metrics
+        if metric["each"] != "run"
+    }
+
+
+def figures(rows: list[list[str]]) -> dict[str, tuple[list[float], list[float]]]:
+    """The same, read from a table as a person reads it: number and unit."""
+    found: dict[str, tuple[list[float], list[float]]] = {}
+    title = ""
+    for name, unit, _, _, *numbers in rows:
+        shown = [value(each or "–", unit) for each in numbers]
+        if "failures as ∞" in name:
+            found[title] = (found[title][0], shown)
+        else:
+            title = name
+            found[title] = (shown, [])
+    return found
+
+
+def agree(
+    found: dict[str, tuple[list[float], list[float]]], wanted: dict[str, tuple[list[float], list[float]]]
+) -> None:
+    assert set(found) == set(wanted)
+    for title, (outside, inside) in found.items():
+        assert outside == pytest.approx(wanted[title][0], rel=6e-3, nan_ok=True), title
+        if inside:
+            assert inside == pytest.approx(wanted[title][1], rel=6e-3, nan_ok=True), title
+
+
+def test_the_page_shows_the_numbers_that_programs_get(directory: Path) -> None:
+    """Number and unit as they are printed, against `summary.json`."""
+    tables = page((directory / "report.html").read_text()).tables
+    (table,) = (table for table in tables if table[0][:2] == ["Metric", "Unit"])
+    agree(figures(table[1:]), expected(directory))
+
+
+def test_markdown_shows_the_numbers_that_programs_get(directory: Path) -> None:
+    """In the same way."""
+    tables = page(rendered((directory / "summary.md").read_text())).tables
+    (table,) = (table for table in tables if table[0][:2] == ["Metric", "Unit"])
+    agree(figures(table[1:]), expected(directory))
+
+
+def test_the_terminal_shows_the_numbers_that_programs_get(directory: Path) -> None:
+    """Of all that it shows, which leaves out the parts of a whole."""
+    out = io.StringIO()
+    report.show(sample.mixed(240, failing=0.15), Console(file=out, width=160), sample.judgement())
+    lines = out.getvalue().split("─\n", 1)[1].split("\nn counts", 1)[0].splitlines()
+    rows = []
+    for line in lines:
+        cells = re.split(r"\s{2,}", line.strip())
+        if cells[0] == "failures as ∞":
+            rows.append([cells[0], re.split(r"\s+", line.strip())[3], "", "", "–", *re.split(r"\s+", line.strip())[4:]])
+        else:
+            parts = re.split(r"\s+", line.strip())
+            rows.append([" ".join(parts[:-9]), *parts[-9:]])
+    wanted = expected(directory)
+    shown = figures(rows)
+    agree(shown, {title: wanted[title] for title in shown})
+    assert {title for title in wanted if title not in shown} == {title for title in wanted if ": " in title} - {
+        "First chunk: client less server"
+    }
+
+
+def test_the_verdicts_are_the_same(directory: Path) -> None:
+    """Word and value of each judged figure."""
+    rows = json.loads((directory / "summary.json").read_text())["judgement"]["rows"]
+    for html in ((directory / "report.html").read_text(), rendered((directory / "summary.md").read_text())):
+        (table,) = (table for table in page(html).tables if table[0][0] == "Verdict")
+        for row, cells in zip(rows, table[1:], strict=True):
+            assert row["verdict"] in cells[0]
+            shown = re.search(r"([\d.,]+) (ms|s|MB|messages/s)|∞", " ".join(cells[1:]))
+            assert shown
+            read = value(shown[1], shown[2]) if shown[1] else math.inf
+            assert read == pytest.approx(number(row["value"]), rel=6e-3)
+
+
+def test_no_figure_stands_without_its_unit(directory: Path) -> None:
+    """The key figures and those of the whole run end in a unit; each row of the table has one."""
+    found = page((directory / "report.html").read_text())
+    (singles,) = (table for table in found.tables if table[0][0] == "Messages per second")
+    assert all(re.fullmatch(r"−?[\d.,]+ (messages/s|sessions|MB/session|kB/s|per 1,000)", row[1]) for row in singles)
+
+
+def test_a_directory_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    """In one line that names it."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Refusal, match=r"file.* cannot hold a report"):
+        report.write(sample.few(), tmp_path / "file")
+
+
+def test_a_report_replaces_the_one_before(tmp_path: Path) -> None:
+    """Nothing but the three files is left."""
+    for run in (sample.few(1.0), sample.few(2.0)):
+        report.write(run, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "summary.json", "summary.md"]
+    assert json.loads((tmp_path / "summary.json").read_text())["metrics"][0]["max"] == 2.0
+
+
+def test_importing_the_report_draws_in_no_drawing_library() -> None:
+    """A pytest plugin imports it in every run."""
+    check = "import sys, ailoop_otel.measure.report; sys.exit('matplotlib' in sys.modules or 'jinja2' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

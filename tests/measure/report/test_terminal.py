@@ -1,0 +1,63 @@
+"""The summary in a terminal."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import pytest
+from rich.console import Console
+
+from ailoop_otel.measure import report
+from ailoop_otel.measure.run import Run
+from ailoop_otel.measure.verdict import Judgement
+from tests.measure.report import hostile, sample
+
+
+def shown(run: Run, width: int = 80, judgement: Judgement | None = None, encoding: str = "utf-8") -> str:
+    buffer = io.BytesIO()
+    file = io.TextIOWrapper(buffer, encoding=encoding, write_through=True)
+    report.show(run, Console(file=file, width=width), judgement)
+    return buffer.getvalue().decode(encoding)
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_no_figure_is_cut(width: int) -> None:
+    """Lines fit the terminal, and no cell ends in dots."""
+    lines = shown(sample.mixed(240, failing=0.15), width, sample.judgement()).splitlines()
+    assert max(map(len, lines)) <= width
+    assert not [line for line in lines if "…" in line]
+
+
+def test_the_verdict_is_the_last_line() -> None:
+    """Where one looks for it."""
+    last = shown(sample.mixed(60), judgement=sample.judgement()).splitlines()[-1]
+    assert last == "✗ FAIL  5 figures judged: 2 passed, 2 failed, 1 inconclusive"
+
+
+def test_what_did_not_pass_has_its_reason() -> None:
+    """What passed needs none."""
+    text = shown(sample.mixed(60), judgement=sample.judgement())
+    assert "completion p95: 25 % slower, 10 % is allowed" in text
+    assert "the most is 500 MB" not in text
+
+
+def test_hostile_strings_move_no_cursor() -> None:
+    """No escape sequence gets through, and nothing is taken for rich's markup."""
+    text = shown(hostile.run(), 120, hostile.judgement())
+    assert not set(text) & {"\x1b", "\x07", "\r", "\u202e"}
+    assert "[a](javascript:alert(3))" in text.replace("\n", " ")
+
+
+@pytest.mark.parametrize("values", [[], [math.nan], [math.nan] * 9, [0.5]])
+def test_thin_data_is_shown_all_the_same(values: list[float]) -> None:
+    """Nothing, only NaN, one."""
+    assert "AILoop performance: few" in shown(sample.few(*values))
+    assert "nan" not in shown(sample.few(*values, outcome="cut"))
+
+
+def test_a_terminal_without_unicode_gets_what_it_can_write() -> None:
+    """Each sign has a plain form."""
+    text = shown(sample.mixed(240, failing=0.15), judgement=sample.judgement(), encoding="ascii")
+    assert "x FAIL" in text
+    assert "failures as inf" in text
