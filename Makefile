@@ -43,7 +43,8 @@ oldest: $(OLDEST)/ready ## the tests that touch the web stack, on the one that t
 	$(OLDEST)/bin/python -m pytest -q -n 2 --dist loadfile tests/wire tests/test_switching_on.py
 
 backends: $(VENV)/ready ## the tests through the real collector, Jaeger (needs Go) and Prometheus
-	$(BIN)/python -m pytest -q tests/stack
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/stack --ignore tests/stack/test_volume.py
+	$(BIN)/python -m pytest -q tests/stack/test_volume.py
 
 # Rows only: make bench ONLY="chunk exchange". With AILOOP_CHECKOUT and AILOOP_PYTHON, the real server too.
 bench: $(VENV)/ready ## what it costs, beside others: minutes; QUICK=1 to try it, ONLY=… for some rows
