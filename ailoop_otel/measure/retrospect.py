@@ -11,7 +11,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ailoop_otel.measure import judge, report, storage, targets
+from ailoop_otel.measure import judge, report, storage
 from ailoop_otel.measure.legacy import imported
 from ailoop_otel.measure.quantities import quantity
 from ailoop_otel.measure.reconciliation import reconciled
@@ -38,6 +38,8 @@ class Wish:
     out: str = ""
     targets: str = ""
     baseline: str = ""
+    tolerance: str = ""
+    strict: bool = False
 
 
 def look_back(wish: Wish, console: Console) -> int:
@@ -52,7 +54,7 @@ def look_back(wish: Wish, console: Console) -> int:
         storage.save(run, directory)
         report.write(run, directory, judgement)
         console.print(f"Report and raw data: {directory}", soft_wrap=True, highlight=False)
-    return judgement.exit_code() if judgement else 0
+    return judgement.exit_code(strict=wish.strict) if judgement else 0
 
 
 def run_of(wish: Wish, console: Console) -> Run:
@@ -81,9 +83,7 @@ def run_of(wish: Wish, console: Console) -> Run:
 def _judged(run: Run, wish: Wish) -> Judgement | None:
     if not (wish.targets or wish.baseline):
         return None
-    baseline = storage.load(Path(wish.baseline)) if wish.baseline else None
-    wanted = targets.load(wish.targets, run.context.scenario) if wish.targets else None
-    return judge.judge(run, baseline, wanted)
+    return judge.judge_by_files(run, wish.baseline, wish.targets, wish.tolerance)
 
 
 def _alone(wish: Wish, what: str) -> None:

@@ -12,7 +12,7 @@ from ailoop_otel.measure.observations import OK
 from ailoop_otel.recorded.records import Point, Span
 
 # The newest of each are kept: far more than the embedded default's files hold, and bounded all the same.
-MOST: Final = 250_000
+MOST: Final = 100_000
 METRICS: Final = frozenset(
     metric.name
     for metric in (

@@ -12,6 +12,7 @@ from typing import Final
 from rich.console import Console
 
 from ailoop_otel.measure import judge, machine, report, storage, targets
+from ailoop_otel.measure.baseline import load as load_baseline
 from ailoop_otel.measure.observations import Observation
 from ailoop_otel.measure.refusal import Refusal
 from ailoop_otel.measure.run import Context, Run
@@ -25,8 +26,12 @@ class Verdicts:
 
     def __init__(self, directory: Path | None, wanted: Path | None, baseline: Path | None) -> None:
         self._directory = directory
-        self._targets = targets.load(wanted, SCENARIO) if wanted else None
-        self._baseline = storage.load(baseline) if baseline else None
+        self._targets, self._baseline = (str(path or "") for path in (wanted, baseline))
+        # Whoever waits for the last test should not be told only then.
+        if wanted:
+            targets.load(wanted, SCENARIO)
+        if baseline:
+            load_baseline(baseline)
         self._run: Run | None = None
         self._judgement: Judgement | None = None
         self._trouble = ""
@@ -39,7 +44,7 @@ class Verdicts:
         self._run = _run(rows, began, gone)
         try:
             if self._targets or self._baseline:
-                self._judgement = judge.judge(self._run, self._baseline, self._targets)
+                self._judgement = judge.judge_by_files(self._run, self._baseline, self._targets)
             if self._directory:
                 storage.save(self._run, self._directory)
                 report.write(self._run, self._directory, self._judgement)

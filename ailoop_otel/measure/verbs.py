@@ -18,6 +18,7 @@ def register(app: "Typer") -> None:
     """Add the verbs to the program; each imports what it needs when it runs."""
     _measure(app)
     _compare(app)
+    _interleave(app)
     _report(app)
 
 
@@ -101,6 +102,8 @@ def _report(app: "Typer") -> None:
         since: Annotated[str, typer.Option(help='Only what ended in the last "30 min", "8 h".')] = "",
         targets: Annotated[str, typer.Option(metavar="FILE", help="Judge it by these targets.")] = "",
         baseline: Annotated[str, typer.Option(metavar="RUN", help="Judge it by this earlier run.")] = "",
+        tolerance: Annotated[str, typer.Option(metavar="SHARE", help='How much worse it may be, "10 %".')] = "",
+        strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 also where the data cannot tell.")] = False,
         jaeger: Annotated[str, typer.Option(metavar="URL", help="Jaeger's address, for links to traces.")] = "",
     ) -> None:
         """Report on recorded telemetry with the figures of a load test, or on a run again."""
@@ -112,7 +115,7 @@ def _report(app: "Typer") -> None:
 
             wish = retrospect.Wish(
                 places, legacy=legacy, client=client, scenario=scenario, since=since, jaeger=jaeger, out=out,
-                targets=targets, baseline=baseline,
+                targets=targets, baseline=baseline, tolerance=tolerance, strict=strict,
             )  # fmt: skip
             return retrospect.look_back(wish, Console())
 
@@ -140,6 +143,51 @@ def _compare(app: "Typer") -> None:
 
             wish = compare.Wish(before, after, targets, tolerance, strict=strict, json=json)
             return compare.compare(wish, Console(highlight=False))
+
+        raise typer.Exit(ended(hold))
+
+
+def _interleave(app: "Typer") -> None:
+    import typer
+
+    @app.command("ab")
+    def ab_verb(
+        scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="As for `measure`; each round runs it.")],
+        start: Annotated[
+            str, typer.Option(metavar="COMMAND", help="One server: A is it as it is, B is it instrumented.")
+        ] = "",
+        url: Annotated[str, typer.Option(metavar="URL", help="Its WebSocket.")] = "ws://127.0.0.1:8000/ws",
+        start_a: Annotated[str, typer.Option("--start-a", metavar="COMMAND", help="Starts A for each round.")] = "",
+        start_b: Annotated[str, typer.Option("--start-b", metavar="COMMAND", help="Starts B for each round.")] = "",
+        url_a: Annotated[str, typer.Option("--url-a", metavar="URL", help="A's WebSocket; --url otherwise.")] = "",
+        url_b: Annotated[str, typer.Option("--url-b", metavar="URL", help="B's WebSocket; --url otherwise.")] = "",
+        rounds: Annotated[int, typer.Option(metavar="N", help="How many runs of each.")] = 10,
+        out: Annotated[str, typer.Option(metavar="DIR", help="Where all runs go.")] = "",
+        settings: Annotated[
+            list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the scenario.")
+        ] = None,
+        message: Annotated[
+            list[str] | None, typer.Option(metavar="TEXT", help="Send this instead of the scenario's messages.")
+        ] = None,
+        tolerance: Annotated[str, typer.Option(metavar="SHARE", help='How much worse B may be, "10 %".')] = "",
+        targets: Annotated[str, typer.Option(metavar="FILE", help="Tolerances by metric.")] = "",
+        strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 also where the data cannot tell.")] = False,
+        json: Annotated[bool, typer.Option("--json", help="One JSON document, for scripts.")] = False,
+    ) -> None:
+        """Measure two servers in turns on this machine and say whether B is worse than A."""
+
+        def hold() -> int:
+            from rich.console import Console
+
+            from ailoop_otel.measure.interleaving import Side, Wish, interleave
+
+            a = Side("A", url_a or url, start_a or start)
+            b = Side("B", url_b or url, start_b or start, instrument=bool(start and not start_b))
+            wish = Wish(
+                scenario, a, b, rounds, out, tuple(settings or ()), tuple(message or ()), targets, tolerance,
+                strict=strict, json=json,
+            )  # fmt: skip
+            return interleave(wish, Console(highlight=False))
 
         raise typer.Exit(ended(hold))
 

@@ -176,7 +176,7 @@ def test_a_missed_target_fails_the_run(pytester: pytest.Pytester, targets: str, 
 
 
 def test_an_earlier_report_is_the_baseline(pytester: pytest.Pytester) -> None:
-    """An answer that takes six times as long fails the run."""
+    """The first run has none and passes; an answer that takes six times as long fails the next."""
     with scripted() as server:
         pytester.makepyfile(f"""
             def test_many(ailoop, pytestconfig):
@@ -184,7 +184,9 @@ def test_an_earlier_report_is_the_baseline(pytester: pytest.Pytester) -> None:
                     for _ in range(30):
                         chat.ask("first=" + ("0.005" if pytestconfig.option.verbose else "0.03"))
         """)
-        assert _run(pytester, "-v", "--ailoop-report", "before").ret == 0
+        first = _run(pytester, "-v", "--ailoop-report", "before", "--ailoop-baseline", "before")
+        assert first.ret == 0
+        first.stdout.fnmatch_lines(["There is no baseline yet to compare with*"])
         assert _run(pytester, "--ailoop-baseline", "before").ret == 1
 
 
@@ -193,7 +195,7 @@ def test_an_earlier_report_is_the_baseline(pytester: pytest.Pytester) -> None:
     [
         (("--ailoop-targets", "gone.toml"), "*cannot read the targets*gone.toml*"),
         (("--ailoop-targets", "bad.toml"), "*there is no metric 'nonsense'*"),
-        (("--ailoop-baseline", "gone"), "*gone*"),
+        (("--ailoop-baseline", "bad.toml"), "*bad.toml is no baseline*"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_told_before_the_first_test(

@@ -73,6 +73,22 @@ def test_load_test_and_production_are_judged_by_the_same_numbers(day: Path, tmp_
     assert report(day, "--targets", targets)[0] == 0
 
 
+def test_too_little_data_fails_only_who_is_strict(day: Path, tmp_path: Path, report: Report) -> None:
+    """What cannot be told is no failure, unless somebody says so."""
+    targets = tmp_path / "targets.toml"
+    targets.write_text('[server_first_chunk]\np50 = "10 min"\n')
+    assert report(day, "--targets", targets)[0] == 0
+    assert report(day, "--targets", targets, "--strict")[0] == 1
+
+
+def test_the_next_days_telemetry_is_held_against_the_first(day: Path, tmp_path: Path, report: Report) -> None:
+    """Without a baseline the first passes and says so; then it is one."""
+    code, told, _ = report(day, "--baseline", tmp_path / "one", "--out", tmp_path / "one")
+    assert code == 0
+    assert "is not there yet" in told
+    assert report(day, "--baseline", tmp_path / "one", "--tolerance", "20 %")[0] == 0
+
+
 def test_client_and_server_are_reported_together(tmp_path: Path, report: Report) -> None:
     """A run directory and the server's telemetry of the same load."""
     sample = Sample(tmp_path / "telemetry")
