@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.benchmarks.figures import Spread
 
-_RESAMPLES = 2000
+_RESAMPLES = 1000
 _SEED = 20_260_101
 Samples = Sequence[float] | np.ndarray
 

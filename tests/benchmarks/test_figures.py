@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.benchmarks import page, table
+from tests.benchmarks.__main__ import PAGE
 from tests.benchmarks.figures import Check, Figure, Result, Spread
 from tests.benchmarks.rows import chunk, exchange, export, rows, sessions, startup, timeouts
 from tests.benchmarks.statistics import bootstrap, median, percentile, unpaired
@@ -78,6 +79,13 @@ def test_the_page_keeps_what_is_written_by_hand(tmp_path: Path) -> None:
     path.write_text("no marks")
     with pytest.raises(ValueError, match="no marks"):
         page.fill(path, "new")
+
+
+def test_the_documentation_has_a_place_for_the_table() -> None:
+    """Between the marks, once."""
+    text = PAGE.read_text()
+    assert (text.count(page.BEGIN), text.count(page.END)) == (1, 1)
+    assert text.index(page.BEGIN) < text.index(page.END)
 
 
 def test_the_rows_are_there() -> None:
@@ -150,7 +158,7 @@ def test_heavy_sessions_are_missed() -> None:
         return [{name: _exchange(cost, 3) for name, cost in costs.items()}] * 3
 
     assert _misses(lambda result: sessions.compare(result, rounds(2e5), (1, 9))) == []
-    assert "9 sessions, times that of one is 2 ×" in _misses(lambda r: sessions.compare(r, rounds(3e5), (1, 9)))[0]
+    assert "sessions: 9, times that of one is 2 ×" in _misses(lambda r: sessions.compare(r, rounds(3e5), (1, 9)))[0]
 
 
 def test_a_late_timeout_is_missed() -> None:

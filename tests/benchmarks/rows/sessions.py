@@ -48,7 +48,7 @@ def weigh(result: Result, weights: dict[str, Answer], number: int) -> None:
     """What a session holds."""
     rest, opened = (weights["ailoop"][key] - weights["nothing"][key] for key in ("rest", "open"))
     result.figures += [
-        Figure(f"memory at rest, of {number:,} sessions each", Spread(rest * _KIB), "KiB", most=MOST_AT_REST),
+        Figure(f"memory at rest, each of {number:,} sessions", Spread(rest * _KIB), "KiB", most=MOST_AT_REST),
         Figure("memory with an exchange open", Spread(opened * _KIB), "KiB", most=MOST_OPEN),
     ]
     spans = weights["ailoop"]["spans"]
@@ -66,10 +66,10 @@ def compare(result: Result, rounds: list[dict[str, Answer]], crowds: tuple[int, 
 
     for crowd in crowds:
         extra = bootstrap(lambda ours, none: float(np.median(ours - none)) / 1000, *costs(crowd))
-        result.figures.append(Figure(f"CPU of an exchange, {crowd:,} sessions", extra, "µs"))
+        result.figures.append(Figure(f"CPU of an exchange, sessions: {crowd:,}", extra, "µs"))
     for crowd in crowds[1:]:
         times = bootstrap(_times, *costs(crowd), *costs(crowds[0]))
-        result.figures.append(Figure(f"{crowd:,} sessions, times that of one", times, "×", most=MOST_TIMES))
+        result.figures.append(Figure(f"sessions: {crowd:,}, times that of one", times, "×", most=MOST_TIMES))
     ours = [answers[f"ailoop {crowd}"] for answers in rounds for crowd in crowds]
     seen = {sum(answer["spans"].values()) for answer in ours}
     result.checks += [
