@@ -6,6 +6,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -62,7 +63,8 @@ def save(run: Run, path: str | Path) -> None:
     except OSError as error:
         raise Refusal(f"the baseline {place} cannot be written: {error.strerror}; name another file") from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
 
 
 def _columns(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:

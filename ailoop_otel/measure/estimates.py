@@ -15,6 +15,7 @@ from ailoop_otel.measure.intervals import BLOCKS, Uncertain, certain
 from ailoop_otel.measure.observations import Observation, is_missing
 from ailoop_otel.measure.run import Run
 from ailoop_otel.measure.statistics import PERCENTILES, Values, is_failure, percentile, rank, spread
+from ailoop_otel.measure.throughput import answers_per_second
 
 FEWEST: Final = 20
 
@@ -157,24 +158,13 @@ def _exchanges(run: Run) -> list[Observation]:
 
 
 def _rate(run: Run, value: float, seed: int) -> Estimate | None:
-    """Answers per block of time, each counted evenly over the time it took: they come in step, which is no chance."""
-    answers = [row for row in _exchanges(run) if not row.failed and not is_missing(row.value)]
-    if len(answers) < FEWEST:
+    exchanges = _exchanges(run)
+    rates = answers_per_second(exchanges, BLOCKS)
+    if len(exchanges) < FEWEST or not rates.any():
         return None
-    begin = np.array([row.at for row in answers])
-    took = np.maximum([row.value for row in answers], 1e-9)
-    edges = np.linspace(*_busy(begin, took), BLOCKS + 1)
-    done = np.array([np.clip((edge - begin) / took, 0, 1).sum() for edge in edges])
-    blocks = np.diff(done)
-    draws = value * intervals.mean_draws(blocks, seed) / blocks.mean()
-    return Estimate(value, len(answers), intervals.bootstrapped(value, draws), draws)
-
-
-def _busy(begin: Values, took: Values) -> tuple[float, float]:
-    """From when to when answers overlap as they do in the middle of a run: after the first, up to the last's start."""
-    start, end = float(begin.min()), float(begin.max())
-    later = start + float(np.median(took))
-    return (later, end) if later < (start + end) / 2 else (start, float((begin + took).max()))
+    draws = intervals.mean_draws(rates, seed)
+    steady_rate = float(rates.mean())
+    return Estimate(steady_rate, len(exchanges), intervals.bootstrapped(steady_rate, draws), draws)
 
 
 def _errors(run: Run, value: float, seed: int) -> Estimate | None:
