@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+import weakref
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -23,34 +23,36 @@ _GARBAGE: Final = "JSONDecodeError"
 
 
 class ModelCall:
-    """A request to the model and its answer. Made in the message's context, used in the thread that reads.
-
-    Only the first lines and the last few are read as JSON: in between a line costs a look at its head.
-    """
+    """A request to the model and its answer. Made in the message's context, used in the thread that reads."""
 
     __slots__ = (
-        "_bytes", "_chunks", "_done", "_ended", "_first", "_garbage", "_inside", "_last", "_latest", "_model", "_sent",
-        "_summary", "_tail", "abandoned", "content", "owner", "parent", "span",
+        "_abandoned", "_chunks", "_ended", "_inside", "_last", "_model", "_sent", "content", "owner", "parent", "span",
+        "stream",
     )  # fmt: skip
 
-    def __init__(self, inside: Inside, owner: Owner | None, parent: Context) -> None:
+    def __init__(self, inside: Inside, owner: Owner | None, parent: Context, chunks: Any) -> None:
         self._inside = inside
+        # The async generator that gives the chunks. Not held: where it is dropped, nobody listens any more.
+        self._chunks = weakref.ref(chunks)
         self.owner = owner
         self.parent = parent
         self.span: Span | None = None
-        self.abandoned = False
+        self.stream = sse.Stream(inside.telemetry.clock.now)
         self._model = ""
-        self._sent = self._first = self._latest = self._last = 0
-        self._chunks = self._bytes = 0
-        self._garbage = self._done = self._ended = False
-        self._tail: deque[bytes] = deque(maxlen=3)
-        self._summary = sse.Summary()
+        self._sent = self._last = 0
+        self._abandoned = self._ended = False
         self.content: ModelContent | None = None
 
     @property
     def open(self) -> bool:
         """Whether it has not ended."""
         return not self._ended
+
+    @property
+    def opening(self) -> bool:
+        """Whether its generator was asked for a chunk and has not given it yet."""
+        chunks = self._chunks()
+        return chunks is not None and bool(getattr(chunks, "ag_running", True))
 
     def sending(self, url: Any, payload: Any) -> None:
         """The request goes out."""
@@ -90,26 +92,6 @@ class ModelCall:
         if status >= 400:
             self.end(str(status))
 
-    def line(self, line: bytes) -> None:
-        """A line of the stream was read."""
-        self._bytes += len(line) + 1
-        if sse.is_data(line):
-            self._latest = self._inside.telemetry.clock.now()
-            self._chunks += 1
-            self._tail.append(line)
-            if not self._first:
-                self._look_for_output(line)
-            elif not line.endswith(b"}"):
-                self._garbage = True
-        elif sse.is_done(line):
-            self._done = True
-
-    def line_with_content(self, line: bytes) -> None:
-        """As `line`, where the answer is captured: it has to be read whole."""
-        self.line(line)
-        if self.content is not None:
-            self.content.answer.line(line)
-
     def end(self, error: str | None = None) -> None:
         """The last line was read, or it failed; a second time does nothing."""
         if self._ended:
@@ -119,49 +101,44 @@ class ModelCall:
         if span is None:
             return
         self._last = self._inside.telemetry.clock.now()
-        for line in self._tail:
-            chunk = sse.read(line)
-            if chunk is None:
-                self._garbage = True
-            else:
-                self._summary.take(chunk)
-        error = error or self._summary.error or self._ending()
+        self.stream.end()
+        self._abandoned = self._deserted()
+        error = error or self.stream.summary.error or self._ending()
         if self.owner is not None and self.owner.left:
-            self.abandoned = True
+            self._abandoned = True
         self._account(error)
         self._finish(span, error)
 
-    def _look_for_output(self, line: bytes) -> None:
-        chunk = sse.read(line)
-        if chunk is None:
-            self._garbage = True
-        elif sse.has_output(chunk):
-            self._first = self._latest
-            self._summary.take(chunk)
+    def _deserted(self) -> bool:
+        # Closed, cancelled or dropped while the thread read on: one that is listened to ends after its thread.
+        chunks = self._chunks()
+        return chunks is None or getattr(chunks, "ag_frame", chunks) is None
 
     def _ending(self) -> str | None:
-        if self._garbage:
+        stream = self.stream
+        if stream.garbage:
             return _GARBAGE
         # Somebody who reads no further, as the server does when it shuts down, has not been cut off.
-        whole = self._done or self._summary.finish_reason is not None or self.abandoned
+        whole = stream.done or stream.summary.finish_reason is not None or self._abandoned
         return None if whole else _CUT
 
     def _account(self, error: str | None) -> None:
         owner = self.owner
         if owner is None:
             return
+        stream = self.stream
         if error is not None:
-            mid_stream = self._first > 0 and self._summary.error is None and error != _GARBAGE
+            mid_stream = stream.first > 0 and stream.summary.error is None and error != _GARBAGE
             failed(owner, error, cut=mid_stream)
         owner.waiting_for = "server"
         if owner.spent is not None:
-            owner.spent.model_wait += (self._first or self._last) - self._sent
-            if self._first:
-                owner.spent.model_stream += self._latest - self._first
+            owner.spent.model_wait += (stream.first or self._last) - self._sent
+            if stream.first:
+                owner.spent.model_stream += stream.latest - stream.first
 
     def _finish(self, span: Span, error: str | None) -> None:
-        summary = self._summary
-        attributes: dict[str, Any] = {names.MODEL_CHUNKS: self._chunks, names.MODEL_BYTES: self._bytes}
+        stream, summary = self.stream, self.stream.summary
+        attributes: dict[str, Any] = {names.MODEL_CHUNKS: stream.chunks, names.MODEL_BYTES: stream.size}
         told = {
             names.GEN_AI_RESPONSE_MODEL: harmless(summary.model),
             names.GEN_AI_RESPONSE_ID: harmless(summary.response_id),
@@ -173,9 +150,9 @@ class ModelCall:
         attributes |= {name: value for name, value in told.items() if value is not None}
         if (reason := harmless(summary.finish_reason)) is not None:
             attributes[names.GEN_AI_FINISH_REASONS] = [reason]
-        if self._first:
-            attributes[names.GEN_AI_FIRST_CHUNK] = (self._first - self._sent) / SECOND
-        if self.abandoned:
+        if stream.first:
+            attributes[names.GEN_AI_FIRST_CHUNK] = (stream.first - self._sent) / SECOND
+        if self._abandoned:
             attributes[names.MODEL_ABANDONED] = True
         if error is not None:
             span.set_status(Status(StatusCode.ERROR))
@@ -190,7 +167,7 @@ class ModelCall:
             span.end(end)
 
     def _record(self, context: Context, error: str | None) -> None:
-        telemetry, summary = self._inside.telemetry, self._summary
+        telemetry, stream, summary = self._inside.telemetry, self.stream, self.stream.summary
         labels: Attributes = {
             names.GEN_AI_OPERATION: names.SPAN_MODEL,
             names.GEN_AI_PROVIDER: _PROVIDER,
@@ -198,10 +175,10 @@ class ModelCall:
         }
         duration = (self._last - self._sent) / SECOND
         telemetry.model_duration.record(duration, labels | ({names.ERROR_TYPE: error} if error else {}), context)
-        if self._first:
-            telemetry.model_first_chunk.record((self._first - self._sent) / SECOND, labels, context)
-        if self._chunks > 1 and self._first:
-            mean = (self._latest - self._first) / (self._chunks - 1) / SECOND
+        if stream.first:
+            telemetry.model_first_chunk.record((stream.first - self._sent) / SECOND, labels, context)
+        if stream.chunks > 1 and stream.first:
+            mean = (stream.latest - stream.first) / (stream.chunks - 1) / SECOND
             telemetry.model_chunk.record(mean, labels, context)
         for kind, count in (("input", summary.input_tokens), ("output", summary.output_tokens)):
             if count is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar, copy_context
 from typing import Any, Final
 
@@ -13,58 +13,12 @@ from opentelemetry.instrumentation.utils import suppress_http_instrumentation
 from ailoop_otel.guard import Guard
 from ailoop_otel.server.call import ModelCall
 from ailoop_otel.server.inside import Host
+from ailoop_otel.server.sse import DATA, WHOLE
 
-# The call whose stream is being opened: the thread that is started meanwhile is the one that will read it.
+# The call whose stream was made last: the thread that the stream's first step starts is the one that will read it.
 _OPENING: Final[ContextVar[ModelCall | None]] = ContextVar("ailoop_otel_opening", default=None)
 # The call that the running thread makes.
 _MAKING: Final[ContextVar[ModelCall | None]] = ContextVar("ailoop_otel_making", default=None)
-
-
-class ObservedStream:
-    """An async generator's items as they are, with the call known to the thread that its first step starts."""
-
-    def __init__(self, call: ModelCall, inner: Any) -> None:
-        self._call = call
-        self._inner = inner
-        self._started = False
-
-    def __aiter__(self) -> AsyncIterator[Any]:
-        """Itself."""
-        return self
-
-    async def __anext__(self) -> Any:
-        """The next item; the first step is the one that starts the thread."""
-        opening, self._started = not self._started, True
-        if opening:
-            _OPENING.set(self._call)
-        try:
-            return await self._inner.__anext__()
-        except StopAsyncIteration:
-            raise
-        except BaseException:
-            # Cancelled: an async generator that failed is over, and the thread knows nothing of it.
-            self._call.abandoned = self._call.abandoned or self._call.open
-            raise
-        finally:
-            if opening:
-                _OPENING.set(None)
-
-    async def asend(self, value: Any) -> Any:
-        """As a generator's."""
-        return await self._inner.asend(value)
-
-    async def athrow(self, *fault: Any) -> Any:
-        """As a generator's."""
-        return await self._inner.athrow(*fault)
-
-    async def aclose(self) -> None:
-        """Nobody listens any more, though the thread may read on."""
-        self._call.abandoned = self._call.open
-        await self._inner.aclose()
-
-    def __del__(self) -> None:
-        """As `aclose`: an async generator that is dropped is not always closed."""
-        self._call.abandoned = self._call.abandoned or self._call.open
 
 
 def stream_hook(host: Host) -> Callable[..., Any]:
@@ -77,7 +31,7 @@ def stream_hook(host: Host) -> Callable[..., Any]:
             if inside is not None:
                 owner = inside.owner()
                 parent = get_current() if owner is not None else inside.parent(None)
-                return ObservedStream(ModelCall(inside, owner, parent), inner)
+                _OPENING.set(ModelCall(inside, owner, parent, inner))
         return inner
 
     return stream
@@ -88,8 +42,9 @@ def start_hook(host: Host) -> Callable[..., Any]:
 
     def start(wrapped: Callable[..., Any], thread: threading.Thread, args: Any, kwargs: Any) -> Any:
         call = _OPENING.get()
-        if call is not None:
+        if call is not None and call.opening:
             with host.guard:
+                _OPENING.set(None)
                 context = copy_context()
                 context.run(_MAKING.set, call)
                 run = thread.run
@@ -128,17 +83,29 @@ def post_hook(host: Host) -> Callable[..., Any]:
 def _observed_lines(call: ModelCall, iter_lines: Callable[..., Iterator[bytes]], guard: Guard) -> Callable[..., Any]:
     def lines(*args: Any, **kwargs: Any) -> Iterator[bytes]:
         error: str | None = None
-        take = call.line if call.content is None else call.line_with_content
+        stream, now, caught = call.stream, call.stream.now, guard.caught
+        # Its content has to be read whole.
+        answer = call.content.answer if call.content is not None else None
+        remember = stream.tail.append
         try:
             for line in iter_lines(*args, **kwargs):
-                with guard:
-                    if line:
-                        take(line)
+                # The barrier and the usual line spelled out: a call for each would cost as much again.
+                try:
+                    if stream.flows and line.endswith(WHOLE) and line.startswith(DATA):
+                        stream.latest = now()
+                        stream.chunks += 1
+                        stream.size += len(line) + 1
+                        remember(line)
+                    elif line:
+                        stream.line(line)
+                    if answer is not None:
+                        answer.line(line)
+                except Exception as fault:
+                    if not caught(fault):
+                        raise
                 yield line
-        except GeneratorExit:
-            raise
         except BaseException as fault:
-            error = type(fault).__name__
+            error = None if isinstance(fault, GeneratorExit) else type(fault).__name__
             raise
         finally:
             with guard:

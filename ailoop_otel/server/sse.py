@@ -3,27 +3,77 @@
 from __future__ import annotations
 
 import json
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-_DATA: Final = b"data: "
+DATA: Final = b"data: "
+# How a line ends that holds a JSON object, whole.
+WHOLE: Final = b"}"
 _DONE: Final = b"data: [DONE]"
+
+
+class Stream:
+    """What the lines of a stream came to. Times are of the clock `now`, nanoseconds; 0 is never.
+
+    Only the first lines and the last few are read as JSON. From the first output on, `flows`, a line costs a look at
+    its two ends: whoever reads such a line counts it here by himself, as a call for each would cost more than that.
+    """
+
+    __slots__ = ("chunks", "done", "first", "flows", "garbage", "latest", "now", "size", "summary", "tail")
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self.now = now
+        self.first = self.latest = 0
+        self.chunks = 0
+        self.size = 0  # bytes, line ends included
+        self.flows = self.done = self.garbage = False
+        self.tail: deque[bytes] = deque(maxlen=3)
+        self.summary = Summary()
+
+    def line(self, line: bytes) -> None:
+        """A line came that is not empty."""
+        self.size += len(line) + 1
+        if is_data(line):
+            self.latest = self.now()
+            self.chunks += 1
+            self.tail.append(line)
+            if not self.first:
+                self._look_for_output(line)
+            elif not line.endswith(WHOLE):
+                self.garbage = True
+        elif line.startswith(_DONE):
+            self.done = True
+
+    def end(self) -> None:
+        """No more will come: read the last ones."""
+        for line in self.tail:
+            chunk = read(line)
+            if chunk is None:
+                self.garbage = True
+            else:
+                self.summary.take(chunk)
+
+    def _look_for_output(self, line: bytes) -> None:
+        chunk = read(line)
+        if chunk is None:
+            self.garbage = True
+        elif has_output(chunk):
+            self.first = self.latest
+            self.flows = True
+            self.summary.take(chunk)
 
 
 def is_data(line: bytes) -> bool:
     """Whether a line carries a chunk; a keep-alive comment and the end mark do not."""
-    return line.startswith(_DATA) and not line.startswith(_DONE)
-
-
-def is_done(line: bytes) -> bool:
-    """Whether a line says that the stream is complete."""
-    return line.startswith(_DONE)
+    return line.startswith(DATA) and not line.startswith(_DONE)
 
 
 def read(line: bytes) -> dict[str, Any] | None:
     """The chunk that a data line carries; None where it is no JSON object."""
     try:
-        chunk = json.loads(line[len(_DATA) :])
+        chunk = json.loads(line[len(DATA) :])
     except (ValueError, RecursionError):
         return None
     return chunk if isinstance(chunk, dict) else None

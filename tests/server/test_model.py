@@ -1,0 +1,197 @@
+"""A model's stream as the server reads it, in a thread: what is told of it however it ends, and nothing added to it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import wrapt
+
+from ailoop_otel import names
+from ailoop_otel.server import model, sse
+from ailoop_otel.server.inside import Inside
+from tests.recording import Recording
+
+END = b"data: [DONE]"
+
+
+def piece(**said: Any) -> bytes:
+    """The line of a chunk with text."""
+    chunk = {"id": "gen-1", "model": "some/model", "choices": [{"index": 0, "delta": {"content": "x"}} | said]}
+    return b"data: " + json.dumps(chunk).encode()
+
+
+class Server:
+    """The server's part, with our hooks around it: lines of an answer, read in a thread, chunks handed over."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, lines: list[bytes]) -> None:
+        self.recording = Recording()
+        self.guard = self.recording.guard
+        self.lines = lines
+        self.threads: list[Any] = []
+        self.go_on = threading.Event()
+        self.inner: Any = None
+        self._inside = Inside(self.recording.telemetry, set(), lambda session: None, lambda told: None)
+        self._post = wrapt.FunctionWrapper(self._answer, model.post_hook(self))
+        self._stream = wrapt.FunctionWrapper(self._chunks, model.stream_hook(self))
+        start = wrapt.FunctionWrapper(vars(threading.Thread)["start"], model.start_hook(self))
+        monkeypatch.setattr(threading.Thread, "start", start)
+
+    def inside(self) -> Inside:
+        """As a `Host`."""
+        return self._inside
+
+    def stream(self) -> AsyncIterator[bytes]:
+        """What the server iterates over."""
+        found: AsyncIterator[bytes] = self._stream()
+        return found
+
+    def chat(self) -> dict[str, Any]:
+        """The attributes of the call's span, once the thread is done."""
+        self.go_on.set()
+        for thread in self.threads:
+            thread.join()
+        return dict(self.recording.span("chat some/model").attributes or {})
+
+    def _answer(self, url: str, **sent: Any) -> Any:
+        class Response:
+            status_code = 200
+            iter_lines = staticmethod(self._iter_lines)
+
+        return Response()
+
+    def _iter_lines(self) -> Iterator[bytes]:
+        for line in self.lines:
+            yield line
+            if line.startswith(b": wait"):
+                self.go_on.wait(10)
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        queue: asyncio.Queue[Any] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+
+        def put(item: Any) -> None:
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(queue.put_nowait, item)
+
+        def read() -> None:
+            for line in self._post("https://ai.example/v1", json={"model": "some/model"}).iter_lines():
+                if line == END:
+                    break
+                if line.startswith(b"data: "):
+                    put(line)
+            put(None)
+
+        self.threads.append(threading.Thread(target=read, daemon=True))
+        self.threads[-1].start()
+        while (item := await queue.get()) is not None:
+            yield item
+
+
+async def one(stream: AsyncIterator[bytes]) -> bytes:
+    """The next item; the last reference to the stream is the caller's."""
+    return await anext(stream)
+
+
+async def test_a_whole_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its size, its chunks, what it says of itself; and the stream is the server's own object."""
+    usage = b'data: {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3}}'
+    role = b'data: {"choices": [{"delta": {"role": "assistant", "content": ""}}]}'
+    lines = [b": keep-alive", role, b"", *[piece(), b""] * 50, piece(finish_reason="stop"), b"", usage, b"", END, b""]
+    read: list[bytes] = []
+    monkeypatch.setattr(sse, "read", lambda line, really=sse.read: read.append(line) or really(line))
+    server = Server(monkeypatch, lines)
+    stream = server.stream()
+    assert inspect.isasyncgen(stream)
+    assert [item async for item in stream] == [line for line in lines if line.startswith(b"data: {")]
+    told = server.chat()
+    # Up to the first with text, and the last three.
+    assert len(read) == 2 + 3
+    assert told[names.MODEL_CHUNKS] == 53
+    assert told[names.MODEL_BYTES] == sum(len(line) + 1 for line in lines if line)
+    assert told[names.GEN_AI_FINISH_REASONS] == ("stop",)
+    assert (told[names.GEN_AI_INPUT_TOKENS], told[names.GEN_AI_OUTPUT_TOKENS]) == (7, 3)
+    assert names.MODEL_ABANDONED not in told
+    assert names.ERROR_TYPE not in told
+
+
+@pytest.mark.parametrize(
+    ("lines", "error"),
+    [
+        ([piece()] * 5, "cut"),
+        ([piece()] * 2 + [b'data: {"choi'] + [piece()] * 9 + [END], "JSONDecodeError"),
+        ([piece()] * 9 + [b"data: {choices}", END], "JSONDecodeError"),
+        ([b"data: nothing", piece(), END], "JSONDecodeError"),
+        ([piece(), b'data: {"error": {"code": 502}}'], "502"),
+        ([piece(finish_reason="stop")], None),
+        ([piece()] * 5 + [END], None),
+    ],
+)
+async def test_how_a_stream_ended(monkeypatch: pytest.MonkeyPatch, lines: list[bytes], error: str | None) -> None:
+    """Cut, garbage at the beginning, in the middle or at the end, an error in it, or well."""
+    server = Server(monkeypatch, lines)
+    assert len([item async for item in server.stream()]) == sum(line != END for line in lines)
+    assert server.chat().get(names.ERROR_TYPE) == error
+
+
+async def close(server: Server) -> None:
+    """Close the stream after an item."""
+    stream = server.stream()
+    await one(stream)
+    await stream.aclose()  # type: ignore[attr-defined]
+
+
+async def cancel(server: Server) -> None:
+    """Be cancelled while the next item is waited for."""
+    stream = server.stream()
+    await one(stream)
+    task = asyncio.ensure_future(one(stream))
+    await asyncio.sleep(0)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def drop(server: Server) -> None:
+    """Read no further."""
+    async for _ in server.stream():
+        break
+
+
+@pytest.mark.parametrize("leave", [close, cancel, drop])
+async def test_nobody_listens_any_more(monkeypatch: pytest.MonkeyPatch, leave: Callable[..., Any]) -> None:
+    """Though the thread reads on to an end without a mark: that is abandoned, and not cut."""
+    server = Server(monkeypatch, [piece(), b": wait", piece()])
+    await leave(server)
+    told = server.chat()
+    assert told[names.MODEL_ABANDONED] is True
+    assert told[names.MODEL_CHUNKS] == 2
+    assert names.ERROR_TYPE not in told
+
+
+async def test_only_the_stream_s_own_thread_makes_its_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not one that is started between the stream's making and its first step, nor one after it."""
+    server = Server(monkeypatch, [piece(), END])
+    others: list[object] = []
+
+    def other() -> None:
+        others.append(model._MAKING.get())
+
+    def start_another() -> None:
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+
+    stream = server.stream()
+    start_another()
+    await one(stream)
+    start_another()
+    assert others == [None, None]
+    assert [item async for item in stream] == []
+    assert server.chat()[names.MODEL_CHUNKS] == 1
