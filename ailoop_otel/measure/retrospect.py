@@ -20,6 +20,7 @@ from ailoop_otel.measure.run import Run
 from ailoop_otel.measure.telemetry import SCENARIO, read, recorded
 from ailoop_otel.measure.verdict import Judgement
 from ailoop_otel.recorded import files
+from ailoop_otel.settings import Settings
 
 # Less is read before a bar could be seen.
 _WORTH_A_BAR: Final = 20_000_000
@@ -27,9 +28,9 @@ _WORTH_A_BAR: Final = 20_000_000
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the command line asks for; empty where it does not."""
+    """What the command line asks for; empty where it does not. No place means the directory that the settings name."""
 
-    places: Sequence[Path]
+    places: Sequence[Path] = ()
     legacy: bool = False
     client: str = ""
     scenario: str = ""
@@ -61,10 +62,12 @@ def run_of(wish: Wish, console: Console) -> Run:
     """The run that the places hold; raises Refusal where they hold none, or where options contradict each other."""
     if wish.legacy:
         _alone(wish, "--legacy")
+        if not wish.places:
+            raise Refusal("name the files: ailoop-otel report --legacy *_metrics.csv")
         return imported(wish.places)
-    if len(wish.places) != 1:
+    if len(wish.places) > 1:
         raise Refusal("name one directory: of telemetry, or of a run; several files go with --legacy")
-    (place,) = wish.places
+    place = next(iter(wish.places), Path(Settings.from_environment().directory))
     if (place / storage.RUN).is_file():
         _alone(wish, f"{place}, a run directory,")
         return storage.load(place)

@@ -91,8 +91,9 @@ def _report(app: "Typer") -> None:
     @app.command("report")
     def report_verb(
         places: Annotated[
-            list[Path], typer.Argument(metavar="DIR", help="Telemetry, or a run; with --legacy old CSV files.")
-        ],
+            list[Path] | None,
+            typer.Argument(metavar="DIR", help="Telemetry (AILOOP_OTEL_DIRECTORY otherwise), or a run; old CSV files."),
+        ] = None,
         out: Annotated[str, typer.Option(metavar="DIR", help="Write report and raw data there.")] = "",
         legacy: Annotated[bool, typer.Option("--legacy", help="Read the CSV files of AILoop's old tests.")] = False,
         client: Annotated[
@@ -114,7 +115,7 @@ def _report(app: "Typer") -> None:
             from ailoop_otel.measure import retrospect
 
             wish = retrospect.Wish(
-                places, legacy=legacy, client=client, scenario=scenario, since=since, jaeger=jaeger, out=out,
+                places or (), legacy=legacy, client=client, scenario=scenario, since=since, jaeger=jaeger, out=out,
                 targets=targets, baseline=baseline, tolerance=tolerance, strict=strict,
             )  # fmt: skip
             return retrospect.look_back(wish, Console())

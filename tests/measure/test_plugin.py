@@ -146,16 +146,14 @@ def test_workers_hand_their_observations_to_the_controller(pytester: pytest.Pyte
 
 
 def test_what_a_crashed_worker_takes_along_is_told(pytester: pytest.Pytester) -> None:
-    """The summary says that something is missing."""
-    pytester.makepyfile("""
-        import os
-        def test_one(ailoop):
-            ailoop.mark("here")
-        def test_two():
-            os._exit(3)
-    """)
-    result = _run_apart(pytester, "-n", "1", "--max-worker-restart", "0")
+    """The summary has what the other worker timed, and says that something is missing."""
+    pytester.makepyfile(test_whole="def test_one(ailoop): ailoop.mark('here')")
+    pytester.makepyfile(test_torn="import os\ndef test_two(ailoop):\n    ailoop.mark('gone')\n    os._exit(3)")
+    result = _run_apart(pytester, "-n", "2", "--dist", "loadfile", "--max-worker-restart", "0")
     assert result.ret != 0
+    told = " ".join(result.stdout.str().split())
+    assert "1 processes of the test run crashed: what they had timed is missing." in told
+    assert "here" in told
 
 
 @pytest.mark.parametrize(("targets", "code", "verdict"), [(FAST, 0, "pass"), (SLOW, 1, "fail")])

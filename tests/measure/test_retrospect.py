@@ -73,6 +73,16 @@ def test_load_test_and_production_are_judged_by_the_same_numbers(day: Path, tmp_
     assert report(day, "--targets", targets)[0] == 0
 
 
+def test_without_a_directory_it_is_the_one_of_the_settings(
+    day: Path, report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As everywhere in the product."""
+    monkeypatch.setenv("AILOOP_OTEL_DIRECTORY", str(day))
+    code, told, _ = report()
+    assert code == 0
+    assert "9 of 13 exchanges failed" in told
+
+
 def test_too_little_data_fails_only_who_is_strict(day: Path, tmp_path: Path, report: Report) -> None:
     """What cannot be told is no failure, unless somebody says so."""
     targets = tmp_path / "targets.toml"
@@ -127,6 +137,7 @@ def test_old_files_are_reported_event_by_event(tmp_path: Path, report: Report) -
         (("{day}", "--targets", "{tmp}/no.toml"), "cannot read the targets"),
         (("{day}", "--baseline", "{tmp}"), "is no run directory"),
         (("--legacy", "{tmp}/no.csv"), "cannot be read"),
+        (("--legacy",), "name the files"),
         (("--legacy", "{tmp}/no.csv", "--since", "1 s"), "--since goes with a directory of telemetry"),
     ],
 )
