@@ -92,7 +92,7 @@ class Exchange:
         self.rearm: Callable[[Exchange], None] = _unwatched  # how its deadlines are looked at again
         self.ended = False
         self.home: list[Exchange] | None = None  # the open exchanges of its connection
-        telemetry.exchange_active.add(1)
+        telemetry.open_exchanges += 1
 
     def speaks(self, dialect: Dialect) -> None:
         """The dialect of the frames that answer it."""
@@ -251,7 +251,6 @@ class Exchange:
         """End it as a plain call: nobody knows what this server's frames mean."""
         if not self.ended:
             self._close()
-            self.telemetry.exchange_active.add(-1)
             self.span.end(max(now, self.received + SHORTEST) + self.offset)
 
     # --- The end -------------------------------------------------------------------------------------------
@@ -260,6 +259,7 @@ class Exchange:
         self.ended = True
         self.head = NO_FRAME
         self.beyond = ""
+        self.telemetry.open_exchanges -= 1
 
     def end(self, now: int) -> str | None:
         """End it and record everything; returns the outcome, or None when it had ended before."""
@@ -269,10 +269,7 @@ class Exchange:
         telemetry = self.telemetry
         outcome = self.outcome()
         error = None if outcome == "ok" else self._error(outcome)
-        try:
-            self._finish_span(outcome, error, now)
-        finally:
-            telemetry.exchange_active.add(-1)
+        self._finish_span(outcome, error, now)
         labels = self._labels() | {names.OUTCOME: outcome}
         telemetry.exchange_duration.record((now - self.received) / SECOND, labels, self.context)
         if error is not None and not (outcome == AI_TIMEOUT and self.timeouts):

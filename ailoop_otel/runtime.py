@@ -129,6 +129,7 @@ class Runtime:
         from ailoop_otel.wire.trust import remote_span
 
         telemetry = self.telemetry or self._export()
+        telemetry.open_exchanges = 0  # after a fork those that were open are the parent's
         self._watchdog = Watchdog(telemetry)
         ledger = Ledger(telemetry)
         self._wire = Wire(telemetry, ledger, self._watchdog)
@@ -168,6 +169,7 @@ class Runtime:
         for metric, callback in self._observers:
             telemetry.observe(metric, callback)
         readings: tuple[tuple[Metric, Callable[[], int]], ...] = (
+            (names.METRIC_EXCHANGE_ACTIVE, lambda: telemetry.open_exchanges),
             (names.METRIC_EXCHANGE_SILENT, lambda: self._watchdog.silent() if self._watchdog else 0),
             (names.METRIC_INTERNAL_ERRORS, lambda: self.guard.errors),
             (names.METRIC_SPANS_DROPPED, lambda: pipeline.dropped() + telemetry.refused),

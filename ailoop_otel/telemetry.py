@@ -83,11 +83,12 @@ class Telemetry:
         self.meter = meters.get_meter(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
         self.unmatched = 0
         self.refused = 0
+        # Looked at when metrics are collected: to record it would be a twentieth of what an exchange costs.
+        self.open_exchanges = 0
         self.lag = 0  # how late the event loop has been in all, nanoseconds
 
         self.first_chunk = self._histogram(names.METRIC_FIRST_CHUNK)
         self.exchange_duration = self._histogram(names.METRIC_EXCHANGE_DURATION)
-        self.exchange_active = self._up_down(names.METRIC_EXCHANGE_ACTIVE)
         self.errors = self._counter(names.METRIC_ERRORS)
         self.detection_delay = self._histogram(names.METRIC_DETECTION_DELAY)
         self.report_delay = self._histogram(names.METRIC_REPORT_DELAY)

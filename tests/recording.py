@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from opentelemetry.metrics import Observation
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
@@ -15,6 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
+from ailoop_otel import names
 from ailoop_otel.guard import Guard
 from ailoop_otel.settings import Settings
 from ailoop_otel.telemetry import SECOND, Telemetry
@@ -81,6 +83,9 @@ class Recording:
         self.telemetry = Telemetry(
             self.tracers, self.meters, self.loggers, Settings(**settings), self.guard, self.clock
         )
+        # As the process has it observed.
+        telemetry = self.telemetry
+        telemetry.observe(names.METRIC_EXCHANGE_ACTIVE, lambda _: [Observation(telemetry.open_exchanges)])
 
     def spans(self, name: str | None = None) -> list[ReadableSpan]:
         """The spans that have ended, in order."""

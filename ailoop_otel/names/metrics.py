@@ -40,7 +40,9 @@ METRIC_EXCHANGE_DURATION: Final = Metric(
     "ailoop.exchange.duration", "s", "Message received until its answer was complete; its count is the "
     "number of exchanges.", "histogram", _BY_OUTCOME, _SECONDS,
 )  # fmt: skip
-METRIC_EXCHANGE_ACTIVE: Final = Metric("ailoop.exchange.active", "{exchange}", "Exchanges open now.", "up_down_counter")
+METRIC_EXCHANGE_ACTIVE: Final = Metric(
+    "ailoop.exchange.active", "{exchange}", "Exchanges open now.", "observable_up_down_counter"
+)
 METRIC_EXCHANGE_SILENT: Final = Metric(
     "ailoop.exchange.silent", "{exchange}", "Exchanges whose AI has been silent beyond half its deadline, now.",
     "observable_gauge",

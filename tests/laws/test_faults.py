@@ -132,7 +132,7 @@ class _Tracer:
 
 
 INSTRUMENTS = {
-    "exchange_active": "add", "errors": "add", "session_active": "add", "session_retained": "add",
+    "errors": "add", "session_active": "add", "session_retained": "add",
     "connection_active": "add", "first_chunk": "record", "exchange_duration": "record", "detection_delay": "record",
     "report_delay": "record", "session_duration": "record", "session_turns": "record",
     "connection_duration": "record", "rpc_duration": "record",
