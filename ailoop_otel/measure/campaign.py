@@ -18,13 +18,14 @@ from ailoop_otel.measure.estimates import steady
 from ailoop_otel.measure.intervals import slope
 from ailoop_otel.measure.load import Stage
 from ailoop_otel.measure.memory import Sampler
-from ailoop_otel.measure.observations import OK, Observation, Phase, is_missing, observed
+from ailoop_otel.measure.observations import Observation, Phase, is_missing, observed
 from ailoop_otel.measure.progress import Nobody, Watch
 from ailoop_otel.measure.refusal import Refusal
 from ailoop_otel.measure.run import Context, Run, merged
 from ailoop_otel.measure.scenario import OPEN, Scenario
 from ailoop_otel.measure.socket import address
 from ailoop_otel.measure.stability import FEWEST, Found, Levels, levels, search
+from ailoop_otel.measure.throughput import answers_per_second
 from ailoop_otel.measure.workers import Workers
 
 _LEAD: Final = 0.05
@@ -267,7 +268,7 @@ class Campaign:
         at = max(0.0, self._ended - self._origin)
         exchanges = steady(run, definitions.COMPLETION)
         if exchanges:
-            yield observed(definitions.RATE, _rate(exchanges, at), at)
+            yield observed(definitions.RATE, float(answers_per_second(exchanges)[0]), at)
             failed = sum(row.failed for row in exchanges)
             yield observed(definitions.ERROR_RATE, 1000 * failed / len(exchanges), at)
         if self._found is not None:
@@ -332,15 +333,6 @@ class Campaign:
 
 
 _NO_CONTEXT: Final = Context("")
-
-
-def _rate(exchanges: list[Observation], end: float) -> float:
-    """Good answers a second, from the first planned message to the last answer, or to the end of planning."""
-    good = [row.at + row.value for row in exchanges if row.outcome == OK and not is_missing(row.value)]
-    begin = min(row.at for row in exchanges)
-    last = max([*good, begin])
-    until = min(last, end) if last > begin else end
-    return sum(moment <= until for moment in good) / (until - begin) if until > begin else 0.0
 
 
 def _slope(at: list[float], values: list[float]) -> float:
