@@ -69,7 +69,8 @@ SESSION_TURNS: Final = Definition(
 )
 RATE: Final = Definition(
     "message_rate", "{message}/s", "Messages per second",
-    "Answers completed without a failure per second, over all sessions, outside the warm-up.", "run", "higher",
+    "Answers completed without a failure per second, over all sessions, outside the warm-up. A load test counts each "
+    "evenly over the time it took, so that it does not matter where a run was cut.", "run", "higher",
 )  # fmt: skip
 SESSIONS: Final = Definition(
     "concurrent_sessions", "{session}", "Sessions connected", "Sessions that are connected at a moment.",
