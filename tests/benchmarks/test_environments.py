@@ -1,0 +1,51 @@
+"""A contender that cannot be installed is left out, and the table says why."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.environments import Environments, Unavailable, plain_variables
+from tests.benchmarks.measured import together
+
+
+class Broken(Environments):
+    """Where only one thing can be installed."""
+
+    def _make(self, name: str) -> Path:
+        if name != "good":
+            raise subprocess.CalledProcessError(1, "pip", stderr="Collecting\nERROR: no such version\n")
+        return Path(sys.executable)
+
+
+def test_what_cannot_be_installed_is_left_out() -> None:
+    """With the last line that pip said, and each time it is asked for."""
+    environments = Broken(lambda _: None)
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="bad could not be installed: ERROR: no such version"):
+            environments.python("bad")
+    there, notes = Bench(True, environments, lambda _: None).available({"nothing": "good", "peer": "bad"})
+    assert there == {"nothing": (Path(sys.executable), "nothing")}
+    assert notes == ["peer was not run: bad could not be installed: ERROR: no such version"]
+
+
+def test_what_does_not_start_is_left_out() -> None:
+    """Those that do are ended with the context."""
+    notes: list[str] = []
+    python = Path(sys.executable)
+    with together({"one": (python, "nothing"), "other": (python, "unheard_of")}, notes) as ones:
+        assert list(ones) == ["one"]
+        assert ones["one"].process.poll() is None
+    assert ones["one"].process.poll() is not None
+    assert "other was not run: unheard_of: ModuleNotFoundError" in notes[0]
+
+
+def test_a_measured_process_has_no_settings_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither for telemetry nor for Python, and no proxy."""
+    for name in ("OTEL_TRACES_EXPORTER", "AILOOP_OTEL_ENABLED", "DD_ENV", "PYTHONPATH", "https_proxy"):
+        monkeypatch.setenv(name, "x")
+    assert not {name for name, value in plain_variables().items() if value == "x"}
