@@ -103,10 +103,15 @@ def keys(digest: Digest) -> list[Key]:
 def verdict(judgement: Judgement) -> str:
     """What the verdict rests on."""
     if not judgement.rows:
-        return judgement.notes[0] if judgement.notes else "nothing was judged"
+        return sentence(judgement.notes[0]) if judgement.notes else "nothing was judged"
     counts = Counter(row.verdict for row in judgement.rows)
     parts = [f"{counts[each]} {_said(each)}" for each in Verdict if counts[each]]
     return f"{units.counted(len(judgement.rows), 'figure')} judged: {', '.join(parts)}"
+
+
+def further(judgement: Judgement) -> tuple[str, ...]:
+    """The notes that the verdict's own line does not say."""
+    return judgement.notes if judgement.rows else judgement.notes[1:]
 
 
 def judged(row: Judged, digest: Digest) -> ToldJudgement:
@@ -168,6 +173,8 @@ def figures_caption(digest: Digest) -> str:
             f"The search for a limit, {units.counted(searched, 'exchange')}, is in the plots and the raw data; "
             "figures, errors and the worst are of the time that was held after it."
         )
+        whole = [row.title for row in rows if row.definition.name in digest.run.histograms]
+        parts += [f"{name}: of both." for name in whole]
     if digest.warmup:
         parts.append(f"{units.counted(digest.warmup, 'observation')} of the warm-up: in the raw data, in no figure.")
     return " ".join(parts)
@@ -176,7 +183,7 @@ def figures_caption(digest: Digest) -> str:
 def errors(digest: Digest) -> str:
     """How many exchanges failed, of how many."""
     if not digest.exchanges:
-        return "No exchange was observed."
+        return "No message to an AI was followed to its answer."
     rate = units.per_thousand(1000 * digest.failed / len(digest.exchanges))
     return f"{digest.failed:,} of {units.counted(len(digest.exchanges), 'exchange')} failed: {rate} per 1,000."
 

@@ -81,7 +81,7 @@ def _judgement(digest: Digest) -> Iterator[str]:
             right=(3, 4, 5, 6),
         )
         yield ""
-    yield from (f"- {prose(facts.sentence(note))}" for note in judgement.notes)
+    yield from (f"- {prose(facts.sentence(note))}" for note in facts.further(judgement))
     if judgement.method and judgement.rows:
         yield ""
         yield f"<sub>{prose(judgement.method)}</sub>"

@@ -94,11 +94,11 @@ def _errors(digest: Digest) -> Iterator[Text]:
             f"{units.per_thousand(kind.per_thousand)} per 1,000",
             "default",
         )
+    head = facts.exchange_heads(digest)[1].lower()
     for each in digest.worst[:_WORST]:
         told = facts.exchange(each)
-        took = f"{facts.exchange_heads(digest)[1].lower()} {told.times[1]}"
-        line = Text(f"  worst: {plain(each.outcome, 40)} after {told.at}, {took}", _QUIET)
-        yield line.append(f", trace {plain(each.trace_id, 32)}" if each.trace_id else "")
+        trace = f"{plain(each.trace_id, 32)} " if each.trace_id else ""
+        yield Text(f"  worst {trace}{plain(each.outcome, 40)}, {head} {told.times[1]}, at {told.at}", _QUIET)
 
 
 def _judgement(judgement: Judgement, digest: Digest, wide: bool) -> Iterator[RenderableType]:
@@ -114,7 +114,7 @@ def _judgement(judgement: Judgement, digest: Digest, wide: bool) -> Iterator[Ren
             for row in judgement.rows
             if row.verdict is not Verdict.PASS
         )
-    yield from (Text(facts.sentence(note), _QUIET) for note in judgement.notes)
+    yield from (Text(facts.sentence(note), _QUIET) for note in facts.further(judgement))
     verdict = judgement.verdict
     line = Text(f"{_SIGNS[verdict]} {verdict.value.upper()}", f"bold {_STYLES[verdict]}")
     yield line.append(f"  {plain(facts.verdict(judgement), 500)}", "not bold default")

@@ -148,7 +148,7 @@ def _timeout(place: dict[str, Any], dice: random.Random) -> list[Observation]:
     phase = dice.choice(("first_chunk", "stall"))
     return [
         observed(definitions.FIRST_CHUNK, math.nan, **place),
-        observed(definitions.COMPLETION, math.nan, **place),
+        observed(definitions.COMPLETION, told, **place),
         observed(definitions.TIMEOUT_DETECTED, detected, label=phase, **place),
         observed(definitions.DETECTION_DELAY, detected - 10, label=phase, **place),
         observed(definitions.TIMEOUT_TOLD, told, **place),

@@ -165,7 +165,7 @@ def course_axis(axes: Axes, at: Values) -> None:
     low, high = (float(at.min()), float(at.max())) if len(at) else (0.0, 1.0)
     room = max(high - low, 1e-3) * 0.015
     axes.set_xlim(low - room, high + room)
-    axes.xaxis.set_major_locator(MaxNLocator(9))
+    axes.xaxis.set_major_locator(MaxNLocator(9, steps=_ROUND))
     axes.set_xlabel("Seconds since the run began (s)")
 
 
@@ -183,20 +183,14 @@ def tick(seconds: float) -> str:
     return f"{seconds / scale.factor:,.4g} {scale.name}"
 
 
-def mark(axes: Axes, position: float, text: str, which: str = "x", colour: str = QUIET) -> None:
-    """Draw a thin line across with a word at its end."""
-    if which == "x":
-        axes.axvline(position, color=colour, linewidth=0.9, linestyle=(0, (4, 3)))
-        axes.annotate(
-            text, (position, 1), xycoords=("data", "axes fraction"), xytext=(4, -8), textcoords="offset points",
-            va="top", ha="left", color=colour, fontsize=8.5,
-        )  # fmt: skip
-    else:
-        axes.axhline(position, color=colour, linewidth=0.9, linestyle=(0, (4, 3)))
-        axes.annotate(
-            text, (1, position), xycoords=("axes fraction", "data"), xytext=(-3, 3), textcoords="offset points",
-            va="bottom", ha="right", color=colour, fontsize=8.5,
-        )  # fmt: skip
+def mark(axes: Axes, position: float, text: str, colour: str = QUIET, line: int = 0) -> None:
+    """Draw a thin line upwards with a word beside it, so many lines below the top; to the side that has more room."""
+    axes.axvline(position, color=colour, linewidth=0.9, linestyle=(0, (4, 3)))
+    left = bool(axes.transAxes.inverted().transform(axes.transData.transform((position, 0)))[0] > 0.7)
+    axes.annotate(
+        text, (position, 1), xycoords=("data", "axes fraction"), xytext=(-4 if left else 4, -8 - 12 * line),
+        textcoords="offset points", va="top", ha="right" if left else "left", color=colour, fontsize=8.5,
+    )  # fmt: skip
 
 
 def strokes(
@@ -233,6 +227,8 @@ def _with_common_style(found: re.Match[str]) -> str:
 
 def _steps(ratio: float) -> tuple[float, ...]:
     """Which multiples of a power of ten get a tick, for an axis from one to so many times as much."""
+    if ratio < 8:
+        return (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
     return (1.0, 2.0, 5.0) if ratio < 50 else (1.0, 3.0) if ratio < 3000 else (1.0,)
 
 

@@ -44,7 +44,10 @@ def latency(material: Material, size: canvas.Size) -> Plot | None:
     axes.set_yticks([0, 25, 50, 75, 90, 100])
     axes.set_ylabel("Share that took no longer (%)")
     axes.set_xlabel("Time (logarithmic)")
-    canvas.legend(axes, loc="lower right" if len(drawn) > 1 else "upper left")
+    if len(drawn) > 2:
+        canvas.legend(axes, loc="lower left", bbox_to_anchor=(0, 1.02), ncols=2, borderaxespad=0)
+    else:
+        canvas.legend(axes, loc="lower right")
     told = "; ".join(f"{row.title}: {_percentiles(row)}" for row, _ in drawn)
     caption = "Dots mark p50, p95 and p99."
     if any(row.summary.failures for row, _ in drawn):
@@ -69,9 +72,8 @@ def gaps(material: Material, size: canvas.Size) -> Plot | None:
     axes.set_yscale("log")
     axes.set_ylim(0.7, max(float(heights.max()) * 3, 10.0))
     canvas.count_axis(axes, "Gaps (count, logarithmic)")
-    for name in _MARKED:
-        value = getattr(row.summary, name)
-        canvas.mark(axes, max(value, 1e-6), name)
+    for line, name in enumerate(_MARKED):
+        canvas.mark(axes, max(getattr(row.summary, name), 1e-6), name, line=line)
     axes.set_xlabel("Gap between two chunks (logarithmic)")
     alt = f"Histogram of {units.counted(row.summary.n, 'gap')} between chunks: {_percentiles(row)}."
     caption = f"{units.counted(row.summary.n, 'gap')}; {_percentiles(row)}."
@@ -106,7 +108,7 @@ def _steps(material: Material, axes: Axes, row: Row, values: Values, colour: str
         tail = np.arange(len(values) - 50, len(values))
         kept = np.unique(np.append(np.linspace(0, len(values) - 1, _POINTS).astype(int), tail))
         values, ranks = values[kept], ranks[kept]
-    title = plain(row.label or row.definition.title, 40)
+    title = plain(row.label or row.definition.title, 60)
     x, y = np.append(values[0], values), np.append(0, 100 * ranks / total)
     axes.plot(x, y, drawstyle="steps-post", color=colour, linewidth=1.8, label=title)
     for name in _MARKED:

@@ -16,7 +16,6 @@ _ROWS = (
     (definitions.TIMEOUT_TOLD, "client told"),
     (definitions.DETECTION_DELAY, "deadline to detected"),
     (definitions.REPORT_DELAY, "detected to told"),
-    (definitions.LEGACY_TIMEOUT, "old tests: notice"),
 )
 _MOST = 300
 
