@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import time
 from collections.abc import Sequence
 
@@ -27,9 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one or two minutes: to try it, not to believe it")
     parser.add_argument("--only", nargs="+", choices=known, help="these rows only", metavar="ROW")
+    parser.add_argument("--page", action="store_true", help="write docs/performance.md, as a whole run does by itself")
     chosen = parser.parse_args(arguments)
     console = Console()
     HOME.mkdir(exist_ok=True)
+    # However it is stopped, what it started is stopped with it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     begun = time.strftime("%Y-%m-%d %H:%M")
     before = machine(begun)
     try:
@@ -39,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print("stopped; nothing was written")
         return 130
     told = {**machine(begun), "load before": before["load before"]}
-    report(results, told, chosen.quick, whole=not chosen.only and not chosen.quick, console=console)
+    whole = not chosen.only and not chosen.quick
+    report(results, told, chosen.quick, page=whole or chosen.page, console=console)
     for miss in table.misses(results):
         console.print(f"[bold red]missed[/bold red] {miss}", soft_wrap=True)
     return 1 if table.misses(results) else 0
@@ -65,14 +71,14 @@ def measure(row: Row, quick: bool, environments: Environments, console: Console)
     return result
 
 
-def report(results: Sequence[Result], told: dict[str, str], quick: bool, *, whole: bool, console: Console) -> None:
-    """Print the table and write it; into the documentation only if it is a whole run's."""
+def report(results: Sequence[Result], told: dict[str, str], quick: bool, *, page: bool, console: Console) -> None:
+    """Print the table and write it, with `page` into the documentation too."""
     console.print(table.terminal(results))
-    text = table.markdown(results, told)
+    text = table.markdown(results, told, quick)
     (HOME / "results.md").write_text(text)
     (HOME / "results.json").write_text(json.dumps(table.document(results, told, quick), indent=1) + "\n")
     console.print(f"written: {HOME.name}/results.md, {HOME.name}/results.json")
-    if whole:
+    if page:
         fill(PAGE, text)
         console.print(f"written: {PAGE.relative_to(ROOT)}")
 

@@ -37,9 +37,9 @@ def terminal(results: Sequence[Result]) -> Table:
     return table
 
 
-def markdown(results: Sequence[Result], machine: Mapping[str, str]) -> str:
+def markdown(results: Sequence[Result], machine: Mapping[str, str], quick: bool) -> str:
     """The table and what it was measured on."""
-    lines = []
+    lines = ["**A quick run**: these figures are not to be believed.", ""] if quick else []
     for result in results:
         lines += [f"### {result.number}. {result.title}", ""]
         if result.figures:

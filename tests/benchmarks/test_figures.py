@@ -43,9 +43,11 @@ def test_a_miss_is_named() -> None:
     document = table.document([result], {}, quick=True)
     assert [figure["verdict"] for figure in document["rows"][0]["figures"]] == ["reached", "missed"]
     assert json.loads(json.dumps(document)) == document
-    text = table.markdown([result], {"Python": "3"})
+    text = table.markdown([result], {"Python": "3"}, quick=False)
     assert "| slow | 3.00 µs |  | ≤ 2 | missed |" in text
     assert "**Not so**: whole (2 of 3)." in text
+    assert "quick run" in table.markdown([result], {}, quick=True)
+    assert "quick run" not in text
 
 
 def test_an_interval_holds_the_median_of_what_was_drawn() -> None:
