@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def write(run: Run, directory: str | Path, judgement: Judgement | None = None) -> None:
     """Write `summary.json`, `summary.md` and `report.html` into a directory, which is made if it is not there.
 
-    ValueError for a metric that is not in the table of definitions, or whose unit nobody knows; OSError where the
-    directory cannot be written.
+    Refusal for a metric that is not in the table of definitions or has another unit there, and where the directory
+    cannot be written.
     """
     # Drawing libraries take a second to import, and a pytest plugin imports this in every run.
     from ailoop_otel.measure.report.files import write as write_files
