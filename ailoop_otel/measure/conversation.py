@@ -31,7 +31,10 @@ Reply = Callable[[Json | None], None]
 
 
 class Conversation:
-    """The state of one connection. `stranger` is set when a reply to a message is of no dialect known here."""
+    """The state of one connection, which serves one session: what comes is for its oldest open message.
+
+    `stranger` is set when a reply to a message is of no dialect known here.
+    """
 
     def __init__(self, send: Callable[[str], None]) -> None:
         self._send = send
@@ -57,7 +60,6 @@ class Conversation:
         self._number += 1
         self._asked[self._number] = message
         self._open.append(message)
-        message.session = session
         message.sent = now
         self._request(
             MESSAGE_METHOD,
@@ -97,16 +99,11 @@ class Conversation:
             self.dialect = dialect
             self._head = dialect.chunk_head
 
-    def _of(self, session: str | None) -> Message | None:
-        """The message that is being answered: the oldest, of its session where one socket serves several at once."""
-        by_session = self.dialect is not None and not self.dialect.socket_owns_session
-        return next((each for each in self._open if not by_session or session in (None, each.session)), None)
-
     def _chunk(self, text: str, now: float) -> None:
         dialect = self.dialect
-        message = self._of(dialect.chunk_session(text)) if dialect is not None else None
-        if dialect is None or message is None:
+        if dialect is None or not self._open:
             return
+        message = self._open[0]
         if dialect.final_tail and text.endswith(dialect.final_tail):
             self._final(message, now)
         elif dialect.cumulative:
@@ -115,10 +112,10 @@ class Conversation:
             message.chunk(now)
 
     def _noticed(self, notice: Notice, now: float) -> None:
-        message = self._of(notice.session_id)
         meaning = notice.meaning
-        if message is None or meaning is Meaning.OTHER:
+        if not self._open or meaning is Meaning.OTHER:
             return
+        message = self._open[0]
         if meaning in (Meaning.CHUNK, Meaning.TEXT):
             if notice.size:
                 message.text(now)

@@ -85,7 +85,7 @@ class Load:
         self.events: list[tuple[str, int, Any]] = []
         self.gaps = histograms.histogram()
         self.lag = histograms.histogram()
-        self.opened = self.failing = self.planned = self.done = self.errors = 0
+        self.opened = self.planned = self.done = self.errors = 0
         self.dialect = ""
         self.refusal = ""
         self.stranger = False
@@ -248,10 +248,7 @@ class Load:
             if seat.waiting is not None:
                 seat.wake(planned)
                 return
-        if self.failing and not self.connected:
-            planned.message.abandon(REFUSED)
-        else:
-            self._backlog.append(planned)
+        self._backlog.append(planned)
 
     # --- Sessions ------------------------------------------------------------------------------------------
     async def _occupy(self, seat: Seat) -> None:
@@ -293,13 +290,11 @@ class Load:
             await session.start(_OPENING)
         except Refused as refused:
             self.refusal = str(refused)
-            self.failing += 1
             session.drop()
             self.rows += exchanges.of_start(session, place)
             self._refuse()
             return None
         self.rows += exchanges.of_start(session, place)
-        self.failing = 0
         self.opened += 1
         return session
 

@@ -35,14 +35,13 @@ class Message:
     __slots__ = (
         "_base", "_frame_size", "_plain", "_repeated", "_rest", "abandoned", "acknowledged", "answered", "chunks",
         "code", "command", "completed", "cut", "failed", "first", "gaps", "last", "lost", "on_end", "planned", "sent",
-        "session", "span_id", "stopped", "timed_out", "trace_id", "whole",
+        "span_id", "stopped", "timed_out", "trace_id", "whole",
     )  # fmt: skip
 
     def __init__(self, planned: float) -> None:
         self.planned = planned
         self.trace_id = secrets.token_hex(16)
         self.span_id = secrets.token_hex(8)
-        self.session: str | None = None
         self.sent = 0.0
         self.acknowledged = 0.0
         self.first = 0.0
