@@ -70,6 +70,29 @@ def test_where_the_noise_is_too_large_nobody_is_blamed(shape: dict[str, Any]) ->
         assert judge(run(3 * number + 2, slower=1.2, **shape), before).verdict is not PASS
 
 
+def test_a_run_is_as_uncertain_against_itself() -> None:
+    """The draws of the two are independent, though the data are the same."""
+    found = row(judge(run(1), run(1)), "first_chunk", "p50")
+    assert found.change == 0
+    assert found.change_low is not None
+    assert found.change_high is not None
+    assert found.change_low < -0.005 < 0.005 < found.change_high
+
+
+def test_one_figure_of_many_must_be_worse_more_surely() -> None:
+    """Just beyond what is allowed is not enough, where six figures had the chance."""
+    changes = [judge(run(1, slower=1 + step / 200), run(2)) for step in range(20, 40)]
+    reasons = [row(each, "first_chunk", "p50").reason for each in changes]
+    assert any(reason.endswith("allowed, but not surely enough for one of 6 figures") for reason in reasons)
+
+
+def test_the_search_for_a_limit_is_not_judged() -> None:
+    """Where there was a hold, the ramp before it, which ends in trouble, is left out."""
+    before = run(2)
+    ramp = [each._replace(value=9.0, phase="ramp") for each in run(3).observations if each.metric == "first_chunk"]
+    assert judge(more(run(1), ramp), before).verdict is PASS
+
+
 def test_a_gain_is_no_failure() -> None:
     """A fifth faster passes, however surely it changed."""
     judgement = judge(run(1, slower=0.8), run(2))
@@ -179,7 +202,9 @@ def test_a_late_load_generator_is_not_the_server() -> None:
 def test_errors_are_compared_by_their_number() -> None:
     """As few as before pass, many more fail, a few more are neither."""
     before = run(2, n=1000, failing=0.02)
-    verdicts = [row(judge(run(1, n=1000, failing=share), before), "error_rate").verdict for share in (0.02, 0.035, 0.12)]
+    verdicts = [
+        row(judge(run(1, n=1000, failing=share), before), "error_rate").verdict for share in (0.02, 0.035, 0.12)
+    ]
     assert verdicts == [PASS, INCONCLUSIVE, FAIL]
     none = row(judge(run(1), run(2)), "error_rate")
     assert none.verdict is PASS
@@ -290,7 +315,7 @@ def test_a_few_pairs_are_not_enough() -> None:
 
 def test_a_saved_baseline_judges_as_the_run_itself(tmp_path: Path) -> None:
     """A file, a run directory or its run.json: the same verdict, figure by figure."""
-    before, now = more(run(2), memory(0.0)), more(run(1, slower=1.05, failing=0.01), memory(2e4))
+    before, now = more(run(2, failing=0.04), memory(0.0)), more(run(1, slower=1.05, failing=0.01), memory(2e4))
     baseline.save(before, tmp_path / "baseline.json")
     storage.save(before, tmp_path / "run")
     expected = judge(now, before)
@@ -299,7 +324,7 @@ def test_a_saved_baseline_judges_as_the_run_itself(tmp_path: Path) -> None:
         assert [(each.metric, each.verdict) for each in again.rows] == [
             (each.metric, each.verdict) for each in expected.rows
         ]
-        assert [each.value for each in again.rows] == pytest.approx([each.value for each in expected.rows])
+        assert [each.reason for each in again.rows] == [each.reason for each in expected.rows]
 
 
 @pytest.mark.parametrize(
