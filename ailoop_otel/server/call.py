@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from ailoop_otel import names
 from ailoop_otel.dialects.frame import harmless
@@ -26,8 +26,8 @@ class ModelCall:
     """A request to the model and its answer. Made in the message's context, used in the thread that reads."""
 
     __slots__ = (
-        "_abandoned", "_chunks", "_ended", "_inside", "_last", "_model", "_sent", "content", "owner", "parent", "span",
-        "stream",
+        "_abandoned", "_chunks", "_ended", "_inside", "_last", "_model", "_sent", "_status", "_url", "content", "owner",
+        "parent", "stream",
     )  # fmt: skip
 
     def __init__(self, inside: Inside, owner: Owner | None, parent: Context, chunks: Any) -> None:
@@ -36,9 +36,9 @@ class ModelCall:
         self._chunks = weakref.ref(chunks)
         self.owner = owner
         self.parent = parent
-        self.span: Span | None = None
         self.stream = sse.Stream(inside.telemetry.clock.now)
-        self._model = ""
+        self._model = self._url = ""
+        self._status: int | None = None
         self._sent = self._last = 0
         self._abandoned = self._ended = False
         self.content: ModelContent | None = None
@@ -56,39 +56,19 @@ class ModelCall:
 
     def sending(self, url: Any, payload: Any) -> None:
         """The request goes out."""
-        telemetry = self._inside.telemetry
-        self._sent = telemetry.clock.now()
+        self._sent = self.stream.now()
+        self._url = str(url)
         if self._inside.content is not None:
             self.content = self._inside.content.model(payload)
         asked = payload.get("model") if isinstance(payload, dict) else None
         self._model = harmless(asked) or names.OTHER
-        address = urlsplit(str(url))
-        attributes: Attributes = {
-            names.GEN_AI_OPERATION: names.SPAN_MODEL,
-            names.GEN_AI_PROVIDER: _PROVIDER,
-            names.GEN_AI_REQUEST_MODEL: self._model,
-            names.GEN_AI_STREAM: True,
-            names.SERVER_ADDRESS: address.hostname or "",
-            names.SERVER_PORT: address.port or (443 if address.scheme == "https" else 80),
-        }
-        owner = self.owner
-        if owner is not None:
-            owner.model = self._model
-            owner.waiting_for = "model"
-            if owner.session_id is not None:
-                attributes[names.SESSION_ID] = attributes[names.GEN_AI_CONVERSATION] = owner.session_id
-        self.span = telemetry.start_span(
-            f"{names.SPAN_MODEL} {self._model}",
-            self._sent + telemetry.offset(),
-            attributes,
-            self.parent,
-            SpanKind.CLIENT,
-        )
+        if self.owner is not None:
+            self.owner.model = self._model
+            self.owner.waiting_for = "model"
 
     def responded(self, status: int) -> None:
         """The provider's headers came; an error status ends the call."""
-        if self.span is not None:
-            self.span.set_attribute(names.HTTP_STATUS, status)
+        self._status = status
         if status >= 400:
             self.end(str(status))
 
@@ -97,17 +77,16 @@ class ModelCall:
         if self._ended:
             return
         self._ended = True
-        span = self.span
-        if span is None:
+        if not self._sent:
             return
-        self._last = self._inside.telemetry.clock.now()
+        self._last = self.stream.now()
         self.stream.end()
         self._abandoned = self._deserted()
         error = error or self.stream.summary.error or self._ending()
         if self.owner is not None and self.owner.left:
             self._abandoned = True
         self._account(error)
-        self._finish(span, error)
+        self._finish(error)
 
     def _deserted(self) -> bool:
         # Closed, cancelled or dropped while the thread read on: one that is listened to ends after its thread.
@@ -136,35 +115,59 @@ class ModelCall:
             if stream.first:
                 owner.spent.model_stream += stream.latest - stream.first
 
-    def _finish(self, span: Span, error: str | None) -> None:
+    def _finish(self, error: str | None) -> None:
+        # Begun only now: nothing is below it, and a span is cheapest when all of it is told at once.
+        telemetry = self._inside.telemetry
+        offset = telemetry.offset()
+        attributes = self._asked() | self._told()
+        if error is not None:
+            attributes[names.ERROR_TYPE] = error
+        name = f"{names.SPAN_MODEL} {self._model}"
+        span = telemetry.start_span(name, self._sent + offset, attributes, self.parent, SpanKind.CLIENT)
+        if error is not None:
+            span.set_status(Status(StatusCode.ERROR))
+        self._record(context_of(span), error)
+        end = max(self._last, self._sent + SHORTEST) + offset
+        if self._inside.content is not None and self.content is not None:
+            self.content.finish_reason = harmless(self.stream.summary.finish_reason)
+            self._inside.content.end_model(span, end, self.content)
+            self.content = None
+        else:
+            span.end(end)
+
+    def _asked(self) -> Attributes:
+        address = urlsplit(self._url)
+        attributes: Attributes = {
+            names.GEN_AI_OPERATION: names.SPAN_MODEL,
+            names.GEN_AI_PROVIDER: _PROVIDER,
+            names.GEN_AI_REQUEST_MODEL: self._model,
+            names.GEN_AI_STREAM: True,
+            names.SERVER_ADDRESS: address.hostname or "",
+            names.SERVER_PORT: address.port or (443 if address.scheme == "https" else 80),
+        }
+        if self.owner is not None and self.owner.session_id is not None:
+            attributes[names.SESSION_ID] = attributes[names.GEN_AI_CONVERSATION] = self.owner.session_id
+        return attributes
+
+    def _told(self) -> dict[str, Any]:
         stream, summary = self.stream, self.stream.summary
-        attributes: dict[str, Any] = {names.MODEL_CHUNKS: stream.chunks, names.MODEL_BYTES: stream.size}
-        told = {
+        attributes = {
+            names.HTTP_STATUS: self._status,
+            names.MODEL_CHUNKS: stream.chunks,
+            names.MODEL_BYTES: stream.size,
             names.GEN_AI_RESPONSE_MODEL: harmless(summary.model),
             names.GEN_AI_RESPONSE_ID: harmless(summary.response_id),
             names.GEN_AI_INPUT_TOKENS: summary.input_tokens,
             names.GEN_AI_OUTPUT_TOKENS: summary.output_tokens,
             names.GEN_AI_COST: summary.cost,
-            names.ERROR_TYPE: error,
+            names.MODEL_ABANDONED: self._abandoned or None,
         }
-        attributes |= {name: value for name, value in told.items() if value is not None}
+        known: dict[str, Any] = {name: value for name, value in attributes.items() if value is not None}
         if (reason := harmless(summary.finish_reason)) is not None:
-            attributes[names.GEN_AI_FINISH_REASONS] = [reason]
+            known[names.GEN_AI_FINISH_REASONS] = [reason]
         if stream.first:
-            attributes[names.GEN_AI_FIRST_CHUNK] = (stream.first - self._sent) / SECOND
-        if self._abandoned:
-            attributes[names.MODEL_ABANDONED] = True
-        if error is not None:
-            span.set_status(Status(StatusCode.ERROR))
-        span.set_attributes(attributes)
-        self._record(context_of(span), error)
-        end = max(self._last, self._sent + SHORTEST) + self._inside.telemetry.offset()
-        if self._inside.content is not None and self.content is not None:
-            self.content.finish_reason = reason
-            self._inside.content.end_model(span, end, self.content)
-            self.content = None
-        else:
-            span.end(end)
+            known[names.GEN_AI_FIRST_CHUNK] = (stream.first - self._sent) / SECOND
+        return known
 
     def _record(self, context: Context, error: str | None) -> None:
         telemetry, stream, summary = self._inside.telemetry, self.stream, self.stream.summary
