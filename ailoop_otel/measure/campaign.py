@@ -142,8 +142,10 @@ class Campaign:
             """Whether there is nothing more to plan, and nothing under way."""
             return bounded and workers.all_at("spent", stage.number) and not workers.total("waiting")
 
-        self._wait(workers, spent, at + seconds - time.perf_counter())
+        early = self._wait(workers, spent, at + seconds - time.perf_counter())
         self._ended = time.perf_counter()
+        if early and self.scenario.loop == OPEN:
+            self.notes.append(f"It ended early: {most:,} messages are the most that it may send (most_messages).")
         return stage.number
 
     def _rate(self, sessions: int) -> float:

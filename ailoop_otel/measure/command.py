@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -54,7 +57,8 @@ def measure(wish: Wish, console: Console) -> int:
     _check_judges(wish, wanted)
     directory = _directory(wish, wanted)
     try:
-        run, interrupted = _measured(wish, wanted, directory), False
+        with _ending_well():
+            run, interrupted = _measured(wish, wanted, directory), False
     except Interrupted as end:
         run, interrupted = end.run, True
     storage.save(run, directory)
@@ -76,6 +80,19 @@ def listing(console: Console) -> int:
         table.add_row(name, words)
     console.print(table, highlight=False)
     return 0
+
+
+@contextmanager
+def _ending_well() -> Iterator[None]:
+    """Take SIGTERM, by which a CI job is cancelled, for a Ctrl-C: a server of our own must not outlive us."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _scenario(wish: Wish) -> Scenario:

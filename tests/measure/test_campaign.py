@@ -87,6 +87,7 @@ def test_each_kind_of_failure_is_counted_as_what_it_is(server: Scripted, tmp_pat
     assert len(seen) == 80
     assert {row.label for row in seen} == set(KINDS)
     assert all(row.outcome == OUTCOMES[row.label] for row in seen)
+    assert any("80 messages are the most" in note for note in run.context.notes)
     failed = sum(row.outcome != "ok" for row in seen)
     assert value(run, definitions.ERROR_RATE) == pytest.approx(1000 * failed / 80)
     by_kind = Counter(row.label for row in seen)

@@ -71,7 +71,7 @@ def _joined(dialect: str, folder: Path) -> Ended:
 
 
 def _interrupted(folder: Path) -> Ended:
-    """A Ctrl-C in the middle; the server is gone afterwards."""
+    """The end of a CI job in the middle, which is like a Ctrl-C; the server is gone afterwards."""
     port = free_port()
     words = ["--url", f"ws://127.0.0.1:{port}/ws", "--start", shlex.join(command(port, first=0.01)), "--no-instrument"]
     arguments = [sys.executable, "-m", "ailoop_otel.cli", "measure", "mixed", *words, "--out", "run", *QUICK]
@@ -83,7 +83,7 @@ def _interrupted(folder: Path) -> Ended:
     try:
         _wait_for(folder / "run" / "server.log", port)
         time.sleep(3)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         output, errors = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
@@ -137,7 +137,7 @@ def test_a_target_that_is_missed_is_exit_code_1(together: dict[str, Ended], dial
         assert all(row["unit"] for row in csv.DictReader(file))
 
 
-def test_ctrl_c_ends_with_a_report(together: dict[str, Ended]) -> None:
+def test_an_interruption_ends_with_a_report(together: dict[str, Ended]) -> None:
     """What was measured until then is written, and the exit code is 130."""
     ended = together["interrupted"]
     assert (ended.code, ended.errors) == (130, "")
