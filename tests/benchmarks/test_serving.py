@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.ailoop.process import STATELESS, serving, standin
 from tests.benchmarks.serving.load import load, provider
-from tests.benchmarks.serving.profile import OURS, SDK, SERVER, whose
+from tests.benchmarks.serving.profile import EXPORT, OURS, SDK, SERVER, whose
 
 
 def test_a_load_tells_what_it_cost() -> None:
@@ -37,6 +37,8 @@ def test_a_sample_is_its_innermost_owners(tmp_path: Path) -> None:
         f"{main};{passing};{requests};{json}": SERVER,
         f"{main};{counting};{sdk};{json}": SDK,
         f"{sdk};{requests};{json}": SDK,
+        f"BatchProcessor.worker (/x/site-packages/opentelemetry/sdk/x.py:1);{counting};{json}": EXPORT,
+        f"PeriodicExportingMetricReader._ticker (/x/site-packages/opentelemetry/sdk/x.py:1);{main}": SERVER,
         f"{main};{passing};{main}": SERVER,
         f"{counting};uvicorn (/x/site-packages/uvicorn/main.py:1);{json}": SERVER,
         json: SERVER,

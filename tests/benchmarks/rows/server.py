@@ -15,7 +15,7 @@ from tests.benchmarks.bench import Bench
 from tests.benchmarks.environments import Unavailable
 from tests.benchmarks.figures import Check, Figure, Result
 from tests.benchmarks.serving.load import Window, load, provider
-from tests.benchmarks.serving.profile import OURS, SDK, sampled
+from tests.benchmarks.serving.profile import EXPORT, OURS, SDK, sampled
 from tests.benchmarks.statistics import bootstrap, percentile, unpaired
 from tests.benchmarks.statistics import middle as median_of
 
@@ -117,13 +117,17 @@ def _profile(bench: Bench, result: Result, server: Server, *, judged: bool) -> N
             load(server, 2, 4, bench.size(10, 5))
         samples.append(counted)
     every = [sum(counted.values()) for counted in samples]
-    for name, owners in (("ours", (OURS,)), ("ours and the SDK's", (OURS, SDK))):
+    parts = {
+        "ours, where the server runs": (OURS,),
+        "the SDK's, where the server runs": (SDK,),
+        "of the export threads": (EXPORT,),
+        f"ours and the SDK's, all of it, of {sum(every):,} samples": (OURS, SDK, EXPORT),
+    }
+    for name, owners in parts.items():
         spent = [sum(counted[owner] for owner in owners) for counted in samples]
         share = bootstrap(lambda spent, every: float(spent.sum() / every.sum()) * 100, spent, every)
-        most = MOST_SHARE if judged and SDK in owners else None
-        result.figures.append(
-            Figure(f"CPU in frames that are {name}, of {sum(every):,} samples", share, "%", most=most)
-        )
+        most = MOST_SHARE if judged and len(owners) > 1 else None
+        result.figures.append(Figure(f"CPU in frames {name}", share, "%", most=most))
 
 
 def _look(result: Result, telemetry: Path, output: str, exchanges: int) -> None:

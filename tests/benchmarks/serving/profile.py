@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 RATE = 250  # samples a second
-OURS, SDK, SERVER = "ailoop_otel", "OpenTelemetry", "the server"
+OURS, SDK, EXPORT, SERVER = "ailoop_otel", "OpenTelemetry", "export threads", "the server"
 # Whoever calls these is who spends: they work for all.
 _SHARED = ("requests", "urllib3", "certifi", "charset_normalizer", "psutil", "wrapt")
 _PARTS = (("ailoop_otel/", OURS), ("opentelemetry/", SDK), ("google/protobuf/", SDK))
 _SITE = "site-packages/"
+# The functions of the SDK's that its export threads run.
+_EXPORTING = ("BatchProcessor.worker", "PeriodicExportingMetricReader._ticker")
 # Lines of ours at which something of the server's runs: what is done below them, the server does with us or without.
 _PASSED_ON = re.compile(r"\b(wrapped|iter_lines|send|receive|run|self\.app|self\._http)\(")
 
@@ -53,7 +55,9 @@ def whose(folded: str) -> Counter[str]:
     counted: Counter[str] = Counter()
     for line in folded.splitlines():
         stack, _, samples = line.rpartition(" ")
-        counted[_owner(stack.split(";"))] += int(samples)
+        owner = _owner(stack.split(";"))
+        exports = owner != SERVER and any(function in stack for function in _EXPORTING)
+        counted[EXPORT if exports else owner] += int(samples)
     return counted
 
 
