@@ -5,38 +5,27 @@ run = measure(scenario.load("mixed", ["duration=20"]), "ws://127.0.0.1:8000/ws",
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Any, Final
 
-import numpy as np
-
-from ailoop_otel.measure import definitions, machine
-from ailoop_otel.measure.estimates import steady
-from ailoop_otel.measure.intervals import slope
-from ailoop_otel.measure.load import Stage
+from ailoop_otel.measure import definitions, machine, remarks
+from ailoop_otel.measure.figures import figures
 from ailoop_otel.measure.memory import Sampler
-from ailoop_otel.measure.observations import Observation, Phase, is_missing, observed
+from ailoop_otel.measure.observations import Phase
 from ailoop_otel.measure.progress import Nobody, Watch
 from ailoop_otel.measure.refusal import Refusal
 from ailoop_otel.measure.run import Context, Run, merged
 from ailoop_otel.measure.scenario import OPEN, Scenario
 from ailoop_otel.measure.socket import address
-from ailoop_otel.measure.stability import FEWEST, Found, Levels, levels, search
-from ailoop_otel.measure.throughput import answers_per_second
-from ailoop_otel.measure.workers import Workers
+from ailoop_otel.measure.stability import Found, Levels, levels, search
+from ailoop_otel.measure.stage import Stage
+from ailoop_otel.measure.workers import LoadProcess, Workers
 
 _LEAD: Final = 0.05
 _OPENING: Final = 60.0
 _GRACE: Final = 15.0
-# A load process that was busier, or whose loop was later, has delayed what it measured.
-_BUSY: Final = 0.85
-_LATE: Final = 0.010
-_FEW: Final = 5
-_FEWEST_SAMPLES: Final = 10
-_FEWEST_OPENED: Final = 5
 
 
 class Interrupted(KeyboardInterrupt):
@@ -246,8 +235,9 @@ class Campaign:
         told = [
             row._replace(phase="ramp") if row.phase == "hold" and row.at < held else row for row in rows.observations
         ]
-        run = Run(_NO_CONTEXT, told, rows.histograms)
-        figures = list(self._figures(run))
+        run = Run(_NO_CONTEXT, [*told], rows.histograms)
+        end = max(0.0, self._ended - self._origin)
+        told += figures(run, self.scenario, self._sampler.by_opened, self._found, end)
         self.notes += self._remarks(run, processes)
         context = Context(
             scenario=self.scenario.name,
@@ -263,80 +253,13 @@ class Campaign:
             notes=tuple(self.notes),
             jaeger=jaeger,
         )  # fmt: skip
-        return Run(context, sorted([*told, *figures], key=lambda row: row.at), rows.histograms)
+        return Run(context, sorted(told, key=lambda row: row.at), rows.histograms)
 
-    def _figures(self, run: Run) -> Iterator[Observation]:
-        """What a run has one value of."""
-        at = max(0.0, self._ended - self._origin)
-        exchanges = steady(run, definitions.COMPLETION)
-        if exchanges:
-            yield observed(definitions.RATE, float(answers_per_second(exchanges)[0]), at)
-            failed = sum(row.failed for row in exchanges)
-            yield observed(definitions.ERROR_RATE, 1000 * failed / len(exchanges), at)
-        if self._found is not None:
-            yield observed(definitions.STABLE_SESSIONS, float(self._found.sessions), at)
-        opened = self._sampler.by_opened
-        # While a limit is searched, memory follows the load at least as much as the sessions.
-        if self._found is None and opened and opened[-1][0] - opened[0][0] >= _FEWEST_OPENED:
-            per_session = _slope([float(count) for count, _ in opened], [float(memory) for _, memory in opened])
-            yield observed(definitions.MEMORY_PER_SESSION, per_session, at)
-        memory = [row for row in run.of(definitions.MEMORY) if self.scenario.ramp is None or row.phase == "hold"]
-        if len(memory) >= _FEWEST_SAMPLES:
-            growth = _slope([row.at for row in memory], [row.value for row in memory])
-            yield observed(definitions.MEMORY_GROWTH, growth, at)
-
-    def _remarks(self, run: Run, processes: list[Any]) -> Iterator[str]:
-        """What a reader must know of how it was measured."""
-        yield from self._bottleneck(run, processes)
-        if self._pid is None:
-            yield "The server's memory was not read: nobody said which process it is (--pid, or --start)."
-        if self._sampler.lost:
-            yield "The server's process ended during the run."
-        if any(each.beat.get("stranger") for each in processes):
-            yield "The server answered in a dialect that is not known here: the outcomes of its messages mean nothing."
-        if self._found is not None:
-            yield from self._of_search(self._found)
-
-    def _bottleneck(self, run: Run, processes: list[Any]) -> Iterator[str]:
-        lags = [each.lag for each in processes if each.lag is not None]
-        late = max((each.get_value_at_percentile(99) / 1e6 for each in lags), default=0.0)
-        busiest = max((float(np.quantile(each.busy, 0.9)) for each in processes if each.busy), default=0.0)
-        if busiest > _BUSY:
-            yield (
-                f"The load generator was at its limit: a process of it used {100 * busiest:.0f} % of a core. "
-                "Its own delay is in the latencies; use more --processes, or another machine."
-            )
-        elif late > _LATE:
-            yield (
-                f"The load generator was late by up to {1000 * late:.0f} ms (p99) though it had little to do: this "
-                "machine is busy with other things, and their delay is in the latencies."
-            )
-        delays = [row.value for row in run.of(definitions.SEND_DELAY) if not is_missing(row.value)]
-        waited = sum(delay > max(_LATE, late) for delay in delays)
-        if waited > max(_FEW, 0.01 * len(delays)):
-            yield (
-                f"Of {len(delays):,} messages {waited:,} found all sessions busy when they were due and waited, which "
-                "counts in their latencies. More sessions would offer the load as planned."
-            )
-
-    def _of_search(self, found: Found) -> Iterator[str]:
-        ramp, stable = self.scenario.ramp, self.scenario.stable
-        assert ramp is not None
-        if found.met:
-            yield f"Stable with {found.sessions} sessions, to the step of {ramp.step}: {found.reason}."
-        else:
-            yield f"The limit was not met: {found.sessions} sessions are the most that were tried; raise ramp.most."
-        yield (
-            f"Stable means at most {stable.errors:g} errors per 1,000 messages and a p95 of the first chunk of at most "
-            f"{stable.first_chunk_p95:g} s, held for {stable.hold:g} s."
-        )
-        if ramp.rate * ramp.start * ramp.seconds < FEWEST:
-            yield f"The first levels had fewer than {FEWEST} messages: there a p95 is the slowest of them."
+    def _remarks(self, run: Run, processes: list[LoadProcess]) -> Iterator[str]:
+        yield from remarks.of_generator(run, processes)
+        yield from remarks.of_server(self._pid, lost=self._sampler.lost)
+        if self._found is not None and self.scenario.ramp is not None:
+            yield from remarks.of_search(self._found, self.scenario.ramp, self.scenario.stable)
 
 
 _NO_CONTEXT: Final = Context("")
-
-
-def _slope(at: list[float], values: list[float]) -> float:
-    found = slope(np.array(at), np.array(values)).value
-    return math.nan if found is None else found

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ailoop_otel.measure import exchanges, histograms
@@ -18,61 +17,13 @@ from ailoop_otel.measure.exchanges import Place
 from ailoop_otel.measure.message import CLIENT_TIMEOUT, DISCONNECTED, REFUSED, Message
 from ailoop_otel.measure.observations import Observation, Phase
 from ailoop_otel.measure.plan import Arrivals, Choice, share
-from ailoop_otel.measure.scenario import AI_TIMEOUT, OPEN, Prompt, Scenario
+from ailoop_otel.measure.scenario import AI_TIMEOUT, OPEN
 from ailoop_otel.measure.socket import Refused
+from ailoop_otel.measure.stage import Job, Planned, Seat, Stage
 
 _BEAT: Final = 0.05
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _OPENING: Final = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What one load process is to do; `origin` is the moment at which the run began (`perf_counter`)."""
-
-    url: str
-    scenario: Scenario
-    process: int
-    origin: float
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A stretch of a run: messages a second over all processes from a moment on; 0 plans nothing more."""
-
-    number: int
-    phase: Phase
-    rate: float
-    at: float
-    most: int = 10_000_000
-
-
-@dataclass(slots=True)
-class Planned:
-    """A message that is due: what it says, and where it belongs."""
-
-    message: Message
-    prompt: Prompt
-    stage: Stage
-    number: int
-
-
-class Seat:
-    """A place for one session, filled again when the session is used up or lost."""
-
-    __slots__ = ("session", "task", "waiting", "wanted")
-
-    def __init__(self) -> None:
-        self.wanted = True
-        self.session: Session | None = None
-        self.waiting: asyncio.Future[Planned | None] | None = None
-        self.task: asyncio.Task[None] | None = None
-
-    def wake(self, planned: Planned | None = None) -> None:
-        """Give it a message, or let it see that something has changed."""
-        waiting, self.waiting = self.waiting, None
-        if waiting is not None and not waiting.done():
-            waiting.set_result(planned)
 
 
 class Load:

@@ -19,8 +19,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from ailoop_otel.measure import histograms
-from ailoop_otel.measure.load import Job, Load, Stage
+from ailoop_otel.measure.load import Load
 from ailoop_otel.measure.scenario import Prompt, Ramp, Scenario, Stable
+from ailoop_otel.measure.stage import Job, Stage
 
 _BEAT: Final = 0.25
 

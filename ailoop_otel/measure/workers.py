@@ -18,11 +18,11 @@ from typing import Any, Final
 from hdrh.histogram import HdrHistogram
 
 from ailoop_otel.measure import histograms
-from ailoop_otel.measure.load import Stage
 from ailoop_otel.measure.observations import Observation
 from ailoop_otel.measure.plan import share
 from ailoop_otel.measure.refusal import Refusal
 from ailoop_otel.measure.scenario import Scenario
+from ailoop_otel.measure.stage import Stage
 from ailoop_otel.measure.worker import packed
 
 _GRACE: Final = 10.0
