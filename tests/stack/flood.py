@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from collector.stack.program import Program
 from tests.ailoop.process import LOOPBACK
 
-SESSIONS = 20
+CLIENTS = 20
+# A session's whole history goes to the model with each message: long ones would be a test of that.
+TURNS = 20
 SHIPPED = Path(__file__).parent.parent.parent / "collector" / "ailoop.env"
 
 
@@ -44,25 +47,28 @@ def provider_process(default: str) -> Iterator[dict[str, str]]:
 
 
 async def flood(port: int, messages: int, rate: float | None = None) -> float:
-    """Send so many messages over 20 sessions, `rate` a second in all or as fast as they are answered.
+    """Send so many messages by 20 clients, `rate` a second in all or as fast as they are answered.
 
     Returns the rate that was reached. Every message is answered, or ConnectionError.
     """
     begun = time.perf_counter()
-    each = messages // SESSIONS
-    interval = SESSIONS / rate if rate else 0.0
-    await asyncio.gather(*(_session(port, each, interval, begun + n * interval / SESSIONS) for n in range(SESSIONS)))
-    return each * SESSIONS / (time.perf_counter() - begun)
+    each = messages // CLIENTS
+    interval = CLIENTS / rate if rate else 0.0
+    await asyncio.gather(*(_client(port, each, interval, begun + n * interval / CLIENTS) for n in range(CLIENTS)))
+    return each * CLIENTS / (time.perf_counter() - begun)
 
 
-async def _session(port: int, messages: int, interval: float, begin: float) -> None:
+async def _client(port: int, messages: int, interval: float, begin: float) -> None:
+    """Send messages in sessions of 20 turns, each at its time."""
     async with connect(f"ws://{LOOPBACK}:{port}/ws", max_size=None, ping_interval=None, proxy=None) as socket:
-        started = await _call(socket, 0, "startSession", {"userId": "flood"})
-        session = started["result"]["sessionId"]
-        for number in range(1, messages + 1):
-            await asyncio.sleep(max(0.0, begin + number * interval - time.perf_counter()))
-            await _call(socket, number, "sendUserMessage", {"sessionId": session, "message": "go on"})
-        await _call(socket, messages + 1, "stopSession", {"sessionId": session})
+        calls = count()
+        for done in range(0, messages, TURNS):
+            started = await _call(socket, next(calls), "startSession", {"userId": "flood"})
+            session = started["result"]["sessionId"]
+            for number in range(done, min(done + TURNS, messages)):
+                await asyncio.sleep(max(0.0, begin + number * interval - time.perf_counter()))
+                await _call(socket, next(calls), "sendUserMessage", {"sessionId": session, "message": "go on"})
+            await _call(socket, next(calls), "stopSession", {"sessionId": session})
 
 
 async def _call(socket: ClientConnection, id: int, method: str, params: Mapping[str, str]) -> dict[str, Any]:
