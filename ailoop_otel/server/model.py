@@ -81,12 +81,13 @@ def post_hook(host: Host) -> Callable[..., Any]:
 
 
 def _observed_lines(call: ModelCall, iter_lines: Callable[..., Iterator[bytes]], guard: Guard) -> Callable[..., Any]:
+    stream, now, caught = call.stream, call.stream.now, guard.caught
+    # Its content has to be read whole.
+    answer = call.content.answer if call.content is not None else None
+    remember = stream.tail.append
+
     def lines(*args: Any, **kwargs: Any) -> Iterator[bytes]:
         error: str | None = None
-        stream, now, caught = call.stream, call.stream.now, guard.caught
-        # Its content has to be read whole.
-        answer = call.content.answer if call.content is not None else None
-        remember = stream.tail.append
         try:
             for line in iter_lines(*args, **kwargs):
                 # The barrier and the usual line spelled out: a call for each would cost as much again.
