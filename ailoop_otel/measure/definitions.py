@@ -40,6 +40,11 @@ COMPLETION: Final = Definition(
     "From the moment the message was planned to be sent to its completion: the JSON-RPC response in the current "
     "generation, the final chunk or the error notice in the earlier one.", "exchange",
 )  # fmt: skip
+COMMAND: Final = Definition(
+    "command", "s", "Slash command to its response",
+    "From the moment a slash command was planned to be sent to its response. The server answers it itself: its time is "
+    "no AI's, and in no figure of answers.", "call",
+)  # fmt: skip
 SEND_DELAY: Final = Definition(
     "send_delay", "s", "Planned to sent",
     "How late the load generator sent a message. It is part of the latencies above, and says when the generator "
@@ -128,6 +133,10 @@ SERVER_FIRST_CHUNK: Final = Definition(
 SERVER_COMPLETION: Final = Definition(
     "server_completion", "s", "Message to complete answer, on the server",
     "From the moment the application received the message to its completion.", "exchange",
+)  # fmt: skip
+SERVER_COMMAND: Final = Definition(
+    "server_command", "s", "Slash command to its response, on the server",
+    "From the moment the application received a slash command to its response.", "call",
 )  # fmt: skip
 FIRST_CHUNK_DIFFERENCE: Final = Definition(
     "first_chunk_difference", "s", "First chunk: client less server",

@@ -41,10 +41,14 @@ def of_message(message: Message, place: Place, *, expects_timeout: bool = False)
     def since_planned(moment: float) -> float:
         return moment - message.planned if moment else math.nan
 
-    rows = [
-        observed(definitions.FIRST_CHUNK, since_planned(message.first), at, outcome=outcome, **about),
-        observed(definitions.COMPLETION, since_planned(message.completed), at, outcome=outcome, **about),
-    ]
+    completed = since_planned(message.completed)
+    if message.command and outcome == OK:
+        rows = [observed(definitions.COMMAND, completed, at, **about)]
+    else:
+        rows = [
+            observed(definitions.FIRST_CHUNK, since_planned(message.first), at, outcome=outcome, **about),
+            observed(definitions.COMPLETION, completed, at, outcome=outcome, **about),
+        ]
     # These two are done with once the message is out, and taken: whatever comes of the answer, they did not fail.
     if message.sent:
         rows.append(observed(definitions.SEND_DELAY, max(0.0, since_planned(message.sent)), at, outcome=OK, **about))
@@ -54,8 +58,7 @@ def of_message(message: Message, place: Place, *, expects_timeout: bool = False)
     if message.gaps:
         rows.append(observed(definitions.LONGEST_GAP, max(message.gaps), at, outcome=outcome, **about))
     if message.completed and (outcome == "ai_timeout" or (expects_timeout and outcome in _TELLING)):
-        told = since_planned(message.completed)
-        rows.append(observed(definitions.TIMEOUT_TOLD, told, at, outcome=outcome, **about))
+        rows.append(observed(definitions.TIMEOUT_TOLD, completed, at, outcome=outcome, **about))
     return rows
 
 

@@ -24,6 +24,7 @@ from ailoop_otel.measure.telemetry import outcome_of, read, server_observations,
 
 # What the client measures, and what the server says of it.
 _FIRST_CHUNK: Final = (definitions.FIRST_CHUNK, definitions.FIRST_CHUNK_DIFFERENCE)
+_OF_MESSAGES: Final = {each.name for each in (definitions.FIRST_CHUNK, definitions.COMPLETION, definitions.COMMAND)}
 _COMPLETION: Final = (definitions.COMPLETION, definitions.COMPLETION_DIFFERENCE)
 _MOST_NAMED: Final = 3
 
@@ -73,7 +74,7 @@ class _Match:
 def _match(run: Run, exchanges: Iterable[Served]) -> _Match:
     client: defaultdict[str, Rows] = defaultdict(dict)
     for row in run.observations:
-        if row.trace_id and row.metric in (definitions.FIRST_CHUNK.name, definitions.COMPLETION.name):
+        if row.trace_id and row.metric in _OF_MESSAGES:
             client[row.trace_id][row.metric] = row
     server: defaultdict[str, list[Served]] = defaultdict(list)
     others: list[Served] = []

@@ -99,7 +99,10 @@ def outcome_of(exchange: Served) -> str:
 
 def server_observations(one: Served, **place: Any) -> Iterator[Observation]:
     """The server's times of one exchange, rows with `place`; none while it goes on and its AI is not overdue."""
-    if one.ended or one.hangs:
+    if one.ended and one.outcome == OK and one.first_chunk is None:
+        # Without a first chunk only a slash command is well: no AI was asked.
+        yield observed(definitions.SERVER_COMMAND, one.seconds, **place)
+    elif one.ended or one.hangs:
         first_chunk = math.nan if one.first_chunk is None else one.first_chunk
         yield observed(definitions.SERVER_FIRST_CHUNK, first_chunk, **place)
         yield observed(definitions.SERVER_COMPLETION, one.seconds if one.ended else math.nan, **place)

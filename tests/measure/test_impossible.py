@@ -122,3 +122,10 @@ def test_an_acknowledgement_in_an_old_file_is_no_answer(tmp_path: Path) -> None:
     assert {metric.name for metric in run.metrics()} == {"legacy_session_start", "legacy_reply"}
     report.write(run, tmp_path / "report")
     assert "it is no answer's latency" in (tmp_path / "report" / "report.html").read_text().replace("&#39;", "'")
+
+
+def test_a_slash_command_is_among_no_answers() -> None:
+    """The server answers it itself within a millisecond: a mean over both would be nobody's."""
+    message = Message(1.0)
+    message.sent, message.completed, message.command = 1.0, 1.002, True
+    assert {row.metric for row in of_message(message, Place(0.0))} == {"command", "send_delay"}
