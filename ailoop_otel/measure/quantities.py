@@ -34,19 +34,23 @@ _FORMS: Final = 7
 _NUMBER: Final = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*)", re.DOTALL)
 
 
-def quantity(text: str, unit: str) -> float:
-    """Read a value such as `250 ms` into a metric's unit; ValueError that names the mend for another unit or none."""
+def quantity(text: str, unit: str, such_as: str = "") -> float:
+    """Read a value such as `250 ms` into a metric's unit; ValueError that names the mend for another unit or none.
+
+    `such_as` is the example in the mend, where the unit's own would not fit.
+    """
+    fit = f'"{such_as}"' if such_as else example(unit)
     found = _NUMBER.fullmatch(text.strip())
     if not found:
-        raise ValueError(f"{text!r} is no value: write {example(unit)}")
+        raise ValueError(f"{text!r} is no value: write {fit}")
     number, written = float(found[1]), _plain(found[2])
     factors = UNITS.get(unit, {unit: 1.0})
     if not math.isfinite(number):
-        raise ValueError(f"{text!r} is too large: write {example(unit)}")
+        raise ValueError(f"{text!r} is too large: write {fit}")
     if written not in factors:
         forms = ", ".join([form for form in factors if form][:_FORMS]) or unit
         problem = f"has the unit {found[2].strip()!r}" if written else "has no unit"
-        raise ValueError(f"{text!r} {problem}: write {example(unit)} (units: {forms})")
+        raise ValueError(f"{text!r} {problem}: write {fit} (units: {forms})")
     return number * factors[written]
 
 

@@ -97,6 +97,6 @@ def _alone(wish: Wish, what: str) -> None:
 
 def _seconds(text: str) -> float:
     try:
-        return quantity(text, "s")
+        return quantity(text, "s", such_as="30 min")
     except ValueError as error:
         raise Refusal(f"--since {error}") from None
