@@ -7,6 +7,7 @@ trusts it, else `ailoop.client.trace_id` on the server's span.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -27,6 +28,25 @@ _FIRST_CHUNK: Final = (definitions.FIRST_CHUNK, definitions.FIRST_CHUNK_DIFFEREN
 _OF_MESSAGES: Final = {each.name for each in (definitions.FIRST_CHUNK, definitions.COMPLETION, definitions.COMMAND)}
 _COMPLETION: Final = (definitions.COMPLETION, definitions.COMPLETION_DIFFERENCE)
 _MOST_NAMED: Final = 3
+# What an earlier reconciliation added to a run, and what it said of it.
+_ADDED: Final = {
+    each.name
+    for each in (
+        definitions.SERVER_FIRST_CHUNK,
+        definitions.SERVER_COMPLETION,
+        definitions.SERVER_COMMAND,
+        definitions.TIMEOUT_DETECTED,
+        definitions.DETECTION_DELAY,
+        definitions.REPORT_DELAY,
+        definitions.FIRST_CHUNK_DIFFERENCE,
+        definitions.COMPLETION_DIFFERENCE,
+    )
+}
+_SAID: Final = re.compile(
+    "Client and server: |None of the client's |They disagree on the outcome |The server wrote no telemetry into "
+    "|For the (first chunk|complete answer) the client waited |[0-9,]+ traces hold several messages "
+    "|Half-written last lines were ignored |Lines or records that could not be read |Files could not be opened: "
+)
 
 Rows = dict[str, Observation]
 
@@ -36,9 +56,11 @@ def reconciled(run: Run, directory: Path) -> Run:
 
     Adds the server's figures and the differences, and leads each row to the trace that the server recorded. Notes say
     how many messages were found on both sides, how long the client waited longer, and where the two disagree on the
-    outcome. Raises Refusal when the directory holds no telemetry.
+    outcome. What an earlier reconciliation of the same run added is replaced. Raises Refusal when the directory holds
+    no telemetry.
     """
     reading = read(directory)
+    run = _unreconciled(run)
     match = _match(run, reading.telemetry.exchanges.values())
     traces = {trace_id: one.trace_id for trace_id, one in match.both.items()}
     rows = [row._replace(trace_id=traces.get(row.trace_id, row.trace_id)) for row in run.observations]
@@ -48,6 +70,13 @@ def reconciled(run: Run, directory: Path) -> Run:
     together = Run(run.context, rows, run.histograms)
     notes = (*run.context.notes, *_notes(match, together, directory), *troubles(reading.tally))
     return replace(together, context=replace(run.context, notes=notes))
+
+
+def _unreconciled(run: Run) -> Run:
+    """The client's side alone; its rows lead to the server's traces still, where they were found."""
+    notes = tuple(note for note in run.context.notes if not _SAID.match(note))
+    rows = [row for row in run.observations if row.metric not in _ADDED]
+    return Run(replace(run.context, notes=notes), rows, run.histograms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +108,8 @@ def _match(run: Run, exchanges: Iterable[Served]) -> _Match:
     server: defaultdict[str, list[Served]] = defaultdict(list)
     others: list[Served] = []
     for one in exchanges:
-        trace_id = one.client_trace_id or one.trace_id
+        # A run that was reconciled before has the server's traces already.
+        trace_id = one.client_trace_id if one.client_trace_id in client else one.trace_id
         if trace_id in client:
             server[trace_id].append(one)
         else:

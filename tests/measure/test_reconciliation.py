@@ -87,6 +87,31 @@ def test_where_the_client_is_not_trusted_its_trace_is_an_attribute(sample: Sampl
     assert {row.trace_id for row in run.observations} == {trace}
 
 
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_run_is_reconciled_anew(sample: Sample, trusted: bool) -> None:
+    """The second time comes to the same as the first: nothing is there twice, and nothing contradicts itself."""
+    client = _trusted(sample, 0, 2.5, 0.5) if trusted else "c" * 32
+    if not trusted:
+        _linked(sample, client)
+    run = _client(_asked(client, 3.0, 4.0))
+    once = reconciled(run, sample.directory)
+    again = reconciled(once, sample.directory)
+    assert again.context.notes == once.context.notes
+    assert again.observations == once.observations
+
+
+def test_another_servers_telemetry_takes_back_what_was_said(sample: Sample, tmp_path: Path) -> None:
+    """Found on both sides, or on none: not both."""
+    sample.exchange("s", 0, 1)
+    once = reconciled(_client(_asked(_trusted(sample, 0, 2.5, 0.5), 0.75, 3.0)), sample.directory)
+    other = Sample(tmp_path / "other")  # whose first trace is the sample's first
+    other.exchange("s", 0, 1)
+    other.close()
+    before, told = reconciled(once, other.directory).context.notes
+    assert before == "before"
+    assert told.startswith("None of the client's 1 messages")
+
+
 def test_the_warm_up_stays_out(sample: Sample) -> None:
     """What was measured in the warm-up is in no figure of the difference either."""
     trace = _trusted(sample, 0, 2.5, 0.5)
