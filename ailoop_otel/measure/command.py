@@ -72,13 +72,18 @@ def measure(wish: Wish, console: Console) -> int:
 
 
 def listing(console: Console) -> int:
-    """Print the scenarios that come with the package."""
+    """Print the scenarios that come with the package, and the settings that all have."""
     table = Table("Scenario", "What it does", box=None, pad_edge=False, header_style="dim")
     for name in scenario.names():
         one = scenario.load(name)
         words = Text(one.title, "bold").append(f"\n{' '.join(one.text.split())}\n", "not bold")
         table.add_row(name, words)
     console.print(table, highlight=False)
+    settings = Table("Setting", "What it is", "Default", box=None, pad_edge=False, header_style="dim")
+    for each in scenario.known():
+        settings.add_row(each.key, each.means, each.default)
+    console.print("Settings (--set KEY=VALUE), and what holds where a scenario does not say:", style="bold")
+    console.print(settings, highlight=False)
     return 0
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -29,12 +29,16 @@ _DAY: Final = 86_400.0
 _SUFFIX: Final = ".toml"
 
 
-def _number(default: float, low: float, high: float) -> Any:
-    return field(default=default, metadata={"low": low, "high": high})
+def _number(default: float, low: float, high: float, means: str = "") -> Any:
+    return field(default=default, metadata={"low": low, "high": high, "means": means})
 
 
-def _one_of(*choices: str) -> Any:
-    return field(default=choices[0], metadata={"choices": choices})
+def _one_of(*choices: str, means: str = "") -> Any:
+    return field(default=choices[0], metadata={"choices": choices, "means": means})
+
+
+def _flag(default: bool, means: str) -> Any:
+    return field(default=default, metadata={"means": means})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +63,21 @@ class Ramp:
     stable, and the level before is held; without, every level is run.
     """
 
-    start: int = _number(5, 1, 100_000)
-    step: int = _number(5, 1, 100_000)
-    most: int = _number(200, 1, 100_000)
-    seconds: float = _number(15.0, 0.1, _DAY)
-    rate: float = _number(0.2, 0.001, 1000.0)
-    search: bool = True
+    start: int = _number(5, 1, 100_000, "sessions of the first level")
+    step: int = _number(5, 1, 100_000, "sessions more at each level")
+    most: int = _number(200, 1, 100_000, "sessions at most")
+    seconds: float = _number(15.0, 0.1, _DAY, "how long a level lasts")
+    rate: float = _number(0.2, 0.001, 1000.0, "messages/s of each session")
+    search: bool = _flag(True, "end at the first level that is not stable")
 
 
 @dataclass(frozen=True, slots=True)
 class Stable:
     """What a level must keep to: errors per 1,000 messages, p95 of the first chunk (s), held for `hold` seconds."""
 
-    errors: float = _number(10.0, 0.0, 1000.0)
-    first_chunk_p95: float = _number(2.0, 0.001, 3600.0)
-    hold: float = _number(60.0, 0.1, _DAY)
+    errors: float = _number(10.0, 0.0, 1000.0, "errors per 1,000 messages at most")
+    first_chunk_p95: float = _number(2.0, 0.001, 3600.0, "seconds to the first chunk (p95) at most")
+    hold: float = _number(60.0, 0.1, _DAY, "seconds for which the level found is held")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +93,21 @@ class Scenario:
     name: str
     title: str = ""
     text: str = ""
-    loop: str = _one_of(OPEN, CLOSED)
-    sessions: int = _number(10, 1, 100_000)
-    rate: float = _number(5.0, 0.001, 100_000.0)
-    arrivals: str = _one_of(CONSTANT, POISSON)
-    think: float = _number(0.0, 0.0, _DAY)
-    warmup: float = _number(5.0, 0.0, _DAY)
-    duration: float = _number(60.0, 0.1, 7 * _DAY)
-    most_messages: int = _number(100_000, 1, 10_000_000)
-    turns: int = _number(0, 0, 1_000_000)
-    opening: float = _number(20.0, 0.01, 10_000.0)
-    patience: float = _number(120.0, 0.1, _DAY)
-    processes: int = _number(1, 1, 64)
-    compression: bool = True
-    seed: int = _number(1, 0, 2**31)
-    stop: bool = True
+    loop: str = _one_of(OPEN, CLOSED, means="sent at planned times, or after the answer")
+    sessions: int = _number(10, 1, 100_000, "sessions at once")
+    rate: float = _number(5.0, 0.001, 100_000.0, "messages/s over all sessions, open loop")
+    arrivals: str = _one_of(CONSTANT, POISSON, means="gaps between planned times")
+    think: float = _number(0.0, 0.0, _DAY, "seconds from an answer to the next message, closed loop")
+    warmup: float = _number(5.0, 0.0, _DAY, "seconds of load before anything counts")
+    duration: float = _number(60.0, 0.1, 7 * _DAY, "seconds that are measured, at most")
+    most_messages: int = _number(100_000, 1, 10_000_000, "messages that are measured, at most")
+    turns: int = _number(0, 0, 1_000_000, "messages until a session is replaced; 0 is never")
+    opening: float = _number(20.0, 0.01, 10_000.0, "sessions opened a second")
+    patience: float = _number(120.0, 0.1, _DAY, "seconds until a client gives a message up")
+    processes: int = _number(1, 1, 64, "load processes")
+    compression: bool = _flag(True, "the WebSocket compresses, if the server does")
+    seed: int = _number(1, 0, 2**31, "of what is random: the same seed, the same load")
+    stop: bool = _flag(True, "sessions are stopped at the end, not just left")
     ramp: Ramp | None = None
     stable: Stable = Stable()
     messages: tuple[Prompt, ...] = ()
@@ -113,6 +117,32 @@ class Scenario:
         values = dataclasses.asdict(self)
         values["messages"] = [each.name or f"message {number}" for number, each in enumerate(self.messages, 1)]
         return {name: value for name, value in values.items() if name not in ("title", "text")}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What `--set` takes: its key, what it means with its unit or choices, and its default."""
+
+    key: str
+    means: str
+    default: str
+
+
+def known() -> list[Setting]:
+    """All settings, in the order of the fields."""
+    return [
+        *_settings(Scenario, ""),
+        *(setting for table, kind in _TABLES.items() for setting in _settings(kind, f"{table}.")),
+    ]
+
+
+def _settings(kind: Any, inside: str) -> Iterator[Setting]:
+    for each in dataclasses.fields(kind):
+        means = each.metadata.get("means", "")
+        choices = f" ({' or '.join(each.metadata['choices'])})" if "choices" in each.metadata else ""
+        default = str(each.default).lower() if isinstance(each.default, bool) else f"{each.default}"
+        if means:
+            yield Setting(inside + each.name, means + choices, default.removesuffix(".0"))
 
 
 def names() -> list[str]:
@@ -191,14 +221,20 @@ def _override(document: dict[str, Any], override: str) -> None:
 
 
 def _read(kind: Any, table: Mapping[str, Any], where: str, inside: str) -> Any:
-    known = {each.name: each for each in dataclasses.fields(kind)}
+    fields = {each.name: each for each in dataclasses.fields(kind)}
     for key in table:
-        if key not in known:
-            raise Refusal(f"{where}: `{inside}{key}` is no setting{_meant(key, known)}")
-    missing = [name for name, each in known.items() if each.default is MISSING and name not in table]
+        if key not in fields:
+            raise Refusal(f"{where}: `{inside}{key}` is no setting{_meant(key, fields)}; there are {_listed(kind)}")
+    missing = [name for name, each in fields.items() if each.default is MISSING and name not in table]
     if missing:
         raise Refusal(f"{where}: `{inside}{missing[0]}` is missing")
-    return kind(**{key: _value(known[key], value, where, inside + key) for key, value in table.items()})
+    return kind(**{key: _value(fields[key], value, where, inside + key) for key, value in table.items()})
+
+
+def _listed(kind: Any) -> str:
+    """The settings that a table may hold, or the scenario and its tables."""
+    keys = [setting.key for setting in (known() if kind is Scenario else _settings(kind, ""))]
+    return ", ".join(keys or [each.name for each in dataclasses.fields(kind)])
 
 
 def _value(known: Any, value: Any, where: str, key: str) -> Any:

@@ -50,7 +50,7 @@ def _measure(app: "Typer") -> None:
         pid: Annotated[int | None, typer.Option(metavar="N", help="The server's process, to read its memory.")] = None,
         out: Annotated[str, typer.Option(metavar="DIR", help="Where report and raw data go.")] = "",
         settings: Annotated[
-            list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the scenario.")
+            list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting; `measure --list` has all.")
         ] = None,
         message: Annotated[
             list[str] | None, typer.Option(metavar="TEXT", help="Send this instead of the scenario's messages.")
@@ -65,7 +65,7 @@ def _measure(app: "Typer") -> None:
             bool, typer.Option("--no-instrument", help="Start the server without instrumentation.")
         ] = False,
         strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 also where the data cannot tell.")] = False,
-        listing: Annotated[bool, typer.Option("--list", help="Name the scenarios.")] = False,
+        listing: Annotated[bool, typer.Option("--list", help="Name scenarios and settings.")] = False,
     ) -> None:
         """Put a load on a server and report what it did; exit code 1 if it misses its targets or its baseline."""
 
@@ -165,7 +165,7 @@ def _interleave(app: "Typer") -> None:
         rounds: Annotated[int, typer.Option(metavar="N", help="How many runs of each.")] = 10,
         out: Annotated[str, typer.Option(metavar="DIR", help="Where all runs go.")] = "",
         settings: Annotated[
-            list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the scenario.")
+            list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting; `measure --list` has all.")
         ] = None,
         message: Annotated[
             list[str] | None, typer.Option(metavar="TEXT", help="Send this instead of the scenario's messages.")

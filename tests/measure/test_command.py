@@ -141,7 +141,9 @@ def test_an_interruption_ends_with_a_report(together: dict[str, Ended]) -> None:
     """What was measured until then is written, and the exit code is 130."""
     ended = together["interrupted"]
     assert (ended.code, ended.errors) == (130, "")
-    assert "interrupted" in ended.output
+    assert "INCONCLUSIVE" in ended.output
+    assert "It was interrupted: run it to its end for a verdict" in ended.output
+    assert "PASS" not in ended.output
     assert json.loads((ended.directory / "run.json").read_text())["context"]["duration"] > 0
     assert (ended.directory / "report.html").exists()
 
@@ -199,3 +201,5 @@ def test_the_scenarios_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     listing = capsys.readouterr().out
     assert "concurrent_sessions" in listing
     assert "The largest number of sessions that stays stable" in listing
+    assert "--set KEY=VALUE" in listing
+    assert "stable.first_chunk_p95" in listing

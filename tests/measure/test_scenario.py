@@ -111,7 +111,12 @@ def test_a_mistake_is_named_with_its_file(tmp_path: Path, text: str, expected: s
     [
         ("sessions", "is written key=value"),
         ("=3", "is written key=value"),
-        ("sesions=3", "did you mean `sessions`"),
+        (
+            "sesions=3",
+            r"did you mean `sessions`\?; there are loop, sessions, rate, .*seed, stop, ramp.start, .*stable.hold",
+        ),
+        ("foo=1", "`foo` is no setting; there are loop, sessions, "),
+        ("ramp.foo=1", "`ramp.foo` is no setting; there are start, step, most, seconds, rate, search$"),
         ("messages=3", "--message"),
         ("rate.x=3", "`rate` holds no settings"),
     ],
@@ -120,6 +125,18 @@ def test_a_wrong_override_is_refused(override: str, expected: str) -> None:
     """--set has the same clear errors."""
     with pytest.raises(Refusal, match=expected):
         scenario.load("mixed", [override])
+
+
+def test_every_setting_is_known_with_its_meaning() -> None:
+    """What --set takes is what a run says it was set to, the messages apart."""
+    ramp = {"ramp.start", "ramp.step", "ramp.most", "ramp.seconds", "ramp.rate", "ramp.search"}
+    stable = {"stable.errors", "stable.first_chunk_p95", "stable.hold"}
+    plain = scenario.load("mixed").settings().keys() - {"name", "messages", "ramp", "stable"}
+    settings = {each.key: each for each in scenario.known()}
+    assert settings.keys() == plain | ramp | stable
+    assert (settings["warmup"].means, settings["warmup"].default) == ("seconds of load before anything counts", "5")
+    assert settings["arrivals"].means.endswith("(constant or poisson)")
+    assert settings["stop"].default == "true"
 
 
 def test_an_unknown_scenario_is_refused(tmp_path: Path) -> None:
