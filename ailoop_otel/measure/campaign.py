@@ -15,6 +15,7 @@ from ailoop_otel.measure.figures import figures
 from ailoop_otel.measure.memory import Sampler
 from ailoop_otel.measure.observations import Phase
 from ailoop_otel.measure.progress import Nobody, Watch
+from ailoop_otel.measure.purpose import INTERRUPTED
 from ailoop_otel.measure.refusal import Refusal
 from ailoop_otel.measure.run import Context, Run, merged
 from ailoop_otel.measure.scenario import OPEN, Scenario
@@ -55,7 +56,7 @@ def measure(
     try:
         campaign.conduct()
     except KeyboardInterrupt:
-        campaign.notes.append("It was interrupted: what was measured until then is all there is.")
+        campaign.notes.append(INTERRUPTED)
         raise Interrupted(campaign.result(server or {}, jaeger)) from None
     return campaign.result(server or {}, jaeger)
 
@@ -245,7 +246,7 @@ class Campaign:
             duration=max(0.0, self._ended - self._begun) if self._begun else 0.0,
             machine=machine.fingerprint(),
             versions=machine.versions(),
-            settings=self.scenario.settings(),
+            settings=self._settings(),
             server={
                 "url": self._url, "dialect": workers.dialect if workers is not None else "", "pid": self._pid,
                 "started_by_us": False, "instrumented": False, **server,
@@ -254,6 +255,11 @@ class Campaign:
             jaeger=jaeger,
         )  # fmt: skip
         return Run(context, sorted(told, key=lambda row: row.at), rows.histograms)
+
+    def _settings(self) -> dict[str, Any]:
+        """With what the messages are meant to come to, by which the run is judged."""
+        expects = sorted({each.expects for each in self.scenario.messages if each.expects})
+        return self.scenario.settings() | ({"expects": expects} if expects else {})
 
     def _remarks(self, run: Run, processes: list[LoadProcess]) -> Iterator[str]:
         yield from remarks.of_generator(run, processes)

@@ -20,6 +20,7 @@ from ailoop_otel.measure.decisions import against_baseline, against_target, else
 from ailoop_otel.measure.definitions import STABLE_SESSIONS
 from ailoop_otel.measure.estimates import figure_of
 from ailoop_otel.measure.intervals import BLOCKS, CONFIDENCE
+from ailoop_otel.measure.purpose import objections
 from ailoop_otel.measure.refusal import Refusal
 from ailoop_otel.measure.run import Run
 from ailoop_otel.measure.targets import VALUE, Targets, share
@@ -40,6 +41,7 @@ PAIRED_METHOD: Final = (
     "number of figures (Bonferroni). A failure counts as infinitely slow."
 )
 _FIRST: Final = "there is no baseline yet to compare with, so this run passes"
+_ALONE: Final = "there is no baseline yet to compare with"
 _TARGETS_ONLY: Final = "there is no baseline yet to compare with: this run is judged by its targets alone"
 
 
@@ -69,15 +71,27 @@ def judge(
 def judge_by_files(run: Run, baseline: str = "", targets: str = "", tolerance: str = "") -> Judgement:
     """Judge a run by files that a user named and a tolerance as one writes it (`10 %`), empty for none.
 
-    A baseline that is not there yet is none. Refusal for what cannot be read.
+    A baseline that is not there yet is none. A load that did not do what it was for does not pass, whatever its
+    figures are. Refusal for what cannot be read.
     """
     before = load_baseline(baseline) if baseline else None
     wanted = load_targets(targets, run.context.scenario) if targets else None
-    judgement = judge(run, before, wanted, share_of(tolerance))
+    judgement = _objected(judge(run, before, wanted, share_of(tolerance)), run)
     if not baseline or before is not None:
         return judgement
-    hint = f"{baseline} is not there yet: save this run there to compare the next with it"
+    # The path is no first word: those of a sentence are written large.
+    hint = f"the baseline {baseline} is not there yet: save this run there to compare the next with it"
     return replace(judgement, notes=(*judgement.notes, hint))
+
+
+def _objected(judgement: Judgement, run: Run) -> Judgement:
+    """With what keeps the run from passing, which a reader has to know first."""
+    found = list(objections(run))
+    if not found:
+        return judgement
+    notes = [_ALONE if note == _FIRST else note for note in judgement.notes]
+    verdict = overall([judgement.verdict, *(each for each, _ in found)])
+    return replace(judgement, verdict=verdict, notes=(*(reason for _, reason in found), *notes))
 
 
 def share_of(tolerance: str) -> float:

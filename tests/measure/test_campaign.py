@@ -17,12 +17,14 @@ import pytest
 from ailoop_otel.measure import definitions, scenario
 from ailoop_otel.measure.campaign import Interrupted, measure
 from ailoop_otel.measure.definitions import Definition
+from ailoop_otel.measure.judge import judge_by_files
 from ailoop_otel.measure.observations import Observation
 from ailoop_otel.measure.progress import Nobody
 from ailoop_otel.measure.refusal import Refusal
 from ailoop_otel.measure.run import Run
 from ailoop_otel.measure.scenario import Scenario
 from ailoop_otel.measure.statistics import summarise
+from ailoop_otel.measure.verdict import Verdict
 from tests.measure.scripted_server import Scripted, free_port, scripted
 
 
@@ -205,6 +207,8 @@ def test_the_moment_of_being_told_is_that_of_a_timeout(server: Scripted) -> None
     told = summarise(run, definitions.TIMEOUT_TOLD)
     assert told.n == 9
     assert 0.3 <= told.min <= told.p50 < 0.5
+    assert run.context.settings["expects"] == ["ai_timeout"]
+    assert judge_by_files(run).verdict is Verdict.PASS
 
 
 def test_ctrl_c_keeps_what_was_measured(server: Scripted) -> None:
