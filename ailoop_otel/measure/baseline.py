@@ -51,6 +51,26 @@ def load(path: str | Path) -> Run | None:
         ) from error
 
 
+def expected(path: str | Path, *written: str | Path | None) -> Run | None:
+    """Read a baseline as `load` does; what is not there yet has to be among what this run will have `written`.
+
+    So the first run of a CI job passes, and a path with a slip does not, run after run. Refusal with the mend.
+    """
+    found = load(path)
+    if found is None and _place(path) not in {_place(each) for each in written if each}:
+        raise Refusal(
+            f"the baseline {path} is not there: give a run directory, or a file that --save-baseline wrote; the first "
+            "run of all names one path both as the baseline and as what it writes"
+        )
+    return found
+
+
+def _place(path: str | Path) -> Path:
+    """A path as one compares it; a run's own file stands for its directory."""
+    place = Path(path).resolve()
+    return place.parent if place.name == storage.RUN else place
+
+
 def save(run: Run, path: str | Path) -> None:
     """Write what a comparison needs of a run into one file, there whole or not at all; Refusal if it cannot."""
     place = Path(path)

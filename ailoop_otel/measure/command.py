@@ -114,7 +114,7 @@ def _check_judges(wish: Wish, wanted: Scenario) -> None:
     judge.share_of(wish.tolerance)
     if wish.targets:
         targets.load(wish.targets, wanted.name)
-    before = baseline.load(wish.baseline) if wish.baseline else None
+    before = baseline.expected(wish.baseline, wish.save_baseline, wish.out) if wish.baseline else None
     if before is not None and before.context.scenario != wanted.name:
         raise Refusal(
             f"the baseline {wish.baseline} is a run of {before.context.scenario}, not of {wanted.name}; "

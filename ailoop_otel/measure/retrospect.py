@@ -11,7 +11,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ailoop_otel.measure import judge, report, storage
+from ailoop_otel.measure import baseline, judge, report, storage
 from ailoop_otel.measure.legacy import imported
 from ailoop_otel.measure.quantities import quantity
 from ailoop_otel.measure.reconciliation import reconciled
@@ -45,6 +45,8 @@ class Wish:
 
 def look_back(wish: Wish, console: Console) -> int:
     """Show the report, write it where that is asked for, and return the exit code; raises Refusal."""
+    if wish.baseline:
+        baseline.expected(wish.baseline, wish.out)
     run = run_of(wish, console)
     if wish.jaeger:
         run = replace(run, context=replace(run.context, jaeger=wish.jaeger))

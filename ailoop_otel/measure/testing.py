@@ -12,7 +12,7 @@ from typing import Final
 from rich.console import Console
 
 from ailoop_otel.measure import judge, machine, report, storage, targets
-from ailoop_otel.measure.baseline import load as load_baseline
+from ailoop_otel.measure.baseline import expected
 from ailoop_otel.measure.observations import Observation
 from ailoop_otel.measure.refusal import Refusal
 from ailoop_otel.measure.run import Context, Run
@@ -31,7 +31,7 @@ class Verdicts:
         if wanted:
             targets.load(wanted, SCENARIO)
         if baseline:
-            load_baseline(baseline)
+            expected(baseline, directory)
         self._run: Run | None = None
         self._judgement: Judgement | None = None
         self._trouble = ""

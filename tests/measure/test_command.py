@@ -175,6 +175,9 @@ def _listens(port: int) -> bool:
         (["mixed", "--url", "nonsense", "--start", "true"], "it looks like ws://127.0.0.1:8000/ws"),
         (["mixed", "--targets", "none.toml"], "none.toml"),
         (["mixed", "--tolerance", "much"], "--tolerance"),
+        (["mixed", "--baseline", "typo"], "the baseline typo is not there: give a run directory"),
+        (["mixed", "--baseline", "base", "--save-baseline", "base", "--url", "nonsense"], "it looks like ws://"),
+        (["mixed", "--baseline", "new", "--out", "new", "--url", "nonsense"], "it looks like ws://"),
         (["mixed", "--out", "."], "holds a run already"),
     ],
 )

@@ -134,6 +134,7 @@ def test_a_baseline_that_is_not_there_yet_is_named(tmp_path: Path) -> None:
     judgement = judge_by_files(run(1), baseline=str(tmp_path / "baseline.json"))
     assert judgement.verdict is PASS
     assert f"{tmp_path / 'baseline.json'} is not there yet" in judgement.notes[-1]
+    assert not judgement.notes[-1].startswith(str(tmp_path))
 
 
 def test_another_machine_is_said_and_blamed_for_times_only() -> None:
@@ -311,6 +312,17 @@ def test_a_few_pairs_are_not_enough() -> None:
     judgement = judge_pairs([(run(2 * number, n=100), run(2 * number + 1, n=100)) for number in range(3)])
     assert judgement.verdict is INCONCLUSIVE
     assert "3 pairs are too few: 5 are needed" in judgement.rows[0].reason
+
+
+def test_a_baseline_with_a_slip_in_its_path_is_one_error(tmp_path: Path) -> None:
+    """Unless it is what the run will write; its path is told as it was given."""
+    place = tmp_path / "base.json"
+    with pytest.raises(Refusal, match=f"^the baseline {place} is not there: give a run directory"):
+        baseline.expected(place, "", tmp_path / "other", None)
+    assert baseline.expected(place, "", f"{tmp_path}/x/../base.json") is None
+    assert baseline.expected(tmp_path / "run" / "run.json", tmp_path / "run") is None
+    baseline.save(run(1, n=20), place)
+    assert baseline.expected(place) is not None
 
 
 def test_a_saved_baseline_judges_as_the_run_itself(tmp_path: Path) -> None:
