@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import Any, Final
 
 from ailoop_otel.measure import definitions, machine, remarks
-from ailoop_otel.measure.figures import figures
+from ailoop_otel.measure.figures import figures, steady_memory
 from ailoop_otel.measure.memory import Sampler
 from ailoop_otel.measure.observations import Phase
 from ailoop_otel.measure.progress import Nobody, Watch
@@ -238,8 +238,12 @@ class Campaign:
         ]
         run = Run(_NO_CONTEXT, [*told], rows.histograms)
         end = max(0.0, self._ended - self._origin)
-        told += figures(run, self.scenario, self._sampler.by_opened, self._found, end)
+        made = list(figures(run, self.scenario, self._sampler.by_opened, self._found, end))
+        told += made
         self.notes += self._remarks(run, processes)
+        for row in made:
+            if row.metric == definitions.MEMORY_GROWTH.name:
+                self.notes += remarks.of_growth(row.value, steady_memory(run, self.scenario))
         context = Context(
             scenario=self.scenario.name,
             started_at=self._started_at.isoformat(timespec="seconds"),

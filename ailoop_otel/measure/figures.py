@@ -38,10 +38,15 @@ def figures(
     if found is None and by_opened and by_opened[-1][0] - by_opened[0][0] >= _FEWEST_OPENED:
         per_session = _slope([count for count, _ in by_opened], [memory for _, memory in by_opened])
         yield observed(definitions.MEMORY_PER_SESSION, per_session, at)
-    memory = [row for row in run.of(definitions.MEMORY) if scenario.ramp is None or row.phase == "hold"]
+    memory = steady_memory(run, scenario)
     if len(memory) >= _FEWEST_SAMPLES:
         growth = _slope([row.at for row in memory], [row.value for row in memory])
         yield observed(definitions.MEMORY_GROWTH, growth, at)
+
+
+def steady_memory(run: Run, scenario: Scenario) -> list[Observation]:
+    """The samples of the server's memory that its growth is the slope of: those under an even load."""
+    return [row for row in run.of(definitions.MEMORY) if scenario.ramp is None or row.phase == "hold"]
 
 
 def _slope(at: Sequence[float], values: Sequence[float]) -> float:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from ailoop_otel.measure import definitions
-from ailoop_otel.measure.observations import is_missing
+from ailoop_otel.measure.observations import Observation, is_missing
 from ailoop_otel.measure.run import Run
 from ailoop_otel.measure.scenario import Ramp, Stable
 from ailoop_otel.measure.stability import FEWEST, Found
@@ -18,6 +18,9 @@ from ailoop_otel.measure.workers import LoadProcess
 _BUSY: Final = 0.85
 _LATE: Final = 0.010
 _FEW: Final = 5
+# Seconds of even load below which memory that a server takes once, as it warms up, looks like a leak. The figure is
+# shown all the same: a leak worth the name is seen within seconds, and two runs as short as each other compare.
+SHORT_GROWTH: Final = 30.0
 
 
 def of_generator(run: Run, processes: Sequence[LoadProcess]) -> Iterator[str]:
@@ -52,6 +55,16 @@ def of_server(pid: int | None, *, lost: bool) -> Iterator[str]:
         yield "The server's memory was not read: nobody said which process it is (--pid, or --start)."
     if lost:
         yield "The server's process ended during the run."
+
+
+def of_growth(growth: float, memory: Sequence[Observation]) -> Iterator[str]:
+    """That memory which grew (bytes a second) was watched for a short time only, in these samples."""
+    seconds = max((row.at for row in memory), default=0.0) - min((row.at for row in memory), default=0.0)
+    if growth > 0 and seconds < SHORT_GROWTH:
+        yield (
+            f"The memory's growth is that of {seconds:.0f} s, in which a server that warms up grows too: it proves no "
+            "leak. Let it run for a minute or more (duration, stable.hold) to tell."
+        )
 
 
 def of_search(found: Found, ramp: Ramp, stable: Stable) -> Iterator[str]:

@@ -160,6 +160,7 @@ def test_a_frozen_server_shows_in_p99_and_a_leak_in_the_growth(together: dict[st
     assert late >= 60
     assert any("found all sessions busy" in note for note in run.context.notes)
     assert value(run, definitions.MEMORY_GROWTH) == pytest.approx(50 * 20_000, rel=0.5)
+    assert any("it proves no leak" in note for note in run.context.notes)
     assert summarise(run, definitions.MEMORY).n >= 10
     assert summarise(run, definitions.CPU).n >= 9
 

@@ -58,6 +58,14 @@ def test_a_search_says_what_it_means() -> None:
     assert "raise ramp.most" in next(remarks.of_search(Found(200, "", met=False), Ramp(), stable))
 
 
+@pytest.mark.parametrize(("seconds", "growth", "said"), [(5, 2e5, True), (5, 0.0, False), (31, 2e5, False)])
+def test_growth_within_seconds_is_not_called_a_leak(seconds: int, growth: float, said: bool) -> None:
+    """A server that warms up grows too; after half a minute it is what it is."""
+    samples = [observed(definitions.MEMORY, 5e7, float(at)) for at in range(100, 101 + seconds)]
+    told = list(remarks.of_growth(growth, samples))
+    assert [f"growth is that of {seconds} s" in remark for remark in told] == [True] * said
+
+
 def test_a_server_elsewhere_has_no_memory_here() -> None:
     """Said, and not left out silently."""
     assert ["--pid" in remark for remark in remarks.of_server(None, lost=False)] == [True]
