@@ -15,6 +15,8 @@ from ailoop_otel.measure.client import Session, connect
 from ailoop_otel.measure.exchanges import Place
 from ailoop_otel.measure.message import Message
 from ailoop_otel.measure.observations import OK
+from ailoop_otel.measure.refusal import Refusal
+from ailoop_otel.measure.socket import Refused
 from ailoop_otel.measure.stopwatch import Journal
 
 T = TypeVar("T")
@@ -96,6 +98,15 @@ class Connection:
         self._loop: _Loop | None = None
 
     async def __aenter__(self) -> AsyncChat:
+        __tracebackhide__ = True  # pytest then shows the test's own line, and why
+        try:
+            return await self._opened()
+        except Refused as refused:
+            raise Refused(f"no session could be had at {self._url}, is the server running? {refused}") from None
+        except Refusal as refusal:
+            raise Refusal(str(refusal)) from None
+
+    async def _opened(self) -> AsyncChat:
         session = await connect(self._url, patience=self._patience)
         chat = AsyncChat(self._journal, session, self._patience)
         try:
@@ -113,9 +124,14 @@ class Connection:
             await self._chat.stop()
 
     def __enter__(self) -> Chat:
+        __tracebackhide__ = True
         self._loop = _Loop()
         try:
             return Chat(self._loop.run(self.__aenter__()), self._loop)
+        except (Refused, Refusal) as error:
+            self._loop.close()
+            # Anew, without the way that it took through the other thread.
+            raise type(error)(str(error)) from None
         except BaseException:
             self._loop.close()
             raise

@@ -114,15 +114,26 @@ def test_answers_are_timed_by_the_products_definitions(pytester: pytest.Pytester
 
 
 def test_a_server_that_is_not_there_fails_the_test(pytester: pytest.Pytester) -> None:
-    """One clear error, no thread left and no warning."""
+    """One clear error at the test's own line, nothing of ours above it, no thread left and no warning."""
     pytester.makepyfile("""
         def test_nobody(ailoop):
             with ailoop.connect("ws://127.0.0.1:9/ws"):
                 pass
+        async def test_nobody_async(ailoop):
+            async with ailoop.connect("ws://127.0.0.1:9/ws"):
+                pass
+        def test_no_address(ailoop):
+            with ailoop.connect("http://127.0.0.1:9/ws"):
+                pass
     """)
     result = _run(pytester)
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*Refused*"])
+    result.assert_outcomes(failed=3)
+    told = [line for line in result.outlines if line.startswith("E ")]
+    assert len(told) == 3
+    assert all("no session could be had at ws://127.0.0.1:9/ws, is the server running? " in line for line in told[:2])
+    assert "it looks like ws://127.0.0.1:8000/ws" in told[2]
+    result.stdout.no_fnmatch_line("*ailoop_otel/measure/*.py:*")
+    result.stdout.no_fnmatch_line("*concurrent/futures*")
 
 
 def test_workers_hand_their_observations_to_the_controller(pytester: pytest.Pytester) -> None:
@@ -194,6 +205,7 @@ def test_an_earlier_report_is_the_baseline(pytester: pytest.Pytester) -> None:
         (("--ailoop-targets", "gone.toml"), "*cannot read the targets*gone.toml*"),
         (("--ailoop-targets", "bad.toml"), "*there is no metric 'nonsense'*"),
         (("--ailoop-baseline", "bad.toml"), "*bad.toml is no baseline*"),
+        (("--ailoop-baseline", "typo", "--ailoop-report", "report"), "*the baseline *typo is not there*"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_told_before_the_first_test(
