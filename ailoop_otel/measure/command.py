@@ -61,8 +61,11 @@ def measure(wish: Wish, console: Console) -> int:
             run, interrupted = _measured(wish, wanted, directory), False
     except Interrupted as end:
         run, interrupted = end.run, True
-    storage.save(run, directory)
-    judgement = judge.judge_by_files(run, wish.baseline, wish.targets, wish.tolerance)
+    # What is written may be what is named as the baseline, which the first run does not have yet.
+    try:
+        judgement = judge.judge_by_files(run, _baseline(wish, directory), wish.targets, wish.tolerance)
+    finally:
+        storage.save(run, directory)
     report.write(run, directory, judgement)
     if wish.save_baseline and not interrupted:
         baseline.save(run, wish.save_baseline)
@@ -120,6 +123,12 @@ def _check_judges(wish: Wish, wanted: Scenario) -> None:
             f"the baseline {wish.baseline} is a run of {before.context.scenario}, not of {wanted.name}; "
             "keep one for each scenario"
         )
+
+
+def _baseline(wish: Wish, directory: Path) -> str:
+    """Where the baseline is: the run in this run's own directory, which may be there already with a server's log."""
+    own = bool(wish.baseline) and Path(wish.baseline).resolve() == directory.resolve()
+    return str(directory / storage.RUN) if own else wish.baseline
 
 
 def _directory(wish: Wish, wanted: Scenario) -> Path:

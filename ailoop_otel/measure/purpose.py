@@ -78,13 +78,13 @@ def _unramped(run: Run) -> str:
 
 def _unstable(ramp: dict[str, Any]) -> str:
     return (
-        f"stable_sessions, which this scenario is for, was not found: not even {ramp.get('start', 'the first')} "
+        f"this scenario is for stable_sessions, and none was found: not even {ramp.get('start', 'the first')} "
         "sessions were stable; lower ramp.start, or allow more (stable.errors, stable.first_chunk_p95)"
     )
 
 
 def _unread(run: Run) -> str:
-    missing = "memory_per_session, which this scenario is for, was not measured"
+    missing = "this scenario is for memory_per_session, which was not measured"
     if not any(run.of(definitions.MEMORY)):
         return f"{missing}: say which process the server is (--pid), or let it be started (--start)"
     return f"{missing}: too few sessions were opened beside its samples; raise ramp.most or ramp.seconds"

@@ -64,7 +64,7 @@ def _joined(dialect: str, folder: Path) -> Ended:
             "--start", shlex.join([*server.installation.command, str(port)]),
             "--set", "sessions=20", "--set", "turns=1", "--set", "duration=1.5",
             "--message", "hello [[say chunks=3 delay=0.2 gap=0.05]]", "--targets", "targets.toml",
-            "--set", "rate=20", "--save-baseline", "base.json",
+            "--set", "rate=20", "--save-baseline", "base.json", "--baseline", "run",
             cwd=folder, **variables,
         )  # fmt: skip
     return Ended(ended.returncode, ended.stdout, ended.stderr, folder / "run")
@@ -124,6 +124,7 @@ def test_a_server_is_started_measured_and_joined_with_its_telemetry(together: di
     traces = {row.trace_id for row in run.of(definitions.SERVER_FIRST_CHUNK)}
     assert traces == {row.trace_id for row in run.of(definitions.FIRST_CHUNK)}
     assert "no baseline" in ended.output
+    assert "The baseline run/run.json is not there yet" in " ".join(ended.output.split())
 
 
 @pytest.mark.parametrize(("dialect", "code"), [(STATELESS, 0), (DELEGATES, 1)])

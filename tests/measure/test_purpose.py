@@ -75,7 +75,7 @@ def test_one_message_that_came_to_what_it_was_meant_to_is_enough(
         (
             exchanges("ok"),
             {"settings": MEMORY},
-            "memory_per_session, which this scenario is for, was not measured",
+            "for memory_per_session, which was not measured: say which process",
         ),
         ([*exchanges("ok"), *figure(definitions.MEMORY, 1e6)], {"settings": MEMORY}, "raise ramp.most"),
         (exchanges("ok"), {"notes": (INTERRUPTED,)}, "it was interrupted"),
