@@ -70,7 +70,8 @@ class Change:
 
     `change` is a share of the baseline's value, or a difference in the unit where the rule is absolute; `allowed` is
     in the same, and `floored` says that the floor decided it. `lacking` says why there is no interval. `delayed` is
-    how much of the difference (in the unit) came from a load generator that was late.
+    how much of the difference (in the unit) came from a load generator that was late. `rounds` counts the pairs of
+    runs it was made of, 0 where there are no pairs.
     """
 
     rule: Rule
@@ -81,6 +82,7 @@ class Change:
     floored: bool
     lacking: str = ""
     delayed: float = 0.0
+    rounds: int = 0
 
 
 def change(rule: Rule, run: Run, baseline: Run, tolerance: float) -> Change | None:
@@ -102,8 +104,9 @@ def change(rule: Rule, run: Run, baseline: Run, tolerance: float) -> Change | No
 def paired(rule: Rule, pairs: Sequence[tuple[Run, Run]], tolerance: float) -> Change | None:
     """How a figure differs over pairs of runs made side by side, the first of each pair being the reference.
 
-    The change is the mean over the pairs, of logarithms of ratios where it is relative; None where fewer than two pairs
-    have the figure.
+    The change is the mean over the pairs, of logarithms of ratios where it is relative, and each side's value is the
+    mean over its rounds, geometric there: the change is that of the two values. None where fewer than two pairs have
+    the figure.
     """
     found = [(_plain(rule, one), _plain(rule, other)) for one, other in pairs]
     table = np.array([pair for pair in found if np.isfinite(pair).all() and _comparable(rule, pair[0])], dtype=float)
@@ -115,12 +118,13 @@ def paired(rule: Rule, pairs: Sequence[tuple[Run, Run]], tolerance: float) -> Ch
     value = float(steps.mean())
     if not rule.absolute:
         draws, value = np.expm1(draws), math.expm1(value)
+    reference = _over_rounds(rule, before)
     floor = max(_floor(rule, run) for pair in pairs for run in pair)
-    allowed, floored = _allowed(rule, float(np.median(before)), tolerance, floor)
+    allowed, floored = _allowed(rule, reference.value, tolerance, floor)
     lacking = f"{len(table)} pairs are too few: {FEWEST_PAIRS} are needed" if len(table) < FEWEST_PAIRS else ""
     return Change(
-        rule, _over_rounds(after), _over_rounds(before), intervals.bootstrapped(value, draws, len(table)),
-        allowed, floored, lacking,
+        rule, _over_rounds(rule, after), reference, intervals.bootstrapped(value, draws, len(table)),
+        allowed, floored, lacking, rounds=len(table),
     )  # fmt: skip
 
 
@@ -185,13 +189,10 @@ def _pair_draws(steps: Values) -> Values:
     return draws
 
 
-def _over_rounds(values: Values) -> Estimate:
-    """The median over rounds, with the interval of order statistics where there are rounds enough."""
-    value = float(np.median(values))
-    ordered = np.sort(values)
-
-    def bounds(confidence: float) -> intervals.Bounds:
-        ranks = intervals.order_statistics(len(ordered), 50, confidence)
-        return (float(ordered[ranks[0] - 1]), float(ordered[ranks[1] - 1])) if ranks else intervals.NOTHING
-
-    return Estimate(value, len(values), Uncertain(value, bounds))
+def _over_rounds(rule: Rule, values: Values) -> Estimate:
+    """The mean over rounds, the geometric one where ratios are compared."""
+    steps = values if rule.absolute else np.log(values)
+    draws, value = _pair_draws(steps), float(steps.mean())
+    if not rule.absolute:
+        draws, value = np.exp(draws), math.exp(value)
+    return Estimate(value, len(values), intervals.bootstrapped(value, draws, len(values)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,10 +14,11 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ailoop_otel.measure import judge, storage
+from ailoop_otel.measure import judge, likeness, storage
 from ailoop_otel.measure.baseline import load as load_baseline
 from ailoop_otel.measure.quantities import between, percent, shown, signed
 from ailoop_otel.measure.refusal import Refusal
+from ailoop_otel.measure.report.markdown import prose
 from ailoop_otel.measure.report.outside import plain
 from ailoop_otel.measure.report.summary import strict
 from ailoop_otel.measure.run import Context, Run
@@ -51,11 +52,21 @@ def compare(wish: Wish, console: Console) -> int:
     before, after = _run(wish.before), _run(wish.after)
     wanted = load_targets(wish.targets, after.context.scenario) if wish.targets else None
     judgement = judge.judge(after, before, wanted, judge.share_of(wish.tolerance))
+    judgement = labelled(judgement, before.context, after.context)
     if wish.json:
         console.file.write(written(judgement, before.context, after.context))
     else:
         show(judgement, _title(wish, after.context), console)
     return judgement.exit_code(strict=wish.strict)
+
+
+def labelled(judgement: Judgement, before: Context, after: Context) -> Judgement:
+    """The judgement with the remarks on both runs, each saying which one it is about."""
+    known = {*map(likeness.of_baseline, before.notes), *after.notes}
+    sides = {note: "A and B" if note in after.notes else "A" for note in before.notes}
+    sides |= {note: "B" for note in after.notes if note not in sides}
+    notes = [note for note in judgement.notes if note not in known]
+    return replace(judgement, notes=(*notes, *(f"{side}: {note}" for note, side in sides.items())))
 
 
 def show(judgement: Judgement, title: str, console: Console) -> None:
@@ -77,6 +88,25 @@ def written(judgement: Judgement, before: Context, after: Context) -> str:
         "after": asdict(after),
     }
     return json.dumps(strict(document), indent=1) + "\n"
+
+
+def markdown(judgement: Judgement, title: str) -> str:
+    """How B's figures differ from A's as markdown, fit to be pasted into a pull request."""
+    heads = ("", "Figure", "A", "B", "Change", "95 % interval", "Allowed")
+    lines = [
+        f"## {prose(title)}",
+        "",
+        f"**{SIGNS[judgement.verdict]} {judgement.verdict.value.upper()}**: {prose(conclusion(judgement))}",
+        "",
+        f"| {' | '.join(heads)} |",
+        f"|---|---|{'---:|' * (len(heads) - 2)}",
+    ]
+    for row in judgement.rows:
+        cells = (SIGNS[row.verdict], _name(row), *_against_baseline(row))
+        lines.append(f"| {' | '.join(map(prose, cells))} |")
+    unsure = [f"{_name(row)}: {row.reason}" for row in judgement.rows if row.verdict is not Verdict.PASS]
+    lines += ["", *(f"- {prose(told)}" for told in (*unsure, *judgement.notes)), "", prose(judgement.method)]
+    return "\n".join(lines) + "\n"
 
 
 def conclusion(judgement: Judgement) -> str:

@@ -151,8 +151,12 @@ def _more(found: Change, sign: int) -> str:
         return ""
     times = (width / margin) ** 2
     if times > 100:
-        return "; it is too close for a longer run to tell"
-    return f"; a run about {max(2, math.ceil(times))} times as long would tell" if times > 1 else ""
+        return f"; it is too close for {'more rounds' if found.rounds else 'a longer run'} to tell"
+    if times <= 1:
+        return ""
+    if found.rounds:
+        return f"; about --rounds {math.ceil(times * found.rounds)} would tell"
+    return f"; a run about {max(2, math.ceil(times))} times as long would tell"
 
 
 def elsewhere(row: Judged, machine: str) -> Judged:

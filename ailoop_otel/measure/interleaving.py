@@ -28,6 +28,7 @@ from ailoop_otel.measure.targets import load as load_targets
 ROUNDS: Final = 10
 DIRECTORY: Final = "ailoop-measurements"
 JUDGEMENT: Final = "judgement.json"
+SUMMARY: Final = "summary.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,11 @@ def interleave(wish: Wish, console: Console) -> int:
             return _measured(side, wanted, directory / f"{number + 1:02}-{side.name}", watch)
 
         pairs = list(rounds(wish.rounds, wish.a, wish.b, run))
-    judgement = judge_pairs(pairs, targets, tolerance)
-    document = compare.written(judgement, pairs[0][0].context, pairs[0][1].context)
+    contexts = pairs[0][0].context, pairs[0][1].context
+    judgement = compare.labelled(judge_pairs(pairs, targets, tolerance), *contexts)
+    document = compare.written(judgement, *contexts)
     (directory / JUDGEMENT).write_text(document, encoding="utf-8")
+    (directory / SUMMARY).write_text(compare.markdown(judgement, _title(wish)), encoding="utf-8")
     if wish.json:
         console.file.write(document)
     else:
@@ -122,7 +125,7 @@ def _title(wish: Wish) -> str:
         f"{side.name} is {side.start or side.url}{', instrumented' if side.instrument else ''}"
         for side in (wish.a, wish.b)
     )
-    return f"{wish.scenario}, {wish.rounds} rounds in turns: {'; '.join(sides)}"
+    return f"{wish.scenario}, {wish.rounds} rounds in turns, means over rounds: {'; '.join(sides)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def other_machine(before: Context, after: Context) -> str:
 
 
 def differences(before: Context, after: Context) -> Iterator[str]:
-    """What a reader must know before comparing: machines and settings that differ, and what each run says of itself."""
+    """What a reader must know before comparing: machines and settings that differ, and remarks on the first."""
     machine = other_machine(before, after)
     if machine:
         yield machine
@@ -58,7 +58,12 @@ def differences(before: Context, after: Context) -> Iterator[str]:
     ]
     if parts:
         yield f"the settings differ: {', '.join(parts)}"
-    yield from dict.fromkeys((*before.notes, *after.notes))
+    yield from map(of_baseline, before.notes)
+
+
+def of_baseline(note: str) -> str:
+    """A remark on the baseline, told beside those on the run that is held against it."""
+    return f"of the baseline: {note}"
 
 
 def _alike(name: str, one: Any, other: Any) -> bool:

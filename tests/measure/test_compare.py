@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from rich.console import Console
 
 from ailoop_otel import cli
 from ailoop_otel.measure import baseline, compare, storage
-from ailoop_otel.measure.judge import judge
+from ailoop_otel.measure.judge import judge, judge_pairs
 from ailoop_otel.measure.run import Run
 from tests.measure.latencies import run
 
@@ -64,6 +66,35 @@ def test_targets_have_a_table_of_their_own(tmp_path: Path, capsys: pytest.Captur
     out = capsys.readouterr().out
     assert "≤ 1 s" in out
     assert "≥ 90/s" in out
+
+
+def test_a_remark_says_which_run_it_is_about(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Once each, and once for both where both say it."""
+    before, after = (dataclasses.replace(run(n).context, notes=("The same.", f"Number {n}.")) for n in (1, 2))
+    places = [saved(Run(context, run(n).observations), tmp_path / str(n)) for n, context in ((1, before), (2, after))]
+    cli.main(["compare", *places])
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("!")]
+    assert told == ["! A and B: The same.", "! A: Number 1.", "! B: Number 2."]
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_what_is_shown_of_rounds_is_what_changed(absolute: bool) -> None:
+    """Means over rounds: the change is that of the two values shown; more rounds are asked for, not longer ones."""
+    pairs = [
+        (run(2 * n, n=150, slower=slow), run(2 * n + 1, n=150, slower=slow * more))
+        for n, (slow, more) in enumerate([(1, 1.3), (3, 0.9), (1, 1.4), (2, 1.0), (1, 1.2), (2, 1.1)])
+    ]
+    judgement = judge_pairs(pairs)
+    rows = [row for row in judgement.rows if row.reference is not None and (row.change is None) is absolute]
+    assert rows
+    for row in rows:
+        assert row.reference is not None
+        assert row.low <= row.value <= row.high
+        if row.change is not None:
+            assert row.change == pytest.approx(row.value / row.reference - 1)
+    told = " ".join(row.reason for row in judgement.rows)
+    assert "times as long" not in told
+    assert re.search(r"about --rounds \d+ would tell", told)
 
 
 @pytest.mark.parametrize(

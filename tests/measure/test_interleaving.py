@@ -47,6 +47,10 @@ def test_two_addresses_are_measured_in_turns(tmp_path: Path, capsys: pytest.Capt
     assert document["verdict"] == "inconclusive"
     assert "2 pairs are too few: 5 are needed" in median["reason"]
     assert json.loads((tmp_path / "out" / "judgement.json").read_text()) == document
+    assert median["change"] == pytest.approx(median["value"] / median["reference"] - 1)
+    summary = (tmp_path / "out" / "summary.md").read_text()
+    assert "| first\\_chunk p50 |" in summary
+    assert "INCONCLUSIVE" in summary
     kept = sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_dir())
     assert kept == ["01-A", "01-B", "02-A", "02-B"]
     assert storage.load(tmp_path / "out" / "01-A").context.server["side"] == "A"
