@@ -44,6 +44,24 @@ def process_observations(telemetry: Telemetry, begin: int) -> Iterator[Observati
             yield observed(definitions.CPU, cores, (time - begin) / _SECOND, label=label, process=number)
     if len(by_process) == 1:  # of several processes nobody knows which one a session was in
         yield from _slopes(points, sorted(telemetry.starts.values()))
+    if len(by_process) <= 1:
+        for time, count in _connected(telemetry):
+            yield observed(definitions.SESSIONS, count, (time - begin) / _SECOND)
+
+
+def _connected(telemetry: Telemetry) -> Iterator[tuple[int, int]]:
+    """How many sessions were open after each start and end; one without an end is open still.
+
+    A recording that is shorter than the interval between two exports has no other count. Where telemetry tells of
+    several processes, one may have died with its sessions: then nobody knows when they ended.
+    """
+    ends = {life.trace_id: life.start + round(life.seconds * _SECOND) for life in telemetry.lives.values()}
+    starts = {life.trace_id: life.start for life in telemetry.lives.values()} | telemetry.starts
+    steps = sorted([*((time, 1) for time in starts.values()), *((time, -1) for time in ends.values())])
+    count = 0
+    for time, step in steps:
+        count += step
+        yield time, count
 
 
 def _cores(points: Sequence[Point]) -> Iterator[tuple[int, float]]:

@@ -100,7 +100,7 @@ class Telemetry:
     exchanges: OrderedDict[str, Served] = field(default_factory=OrderedDict)
     lives: OrderedDict[str, Life] = field(default_factory=OrderedDict)
     starts: OrderedDict[str, int] = field(default_factory=OrderedDict)
-    """When each session began, by its span."""
+    """When each session began, by its trace."""
     points: OrderedDict[tuple[str, int, str, str], Point] = field(default_factory=OrderedDict)
     dialects: set[str] = field(default_factory=set)
     forgotten: int = 0
@@ -108,7 +108,7 @@ class Telemetry:
     def add(self, span: Span) -> None:
         """Take in one span; what came before is taken once."""
         if span.name == names.SPAN_SESSION_START:
-            self._keep(self.starts, span.span_id, span.start)
+            self._keep(self.starts, span.trace_id, span.start)
         elif span.name == names.SPAN_SESSION:
             self._keep(self.lives, span.span_id, _life(span))
         elif span.name in _PARTS and span.parent_id:

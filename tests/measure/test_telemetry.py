@@ -178,6 +178,20 @@ def test_memory_cpu_and_sessions_come_from_the_points(tmp_path: Path) -> None:
     }
 
 
+def test_sessions_are_counted_by_their_spans(sample: Sample) -> None:
+    """Of a recording too short for a second export; who has not ended is connected still."""
+    for number in range(7):
+        start = sample.session(f"s{number}", number)
+        if number < 3:
+            sample.session_end(start, f"s{number}", number, 10.0, "stopped", 1, 0)
+    _write(sample.directory, _point("ailoop.session.active", 0, 0))
+    run = _run(sample.directory)
+    assert [(row.at, row.value) for row in run.of(definitions.SESSIONS)] == [
+        (0, 0), (0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7), (10, 6), (11, 5), (12, 4),
+    ]  # fmt: skip
+    assert summaries(run)["concurrent_sessions"].max == 7
+
+
 def test_growth_and_memory_per_session_are_slopes(sample: Sample) -> None:
     """Two megabytes a session, a session a second; the server's start counts for little."""
     for second in range(100):
