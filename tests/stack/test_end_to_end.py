@@ -213,22 +213,19 @@ def in_prometheus(metric: names.Metric) -> str:
     return name + ("_total" if metric.kind in ("counter", "observable_counter") else "")
 
 
-@pytest.fixture(scope="module")
-def exposed(told: Told, stack: Stack) -> str:
-    """What the collector shows to Prometheus, after the server's last export."""
-    return requests.get(f"{url(stack.places.collector_metrics)}/metrics", timeout=10).text
-
-
 @pytest.mark.parametrize("metric", [m for m in names.METRICS if m.name not in NOT_PRODUCED], ids=lambda m: m.name)
 def test_every_metric_is_in_prometheus_with_its_unit(
-    metric: names.Metric, told: Told, metrics: Prometheus, exposed: str
+    metric: names.Metric, told: Told, metrics: Prometheus, stack: Stack
 ) -> None:
     """Under the name that its unit and kind give it, with its description."""
     name = in_prometheus(metric)
     series = f"{name}_count" if metric.kind == "histogram" else name
     found = eventually(lambda: metrics.query(f'{series}{{job="{told.service}"}}'))
     assert found
-    described = re.findall(rf"^# HELP {re.escape(name)} (.*)$", exposed, re.MULTILINE)
+    # Shown to Prometheus by the collector, which holds a batch back for a moment.
+    shown = f"{url(stack.places.collector_metrics)}/metrics"
+    help_line = re.compile(rf"^# HELP {re.escape(name)} (.*)$", re.MULTILINE)
+    described = eventually(lambda: help_line.findall(requests.get(shown, timeout=10).text))
     assert described == [metric.description]
 
 
