@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Final
 
-from opentelemetry.trace import Span, SpanContext, Status, StatusCode
+from opentelemetry.trace import Span, SpanContext
 
 from ailoop_otel import names
 from ailoop_otel.deadlines import FIRST_CHUNK, NEVER, STALL, TOTAL, Deadlines, Timeout
@@ -251,7 +251,7 @@ class Exchange:
         """End it as a plain call: nobody knows what this server's frames mean."""
         if not self.ended:
             self._close()
-            self.span.end(max(now, self.received + SHORTEST) + self.offset)
+            self.telemetry.end_span(self.span, max(now, self.received + SHORTEST) + self.offset)
 
     # --- The end -------------------------------------------------------------------------------------------
     def _close(self) -> None:
@@ -327,12 +327,10 @@ class Exchange:
             attributes |= self.spent.attributes(now - self.received, self.telemetry.lag)
         if self.code is not None:
             attributes[names.RPC_STATUS] = str(self.code)
-        span = self.span
         if error is not None:
             attributes[names.ERROR_TYPE] = error
-            span.set_status(Status(StatusCode.ERROR))
-        span.set_attributes(attributes)
-        span.end(max(now, self._shortest()) + self.offset)
+        end = max(now, self._shortest()) + self.offset
+        self.telemetry.end_span(self.span, end, attributes, error=error is not None)
 
     def _shortest(self) -> int:
         # Its children are in it, also those that had to be lengthened.

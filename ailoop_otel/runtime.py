@@ -14,7 +14,8 @@ from ailoop_otel.guard import Guard, warn
 from ailoop_otel.names import Metric
 from ailoop_otel.server.inside import Inside
 from ailoop_otel.settings import Settings
-from ailoop_otel.telemetry import EMPTY, Callback, Telemetry
+from ailoop_otel.spans import EMPTY
+from ailoop_otel.telemetry import Callback, Telemetry
 
 if TYPE_CHECKING:
     from ailoop_otel.export.pipeline import Pipeline

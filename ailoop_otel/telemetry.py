@@ -21,9 +21,6 @@ from opentelemetry.trace import (
     NonRecordingSpan,
     Span,
     SpanKind,
-    Status,
-    StatusCode,
-    Tracer,
     TracerProvider,
     set_span_in_context,
 )
@@ -32,6 +29,7 @@ from ailoop_otel import names
 from ailoop_otel.guard import Guard
 from ailoop_otel.names import Metric
 from ailoop_otel.settings import Settings
+from ailoop_otel.spans import EMPTY, spans_of
 from ailoop_otel.version import __version__
 
 Attributes = dict[str, "str | bool | int | float"]
@@ -40,7 +38,6 @@ Callback = Callable[[CallbackOptions], Iterable[Observation]]
 SECOND: Final = 1_000_000_000
 # Jaeger counts in microseconds and warns for ever of a span without length.
 SHORTEST: Final = 1_000
-EMPTY: Final = Context()
 
 
 class Clock(Protocol):
@@ -78,7 +75,7 @@ class Telemetry:
         self.settings = settings
         self.guard = guard
         self.clock: Clock = clock or SystemClock()
-        self.tracer: Tracer = tracers.get_tracer(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
+        self.spans = spans_of(tracers)
         self.events: Logger = loggers.get_logger(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
         self.meter = meters.get_meter(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
         self.unmatched = 0
@@ -120,38 +117,36 @@ class Telemetry:
         self,
         name: str,
         start: int,
-        attributes: Mapping[str, Any],
+        attributes: dict[str, Any],
         parent: Context = EMPTY,
         kind: SpanKind = SpanKind.INTERNAL,
         links: Sequence[Link] = (),
     ) -> Span:
-        """Start a span at `start`, nanoseconds since the epoch; without a parent it is the root of a trace."""
-        return self.tracer.start_span(
-            name,
-            context=parent,
-            kind=kind,
-            attributes=attributes,
-            links=links,
-            start_time=start,
-            record_exception=False,
-            set_status_on_exception=False,
-        )
+        """Start a span at `start`, nanoseconds since the epoch; without a parent it is the root of a trace.
+
+        `attributes` become the span's own: nobody else may change them.
+        """
+        return self.spans.start(name, start, attributes, parent, kind, links)
+
+    def end_span(
+        self, span: Span, end: int, attributes: Mapping[str, Any] | None = None, *, error: bool = False
+    ) -> None:
+        """End a span at `end`, nanoseconds since the epoch, with what is known of it only now."""
+        self.spans.end(span, end, attributes, error=error)
 
     def span(
         self,
         name: str,
         start: int,
         end: int,
-        attributes: Mapping[str, Any],
+        attributes: dict[str, Any],
         parent: Context = EMPTY,
         links: Sequence[Link] = (),
         error: bool = False,
     ) -> Span:
         """Record a whole span, times in nanoseconds since the epoch; it is never shorter than Jaeger can show."""
-        span = self.start_span(name, start, attributes, parent, links=links)
-        if error:
-            span.set_status(Status(StatusCode.ERROR))
-        span.end(max(end, start + SHORTEST))
+        span = self.spans.start(name, start, attributes, parent, SpanKind.INTERNAL, links)
+        self.spans.end(span, max(end, start + SHORTEST), error=error)
         return span
 
     def event(

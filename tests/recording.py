@@ -11,6 +11,7 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -19,6 +20,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from ailoop_otel import names
 from ailoop_otel.guard import Guard
 from ailoop_otel.settings import Settings
+from ailoop_otel.spans import LightTracerProvider
 from ailoop_otel.telemetry import SECOND, Telemetry
 
 EPOCH = 1_700_000_000 * SECOND
@@ -69,13 +71,16 @@ class Point:
 class Recording:
     """A `Telemetry` and what was recorded with it."""
 
-    def __init__(self, guard: Guard | None = None, **settings: Any) -> None:
+    def __init__(self, guard: Guard | None = None, *, light: bool = True, **settings: Any) -> None:
         self.clock = ManualClock()
         self._spans = InMemorySpanExporter()
         self._logs = InMemoryLogRecordExporter()
         self.reader = InMemoryMetricReader()
-        self.tracers = TracerProvider(id_generator=CountingIds(), shutdown_on_exit=False)
-        self.tracers.add_span_processor(SimpleSpanProcessor(self._spans))
+        processor = SimpleSpanProcessor(self._spans)
+        self.tracers: TracerProvider = LightTracerProvider(Resource.create({}), [processor], CountingIds())
+        if not light:  # as where somebody else's provider was there before
+            self.tracers = TracerProvider(id_generator=CountingIds(), shutdown_on_exit=False)
+            self.tracers.add_span_processor(processor)
         self.loggers = LoggerProvider(shutdown_on_exit=False)
         self.loggers.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
         self.meters = MeterProvider([self.reader], shutdown_on_exit=False)

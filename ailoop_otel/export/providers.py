@@ -19,12 +19,12 @@ from opentelemetry.sdk.environment_variables import (
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
 
 from ailoop_otel.export import choice
 from ailoop_otel.export.persistence import PersistentExporter
 from ailoop_otel.export.signals import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.export.tally import TalliedSpanProcessor, Tally
+from ailoop_otel.spans import LightTracerProvider
 
 Provider = Any
 # The SDK's own defaults, which it does not export.
@@ -88,12 +88,9 @@ def _make_traces(exporters: Sequence[Any], resource: Resource) -> tuple[Provider
     batch = min(places, choice.whole(OTEL_BSP_MAX_EXPORT_BATCH_SIZE, _BATCH))
     default = choice.SPAN_DELAY_MS if choice.is_embedded(TRACES) else _SPAN_DELAY_MS
     delay = choice.whole(OTEL_BSP_SCHEDULE_DELAY, default)
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     persistent = [PersistentExporter(exporter, choice.patience()) for exporter in exporters]
     processors = [TalliedSpanProcessor(exporter, places, batch, delay) for exporter in persistent]
-    for processor in processors:
-        provider.add_span_processor(processor)
-    return provider, [processor.tally for processor in processors]
+    return LightTracerProvider(resource, processors), [processor.tally for processor in processors]
 
 
 def _make_metrics(exporters: Sequence[Any], resource: Resource) -> Provider:

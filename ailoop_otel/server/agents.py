@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from opentelemetry.context import attach, get_current
-from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import Span, set_span_in_context
 
 from ailoop_otel import names
 from ailoop_otel.dialects.frame import harmless
@@ -36,13 +36,13 @@ class Invocation:
     def end(self, error: str | None) -> None:
         """The agent is done with the message."""
         telemetry = self.inside.telemetry
-        self.span.set_attribute(names.AGENT_ROUNDS, self.rounds)
+        attributes: Attributes = {names.AGENT_ROUNDS: self.rounds}
         if error is not None:
-            self.span.set_attribute(names.ERROR_TYPE, error)
-            self.span.set_status(Status(StatusCode.ERROR))
+            attributes[names.ERROR_TYPE] = error
             if not self.exchange.cut:
                 failed(self.exchange, error)
-        self.span.end(max(telemetry.clock.now(), self.began + SHORTEST) + telemetry.offset())
+        end = max(telemetry.clock.now(), self.began + SHORTEST) + telemetry.offset()
+        telemetry.end_span(self.span, end, attributes, error=error is not None)
 
 
 _AT_WORK: Final[ContextVar[Invocation | None]] = ContextVar("ailoop_otel_agent", default=None)

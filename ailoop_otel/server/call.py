@@ -164,7 +164,7 @@ class ModelCall:
         }
         known: dict[str, Any] = {name: value for name, value in attributes.items() if value is not None}
         if (reason := harmless(summary.finish_reason)) is not None:
-            known[names.GEN_AI_FINISH_REASONS] = [reason]
+            known[names.GEN_AI_FINISH_REASONS] = (reason,)
         if stream.first:
             known[names.GEN_AI_FIRST_CHUNK] = (stream.first - self._sent) / SECOND
         return known

@@ -12,8 +12,9 @@ from ailoop_otel.exchange import Exchange, current_exchange
 from ailoop_otel.guard import Guard
 from ailoop_otel.server.content import Content, capture
 from ailoop_otel.server.owner import Owner, current_owner
+from ailoop_otel.spans import EMPTY
 from ailoop_otel.spent import Spent
-from ailoop_otel.telemetry import EMPTY, Telemetry
+from ailoop_otel.telemetry import Telemetry
 
 
 class Inside:

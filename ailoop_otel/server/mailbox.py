@@ -11,7 +11,8 @@ from ailoop_otel import names
 from ailoop_otel.dialects.frame import harmless
 from ailoop_otel.server.background import LOOKING
 from ailoop_otel.server.inside import Host, Inside
-from ailoop_otel.telemetry import EMPTY, Attributes, context_of_link
+from ailoop_otel.spans import EMPTY
+from ailoop_otel.telemetry import Attributes, context_of_link
 
 # How the server names whoever is no agent.
 _USER = "user"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from opentelemetry.trace import Span, Status, StatusCode
+from opentelemetry.trace import Span
 
 from ailoop_otel import names
 from ailoop_otel.dialects import METHODS
@@ -50,17 +50,17 @@ class Call:
         context = context_of(self.span) if self.exchange is None else self.exchange.context
         telemetry.rpc_duration.record((now - self.received) / SECOND, labels, context)
         if self.exchange is None:
-            self.end(now, None if code is None else error_of(code), code)
+            self.end(telemetry, now, None if code is None else error_of(code), code)
 
-    def end(self, now: int, error: str | None = None, code: int | None = None) -> None:
+    def end(self, telemetry: Telemetry, now: int, error: str | None = None, code: int | None = None) -> None:
         """End the span of a call that is no exchange."""
-        span = self.span
+        attributes: Attributes = {}
         if code:
-            span.set_attribute(names.RPC_STATUS, str(code))
+            attributes[names.RPC_STATUS] = str(code)
         if error is not None:
-            span.set_attribute(names.ERROR_TYPE, error)
-            span.set_status(Status(StatusCode.ERROR))
-        span.end(max(now, self.received + SHORTEST) + self.offset)
+            attributes[names.ERROR_TYPE] = error
+        end = max(now, self.received + SHORTEST) + self.offset
+        telemetry.end_span(self.span, end, attributes, error=error is not None)
 
 
 def error_of(code: int) -> str:

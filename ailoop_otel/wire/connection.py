@@ -40,7 +40,7 @@ class Connection(Peer):
             self.calls.remove(call)
             exchange = call.exchange
             if exchange is None:
-                call.end(now)
+                call.end(self.wire.telemetry, now)
             elif not exchange.ended:
                 exchange.answered = True
                 exchange.whole = bool(exchange.first)
@@ -63,13 +63,13 @@ class Connection(Peer):
     def _give_up(self, call: Call, now: int) -> None:
         exchange = call.exchange
         if exchange is None:
-            call.end(now)
+            call.end(self.wire.telemetry, now)
         elif not exchange.ended:
             self.wire.forget(exchange, now)
 
     def binary(self, now: int) -> None:
         """A binary frame arrived: AILoop knows none, and drops the connection."""
-        open_call(self, Request(has_id=True), now, 0).end(now, "protocol_error")
+        open_call(self, Request(has_id=True), now, 0).end(self.wire.telemetry, now, "protocol_error")
 
     def disconnected(self, code: int, now: int) -> None:
         """The client has left, or the server sends it away because it stops."""
@@ -134,7 +134,7 @@ class Connection(Peer):
         for call in self.calls:
             if call.exchange is None:
                 with guard:
-                    call.end(now, ending)
+                    call.end(telemetry, now, ending)
         self.calls.clear()
         with guard:
             self.sessions.leave(now, FAILED if error else DISCONNECTED)

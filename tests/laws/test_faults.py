@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ailoop_otel.guard import Guard
+from ailoop_otel.spans import Spans
 from tests.laws.conversations import PLAYS, START, said
 from tests.laws.faults import Hook, hooks
 from tests.laws.invariants import Started, check_exchanges, check_sessions, check_spans
@@ -21,8 +22,14 @@ ELSEWHERE = {
     "exchange.Exchange.tools_running": "called by the hooks inside the server, each in the barrier",
     "exchange._unwatched": "called by the hooks inside the server, each in the barrier",
     "exchange._alone": "called by the hooks inside the server, each in the barrier",
+    "lightspan.LightSpan.is_recording": "for the server's own code, and other instrumentation",
+    "lightspan.LightSpan.record_exception": "for the server's own code, and other instrumentation",
+    "lightspan.LightSpan.update_name": "for the server's own code, and other instrumentation",
     "sessions.Ledger.__len__": "for whoever looks at it",
     "sessions.Ledger.link": "called by the hooks inside the server, each in the barrier",
+    "spans.LightTracerProvider.add_span_processor": "for whoever sets the process up",
+    "spans.Spans.end": "where the provider is somebody else's: see the SDK's methods that fail",
+    "spans.Spans.start": "where the provider is somebody else's: see the SDK's methods that fail",
     "telemetry.Telemetry.late": "called by the event loop's heartbeat, in the barrier",
     "telemetry.Telemetry.observe": "called when the process is set up, in the barrier",
     "watchdog.Watchdog._run": "the thread itself",
@@ -77,7 +84,7 @@ class Sabotaged(Host):
     """A process in which something that the package is given fails, at each call after the first `after`."""
 
     def __init__(self, target: str, method: str, after: int) -> None:
-        super().__init__()
+        super().__init__(light=False)
         self._target, self._method, self._left = target, method, after
         self.faults = 0
 
@@ -87,8 +94,11 @@ class Sabotaged(Host):
         state = super().wire()
         if new and self.recording is not None:
             telemetry = self.recording.telemetry
+            tracer: Any = self.recording.tracers.get_tracer("failing")
             if self._target == "span":
-                telemetry.tracer = _Tracer(telemetry.tracer, self)  # type: ignore[assignment]
+                telemetry.spans = Spans(_Tracer(tracer, self))  # type: ignore[arg-type]
+            elif self._target == "tracer":
+                telemetry.spans = Spans(self.wrapped(tracer))
             else:
                 target = getattr(telemetry, self._target)
                 setattr(telemetry, self._target, self.wrapped(target))
