@@ -11,7 +11,6 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import (
     CallbackOptions,
     Counter,
-    Histogram,
     MeterProvider,
     Observation,
     UpDownCounter,
@@ -27,6 +26,7 @@ from opentelemetry.trace import (
 
 from ailoop_otel import names
 from ailoop_otel.guard import Guard
+from ailoop_otel.histograms import Instrument, sheet_of
 from ailoop_otel.names import Metric
 from ailoop_otel.settings import Settings
 from ailoop_otel.spans import EMPTY, spans_of
@@ -78,6 +78,7 @@ class Telemetry:
         self.spans = spans_of(tracers)
         self.events: Logger = loggers.get_logger(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
         self.meter = meters.get_meter(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
+        self._sheet = sheet_of(meters)
         self.unmatched = 0
         self.refused = 0
         # Looked at when metrics are collected: to record it would be a twentieth of what an exchange costs.
@@ -171,7 +172,9 @@ class Telemetry:
         create = getattr(self.meter, f"create_{metric.kind}")
         create(metric.name, callbacks=[callback], unit=metric.unit, description=metric.description)
 
-    def _histogram(self, metric: Metric) -> Histogram:
+    def _histogram(self, metric: Metric) -> Instrument:
+        if self._sheet is not None:
+            return self._sheet.histogram(metric)
         return self.meter.create_histogram(
             metric.name, metric.unit, metric.description, explicit_bucket_boundaries_advisory=metric.buckets
         )

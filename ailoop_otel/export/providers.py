@@ -16,14 +16,14 @@ from opentelemetry.sdk.environment_variables import (
     OTEL_BSP_SCHEDULE_DELAY,
     OTEL_METRIC_EXPORT_INTERVAL,
 )
-from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 
-from ailoop_otel.export import choice
+from ailoop_otel.export import choice, histograms
 from ailoop_otel.export.persistence import PersistentExporter
 from ailoop_otel.export.signals import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.export.tally import TalliedSpanProcessor, Tally
+from ailoop_otel.histograms import LightMeterProvider, Sheet
 from ailoop_otel.spans import LightTracerProvider
 
 Provider = Any
@@ -96,12 +96,14 @@ def _make_traces(exporters: Sequence[Any], resource: Resource) -> tuple[Provider
 def _make_metrics(exporters: Sequence[Any], resource: Resource) -> Provider:
     default = choice.METRIC_INTERVAL_MS if choice.is_embedded(METRICS) else _METRIC_INTERVAL_MS
     interval = choice.whole(OTEL_METRIC_EXPORT_INTERVAL, default)
-    readers = [
-        # Some "exporters" are readers that wait to be asked, such as Prometheus's.
-        exporter if isinstance(exporter, MetricReader) else PeriodicExportingMetricReader(exporter, interval)
-        for exporter in exporters
-    ]
-    return MeterProvider(metric_readers=readers, resource=resource, shutdown_on_exit=False)
+    # Some "exporters" are readers that wait to be asked, such as Prometheus's.
+    ready = [exporter for exporter in exporters if isinstance(exporter, MetricReader)]
+    periodic = [exporter for exporter in exporters if not isinstance(exporter, MetricReader)]
+    sheet = Sheet() if histograms.fits(exporters) else None
+    if sheet is not None:
+        periodic = [histograms.SheetExporter(exporter, sheet) for exporter in periodic]
+    readers = [*ready, *(PeriodicExportingMetricReader(exporter, interval) for exporter in periodic)]
+    return LightMeterProvider(resource, readers, sheet)
 
 
 def _make_logs(exporters: Sequence[Any], resource: Resource) -> Provider:
