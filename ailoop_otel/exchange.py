@@ -33,10 +33,10 @@ class Exchange:
 
     __slots__ = (
         "__weakref__", "_paused", "_tools_running", "agent", "alarm", "answer_size", "answered", "armed", "base",
-        "beyond", "chunks", "code", "command", "context", "correlation", "cut", "dialect", "ended", "error_type",
-        "failed", "finish", "first", "form", "frame_size", "further", "grace", "head", "home", "last", "left",
-        "max_gap", "message_size", "model", "offset", "plain", "quiet", "raised", "rearm", "received", "repeated",
-        "rest", "session_id", "span", "spent", "stopped", "stream_size", "telemetry", "timeouts", "turn",
+        "beyond", "calm", "chunks", "code", "command", "context", "correlation", "cut", "dialect", "ended",
+        "error_type", "failed", "finish", "first", "form", "frame_size", "further", "grace", "head", "home", "last",
+        "left", "max_gap", "message_size", "model", "offset", "plain", "quiet", "raised", "rearm", "received",
+        "repeated", "rest", "session_id", "span", "spent", "stopped", "stream_size", "telemetry", "timeouts", "turn",
         "waiting_for", "whole",
     )  # fmt: skip
 
@@ -51,13 +51,14 @@ class Exchange:
         self.dialect = UNKNOWN
         self.form: Dialect = _UNKNOWN_FORM
         self.head: str | tuple[str, ...] = NO_FRAME  # how a cumulative chunk begins, while the exchange is open
-        # Where chunks with text sort, once the first has come and while the exchange is open.
+        # Where chunks with text sort, while `wire.socket.Socket.send` may count them by itself.
         self.further = self.beyond = ""
         self.correlation = "context"
         self.turn = 0
         self.first = 0
         self.last = received
         self.max_gap = 0
+        self.calm = 0  # no gap that ends before is the widest: mostly nothing is to be reckoned
         self.chunks = 0
         self.stream_size = 0
         self.answer_size = 0
@@ -100,8 +101,12 @@ class Exchange:
         self.form = dialect
         if dialect.cumulative and not self.ended:
             self.head = dialect.chunk_head
-            if self.chunks:
-                self.further, self.beyond = dialect.text_from, dialect.text_below
+            self._hasten()
+
+    def _hasten(self) -> None:
+        # Not before the first chunk, nor where a repeat has to be taken back.
+        if self.chunks and not self.repeated and not self.ended:
+            self.further, self.beyond = self.form.text_from, self.form.text_below
 
     # --- What the wire saw ---------------------------------------------------------------------------------
     def chunk(self, now: int, size: int) -> None:
@@ -126,6 +131,7 @@ class Exchange:
         if size <= self.frame_size:
             if size == self.frame_size:
                 self.repeated = True
+                self.beyond = ""
                 self.base = size
                 return False
             # Shorter than the one before: another model call began with an empty buffer.
@@ -134,7 +140,9 @@ class Exchange:
         self.frame_size = size
         if size < _EMPTY_BELOW and frame.startswith(self.form.chunk_empty):
             return False
-        self.repeated = False
+        if self.repeated:
+            self.repeated = False
+            self._hasten()
         gap = now - self.last
         # In this order: the watchdog looks from another thread.
         self.last = now
@@ -174,12 +182,15 @@ class Exchange:
 
     def tell_first_chunk(self) -> None:
         """Record the time to the first chunk, as span and metric; called once, after that frame was sent."""
+        self.telemetry.later(self._record_first_chunk, self._labels())
+
+    def _record_first_chunk(self, labels: Attributes) -> None:
         telemetry = self.telemetry
         start, end = self.received + self.offset, self.first + self.offset
         attributes = self._common()
         telemetry.span(names.SPAN_FIRST_CHUNK, start, end, attributes, self.context)
         seconds = (self.first - self.received) / SECOND
-        telemetry.first_chunk.record(seconds, self._labels(), self.context)
+        telemetry.first_chunk.record(seconds, labels, self.context)
 
     @property
     def tools_running(self) -> int:
@@ -262,14 +273,18 @@ class Exchange:
         self.telemetry.open_exchanges -= 1
 
     def end(self, now: int) -> str | None:
-        """End it and record everything; returns the outcome, or None when it had ended before."""
+        """End it and have everything recorded; returns the outcome, or None when it had ended before."""
         if self.ended:
             return None
         self._close()
-        telemetry = self.telemetry
         outcome = self.outcome()
+        self.telemetry.later(self._record, outcome, now, self.telemetry.lag)
+        return outcome
+
+    def _record(self, outcome: str, now: int, lag: int) -> None:
+        telemetry = self.telemetry
         error = None if outcome == "ok" else self._error(outcome)
-        self._finish_span(outcome, error, now)
+        self._finish_span(outcome, error, now, lag)
         labels = self._labels() | {names.OUTCOME: outcome}
         telemetry.exchange_duration.record((now - self.received) / SECOND, labels, self.context)
         if error is not None and not (outcome == AI_TIMEOUT and self.timeouts):
@@ -278,7 +293,6 @@ class Exchange:
             for timeout in self.timeouts:
                 labels = {names.DIALECT: self.dialect, names.TIMEOUT_PHASE: timeout.phase}
                 telemetry.report_delay.record(max(0, now - timeout.noticed) / SECOND, labels, self.context)
-        return outcome
 
     @property
     def recovered(self) -> bool:
@@ -303,7 +317,7 @@ class Exchange:
         )
         return next((name for name, applies in by_rank if applies), "ok")
 
-    def _finish_span(self, outcome: str, error: str | None, now: int) -> None:
+    def _finish_span(self, outcome: str, error: str | None, now: int, lag: int) -> None:
         if self.chunks > 1:
             self._record_stream()
         if not self.answer_size and self.form.cumulative and self.chunks:
@@ -324,7 +338,7 @@ class Exchange:
         if self.timeouts:
             attributes[names.TIMEOUT_RECOVERED] = self.recovered
         if self.spent is not None:
-            attributes |= self.spent.attributes(now - self.received, self.telemetry.lag)
+            attributes |= self.spent.attributes(now - self.received, lag)
         if self.code is not None:
             attributes[names.RPC_STATUS] = str(self.code)
         if error is not None:

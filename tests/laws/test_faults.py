@@ -40,7 +40,6 @@ ELSEWHERE = {
     "wire.correlation.Queues.__len__": "for whoever looks at it",
     "wire.middleware.Observer.__init__": "keeps its arguments, before there is a server",
     "wire.middleware.in_thread.run": "in a thread of its own",
-    "wire.socket._swallow": "the barrier",
 }
 HOOKS = [hook for hook in hooks() if hook.name not in ELSEWHERE]
 
