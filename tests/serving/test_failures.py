@@ -1,0 +1,88 @@
+"""Messages to a running server that go wrong, or whose client leaves, and what the traces say of it and what not."""
+
+from __future__ import annotations
+
+import pytest
+
+from ailoop_otel import names
+from tests.ailoop.client import connected
+from tests.ailoop.process import Installation
+from tests.serving.conftest import Serve
+from tests.serving.folder import Folder
+
+
+@pytest.mark.parametrize(
+    ("directive", "current", "earlier"),
+    [
+        ("[[cut after=2]]", "cut", "ai_error"),
+        ("[[fail status=429]]", "ai_error", "ai_error"),
+        ("[[drop]]", "ai_error", "ai_error"),
+        ("[[json chunks=6]]", "ok", "ok"),
+    ],
+)
+async def test_what_went_wrong_is_told(
+    installation: Installation, serve: Serve, folder: Folder, directive: str, current: str, earlier: str
+) -> None:
+    """Also where the server says that all is well."""
+    server = serve(installation)
+    async with connected(server.port, server.dialect) as client:
+        await client.start_session()
+        await client.ask(f"x {directive}")
+        (root,) = folder.exchanges(1)
+    expected = current if server.dialect == "stateless" else earlier
+    assert root.attributes[names.OUTCOME] == expected
+    assert root.error == (expected != "ok")
+
+
+async def test_the_earlier_generations_own_timeout(delegates: Installation, serve: Serve, folder: Folder) -> None:
+    """Noticed here after 3 s, told to the client after 10: the delay between is recorded."""
+    server = serve(delegates, AILOOP_OTEL_AI_TIMEOUT_FIRST_CHUNK="3", OTEL_METRIC_EXPORT_INTERVAL="500")
+    async with connected(server.port, server.dialect) as client:
+        await client.start_session()
+        exchange = await client.send("x [[hang]]")
+        folder.wait(lambda folder: folder.spans(names.SPAN_AI_TIMEOUT))
+        assert folder.spans("sendUserMessage") == []
+        await exchange.done()
+        (root,) = folder.exchanges(1)
+        (timeout,) = folder.spans(names.SPAN_AI_TIMEOUT)
+        (point,) = folder.wait(lambda folder: folder.points(names.METRIC_REPORT_DELAY.name))
+    assert root.attributes[names.OUTCOME] == "ai_timeout"
+    # About 7 s; by the client's own clock, because neither the server nor a busy machine is that exact.
+    assert point["sum"] == pytest.approx(exchange.seconds - timeout.duration, abs=0.25)
+    assert point["sum"] > 6
+    assert point["labels"][names.TIMEOUT_PHASE] == "first_chunk"
+
+
+async def test_a_client_that_leaves_in_mid_answer(installation: Installation, serve: Serve, folder: Folder) -> None:
+    """The exchange ends as `disconnected`, the session too."""
+    server = serve(installation)
+    async with connected(server.port, server.dialect) as client:
+        await client.start_session()
+        exchange = await client.send("x [[say chunks=40 gap=0.05]]")
+        await exchange.started()
+        client.drop()
+    (root,) = folder.exchanges(1)
+    assert root.attributes[names.OUTCOME] == "disconnected"
+    (whole,) = folder.wait(lambda folder: folder.spans(names.SPAN_SESSION))
+    assert whole.attributes[names.SESSION_END_REASON] == "disconnected"
+
+
+async def test_no_content_is_recorded(installation: Installation, serve: Serve, folder: Folder) -> None:
+    """A secret in message, tool argument, answer and provider error appears nowhere in the telemetry."""
+    secret = "canary-7f3a"
+    server = serve(installation)
+    async with connected(server.port, server.dialect) as client:
+        await client.start_session()
+        await client.ask(f'{secret} [[say text="the {secret} is out"]]')
+        if server.dialect == "stateless":
+            await client.ask(f'{secret} [[tool arguments={{"path": "{secret}"}}]] [[say text="{secret}"]]')
+        await client.ask(f'[[fail status=500 message="{secret}"]]')
+        await client.call("echo", {"message": secret})
+        await client.raw(f"{secret} is no JSON")
+        await client.call(f"no such {secret} method")
+        folder.wait(lambda folder: folder.spans("_OTHER"))
+        assert secret in "".join(frame.text for frame in client.frames)
+    server.stop()
+    assert folder.spans(names.SPAN_SESSION)
+    assert folder.points(names.METRIC_EXCHANGE_DURATION.name)
+    assert secret not in folder.text()
