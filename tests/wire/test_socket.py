@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from typing import Any
 
 import pytest
@@ -81,6 +82,47 @@ async def test_a_message_without_text_passes(message: dict[str, Any]) -> None:
     assert taken[1] is message
     assert exchange.chunks == 1
     assert server.guard.errors == 0
+
+
+@pytest.mark.parametrize("text", [7, b"x"])
+async def test_a_fault_of_ours_is_counted_and_what_is_sent_passes(text: Any) -> None:
+    """What no server sends: the quick way gives it to the other, which has the barrier."""
+    server = Server()
+    server.guard.strict = False
+    taken: list[Any] = []
+
+    async def take(sent: Any) -> None:
+        taken.append(sent["text"])
+
+    connection, exchange = opened(server, take)
+    for sent in (update("w"), update("ww"), text, update("www")):
+        await connection.send({"type": "websocket.send", "text": sent})
+    assert taken == [update("w"), update("ww"), text, update("www")]
+    assert exchange.chunks == 3
+    assert server.guard.errors == 1
+
+
+@pytest.mark.parametrize("sent_before", [0, 1, 2])
+async def test_a_send_that_fails_is_seen_on_both_ways(sent_before: int) -> None:
+    """Before the first chunk, at it and after it; when it is not a cancellation."""
+    server = Server()
+    broken: list[BaseException] = []
+
+    async def take(sent: Any) -> None:
+        if broken:
+            raise broken[0]
+
+    connection, exchange = opened(server, take)
+    texts = [update("w" * (number + 1)) for number in range(sent_before + 1)]
+    for text in texts[:-1]:
+        await connection.send({"type": "websocket.send", "text": text})
+    for fault in (CancelledError(), OSError()):
+        assert exchange.left == 0
+        broken[:] = [fault]
+        with pytest.raises(type(fault)) as raised:
+            await connection.send({"type": "websocket.send", "text": texts[-1]})
+        assert raised.value is fault
+    assert exchange.left == server.clock.time
 
 
 @given(TEXTS)
