@@ -71,8 +71,9 @@ class Socket(Connection):
                 exchange.frame_size = size
                 exchange.stream_size += size
                 if now > exchange.calm:
-                    exchange.max_gap = widest = max(exchange.max_gap, now - exchange.last)
-                    exchange.calm = now + widest
+                    if now - exchange.last > exchange.max_gap:
+                        exchange.max_gap = now - exchange.last
+                    exchange.calm = now + exchange.max_gap
                 exchange.last = now
                 exchange.chunks += 1
             else:
