@@ -10,7 +10,8 @@ from opentelemetry.sdk.environment_variables import OTEL_EXPORTER_OTLP_PROTOCOL
 
 from ailoop_otel.export import choice
 from ailoop_otel.export.attempt import attempt, reason
-from ailoop_otel.export.signals import Signal
+from ailoop_otel.export.otlp import quickened
+from ailoop_otel.export.signals import TRACES, Signal
 from ailoop_otel.guard import Guard, warn
 from ailoop_otel.settings import Settings
 
@@ -47,10 +48,10 @@ def make(signal: Signal, name: str, settings: Settings, guard: Guard) -> Any | N
             mend = f"pip install {package}" if package else f"set {signal.exporter} to an exporter that is installed"
         return f"{signal.name} are not exported to {name!r} ({reason(fault)}). To mend it, {mend}."
 
-    return attempt(lambda: _make(signal, found, settings), guard, explain)
+    return attempt(lambda: _make(signal, found, settings, guard), guard, explain)
 
 
-def _make(signal: Signal, name: str, settings: Settings) -> Any:
+def _make(signal: Signal, name: str, settings: Settings, guard: Guard) -> Any:
     if name == choice.FILES:
         # Without a look at the entry points of everything that is installed, which takes longer than the rest.
         rotating = getattr(importlib.import_module("ailoop_otel.export.files"), _FILES[signal.name])
@@ -59,4 +60,5 @@ def _make(signal: Signal, name: str, settings: Settings) -> Any:
     if not found:
         known = sorted({point.name for point in entry_points(group=signal.group)})
         raise LookupError(f"no such exporter is installed, only {', '.join(known) or 'none'}")
-    return found[0].load()()
+    exporter = found[0].load()()
+    return quickened(exporter, guard) if signal is TRACES else exporter
