@@ -113,14 +113,14 @@ async def test_a_send_that_fails_is_seen_on_both_ways(sent_before: int) -> None:
             raise broken[0]
 
     connection, exchange = opened(server, take)
-    texts = [update("w" * (number + 1)) for number in range(sent_before + 1)]
-    for text in texts[:-1]:
-        await connection.send({"type": "websocket.send", "text": text})
+    texts = iter([update("w" * (number + 1)) for number in range(sent_before + 2)])
+    for _ in range(sent_before):
+        await connection.send({"type": "websocket.send", "text": next(texts)})
     for fault in (CancelledError(), OSError()):
         assert exchange.left == 0
         broken[:] = [fault]
         with pytest.raises(type(fault)) as raised:
-            await connection.send({"type": "websocket.send", "text": texts[-1]})
+            await connection.send({"type": "websocket.send", "text": next(texts)})
         assert raised.value is fault
     assert exchange.left == server.clock.time
 
