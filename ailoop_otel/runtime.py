@@ -106,6 +106,8 @@ class Runtime:
             self._observers.stop()
         if self._pid == os.getpid():
             self._end(telemetry)
+            if telemetry is not None:
+                telemetry.settle()
             if inside is not None:
                 inside.settle(SETTLE, for_good=True)
         self._pid = 0
@@ -118,6 +120,9 @@ class Runtime:
         self.enabled = True
 
     def _flush(self, pipeline: Pipeline) -> bool:
+        # What is put down may go on to wait for its content, and that to be exported.
+        if self.telemetry is not None:
+            self.telemetry.settle()
         if self._inside is not None:
             self._inside.settle(SETTLE)
         return pipeline.flush(FLUSH)

@@ -22,6 +22,7 @@ from opentelemetry.trace import Tracer as AnyTracer
 from opentelemetry.trace import TracerProvider as AnyProvider
 
 from ailoop_otel import names
+from ailoop_otel.journal import Journal
 from ailoop_otel.lightspan import ERROR, Attributes, LightSpan
 from ailoop_otel.version import __version__
 
@@ -139,15 +140,23 @@ class LightSpans(Spans):
 
 
 class LightTracerProvider(TracerProvider):
-    """The SDK's provider, which remembers whether light spans will do. The first processors are ours."""
+    """The SDK's provider, which remembers whether light spans will do. The first processors are ours.
+
+    With a journal, what was put down there is recorded before it flushes and before it shuts down.
+    """
 
     def __init__(
-        self, resource: Resource, processors: Sequence[SpanProcessor], id_generator: IdGenerator | None = None
+        self,
+        resource: Resource,
+        processors: Sequence[SpanProcessor],
+        id_generator: IdGenerator | None = None,
+        journal: Journal | None = None,
     ) -> None:
         limits = SpanLimits()
         super().__init__(resource=resource, shutdown_on_exit=False, span_limits=limits, id_generator=id_generator)
         for processor in processors:
             super().add_span_processor(processor)
+        self.journal = journal
         # Whether somebody looks at spans when they start.
         self.watched = False
         lengths = (limits.max_attribute_length, limits.max_span_attribute_length)
@@ -158,6 +167,23 @@ class LightTracerProvider(TracerProvider):
         """Add a processor of somebody else's."""
         self.watched = True
         super().add_span_processor(span_processor)
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Export all that has ended."""
+        if self.journal is not None:
+            self.journal.settle()
+        return super().force_flush(timeout_millis)
+
+    def shutdown(self) -> None:
+        """Export all that has ended, and no more."""
+        if self.journal is not None:
+            self.journal.close()
+        super().shutdown()
+
+
+def journal_of(tracers: AnyProvider) -> Journal | None:
+    """Where what is recorded with a provider may wait; None where it may not."""
+    return tracers.journal if isinstance(tracers, LightTracerProvider) else None
 
 
 def _flags(random: bool) -> TraceFlags:

@@ -29,7 +29,7 @@ from ailoop_otel.guard import Guard
 from ailoop_otel.histograms import Instrument, sheet_of
 from ailoop_otel.names import Metric
 from ailoop_otel.settings import Settings
-from ailoop_otel.spans import EMPTY, spans_of
+from ailoop_otel.spans import EMPTY, journal_of, spans_of
 from ailoop_otel.version import __version__
 
 Attributes = dict[str, "str | bool | int | float"]
@@ -76,6 +76,9 @@ class Telemetry:
         self.guard = guard
         self.clock: Clock = clock or SystemClock()
         self.spans = spans_of(tracers)
+        self.journal = journal_of(tracers)
+        # Calls a function with arguments before long, where what is recorded may wait; else at once.
+        self.later: Callable[..., None] = _at_once if self.journal is None else self.journal.later
         self.events: Logger = loggers.get_logger(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
         self.meter = meters.get_meter(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
         self._sheet = sheet_of(meters)
@@ -129,9 +132,7 @@ class Telemetry:
         """
         return self.spans.start(name, start, attributes, parent, kind, links)
 
-    def end_span(
-        self, span: Span, end: int, attributes: Mapping[str, Any] | None = None, *, error: bool = False
-    ) -> None:
+    def end_span(self, span: Span, end: int, attributes: Mapping[str, Any] | None = None, error: bool = False) -> None:
         """End a span at `end`, nanoseconds since the epoch, with what is known of it only now."""
         self.spans.end(span, end, attributes, error=error)
 
@@ -150,10 +151,15 @@ class Telemetry:
         self.spans.end(span, max(end, start + SHORTEST), error=error)
         return span
 
+    def settle(self) -> None:
+        """Record what was put down to be recorded later."""
+        if self.journal is not None:
+            self.journal.settle()
+
     def event(
         self, name: str, wall: int, attributes: Mapping[str, Any], context: Context, *, warning: bool = False
     ) -> None:
-        """Emit a log event at once, in the trace of `context`."""
+        """Emit a log event, in the trace of `context`."""
         severity = SeverityNumber.WARN if warning else SeverityNumber.INFO
         self.events.emit(
             LogRecord(
@@ -184,6 +190,10 @@ class Telemetry:
 
     def _up_down(self, metric: Metric) -> UpDownCounter:
         return self.meter.create_up_down_counter(metric.name, metric.unit, metric.description)
+
+
+def _at_once(record: Callable[..., object], *arguments: Any) -> None:
+    record(*arguments)
 
 
 def context_of(span: Span) -> Context:

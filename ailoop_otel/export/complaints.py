@@ -36,6 +36,8 @@ _VOICES: Final = (
     "opentelemetry.sdk.metrics._internal.export",
 )
 
+# Said by a reader that outlives its provider for a moment: of no export.
+_IDLE: Final = "Cannot call collect on a MetricReader"
 
 # What the exporters speak through. AILoop sets the root logger to DEBUG, and each export would be a line there.
 _CARRIERS: Final = ("urllib3.connectionpool", "urllib3.util.retry")
@@ -64,6 +66,8 @@ class Complaints(logging.Filter):
         """Stop a warning, and say it in one line if a minute has passed since the last."""
         if record.levelno < logging.WARNING:
             return True
+        if str(record.msg).startswith(_IDLE):
+            return False
         # Only tried: who finds it taken is one of many with the same news.
         if self._turn.acquire(blocking=False):
             try:

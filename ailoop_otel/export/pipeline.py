@@ -21,6 +21,7 @@ from ailoop_otel.export.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
 from ailoop_otel.export.tally import Tally
 from ailoop_otel.guard import Guard
 from ailoop_otel.settings import Settings, environment, is_true
+from ailoop_otel.spans import journal_of
 
 PATIENCE: Final = 3.0  # seconds
 # What is left for the end when a flush has used up the patience already.
@@ -100,6 +101,7 @@ class Pipeline:
         if self._ended:
             return True
         deadline = time.monotonic() + timeout
+        self._settle()
         # Last those that are at it already: what they began with may not be all that waits by now, but behind one
         # that hangs there is nothing to be had by asking again.
         for part, errand in sorted(self._errands, key=lambda pair: pair[1].busy):
@@ -116,6 +118,7 @@ class Pipeline:
             return True
         self._ended = True
         atexit.unregister(self.shutdown)
+        self._settle()
         for part in self._parts:
             for tally in part.tallies:
                 tally.close()
@@ -131,6 +134,13 @@ class Pipeline:
             # Otherwise an exporter is still at it, and has still something to say.
             COMPLAINTS.remove()
         return done
+
+    def _settle(self) -> None:
+        # What is put down makes spans, log records and measurements: before any of them is asked for.
+        for part in self._parts:
+            journal = journal_of(part.provider)
+            if journal is not None:
+                journal.settle()
 
     def _wait(self, deadline: float) -> bool:
         # All signals run at once: one whose collector hangs does not use up the others' time.
@@ -167,7 +177,7 @@ def _make(signal: Signal, shared: Resource, settings: Settings, guard: Guard) ->
             working[name] = exporter
     COMPLAINTS.install(type(exporter).__module__ for exporter in working.values())
     made = attempt(
-        lambda: providers.make(signal, list(working.values()), shared),
+        lambda: providers.make(signal, list(working.values()), shared, guard),
         guard,
         lambda fault: f"{signal.name} are not recorded ({reason(fault)}). To mend it, correct the OTEL_* variables.",
     )

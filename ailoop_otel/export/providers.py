@@ -23,7 +23,9 @@ from ailoop_otel.export import choice, histograms
 from ailoop_otel.export.persistence import PersistentExporter
 from ailoop_otel.export.signals import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.export.tally import TalliedSpanProcessor, Tally
+from ailoop_otel.guard import Guard
 from ailoop_otel.histograms import LightMeterProvider, Sheet
+from ailoop_otel.journal import Journal
 from ailoop_otel.spans import LightTracerProvider
 
 Provider = Any
@@ -74,23 +76,26 @@ def retire(provider: Provider) -> None:
     _ENDED.add(provider)
 
 
-def make(signal: Signal, exporters: Sequence[Any], resource: Resource) -> tuple[Provider, Sequence[Tally]]:
+def make(
+    signal: Signal, exporters: Sequence[Any], resource: Resource, guard: Guard
+) -> tuple[Provider, Sequence[Tally]]:
     """A signal's provider with its exporters, and the account of what they drop; may raise for bad `OTEL_*`."""
     if signal is TRACES:
-        return _make_traces(exporters, resource)
+        return _make_traces(exporters, resource, guard)
     if signal is METRICS:
         return _make_metrics(exporters, resource), ()
     return _make_logs(exporters, resource), ()
 
 
-def _make_traces(exporters: Sequence[Any], resource: Resource) -> tuple[Provider, Sequence[Tally]]:
+def _make_traces(exporters: Sequence[Any], resource: Resource, guard: Guard) -> tuple[Provider, Sequence[Tally]]:
     places = choice.whole(OTEL_BSP_MAX_QUEUE_SIZE, _PLACES)
     batch = min(places, choice.whole(OTEL_BSP_MAX_EXPORT_BATCH_SIZE, _BATCH))
     default = choice.SPAN_DELAY_MS if choice.is_embedded(TRACES) else _SPAN_DELAY_MS
     delay = choice.whole(OTEL_BSP_SCHEDULE_DELAY, default)
     persistent = [PersistentExporter(exporter, choice.patience()) for exporter in exporters]
     processors = [TalliedSpanProcessor(exporter, places, batch, delay) for exporter in persistent]
-    return LightTracerProvider(resource, processors), [processor.tally for processor in processors]
+    provider = LightTracerProvider(resource, processors, journal=Journal(guard))
+    return provider, [processor.tally for processor in processors]
 
 
 def _make_metrics(exporters: Sequence[Any], resource: Resource) -> Provider:

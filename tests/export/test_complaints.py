@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from ailoop_otel.export.complaints import Complaints
 
@@ -62,6 +63,14 @@ def test_what_is_below_a_warning_passes(complaints: Complaints, caplog: pytest.L
     for _ in range(3):
         logging.getLogger(HTTP).debug("detail")
     assert [record.getMessage() for record in caplog.records] == ["detail"] * 3
+    complaints.remove()
+
+
+def test_what_is_no_trouble_is_not_called_so(complaints: Complaints, lines: Callable[[], list[str]]) -> None:
+    """A reader that is asked once more after its provider has ended says so."""
+    complaints.install()
+    InMemoryMetricReader().collect()
+    assert lines() == []
     complaints.remove()
 
 

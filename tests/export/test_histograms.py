@@ -19,6 +19,7 @@ from opentelemetry.sdk.resources import Resource
 from ailoop_otel import names
 from ailoop_otel.export import histograms, providers
 from ailoop_otel.export.signals import METRICS
+from ailoop_otel.guard import Guard
 from ailoop_otel.histograms import sheet_of
 
 
@@ -47,7 +48,7 @@ class Kept(MetricExporter):
 def test_both_are_in_one_scope() -> None:
     """One resource, one scope, whoever counted; those of other scopes stay as they are."""
     exporter = Kept()
-    provider, _ = providers.make(METRICS, [exporter], Resource({"service.name": "both"}))
+    provider, _ = providers.make(METRICS, [exporter], Resource({"service.name": "both"}), Guard())
     sheet = sheet_of(provider)
     assert sheet is not None
     provider.get_meter(names.SCOPE).create_counter("counted").add(1)
@@ -83,7 +84,7 @@ def test_an_exporter_that_wants_them_otherwise_gets_the_sdks(preferred: Any, fit
 
 def test_a_reader_gets_the_sdks() -> None:
     """Prometheus's is not told what is exported."""
-    provider, _ = providers.make(METRICS, [InMemoryMetricReader()], Resource({}))
+    provider, _ = providers.make(METRICS, [InMemoryMetricReader()], Resource({}), Guard())
     assert sheet_of(provider) is None
 
 

@@ -1,0 +1,91 @@
+"""Work that can wait: put down where the server runs, done in bursts by a thread of its own.
+
+What is recorded once per message runs ten times as slowly between the server's own work as when it is repeated at
+once: by then the processor's caches hold something else. So all that nobody waits for is done later, for many messages
+in a row.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from ailoop_otel.guard import Guard
+
+# For so long it is put down before it is done, seconds.
+PAUSE: Final = 0.25
+# So many may wait; what comes then is done at once.
+MOST: Final = 4096
+
+
+class Journal:
+    """What is to be recorded, in its order. The thread sleeps until something is put down."""
+
+    _awake: bool
+
+    def __init__(self, guard: Guard, pause: float = PAUSE) -> None:
+        self._guard = guard
+        self._pause = pause
+        self._begin()
+        if hasattr(os, "register_at_fork"):
+            # What a parent has put down is the parent's to record, and its thread does not come along.
+            begin = weakref.WeakMethod(self._begin)
+            os.register_at_fork(after_in_child=lambda: (again := begin()) and again())
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def later(self, record: Callable[..., object], *arguments: Any) -> None:
+        """Call a function before long, in another thread, inside the barrier; it takes no time of the caller's."""
+        if self._closed or len(self._entries) >= MOST:
+            record(*arguments)
+            return
+        self._entries.append((record, arguments))
+        if not self._awake:
+            self._awake = True
+            if self._thread is None:
+                self._start()
+            self._bell.set()
+
+    def settle(self) -> None:
+        """Do all that was put down; returns when it is done, whoever does it."""
+        entries = self._entries
+        with self._lock:
+            while entries:
+                record, arguments = entries.popleft()
+                with self._guard:
+                    record(*arguments)
+
+    def close(self) -> None:
+        """As `settle`; what comes from now on is done at once."""
+        self._closed = True
+        self._stop.set()
+        self._bell.set()
+        self.settle()
+
+    def _begin(self) -> None:
+        self._entries: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._lock = threading.RLock()
+        self._bell = threading.Event()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._awake = False
+        self._closed = False
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="ailoop-otel-journal", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        bell, stop = self._bell, self._stop
+        while not stop.is_set():
+            bell.wait()
+            bell.clear()
+            stop.wait(self._pause)
+            # In this order: what is put down while the rest is done rings again.
+            self._awake = False
+            self.settle()

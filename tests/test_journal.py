@@ -1,0 +1,114 @@
+"""Work that can wait is done before long, once, in its order, and by nobody who serves."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from ailoop_otel import journal
+from ailoop_otel.guard import Guard
+from ailoop_otel.journal import Journal
+
+
+@pytest.fixture
+def idle() -> Iterator[Journal]:
+    """A journal whose thread takes its time."""
+    made = Journal(Guard(strict=True), pause=60.0)
+    yield made
+    made.close()
+
+
+def test_it_is_done_by_another_thread_before_long() -> None:
+    """Without anybody asking for it, again and again."""
+    made = Journal(Guard(), pause=0.0)
+    for _ in range(3):
+        done = threading.Event()
+        threads: list[threading.Thread] = []
+        made.later(lambda threads=threads: threads.append(threading.current_thread()))
+        made.later(done.set)
+        assert done.wait(10)
+        assert threads[0] is not threading.current_thread()
+    made.close()
+
+
+def test_all_is_done_in_order_when_it_settles(idle: Journal) -> None:
+    """Also what is put down meanwhile."""
+    told: list[int] = []
+    for number in range(5):
+        idle.later(told.append, number)
+    idle.later(idle.later, told.append, 5)
+    assert told == []
+    idle.settle()
+    assert told == [0, 1, 2, 3, 4, 5]
+    assert len(idle) == 0
+
+
+def test_whoever_settles_waits_for_what_another_thread_is_doing(idle: Journal) -> None:
+    """So that a flush leaves nothing behind."""
+    begun, go, told = threading.Event(), threading.Event(), list[str]()
+
+    def slow() -> None:
+        begun.set()
+        go.wait(10)
+        told.append("slow")
+
+    idle.later(slow)
+    other = threading.Thread(target=idle.settle)
+    other.start()
+    assert begun.wait(10)
+    threading.Timer(0.05, go.set).start()
+    idle.settle()
+    assert told == ["slow"]
+    other.join()
+
+
+def test_a_fault_spoils_nothing_else() -> None:
+    """It is counted, and the rest is done."""
+    guard = Guard()
+    made = Journal(guard, pause=60.0)
+    told: list[int] = []
+    made.later(told.append, 1)
+    made.later(lambda: 1 // 0)
+    made.later(told.append, 2)
+    made.close()
+    assert (told, guard.errors) == ([1, 2], 1)
+
+
+def test_what_waits_is_bounded(idle: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond it, it is done where it is put down: nothing is lost."""
+    monkeypatch.setattr(journal, "MOST", 3)
+    told: list[int] = []
+    for number in range(5):
+        idle.later(told.append, number)
+    assert told == [3, 4]
+    idle.settle()
+    assert sorted(told) == [0, 1, 2, 3, 4]
+
+
+def test_after_its_end_it_is_done_at_once() -> None:
+    """By whoever puts it down."""
+    made = Journal(Guard(), pause=60.0)
+    told: list[int] = []
+    made.later(told.append, 1)
+    made.close()
+    made.later(told.append, 2)
+    assert told == [1, 2]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_begins_with_an_empty_one(idle: Journal) -> None:
+    """What its parent has put down is the parent's; the child's own is done."""
+    told: list[str] = []
+    idle.later(told.append, "parent")
+    child = os.fork()
+    if child == 0:
+        idle.later(told.append, "child")
+        idle.settle()
+        os._exit(0 if told == ["child"] else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    idle.settle()
+    assert told == ["parent"]
