@@ -21,6 +21,7 @@ from tests.ailoop.scenarios import SCENARIOS, Scenario
 from tests.ailoop.transcripts import FOLDER, Entry, hold, load
 
 Held = dict[tuple[Installation, str], "list[Entry] | BaseException"]
+AGAIN = 3  # conversations
 
 
 def _installations() -> list[Installation]:
@@ -69,7 +70,19 @@ async def _hold_all(ports: dict[Installation, int], wanted: set[tuple[Installati
     transcripts = await asyncio.gather(
         *(hold(names[name], ports[server], server.dialect) for server, name in cases), return_exceptions=True
     )
-    return dict(zip(cases, transcripts, strict=True))
+    held: Held = dict(zip(cases, transcripts, strict=True))
+    # All at once on a busy machine, a frame may be late for its turn: what went another way is held again, by itself.
+    for server, name in [case for case in cases if not _as_recorded(case, held[case])][:AGAIN]:
+        (held[server, name],) = await asyncio.gather(
+            hold(names[name], ports[server], server.dialect), return_exceptions=True
+        )
+    return held
+
+
+def _as_recorded(case: tuple[Installation, str], said: list[Entry] | BaseException) -> bool:
+    installation, name = case
+    expected = load(installation.dialect, name)
+    return not isinstance(said, BaseException) and _by_direction(said) == _by_direction(expected)
 
 
 @pytest.mark.timeout(60)

@@ -15,6 +15,8 @@ import pytest
 
 from tests.export.collector import Collector
 
+# Seconds: three for the flush, and what a busy machine takes to end an interpreter. An export of its own takes ten.
+GONE = 5.0
 BEGIN = """
 import os, sys, logging, time
 logging.basicConfig()
@@ -119,7 +121,7 @@ def test_a_dead_collector_does_not_keep_the_process(
     collector.mode = mode
     ended = _run(script, tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
     assert ended.code == 0
-    assert ended.seconds < 3.6
+    assert ended.seconds < GONE
     assert len(ended.errors.splitlines()) == (0 if mode == "hang" else 1), ended.errors
 
 
@@ -164,7 +166,7 @@ def test_grpc_is_imported_when_it_is_asked_for(tmp_path: Path) -> None:
     ended = _run(script, tmp_path, **endpoint)
     assert "['grpc']" in ended.output
     assert ended.code == 0
-    assert ended.seconds < 3.6
+    assert ended.seconds < GONE
     assert len(ended.errors.splitlines()) <= 1
 
 
