@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Final
 
 from opentelemetry.exporter.otlp.proto.common._internal import (
@@ -89,9 +88,11 @@ _BOOL: Final = _tag(2, _VARINT)
 _INT: Final = _tag(3, _VARINT)
 _DOUBLE: Final = _tag(4, _FIXED64)
 
-# What is remembered, in entries and in characters of each: most attributes of most spans, and never a long text.
-_MOST: Final = 512
-_SHORT: Final = 128
+# What comes again and again: whole attributes by key and text, and the heads of those that hold numbers. Texts that
+# come only once fill it now and then; it is emptied then, and what is usual is back with the next spans.
+_known: Final[dict[tuple[Any, ...], bytes]] = {}
+_MOST: Final = 512  # entries
+_SHORT: Final = 128  # bytes: an attribute that is longer is not kept
 
 
 def encoded(spans: Sequence[ReadableSpan]) -> bytes:
@@ -145,15 +146,17 @@ def _usual(span: ReadableSpan) -> bytes:
         name,
         _KIND[span.kind],
         _times(_START, span.start_time, _END, span.end_time),
-        *_attributes(span.attributes.copy()),  # type: ignore[union-attr]
         _UNSET if status.status_code is StatusCode.UNSET else _status(status),
         _REMOTE if parent and parent.is_remote else _LOCAL,
-        *[_link(link) for link in span.links],
     ]
+    # A copy: the SDK's container is slow to walk, and the server may still be writing to a span that has not ended.
+    parts += _attributes(span.attributes.copy())  # type: ignore[union-attr]
     if parent:
         parts += (_PARENT_ID, parent.span_id.to_bytes(8, "big"))
     if context.trace_state:
         parts.append(_text(_TRACE_STATE, _encode_trace_state(context.trace_state)))
+    if links := span.links:
+        parts += [_link(link) for link in links]
     if events := span.events:
         parts += [_field(_EVENT, event.SerializeToString()) for event in _encode_events(events) or ()]
     # Only the SDK's own containers count what they drop. Their class is looked at, as the properties that ask each
@@ -165,53 +168,55 @@ def _usual(span: ReadableSpan) -> bytes:
 
 
 def _attributes(attributes: Mapping[str, Any]) -> list[bytes]:
+    known = _known.get
     return [
-        _remembered(key, value)
-        if value.__class__ is str and len(key) + len(value) <= _SHORT
+        known((key, value)) or _string(key, value)
+        if value.__class__ is str
         else _WRITERS.get(value.__class__, _other)(key, value)
         for key, value in attributes.items()
     ]
 
 
-def _head(key: str, tag: bytes, size: int) -> bytes:
-    """All of an attribute before its value, of whose AnyValue the size is given, with the tag."""
-    value = _F2 + _varint(size) + tag
-    start = _field(_F1, key.encode())
-    return _ATTRIBUTE + _varint(len(start) + len(value) - len(tag) + size) + start + value
-
-
-_remembered_head: Final = lru_cache(_MOST)(_head)
+def _kept(entry: tuple[Any, ...], content: bytes) -> bytes:
+    if len(content) <= _SHORT:
+        if len(_known) >= _MOST:
+            _known.clear()
+        _known[entry] = content
+    return content
 
 
 def _string(key: str, value: str) -> bytes:
-    text = value.encode()
-    size = _varint(len(text))
-    return _head(key, _STRING, len(_STRING) + len(size) + len(text)) + size + text
+    written = _field(_STRING, value.encode())
+    return _kept((key, value), _field(_ATTRIBUTE, _field(_F1, key.encode()) + _field(_F2, written)))
 
 
-_remembered: Final = lru_cache(_MOST)(_string)
+def _head(key: str, tag: bytes, size: int) -> bytes:
+    """All of an attribute that comes before its number: the number's size is given, in bytes."""
+    start = _field(_F1, key.encode()) + _F2 + _varint(len(tag) + size) + tag
+    return _kept((key, tag, size), _ATTRIBUTE + _varint(len(start) + size) + start)
 
 
-def _strings(key: str, values: tuple[Any, ...]) -> bytes:
-    # Of strings alone, as (True,) == (1,).
-    if len(values) == 1 and values[0].__class__ is str and len(key) + len(values[0]) <= _SHORT:
-        return _remembered_other(key, values)
-    return _other(key, values)
-
-
-def _number(key: str, value: int) -> bytes:
+def _int(key: str, value: int) -> bytes:
     if not -(2**63) <= value < 2**63:
         raise OverflowError
     number = _varint(value if value >= 0 else value + 2**64)
-    return (_remembered_head if len(key) <= _SHORT else _head)(key, _INT, len(_INT) + len(number)) + number
+    size = len(number)
+    return (_known.get((key, _INT, size)) or _head(key, _INT, size)) + number
 
 
-def _fraction(key: str, value: float) -> bytes:
-    return (_remembered_head if len(key) <= _SHORT else _head)(key, _DOUBLE, len(_DOUBLE) + 8) + _double(value)
+def _float(key: str, value: float) -> bytes:
+    return (_known.get((key, _DOUBLE, 8)) or _head(key, _DOUBLE, 8)) + _double(value)
 
 
-def _truth(key: str, value: bool) -> bytes:
-    return (_remembered_head if len(key) <= _SHORT else _head)(key, _BOOL, len(_BOOL) + 1) + _varint(value)
+def _bool(key: str, value: bool) -> bytes:
+    return (_known.get((key, _BOOL, 1)) or _head(key, _BOOL, 1)) + _BYTES[value]
+
+
+def _tuple(key: str, value: tuple[Any, ...]) -> bytes:
+    # One text, as a finish reason is; others may be equal and yet another: (True,) == (1,).
+    if len(value) == 1 and value[0].__class__ is str:
+        return _known.get((key, value)) or _kept((key, value), _other(key, value))
+    return _other(key, value)
 
 
 def _other(key: str, value: Any) -> bytes:
@@ -219,14 +224,7 @@ def _other(key: str, value: Any) -> bytes:
     return b"".join([_field(_ATTRIBUTE, one.SerializeToString()) for one in _encode_attributes({key: value})])
 
 
-_remembered_other: Final = lru_cache(_MOST)(_other)
-_WRITERS: Final[dict[type, Callable[[str, Any], bytes]]] = {
-    str: _string,
-    int: _number,
-    float: _fraction,
-    bool: _truth,
-    tuple: _strings,
-}
+_WRITERS: Final[dict[type, Callable[[str, Any], bytes]]] = {int: _int, float: _float, bool: _bool, tuple: _tuple}
 
 
 def _text(tag: bytes, text: str | None) -> bytes:
