@@ -33,18 +33,25 @@ format: $(VENV)/ready ## put the code in its form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+# Tests wait for servers much of their time: three at once keep two cores busy. Files stay whole: what is slow to make
+# is made once for a file.
+SPREAD := -n 3 --dist loadfile
 # In some tests servers are timed to the millisecond: those have the machine for themselves.
 TIMED := tests/serving/test_exchanges.py tests/serving/test_timeouts.py
 unit: $(VENV)/ready ## the tests on the newest web stack; AILOOP_CHECKOUT adds the real server
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(TIMED:%=--ignore %) --ignore tests/stack
+	$(BIN)/python -m pytest -q $(SPREAD) $(TIMED:%=--ignore %) --ignore tests/stack
 	$(BIN)/python -m pytest -q $(TIMED)
 
 oldest: $(OLDEST)/ready ## the tests that touch the web stack, on the one that today's AILoop needs
-	$(OLDEST)/bin/python -m pytest -q -n 2 --dist loadfile tests/wire tests/test_switching_on.py
+	$(OLDEST)/bin/python -m pytest -q $(SPREAD) tests/wire tests/test_switching_on.py
 
+# The longest first; a worker that begins with a single test has a second file in its queue, the fourth: a short one.
+BEGIN := $(patsubst %,tests/stack/test_%.py,volume alerts collector running)
+OUTAGE := tests/stack/test_outage.py
 backends: $(VENV)/ready ## the tests through the real collector, Jaeger (needs Go) and Prometheus
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/stack --ignore tests/stack/test_volume.py
-	$(BIN)/python -m pytest -q tests/stack/test_volume.py
+	$(BIN)/python -m pytest -q $(SPREAD) --no-loadscope-reorder \
+	  $(BEGIN) $(filter-out $(BEGIN) $(OUTAGE),$(wildcard tests/stack/test_*.py))
+	$(BIN)/python -m pytest -q $(OUTAGE)
 
 # Rows only: make bench ONLY="chunk exchange". With AILOOP_CHECKOUT and AILOOP_PYTHON, the real server too.
 bench: $(VENV)/ready ## what it costs, beside others: minutes; QUICK=1 to try it, ONLY=… for some rows

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
-from contextlib import ExitStack
 from dataclasses import dataclass, fields
+from itertools import islice
+from typing import Final
 
 HOST = "127.0.0.1"
+_LOWEST: Final = 20_000
+_HIGHEST: Final = 32_000
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,21 @@ def default_places() -> Places:
 
 
 def free_places() -> Places:
-    """Ports that nobody listens on now, so that several stacks can run side by side."""
-    with ExitStack() as open_sockets:
-        ports = []
-        for _ in fields(Places):
-            probe = open_sockets.enter_context(socket.socket())
-            probe.bind((HOST, 0))
-            ports.append(probe.getsockname()[1])
-    return Places(*ports)
+    """Ports that nobody listens on now, so that several stacks can run side by side.
+
+    They lie below those that systems give to outgoing connections, one of which might take a port before its program
+    does; and where they are looked for depends on the process, so that two that look at once find others.
+    """
+    wanted = len(fields(Places))
+    begin = os.getpid() * wanted
+    some = (_LOWEST + (begin + step) % (_HIGHEST - _LOWEST) for step in range(_HIGHEST - _LOWEST))
+    return Places(*islice(filter(_free, some), wanted))
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True

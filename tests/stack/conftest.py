@@ -11,9 +11,12 @@ import pytest
 from collector.stack import Missing, Stack, free_places, has_prometheus, jaeger, prometheus
 from tests.ailoop.provider import Provider
 from tests.stack.backends import Jaeger, Prometheus
+from tests.stack.flood import provider_process
 from tests.stack.watched import First, first, watched
 
 HERE = Path(__file__).parent
+TOLD = "told"
+Tell = Callable[[str], None]
 PATIENCE = 900  # seconds, for a first build of Jaeger inside a test
 
 
@@ -22,6 +25,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.backend)
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Tell:
+    """Say what a person who runs the tests wants to see at their end; also out of a worker of xdist."""
+    return lambda text: record_property(TOLD, text)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the tests that passed have told."""
+    for report in terminalreporter.getreports("passed"):
+        for name, text in report.user_properties:
+            if name == TOLD:
+                terminalreporter.write_line(str(text))
 
 
 def required(program: Callable[[], Path]) -> Path:
@@ -70,6 +87,13 @@ def provider() -> Iterator[Provider]:
     """The scripted AI provider."""
     with Provider() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def answering() -> Iterator[dict[str, str]]:
+    """A provider in a process of its own that answers in three chunks; gives the variables for the stand-in."""
+    with provider_process("say chunks=3 gap=0.002") as variables:
+        yield variables
 
 
 @pytest.fixture(scope="session")

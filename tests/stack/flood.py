@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
@@ -18,7 +19,11 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from collector.stack.program import Program
 from tests.ailoop.process import LOOPBACK
+from tests.stack.backends import Jaeger
 
+MESSAGES = 10_000
+ROOT = "sendUserMessage"
+MOST = 10 * MESSAGES  # traces of one service, sessions' included
 CLIENTS = 20
 # A session's whole history goes to the model with each message: long ones would be a test of that.
 TURNS = 20
@@ -78,6 +83,21 @@ async def _call(socket: ClientConnection, id: int, method: str, params: Mapping[
         if frame.get("id") == id:
             return frame
     raise ConnectionError(f"closed before {method} {id} was answered")
+
+
+def arrived(jaeger: Jaeger, service: str) -> Counter[str]:
+    """How many spans of each name a service has in Jaeger, by its first word.
+
+    Fails if there is one span twice.
+    """
+    names: Counter[str] = Counter()
+    seen: set[tuple[str, str]] = set()
+    for trace in jaeger.search(service, limit=MOST, lookback="1h"):
+        for span in trace:
+            assert (span.trace, span.id) not in seen, f"{span.name} is there twice"
+            seen.add((span.trace, span.id))
+            names[span.name.split()[0]] += 1
+    return names
 
 
 class Costs:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from statistics import median
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -91,17 +92,23 @@ def test_the_tree_leads_from_the_message_to_agent_model_and_tool(seen: Traces, e
 
 
 def test_the_times_are_those_that_the_client_saw(told: Told, exchanges: list[Span]) -> None:
-    """First chunk and completion of each good answer, to within what a busy machine takes to deliver a frame."""
+    """First chunk and completion of the good answers; a busy machine delivers some frames later, but not most."""
     good = [e for kind, e in told.exchanges if OUTCOMES[kind] == "ok"]
     spans = of_outcome(exchanges, "ok")
     pairs = zip(sorted(e.seconds for e in good), sorted(span.duration / 1e6 for span in spans), strict=True)
-    assert all(0 <= client - server + 0.002 < 0.1 for client, server in pairs)
+    assert close(pairs)
     firsts = zip(
         sorted(e.seconds_to_first_text for e in good),
         sorted(float(span.attributes[names.TIME_TO_FIRST_CHUNK]) for span in spans),
         strict=True,
     )
-    assert all(0 <= client - server + 0.002 < 0.1 for client, server in firsts)
+    assert close(firsts)
+
+
+def close(pairs: Iterable[tuple[float, float]]) -> bool:
+    """Whether the client saw everything after the server did, and in the middle within 100 ms."""
+    later = [client - server for client, server in pairs]
+    return min(later) > -0.002 and median(later) < 0.1 and max(later) < 1
 
 
 def test_errors_are_flagged_where_they_happened_and_nowhere_else(seen: Traces, exchanges: list[Span]) -> None:
