@@ -207,6 +207,14 @@ def test_spans_of_the_sdk_with_all_that_they_dropped() -> None:
     assert spans[1].dropped_links == 2
 
 
+def test_a_link_that_dropped_all_its_attributes() -> None:
+    """The count is told, though nothing is left."""
+    dropped = BoundedAttributes(0, {"a": 1, "b": 2})
+    span = ReadableSpan(**{**USUAL, "links": (Link(SpanContext(1, 2, False), dropped),)})
+    _check([span])
+    assert span.links[0].dropped_attributes == 2
+
+
 def test_spans_of_alike_and_of_other_providers_in_turn() -> None:
     """Each is among those of its resource and scope, in the order of the batch."""
     resources = [Resource({"n": 1}), Resource({"n": 2}), Resource({"n": 1})]
