@@ -23,6 +23,8 @@ from ailoop_otel.settings import Settings
 from ailoop_otel.spans import LightTracerProvider
 from ailoop_otel.telemetry import SECOND, Telemetry
 
+# Made once: it asks the machine.
+RESOURCE = Resource.create({})
 EPOCH = 1_700_000_000 * SECOND
 
 
@@ -77,9 +79,9 @@ class Recording:
         self._logs = InMemoryLogRecordExporter()
         self.reader = InMemoryMetricReader()
         processor = SimpleSpanProcessor(self._spans)
-        self.tracers: TracerProvider = LightTracerProvider(Resource.create({}), [processor], CountingIds())
+        self.tracers: TracerProvider = LightTracerProvider(RESOURCE, [processor], CountingIds())
         if not light:  # as where somebody else's provider was there before
-            self.tracers = TracerProvider(id_generator=CountingIds(), shutdown_on_exit=False)
+            self.tracers = TracerProvider(resource=RESOURCE, id_generator=CountingIds(), shutdown_on_exit=False)
             self.tracers.add_span_processor(processor)
         self.loggers = LoggerProvider(shutdown_on_exit=False)
         self.loggers.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
