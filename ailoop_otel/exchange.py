@@ -217,20 +217,21 @@ class Exchange:
         if self.ended or self.command or self.left or not self.turn:
             return None
         nearest = None
-        if deadlines.total and not self._told(TOTAL):
+        if deadlines.total and not (self.timeouts and self._told(TOTAL)):
             nearest = (self.turn + deadlines.total, TOTAL)
         if self._tools_running:
             return nearest
         if self.chunks:
-            silence = (max(self.last, self.quiet) + deadlines.stall, STALL)
+            since, allowed, phase = max(self.last, self.quiet), deadlines.stall, STALL
         else:
-            silence = (self.turn + self.grace + deadlines.first_chunk, FIRST_CHUNK)
-        if not getattr(deadlines, silence[1]) or self._told(silence[1]):
+            since, allowed, phase = self.turn + self.grace, deadlines.first_chunk, FIRST_CHUNK
+        if not allowed or (self.timeouts and self._told(phase)):
             return nearest
+        silence = (since + allowed, phase)
         return silence if nearest is None or silence < nearest else nearest
 
     def _told(self, phase: str) -> bool:
-        return any(timeout.phase == phase for timeout in self.timeouts) if self.timeouts else False
+        return any(timeout.phase == phase for timeout in self.timeouts)
 
     def notice(self, phase: str, allowed: int, due: int, now: int) -> Timeout:
         """Note that a deadline has passed; nothing is recorded yet."""

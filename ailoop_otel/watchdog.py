@@ -65,7 +65,7 @@ class Watchdog:
         self._wait = wait or threading.Event.wait
         self._inbox: deque[Watched] = deque()
         self._heap: list[Entry] = []
-        self._untold: deque[tuple[Silence, Timeout]] = deque()
+        self._untold: deque[tuple[Silence, Timeout, Watched]] = deque()
         self._order = count()
         self._most = _TIDY
         self._wakes_at = 0
@@ -134,9 +134,11 @@ class Watchdog:
         untold = self._untold
         self._notice()
         while untold:
-            exchange, timeout = untold.popleft()
+            exchange, timeout, watched = untold.popleft()
             with self._telemetry.guard:
                 exchange.tell(timeout)
+            with self._telemetry.guard:
+                self._push(watched)
             self._notice()
         heap = self._heap
         if len(heap) > self._most:
@@ -149,7 +151,10 @@ class Watchdog:
         while inbox:
             with guard:
                 self._push(inbox.popleft())
-        while heap and heap[0][0] <= (now := self._telemetry.clock.now()):
+        clock = self._telemetry.clock.now
+        now = 0
+        # The clock is read again only when nothing more was due at the last reading.
+        while heap and (heap[0][0] <= now or heap[0][0] <= (now := clock())):
             _, number, watched = heapq.heappop(heap)
             with guard:
                 self._look(watched, number, now)
@@ -161,9 +166,11 @@ class Watchdog:
         exchange.armed = NEVER
         due = exchange.due(self.deadlines)
         if due is not None and due[0] <= now:
+            # What it waits for next is looked at when it is told: until then others may be due.
             allowed = getattr(self.deadlines, due[1])
-            self._untold.append((exchange, exchange.notice(due[1], allowed, due[0], now)))
-        self._push(watched)
+            self._untold.append((exchange, exchange.notice(due[1], allowed, due[0], now), watched))
+        else:
+            self._push(watched)
 
     def _push(self, watched: Watched) -> None:
         exchange = watched()

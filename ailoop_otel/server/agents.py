@@ -30,7 +30,7 @@ class Invocation:
         self.began = telemetry.clock.now()
         exchange.agent = exchange.agent or agent
         attributes = about(agent, getattr(session, "agents", {}).get(agent), exchange.session_id)
-        start = self.began + telemetry.offset()
+        start = self.began + exchange.offset
         self.span: Span = telemetry.start_span(f"{names.SPAN_AGENT} {agent}", start, attributes, get_current())
 
     def end(self, error: str | None) -> None:
@@ -41,7 +41,7 @@ class Invocation:
             attributes[names.ERROR_TYPE] = error
             if not self.exchange.cut:
                 failed(self.exchange, error)
-        end = max(telemetry.clock.now(), self.began + SHORTEST) + telemetry.offset()
+        end = max(telemetry.clock.now(), self.began + SHORTEST) + self.exchange.offset
         telemetry.later(telemetry.end_span, self.span, end, attributes, error is not None)
 
 

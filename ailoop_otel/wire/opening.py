@@ -35,7 +35,7 @@ def open_call(peer: Peer, request: Request, now: int, size: int) -> Call:
     parent = _parent(peer, request, attributes, links)
     offset = telemetry.offset()
     method = str(attributes[names.RPC_METHOD])
-    span = telemetry.start_span(method, now + offset, attributes, parent, SpanKind.SERVER, links)
+    span = telemetry.start_span(method, now + offset, attributes, parent, SpanKind.SERVER, tuple(links))
     call = Call(request, span, now, offset)
     if is_message:
         call.exchange = _open_exchange(peer, call, session, size)
