@@ -152,9 +152,7 @@ class Watchdog:
             with guard:
                 self._push(inbox.popleft())
         clock = self._telemetry.clock.now
-        now = 0
-        # The clock is read again only when nothing more was due at the last reading.
-        while heap and (heap[0][0] <= now or heap[0][0] <= (now := clock())):
+        while heap and heap[0][0] <= (now := clock()):
             _, number, watched = heapq.heappop(heap)
             with guard:
                 self._look(watched, number, now)
