@@ -137,11 +137,11 @@ def test_a_second_model_call_begins_anew(recording: Recording) -> None:
 @pytest.mark.parametrize(
     ("frames", "answer", "cut"),
     [
-        ([update("a"), update("a")], Answer(size=1, wire_size=1), False),
-        ([update("a"), update("ab")], Answer(size=2, wire_size=2), True),
-        ([update("a")], Answer(size=1, wire_size=1), True),
-        ([update("a"), update("ab")], Answer(size=2, wire_size=2, tells_ending=False), False),
-        ([update("a", structured=True)], Answer(size=1, wire_size=1), False),
+        ([update("a"), update("a")], Answer(text="a"), False),
+        ([update("a"), update("ab")], Answer(text="ab"), True),
+        ([update("a")], Answer(text="a"), True),
+        ([update("a"), update("ab")], Answer(text="ab", tells_ending=False), False),
+        ([update("a", structured=True)], Answer(text="a"), False),
         ([], Answer(), False),
     ],
 )

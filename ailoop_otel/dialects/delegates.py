@@ -26,6 +26,7 @@ class Delegates:
     chunk_head = _HEAD + 'AIMessageChunkNotification", "params": {"sessionId": "'
     chunk_empty = "\0"  # it sends no empty ones
     text_from = text_below = ""
+    whole_head = ""
     final_tail = '"isFinal": true}}'
     cumulative = False
     plain_tail = "\0"  # its end is told by `isFinal`

@@ -15,6 +15,8 @@ PROTOCOL_ERRORS: Final = frozenset({-32700, -32600, -32601, -32602})
 _HARMLESS: Final = re.compile(r"[\w.:/-]{1,64}", re.ASCII)
 # Those that JSON-RPC reserves; AILoop uses no others.
 _CODES: Final = range(-32768, -31999)
+# As the server writes it; `json.dumps` would make an encoder at each call.
+_in_json: Final = json.JSONEncoder(ensure_ascii=False).encode
 Json = dict[str, Any]
 
 
@@ -42,16 +44,25 @@ class Notice(NamedTuple):
 class Answer(NamedTuple):
     """What the reply to a message says: whether it is only an acknowledgement, and how the AI fared.
 
-    `size` is the length of the answer in characters, `wire_size` the same as it stands in JSON. `command`: no AI was
-    asked at all. `tells_ending`: a stream that ended well would have shown it (`Dialect.plain_tail`).
+    `command`: no AI was asked at all. `tells_ending`: a stream that ended well would have shown it
+    (`Dialect.plain_tail`).
     """
 
     acknowledges: bool = False
     failed: bool = False
     command: bool = False
-    size: int = 0
-    wire_size: int = 0
+    text: str = ""
     tells_ending: bool = True
+
+    @property
+    def size(self) -> int:
+        """The length of the answer, characters."""
+        return len(self.text)
+
+    @property
+    def wire_size(self) -> int:
+        """The same as it stands in JSON."""
+        return len(_in_json(self.text)) - 2
 
 
 class Dialect(Protocol):
@@ -64,6 +75,7 @@ class Dialect(Protocol):
     chunk_empty: str  # how it begins when there is no text in it
     text_from: str  # cumulative frames with text sort from here on; a few may sort before, but no others behind
     text_below: str  # and before this
+    whole_head: str  # how a frame begins that brings the text of a streamed answer once more; empty where none does
     final_tail: str  # how the frame ends that completes the answer; empty where there is none
     cumulative: bool  # each chunk holds all text so far, and the last is sent twice
     plain_tail: str  # how a chunk ends that is sent again when its stream ended well

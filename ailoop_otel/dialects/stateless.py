@@ -6,7 +6,6 @@ stream ended well the last one is sent again.
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 from ailoop_otel.dialects.frame import Answer, Json, Meaning, Notice, identifier
@@ -24,8 +23,6 @@ _OWN_HEADS: Final = tuple(_HEAD + name for name in _OWN)
 _SESSION: Final = '"sessionId":"'
 # What stands behind the text of a plain chunk, with an id of 36 characters and an agent of one.
 _TAIL_LENGTH: Final = len('","sessionId":"","agentId":"a","isPartial":true,"format":"text","rawContent":true}}') + 36
-# As the server writes it; `json.dumps` would make an encoder at each call.
-_in_json: Final = json.JSONEncoder(ensure_ascii=False).encode
 _FAMILIES: Final = {
     "": "startSession sendUserMessage provideToolResult stopSession echo dispatchCommand",
     "agent.": "list",
@@ -52,6 +49,7 @@ class Stateless:
     # Behind the quote that ends an empty text; a text that begins with a blank or "!" sorts before it.
     text_from = chunk_head + "#"
     text_below = chunk_head[:-1] + "#"
+    whole_head = _HEAD + 'ChannelMessageNotification"'
     final_tail = ""
     cumulative = True
     # Text taken out of a structured answer ends otherwise, and is not sent again.
@@ -102,8 +100,7 @@ class Stateless:
         text = result["ai_response"]
         # The server stops streaming, the repeat included, once the text has one of these words in it.
         tells = not (isinstance(text, str) and ('"tool_calls"' in text or '"function_calls"' in text))
-        wire_size = len(_in_json(text)) - 2 if isinstance(text, str) else 0
-        return Answer(failed=text is None, size=_length(text), wire_size=wire_size, tells_ending=tells)
+        return Answer(failed=text is None, text=text if isinstance(text, str) else "", tells_ending=tells)
 
 
 def _length(text: object) -> int:

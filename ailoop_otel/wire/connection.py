@@ -90,6 +90,10 @@ class Connection(Peer):
         if text.startswith(self.head):
             chunk_sent(self, text, now)
             return
+        if self.dialect is not None and self.dialect.whole_head and text.startswith(self.dialect.whole_head):
+            exchange = current_exchange()
+            if exchange is not None and exchange.first:
+                return  # all of it was seen before
         frame = read_frame(text)
         if frame is None:
             return

@@ -9,6 +9,7 @@ import pytest
 from ailoop_otel.dialects import recognise
 from ailoop_otel.dialects.frame import Answer, Meaning, Notice, read_frame
 from ailoop_otel.dialects.stateless import Stateless
+from tests.ailoop.transcripts import FOLDER, load
 from tests.scripted import SESSION, channel, chunk, compact, reply, spaced, status, update
 
 DIALECT = Stateless()
@@ -77,11 +78,11 @@ def test_a_notification_says_what_it_means(frame: str, notice: Notice) -> None:
 @pytest.mark.parametrize(
     ("result", "answer"),
     [
-        ({"messageId": "m", "ai_response": "abc"}, Answer(size=3, wire_size=3)),
+        ({"messageId": "m", "ai_response": "abc"}, Answer(text="abc")),
         ({"messageId": "m", "ai_response": ""}, Answer()),
         ({"messageId": "m", "ai_response": None}, Answer(failed=True)),
         ({"messageId": "m", "ai_response": 7}, Answer()),
-        ({"messageId": "m", "ai_response": 'x "tool_calls" y'}, Answer(size=16, wire_size=18, tells_ending=False)),
+        ({"messageId": "m", "ai_response": 'x "tool_calls" y'}, Answer(text='x "tool_calls" y', tells_ending=False)),
         ({"messageId": "m", "status": 0}, Answer(command=True)),
         ({"status": 0}, None),
         (None, None),
@@ -97,3 +98,11 @@ def test_a_reply_says_how_the_ai_fared(result: Any, answer: Answer | None) -> No
 def test_it_answers_the_49_methods() -> None:
     """As many as the server has."""
     assert len(DIALECT.methods) == 49
+
+
+def test_the_whole_text_comes_in_frames_that_begin_alike() -> None:
+    """In all that was recorded of the real server, so that those after a stream need not be read."""
+    frames = [entry["text"] for path in (FOLDER / "stateless").glob("*.json") for entry in load("stateless", path.stem)
+              if entry["direction"] == "in" and "ChannelMessageNotification" in entry["text"]]  # fmt: skip
+    assert len(frames) > 10
+    assert all(frame.startswith(DIALECT.whole_head) for frame in frames)
