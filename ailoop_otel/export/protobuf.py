@@ -25,6 +25,8 @@ from opentelemetry.exporter.otlp.proto.common._internal.trace_encoder import (
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
+from ailoop_otel.export.grouping import dropped_something, grouped
+
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _BYTES: Final = [bytes((number,)) for number in range(0x80)]
 _double: Final = struct.Struct("<d").pack
@@ -97,19 +99,7 @@ _SHORT: Final = 128  # bytes: an attribute that is longer is not kept
 
 def encoded(spans: Sequence[ReadableSpan]) -> bytes:
     """A serialized ExportTraceServiceRequest; raises what the official encoder raises for spans it cannot encode."""
-    resources: dict[Any, dict[Any, list[bytes]]] = {}
-    last_resource = last_scope = object()
-    for span in spans:
-        resource, scope = span.resource, span.instrumentation_scope
-        # Most often the same as before, and a resource is dear to look up: its hash is that of its whole JSON.
-        if resource is not last_resource:
-            scopes = resources.setdefault(resource, {})
-            last_resource, last_scope = resource, object()
-        if scope is not last_scope:
-            add = scopes.setdefault(scope or None, []).append
-            last_scope = scope
-        content = _span(span)
-        add(_F2 + _varint(len(content)) + content)
+    resources = grouped(spans, _span)
     return b"".join([_field(_F1, _resource_spans(resource, scopes)) for resource, scopes in resources.items()])
 
 
@@ -121,7 +111,7 @@ def _resource_spans(resource: Any, scopes: Mapping[Any, list[bytes]]) -> bytes:
 
 def _scope_spans(scope: Any, spans: list[bytes]) -> bytes:
     head = _field(_F1, _encode_instrumentation_scope(scope).SerializeToString())
-    return head + b"".join(spans) + (_text(_F3, scope.schema_url) if scope else b"")
+    return head + b"".join([_field(_F2, span) for span in spans]) + (_text(_F3, scope.schema_url) if scope else b"")
 
 
 def _span(span: ReadableSpan) -> bytes:
@@ -159,10 +149,7 @@ def _usual(span: ReadableSpan) -> bytes:
         parts += [_link(link) for link in links]
     if events := span.events:
         parts += [_field(_EVENT, event.SerializeToString()) for event in _encode_events(events) or ()]
-    # Only the SDK's own containers count what they drop. Their class is looked at, as the properties that ask each
-    # with `isinstance` cost as much as five attributes.
-    kept: Any = span
-    if not (kept._attributes.__class__ is dict and kept._events.__class__ is kept._links.__class__ is tuple):
+    if dropped_something(span):
         parts += _dropped(span)
     return b"".join(parts)
 

@@ -1,0 +1,37 @@
+"""A batch's encoded spans by whom they are of, as OTLP holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+Encoded = TypeVar("Encoded")
+
+
+def grouped(
+    spans: Sequence[ReadableSpan], encode: Callable[[ReadableSpan], Encoded]
+) -> dict[Any, dict[Any, list[Encoded]]]:
+    """Each span encoded, by resource and by scope (None where there is none), in the order of the batch."""
+    resources: dict[Any, dict[Any, list[Encoded]]] = {}
+    last_resource = last_scope = object()
+    for span in spans:
+        resource, scope = span.resource, span.instrumentation_scope
+        # Most often the same as before, and a resource is dear to look up: its hash is that of its whole JSON.
+        if resource is not last_resource:
+            scopes = resources.setdefault(resource, {})
+            last_resource, last_scope = resource, object()
+        if scope is not last_scope:
+            add = scopes.setdefault(scope or None, []).append
+            last_scope = scope
+        add(encode(span))
+    return resources
+
+
+def dropped_something(span: Any) -> bool:
+    """Whether a span may have attributes, events or links that were dropped; only the SDK's own containers count them.
+
+    Their class is looked at, as the properties that ask each with `isinstance` cost as much as five attributes.
+    """
+    return not (span._attributes.__class__ is dict and span._events.__class__ is span._links.__class__ is tuple)
