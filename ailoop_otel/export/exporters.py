@@ -55,7 +55,8 @@ def _make(signal: Signal, name: str, settings: Settings, guard: Guard) -> Any:
     if name == choice.FILES:
         # Without a look at the entry points of everything that is installed, which takes longer than the rest.
         rotating = getattr(importlib.import_module("ailoop_otel.export.files"), _FILES[signal.name])
-        return rotating(settings.directory, settings.max_file, settings.max_total, settings.max_age)
+        bounds = (settings.directory, settings.max_file, settings.max_total, settings.max_age)
+        return rotating(*bounds, guard=guard) if signal is TRACES else rotating(*bounds)
     found = tuple(entry_points(group=signal.group, name=name))
     if not found:
         known = sorted({point.name for point in entry_points(group=signal.group)})

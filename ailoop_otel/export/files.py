@@ -1,7 +1,7 @@
 """OTLP JSON Lines files that rotate: what is recorded where nothing else is set up, no collector needed.
 
-The official exporters encode; the files they would append to for ever are ours. The SDK finds these classes by
-their entry point `ailoop_json_files`.
+The official exporters encode, all but spans; the files they would append to for ever are ours. The SDK finds these
+classes by their entry point `ailoop_json_files`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 
 from ailoop_otel.export.rotation import Bounds, RotatingFile
 from ailoop_otel.export.signals import LOGS, METRICS, TRACES, Signal
+from ailoop_otel.guard import Guard
 from ailoop_otel.settings import Settings
 
 _MEGABYTE: Final = 1e6
@@ -45,9 +46,13 @@ class _Lines:
 
     def write(self, line: str) -> int:
         """Append a line that ends with a line break."""
-        if not self.file.write(line.encode()):
-            self.failed = True
+        self.append(line.encode())
         return len(line)
+
+    def append(self, line: bytes) -> None:
+        """The same, of a line that is encoded."""
+        if not self.file.write(line):
+            self.failed = True
 
     def flush(self) -> None:
         """Nothing waits: every line went to the kernel at once."""
@@ -81,7 +86,7 @@ class _Rotating:
         super().__init__(stream=cast("IO[str]", self._lines))  # type: ignore[call-arg]
 
     def _exported(self, export: Callable[[Any], Any], batch: object) -> bool:
-        """Whether the official exporter could encode the batch and the file took its line."""
+        """Whether the batch could be encoded and the file took its line."""
         if self._lines.pid != os.getpid():
             # Forked: the official exporter's lock may be held by a thread that did not come along.
             self._lines = _Lines(self._lines.file)
@@ -92,7 +97,10 @@ class _Rotating:
 
 
 class RotatingSpanExporter(_Rotating, FileSpanExporter):
-    """Writes spans; sizes in megabytes, age in hours, each from the settings where it is not given."""
+    """Writes spans; sizes in megabytes, age in hours, each from the settings where it is not given.
+
+    A batch that our encoder fails for is encoded by the official exporter, and `guard` counts the fault.
+    """
 
     def __init__(
         self,
@@ -101,17 +109,45 @@ class RotatingSpanExporter(_Rotating, FileSpanExporter):
         max_total: float | None = None,
         max_age: float | None = None,
         clock: Callable[[], float] = time.time,
+        guard: Guard | None = None,
     ) -> None:
+        self._guard = guard or Guard()
+        self._encoded = _encoder()
+        self._stopped = False
         self._open(TRACES, directory, max_file, max_total, max_age, clock)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Write a batch as one line; FAILURE when nothing was written."""
-        return SpanExportResult.SUCCESS if self._exported(super().export, spans) else SpanExportResult.FAILURE
+        return SpanExportResult.SUCCESS if self._exported(self._export, spans) else SpanExportResult.FAILURE
+
+    def _export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        line = self._line(spans)
+        # After a shutdown the official exporter refuses, and says so; no file is opened again.
+        if self._stopped or not line:
+            return super().export(spans)
+        self._lines.append(line)
+        return SpanExportResult.SUCCESS
+
+    def _line(self, spans: Sequence[ReadableSpan]) -> bytes:
+        """Nothing where it is for the official exporter to say what becomes of the batch."""
+        with self._guard:
+            return self._encoded(spans) if self._encoded else b""
+        return b""
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         """Close the file."""
+        self._stopped = True
         super().shutdown(timeout_millis, **kwargs)
         self._lines.file.close()
+
+
+def _encoder() -> Callable[[Sequence[ReadableSpan]], bytes] | None:
+    try:
+        from ailoop_otel.export.jsonlines import encoded
+    except ImportError:
+        # What ours leans on is private, and a release may lack it.
+        return None
+    return encoded
 
 
 class RotatingMetricExporter(_Rotating, FileMetricExporter):

@@ -35,6 +35,7 @@ def test_our_files_are_made_with_the_settings(signal: Signal, kind: type, guard:
     exporter = exporters.make(signal, "ailoop_json_files", Settings(directory="elsewhere"), guard)
     assert isinstance(exporter, kind)
     assert exporter._lines.file._directory.endswith("/elsewhere")
+    assert getattr(exporter, "_guard", guard) is guard
     exporter.shutdown()
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import pytest
 from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.exporter.otlp.json.file import FileSpanExporter
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import LogRecordExportResult, SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
@@ -23,7 +25,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from ailoop_otel.export.files import RotatingLogExporter, RotatingMetricExporter, RotatingSpanExporter
 from ailoop_otel.export.signals import SIGNALS
+from ailoop_otel.guard import Guard
 from tests.export.child import in_child
+
+Lines = Callable[[], list[str]]
 
 
 def _read(directory: Path, signal: str) -> list[dict[str, Any]]:
@@ -63,6 +68,68 @@ def test_spans_are_otlp_json_one_line_a_batch(tmp_path: Path) -> None:
     assert _spans(tmp_path) == ["one", "zwei\nü", "three"]
     assert exporter.force_flush()
     exporter.shutdown()
+
+
+def _official(batch: Sequence[ReadableSpan]) -> object:
+    stream = io.StringIO()
+    FileSpanExporter(stream=stream).export(batch)
+    return json.loads(stream.getvalue())
+
+
+def test_our_encoder_writes_what_the_official_one_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the official one is not asked."""
+    batch = _finished("one", "two")
+    official = _official(batch)
+    exporter = RotatingSpanExporter(str(tmp_path))
+    monkeypatch.setattr(exporter._exporter, "_encode", None)
+    assert exporter.export(batch) is SpanExportResult.SUCCESS
+    exporter.shutdown()
+    assert _read(tmp_path, "traces") == [official]
+
+
+def test_a_fault_of_our_encoder_is_counted_and_the_official_one_encodes(tmp_path: Path, lines: Lines) -> None:
+    """The batch is written all the same, once, and one line tells of the fault."""
+    guard = Guard()
+    exporter = RotatingSpanExporter(str(tmp_path), guard=guard)
+    exporter._encoded = lambda spans: 1 // 0  # type: ignore[assignment,return-value]
+    batches = [_finished("one"), _finished("two")]
+    assert [exporter.export(batch) for batch in batches] == [SpanExportResult.SUCCESS] * 2
+    exporter.shutdown()
+    assert _read(tmp_path, "traces") == [_official(batch) for batch in batches]
+    assert guard.errors == 2
+    assert len(lines()) == 1
+    assert "ZeroDivisionError" in lines()[0]
+
+
+def test_the_official_encoder_where_a_release_lacks_what_ours_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spans are written as before."""
+    monkeypatch.setitem(sys.modules, "ailoop_otel.export.jsonlines", None)
+    exporter = RotatingSpanExporter(str(tmp_path))
+    assert exporter._encoded is None
+    assert exporter.export(_finished("one")) is SpanExportResult.SUCCESS
+    exporter.shutdown()
+    assert _spans(tmp_path) == ["one"]
+
+
+def test_no_spans_are_no_line(tmp_path: Path) -> None:
+    """Not even a file."""
+    exporter = RotatingSpanExporter(str(tmp_path / "telemetry"))
+    assert exporter.export(()) is SpanExportResult.SUCCESS
+    exporter.shutdown()
+    assert not (tmp_path / "telemetry").exists()
+
+
+def test_spans_that_cannot_be_encoded_are_a_failure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither encoder can, and the next batch is written."""
+    exporter = RotatingSpanExporter(str(tmp_path))
+    broken = ReadableSpan("span", None, attributes={"many": 1, b"bytes": 1})  # type: ignore[dict-item]
+    assert exporter.export([broken]) is SpanExportResult.FAILURE
+    assert "Failed to write spans batch" in caplog.text
+    assert exporter.export(_finished("next")) is SpanExportResult.SUCCESS
+    exporter.shutdown()
+    assert _spans(tmp_path) == ["next"]
 
 
 def test_metrics_are_otlp_json(tmp_path: Path) -> None:
@@ -117,7 +184,7 @@ def test_without_arguments_the_settings_decide(tmp_path: Path, monkeypatch: pyte
     assert max(sizes) <= 10_000
 
 
-def test_trouble_is_a_failure_and_one_line(tmp_path: Path, lines: Callable[[], list[str]]) -> None:
+def test_trouble_is_a_failure_and_one_line(tmp_path: Path, lines: Lines) -> None:
     """All three signals fail, nobody raises, no traceback is logged, and all goes on once it is mended."""
     blocked = tmp_path / "telemetry"
     blocked.write_text("")
