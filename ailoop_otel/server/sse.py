@@ -73,7 +73,8 @@ def is_data(line: bytes) -> bool:
 def read(line: bytes) -> dict[str, Any] | None:
     """The chunk that a data line carries; None where it is no JSON object."""
     try:
-        chunk = json.loads(line[len(DATA) :])
+        # As text: of bytes the module would guess the encoding first.
+        chunk = json.loads(line[len(DATA) :].decode())
     except (ValueError, RecursionError):
         return None
     return chunk if isinstance(chunk, dict) else None

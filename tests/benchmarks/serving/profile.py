@@ -20,7 +20,8 @@ _SITE = "site-packages/"
 # The functions of the SDK's that its export threads run.
 _EXPORTING = ("BatchProcessor.worker", "PeriodicExportingMetricReader._ticker")
 # Lines of ours at which something of the server's runs: what is done below them, the server does with us or without.
-_PASSED_ON = re.compile(r"\b(wrapped|iter_lines|send|receive|run|self\.app|self\._http)\(")
+# Below `yield line` that is the end of its own generator, which it breaks off when the last line was read.
+_PASSED_ON = re.compile(r"\b(wrapped|iter_lines|send|receive|run|self\.app|self\._http)\(|\byield line\b")
 
 
 @contextmanager
