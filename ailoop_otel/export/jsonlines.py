@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from json.encoder import encode_basestring_ascii as _quoted
 from math import isfinite
 from typing import Any, Final
@@ -55,34 +56,43 @@ def encoded(spans: Sequence[ReadableSpan]) -> bytes:
 
     Raises what the official encoder raises for spans it cannot encode.
     """
-    resources = grouped(spans, _span)
+    # A line may be a megabyte, and each copy of it counts: it is put together once. A comma is before every span but
+    # the first, whatever lists end and start there, so these are opened and closed by the spans themselves.
+    resources = [_resource_spans(resource, scopes) for resource, scopes in grouped(spans, _span).items()]
     if not resources:
         return b""
-    content = ",".join([_resource_spans(resource, scopes) for resource, scopes in resources.items()])
-    return f'{{"resourceSpans":[{content}]}}\n'.encode("ascii")
+    _enclose(resources, '{"resourceSpans":[', "]}\n")
+    return b",".join(chain.from_iterable(resources))
 
 
-def _resource_spans(resource: Any, scopes: Mapping[Any, list[str]]) -> str:
-    content = ",".join([_scope_spans(scope, spans) for scope, spans in scopes.items()])
+def _resource_spans(resource: Any, scopes: Mapping[Any, list[bytes]]) -> list[bytes]:
+    groups = [_scope_spans(scope, spans) for scope, spans in scopes.items()]
     head = _json(_encode_resource(resource).to_dict())
-    return f'{{"resource":{head},"scopeSpans":[{content}]{_schema(resource)}}}'
+    _enclose(groups, f'{{"resource":{head},"scopeSpans":[', f"]{_schema(resource)}}}")
+    return list(chain.from_iterable(groups))
 
 
-def _scope_spans(scope: Any, spans: list[str]) -> str:
+def _scope_spans(scope: Any, spans: list[bytes]) -> list[bytes]:
     head = _json(_encode_instrumentation_scope(scope).to_dict())
-    return f'{{"scope":{head},"spans":[{",".join(spans)}]{_schema(scope) if scope else ""}}}'
+    _enclose([spans], f'{{"scope":{head},"spans":[', f"]{_schema(scope) if scope else ''}}}")
+    return spans
+
+
+def _enclose(groups: list[list[bytes]], start: str, end: str) -> None:
+    groups[0][0] = start.encode() + groups[0][0]
+    groups[-1][-1] += end.encode()
 
 
 def _schema(owner: Any) -> str:
     return f',"schemaUrl":{_json(owner.schema_url)}' if owner.schema_url else ""
 
 
-def _span(span: ReadableSpan) -> str:
+def _span(span: ReadableSpan) -> bytes:
     try:
-        return _usual(span)
+        return _usual(span).encode()
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         # A time or a name that is none, a key that is no text, a number too large: the official encoder decides.
-        return _json(_encode_span(span).to_dict())
+        return _json(_encode_span(span).to_dict()).encode()
 
 
 def _usual(span: ReadableSpan) -> str:
