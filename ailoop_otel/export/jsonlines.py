@@ -35,7 +35,7 @@ _json: Final = json.JSONEncoder(separators=(",", ":")).encode
 _KIND: Final = {kind: kind.value + 1 for kind in SpanKind}
 # SpanFlags: whether a parent, or what a link points to, is remote is known (bit 8), and so it is (bit 9).
 _LOCAL, _REMOTE = 0x100, 0x300
-# How the oneof of an AnyValue starts and ends.
+# How the oneof of an AnyValue starts, and how a boolean one ends.
 _VALUES: Final = {
     str: '{"stringValue":',
     int: '{"intValue":"',
@@ -44,8 +44,8 @@ _VALUES: Final = {
 }
 _BOOLS: Final = ("false}}", "true}}")
 
-# What comes again and again: whole attributes by key and text, and the heads of those that hold numbers. Texts that
-# come only once fill it now and then; it is emptied then, and what is usual is back with the next spans.
+# What comes again and again: whole attributes by key and text, and the heads of all others. Texts that come only once
+# fill it now and then; it is emptied then, and what is usual is back with the next spans.
 _known: Final[dict[tuple[Any, ...], str]] = {}
 _MOST: Final = 512  # entries
 _SHORT: Final = 192  # characters: an attribute that is longer is not kept
@@ -147,19 +147,15 @@ def _kept(entry: tuple[Any, ...], content: str) -> str:
     return content
 
 
-def _start(key: str, kind: type) -> str:
+def _head(key: str, kind: type) -> str:
+    """All of an attribute that comes before its text or number."""
     # A default, the empty key, is left out.
     named = f'"key":{_quoted(key)},' if key else ""
-    return f',{{{named}"value":{_VALUES[kind]}'
+    return _kept((key, kind), f',{{{named}"value":{_VALUES[kind]}')
 
 
 def _string(key: str, value: str) -> str:
-    return _kept((key, value), f"{_start(key, str)}{_quoted(value)}}}}}")
-
-
-def _head(key: str, kind: type) -> str:
-    """All of an attribute that comes before its number."""
-    return _kept((key, kind), _start(key, kind))
+    return _kept((key, value), f"{_known.get((key, str)) or _head(key, str)}{_quoted(value)}}}}}")
 
 
 def _int(key: str, value: int) -> str:
