@@ -165,7 +165,7 @@ def test_heavy_sessions_are_missed() -> None:
 
 def test_a_late_timeout_is_missed() -> None:
     """By its p99, by the last of all, and where one was never told."""
-    prompt = {"noticed": [0.001] * 100, "told": [0.01] * 100, "spans": 100}
+    prompt = {"noticed": [0.001] * 100, "told": [0.01] * 100, "spans": 100, "beside": [0.001] * 100, "collected": 0.2}
     assert _misses(lambda result: timeouts.judge_spread(result, "free", prompt, 100)) == []
     late = {**prompt, "noticed": [0.02] * 100}
     assert "noticed p99, free is 20 ms" in _misses(lambda result: timeouts.judge_spread(result, "free", late, 100))[0]

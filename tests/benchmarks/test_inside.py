@@ -12,6 +12,7 @@ import pytest
 from tests.benchmarks.inside import script
 from tests.benchmarks.inside.contender import App, Contender
 from tests.benchmarks.inside.works import chunks, exchanges
+from tests.benchmarks.inside.works.timeouts import Collections
 from tests.benchmarks.measured import Failed, Measured
 
 PYTHON = Path(sys.executable)
@@ -84,6 +85,15 @@ def test_every_timeout_is_told(how: str) -> None:
         answer = one.ask("timeouts", how=how, exchanges=10, deadline=0.3, opening=0.1)
     assert (len(answer["noticed"]), len(answer["told"]), answer["spans"]) == (10, 10, 10)
     assert min(answer["noticed"]) >= 0
+    assert all(0 <= beside <= noticed for beside, noticed in zip(answer["beside"], answer["noticed"], strict=True))
+
+
+def test_what_the_garbage_collector_held_up_is_known() -> None:
+    """To the part of it that lies between a deadline and its being noticed."""
+    collections = Collections()
+    collections.times = [(100, 200), (300, 350)]
+    assert [collections.between(*span) for span in ((0, 50), (0, 150), (150, 320), (0, 1000))] == [0, 50, 70, 150]
+    assert collections.longest == 100 / 1e9
 
 
 def test_what_cannot_be_measured_says_why() -> None:

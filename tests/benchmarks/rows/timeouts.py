@@ -54,7 +54,12 @@ def judge_spread(result: Result, title: str, answer: Answer, number: int) -> Non
     """Noticed after the deadline, 99 of 100."""
     if answer["noticed"]:
         spread = bootstrap(lambda delays: percentile(delays, 99) * _MS, answer["noticed"])
-        result.figures.append(Figure(f"noticed p99, {title}", spread, "ms", most=MOST_P99))
+        beside = bootstrap(lambda delays: percentile(delays, 99) * _MS, answer["beside"])
+        result.figures += [
+            Figure(f"noticed p99, {title}", spread, "ms", most=MOST_P99),
+            Figure("… less what the garbage collector held up", beside, "ms"),
+            Figure("… whose longest pause was", Spread(answer["collected"] * _MS), "ms"),
+        ]
     _check(result, title, answer, number)
 
 

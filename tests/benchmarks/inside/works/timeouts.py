@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import Sequence
@@ -34,6 +35,30 @@ class Told(SpanProcessor):
             session = str((span.attributes or {})["session.id"])
             self.noticed[session] = span.end_time or 0
             self.told[session] = time.time_ns()
+
+
+class Collections:
+    """When Python's garbage collector held everything up: beginnings and ends, ns since the epoch."""
+
+    def __init__(self) -> None:
+        self.times: list[tuple[int, int]] = []
+        self._began = 0
+
+    def __call__(self, phase: str, _: Any) -> None:
+        """As `gc.callbacks` are called."""
+        if phase == "start":
+            self._began = time.time_ns()
+        else:
+            self.times.append((self._began, time.time_ns()))
+
+    @property
+    def longest(self) -> float:
+        """The longest of them, seconds."""
+        return max((end - begin for begin, end in self.times), default=0) / _SECOND
+
+    def between(self, since: float, until: float) -> float:
+        """How long it was at it between two moments, ns."""
+        return sum(max(0.0, min(end, until) - max(begin, since)) for begin, end in self.times if end > since)
 
 
 class HeldClock:
@@ -70,7 +95,7 @@ def run(contender: Contender, how: str, exchanges: int, deadline: float, opening
 
 async def _run(contender: Contender, how: str, exchanges: int, deadline: float, opening: float) -> dict[str, Any]:
     await part(await gather(contender, 10))
-    told, clock = Told(), HeldClock()
+    told, clock, collections = Told(), HeldClock(), Collections()
     trace.get_tracer_provider().add_span_processor(told)  # type: ignore[attr-defined]
     _runtime().telemetry.clock = clock
     lines = await gather(contender, exchanges)
@@ -82,13 +107,16 @@ async def _run(contender: Contender, how: str, exchanges: int, deadline: float, 
         if how == "at once":
             clock.hold()
         opened = await _open(lines, opening)
+        gc.callbacks.append(collections)
         if how == "at once":
             opened = dict.fromkeys(opened, clock.wall())
             clock.release()
         await _let_pass(how, max(opened.values()) / _SECOND + deadline + _AFTER)
         await _all_told(told, exchanges)
-        return _delays(contender, told, opened, deadline)
+        return _delays(contender, told, opened, deadline, collections)
     finally:
+        if collections in gc.callbacks:
+            gc.callbacks.remove(collections)
         await part(lines)
 
 
@@ -122,10 +150,15 @@ async def _all_told(told: Told, exchanges: int) -> None:
         await asyncio.sleep(0.01)
 
 
-def _delays(contender: Contender, told: Told, opened: dict[str, int], deadline: float) -> dict[str, Any]:
+def _delays(
+    contender: Contender, told: Told, opened: dict[str, int], deadline: float, collections: Collections
+) -> dict[str, Any]:
     due = {session: at + deadline * _SECOND for session, at in opened.items()}
     contender.spans()
+    held_up = {session: collections.between(due[session], noticed) for session, noticed in told.noticed.items()}
     return {
+        "collected": collections.longest,
+        "beside": [(told.noticed[session] - due[session] - held_up[session]) / _SECOND for session in told.noticed],
         "noticed": [(told.noticed[session] - due[session]) / _SECOND for session in told.noticed],
         "told": [(told.told[session] - due[session]) / _SECOND for session in told.told],
         "spans": contender.take().spans["ailoop.ai_timeout"],
