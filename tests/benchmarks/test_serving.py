@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.ailoop.process import STATELESS, serving, standin
 from tests.benchmarks.serving.load import load, provider
-from tests.benchmarks.serving.profile import EXPORT, OURS, SDK, SERVER, whose
+from tests.benchmarks.serving.profile import EXPORT, OURS, SDK, SERVER, Sampled
 
 
 def test_a_load_tells_what_it_cost() -> None:
@@ -44,4 +44,15 @@ def test_a_sample_is_its_innermost_owners(tmp_path: Path) -> None:
         json: SERVER,
     }
     for stack, owner in stacks.items():
-        assert whose(f"{stack} 3\n") == {owner: 3}, stack
+        sampled = Sampled()
+        sampled.add(f"{stack} 3\n")
+        assert sampled.owners == {owner: 3}, stack
+        assert bool(sampled.functions) == (owner != SERVER)
+
+
+def test_a_sample_is_told_by_its_innermost_function() -> None:
+    """Whatever works for it."""
+    sampled = Sampled()
+    post = "post (/x/site-packages/ailoop_otel/server/model.py:7)"
+    sampled.add(f"main (/srv/app/main.py:1);{post};dumps (/usr/lib/python3.11/json/__init__.py:1) 2\n{post} 1\n")
+    assert sampled.functions == {"post (model.py)": 3}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +26,7 @@ TITLE = "The real server, wire and inside hooks on"
 MOST_SHARE = 1.0  # % of CPU
 MOST_EXTRA = 3.0  # %
 SWITCH = "AILOOP_OTEL_ENABLED"
+_MOST_OFTEN = 20  # functions
 Pairs = list[dict[str, Window]]
 
 
@@ -116,7 +118,7 @@ def _profile(bench: Bench, result: Result, server: Server, *, judged: bool) -> N
         with sampled(profiler, server.pid) as counted:
             load(server, 2, 4, bench.size(10, 5))
         samples.append(counted)
-    every = [sum(counted.values()) for counted in samples]
+    every = [sum(counted.owners.values()) for counted in samples]
     parts = {
         "ours, where the server runs": (OURS,),
         "the SDK's, where the server runs": (SDK,),
@@ -124,10 +126,13 @@ def _profile(bench: Bench, result: Result, server: Server, *, judged: bool) -> N
         f"ours and the SDK's, all of it, of {sum(every):,} samples": (OURS, SDK, EXPORT),
     }
     for name, owners in parts.items():
-        spent = [sum(counted[owner] for owner in owners) for counted in samples]
+        spent = [sum(counted.owners[owner] for owner in owners) for counted in samples]
         share = bootstrap(lambda spent, every: float(spent.sum() / every.sum()) * 100, spent, every)
         most = MOST_SHARE if judged and len(owners) > 1 else None
         result.figures.append(Figure(f"CPU in frames {name}", share, "%", most=most))
+    functions = sum((counted.functions for counted in samples), Counter[str]())
+    most_often = ", ".join(f"{name} {count / sum(every):.1%}" for name, count in functions.most_common(_MOST_OFTEN))
+    result.notes.append(f"where that goes, by the innermost function of ours or the SDK's: {most_often}")
 
 
 def _look(result: Result, telemetry: Path, output: str, exchanges: int) -> None:

@@ -25,13 +25,13 @@ _PASSED_ON = re.compile(r"\b(wrapped|iter_lines|send|receive|run|self\.app|self\
 
 
 @contextmanager
-def sampled(profiler: Path, pid: int) -> Iterator[Counter[str]]:
+def sampled(profiler: Path, pid: int) -> Iterator[Sampled]:
     """Sample a process while the context lasts; afterwards the samples are counted by whose code was running.
 
     Only threads that hold the interpreter's lock are looked at: those run for sure. What the server does without it
     (TLS, compression, the kernel's part of sockets) is left out, so that everybody else's share is over-estimated.
     """
-    counted: Counter[str] = Counter()
+    counted = Sampled()
     with tempfile.NamedTemporaryFile(suffix=".txt") as written:
         command = [profiler.with_name("py-spy"), "record", "--pid", str(pid), "--rate", str(RATE), "--full-filenames"]
         process = subprocess.Popen(
@@ -48,18 +48,34 @@ def sampled(profiler: Path, pid: int) -> Iterator[Counter[str]]:
         text = Path(written.name).read_text()
         if not text.strip():
             raise RuntimeError(f"the profiler saw nothing: {said.strip()[-300:]}")
-        counted.update(whose(text))
+        counted.add(text)
 
 
-def whose(folded: str) -> Counter[str]:
-    """Count folded stacks (`frame;frame;… samples`, the innermost last) by the innermost frame that is somebody's."""
-    counted: Counter[str] = Counter()
-    for line in folded.splitlines():
-        stack, _, samples = line.rpartition(" ")
-        owner = _owner(stack.split(";"))
-        exports = owner != SERVER and any(function in stack for function in _EXPORTING)
-        counted[EXPORT if exports else owner] += int(samples)
-    return counted
+class Sampled:
+    """Samples by whose code was running, `owners`, and those that are not the server's by the innermost function."""
+
+    def __init__(self) -> None:
+        self.owners: Counter[str] = Counter()
+        self.functions: Counter[str] = Counter()
+
+    def add(self, folded: str) -> None:
+        """Count folded stacks (`frame;frame;… samples`, the innermost last)."""
+        for line in folded.splitlines():
+            stack, _, samples = line.rpartition(" ")
+            frames = stack.split(";")
+            owner = _owner(frames)
+            exports = owner != SERVER and any(function in stack for function in _EXPORTING)
+            self.owners[EXPORT if exports else owner] += int(samples)
+            if owner != SERVER:
+                self.functions[_function(frames, owner)] += int(samples)
+
+
+def _function(frames: list[str], owner: str) -> str:
+    """The innermost function that is the owner's: `name (file)`."""
+    parts = [part for part, whose in _PARTS if whose == owner]
+    innermost = next(frame for frame in reversed(frames) if any(part in frame for part in parts))
+    name, _, place = innermost.rpartition(" (")
+    return f"{name} ({place.rpartition('/')[2].partition(':')[0]})"
 
 
 def _owner(frames: list[str]) -> str:
