@@ -134,6 +134,13 @@ def test_a_link_that_dropped_all_its_attributes() -> None:
     assert span.links[0].dropped_attributes == 2
 
 
+def test_a_span_that_dropped_nothing_but_attributes() -> None:
+    """The count is told."""
+    span = ReadableSpan(**{**USUAL, "attributes": BoundedAttributes(1, {"a": 1, "b": 2})})
+    _check([span])
+    assert span.dropped_attributes == 1
+
+
 def test_spans_of_alike_and_of_other_providers_in_turn() -> None:
     """Each is among those of its resource and scope, in the order of the batch."""
     resources = [Resource({"n": 1}), Resource({"n": 2}), Resource({"n": 1})]
