@@ -108,7 +108,12 @@ def _make_metrics(exporters: Sequence[Any], resource: Resource) -> Provider:
     if sheet is not None:
         periodic = [histograms.SheetExporter(exporter, sheet) for exporter in periodic]
     readers = [*ready, *(PeriodicExportingMetricReader(exporter, interval) for exporter in periodic)]
-    return LightMeterProvider(resource, readers, sheet)
+    try:
+        return LightMeterProvider(resource, readers, sheet)
+    except Exception:
+        for reader in readers:  # their threads would go on asking nobody
+            reader.shutdown()
+        raise
 
 
 def _make_logs(exporters: Sequence[Any], resource: Resource) -> Provider:
