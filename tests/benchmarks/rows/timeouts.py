@@ -69,6 +69,11 @@ def judge_at_once(result: Result, answer: Answer, number: int) -> None:
         # The last one has no interval.
         last = Spread(max(answer[name], default=math.inf) * scale)
         result.figures.append(Figure(f"all due at once, the last {name}", last, unit, most=most))
+    beside = Spread(max(answer["beside"], default=math.inf) * _MS)
+    result.figures += [
+        Figure("… noticed, less what the garbage collector held up", beside, "ms"),
+        Figure("… whose longest pause was", Spread(answer["collected"] * _MS), "ms"),
+    ]
     _check(result, "all due at once", answer, number)
 
 
