@@ -12,8 +12,8 @@ from opentelemetry.context import attach, get_current
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 
 from ailoop_otel import names
+from ailoop_otel.current import CALLER, CURRENT
 from ailoop_otel.dialects.frame import harmless
-from ailoop_otel.exchange import CALLER, CURRENT
 from ailoop_otel.server.agents import about
 from ailoop_otel.server.inside import Host, Inside
 from ailoop_otel.server.owner import ERRAND, Errand

@@ -9,7 +9,8 @@ from weakref import WeakKeyDictionary
 
 from opentelemetry.context import attach
 
-from ailoop_otel.exchange import CURRENT, Exchange, current_exchange
+from ailoop_otel.current import CURRENT, current_exchange
+from ailoop_otel.exchange import Exchange
 from ailoop_otel.server.inside import Host, Inside, error_name, failed
 
 _TAKEN_UP: Final = "ai_loop.message.user_processed"

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanContext
 
-from ailoop_otel.exchange import Exchange, current_exchange
+from ailoop_otel.current import current_exchange
+from ailoop_otel.exchange import Exchange
 from ailoop_otel.guard import Guard
 from ailoop_otel.server.content import Content, capture
 from ailoop_otel.server.owner import Owner, current_owner

@@ -8,7 +8,8 @@ from typing import Final
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
-from ailoop_otel.exchange import Exchange, current_exchange
+from ailoop_otel.current import current_exchange
+from ailoop_otel.exchange import Exchange
 from ailoop_otel.spent import Spent
 from ailoop_otel.telemetry import context_of
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ailoop_otel.current import current_exchange
 from ailoop_otel.dialects import recognise
 from ailoop_otel.dialects.frame import STOP_METHOD, Request, is_reply, read_frame, read_request
-from ailoop_otel.exchange import NO_FRAME, Exchange, current_exchange
+from ailoop_otel.exchange import NO_FRAME, Exchange
 from ailoop_otel.sessions import DISCONNECTED, FAILED, SHUTDOWN
 from ailoop_otel.telemetry import SECOND
 from ailoop_otel.wire.call import Call

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from ailoop_otel import deadlines, exchange, lightspan, sessions, spans, telemetry, watchdog
+from ailoop_otel import current, deadlines, exchange, lightspan, sessions, spans, telemetry, watchdog
 from ailoop_otel.dialects import delegates, frame, stateless
 from ailoop_otel.wire import (
     call,
@@ -27,8 +27,8 @@ from ailoop_otel.wire import (
 )
 
 ROOMS: tuple[ModuleType, ...] = (
-    call, connection, correlation, deadlines, delegates, exchange, frame, lightspan, membership, middleware, notices,
-    opening, peer, replies, sessions, socket, spans, state, stateless, telemetry, trust, watchdog,
+    call, connection, correlation, current, deadlines, delegates, exchange, frame, lightspan, membership, middleware,
+    notices, opening, peer, replies, sessions, socket, spans, state, stateless, telemetry, trust, watchdog,
 )  # fmt: skip
 
 
