@@ -77,7 +77,8 @@ class Connection(Peer):
         stopping = code == _SERVICE_RESTART
         for exchange in list(self.exchanges):
             if stopping:
-                exchange.stopped = True
+                # A chunk may have failed between the close and its being read: nobody has left for that.
+                exchange.stopped, exchange.left = True, 0
             else:
                 exchange.left = exchange.left or now
             self.wire.complete(exchange, now)

@@ -247,6 +247,20 @@ async def test_a_server_that_stops_cancels() -> None:
     await talking.close()
 
 
+async def test_a_chunk_that_fails_while_the_server_stops_is_no_client_that_left() -> None:
+    """The answer has a task of its own: it may send between uvicorn's close and the endpoint's reading of it."""
+    talking = await talk()
+    await talking.send()
+    await talking.say(chunk("par"))
+    talking.socket.broken = True
+    await talking.say(chunk("t"))
+    await talking.socket.leave(1012)
+    (root,) = talking.roots()
+    assert root.attributes[names.OUTCOME] == "cancelled"
+    assert names.ABANDONED_TIME not in root.attributes
+    await talking.close()
+
+
 async def test_a_chunk_without_an_exchange_is_counted_and_not_guessed() -> None:
     """Nothing is open: the frame belongs to no one."""
     talking = await talk()
