@@ -18,6 +18,7 @@ from ailoop_otel.measure import judge, likeness, storage
 from ailoop_otel.measure.baseline import load as load_baseline
 from ailoop_otel.measure.quantities import between, percent, shown, signed
 from ailoop_otel.measure.refusal import Refusal
+from ailoop_otel.measure.report.facts import sentence
 from ailoop_otel.measure.report.markdown import prose
 from ailoop_otel.measure.report.outside import plain
 from ailoop_otel.measure.report.summary import strict
@@ -52,7 +53,13 @@ def compare(wish: Wish, console: Console) -> int:
     before, after = _run(wish.before), _run(wish.after)
     wanted = load_targets(wish.targets, after.context.scenario) if wish.targets else None
     judgement = judge.judge(after, before, wanted, judge.share_of(wish.tolerance))
-    judgement = labelled(judgement, before.context, after.context)
+    # A baseline's file holds what is compared, not all that a run is judged by.
+    whole = [
+        (side, run)
+        for side, place, run in (("A", wish.before, before), ("B", wish.after, after))
+        if Path(place).is_dir()
+    ]
+    judgement = judge.objected(labelled(judgement, before.context, after.context), whole)
     if wish.json:
         console.file.write(written(judgement, before.context, after.context))
     else:
@@ -115,10 +122,12 @@ def conclusion(judgement: Judgement) -> str:
     worse = [_name(row) for row in rows if row.verdict is Verdict.FAIL]
     unsure = [_name(row) for row in rows if row.verdict is Verdict.INCONCLUSIVE]
     if judgement.verdict is Verdict.FAIL:
-        return f"B is worse than allowed: {', '.join(worse)}."
+        return f"B is worse than allowed: {', '.join(worse)}." if worse else sentence(judgement.notes[0])
     if judgement.verdict is Verdict.PASS:
         return f"B is as good as A: {'the figure is' if len(rows) == 1 else f'all {len(rows)} figures are'} as allowed."
-    return f"The data cannot tell: {', '.join(unsure)}." if unsure else "There was nothing to compare."
+    if unsure:
+        return f"The data cannot tell: {', '.join(unsure)}."
+    return sentence(judgement.notes[0]) if rows else "There was nothing to compare."
 
 
 def _run(place: str) -> Run:

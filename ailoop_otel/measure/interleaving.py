@@ -17,7 +17,7 @@ from rich.console import Console
 
 from ailoop_otel.measure import campaign, compare, scenario, storage
 from ailoop_otel.measure.changes import FEWEST_PAIRS
-from ailoop_otel.measure.judge import judge_pairs, share_of
+from ailoop_otel.measure.judge import judge_pairs, objected, share_of
 from ailoop_otel.measure.progress import Bars, Watch
 from ailoop_otel.measure.refusal import Refusal
 from ailoop_otel.measure.run import Run
@@ -74,7 +74,8 @@ def interleave(wish: Wish, console: Console) -> int:
 
         pairs = list(rounds(wish.rounds, wish.a, wish.b, run))
     contexts = pairs[0][0].context, pairs[0][1].context
-    judgement = compare.labelled(judge_pairs(pairs, targets, tolerance), *contexts)
+    sides = [(side, run) for pair in pairs for side, run in zip(("A", "B"), pair, strict=True)]
+    judgement = objected(compare.labelled(judge_pairs(pairs, targets, tolerance), *contexts), sides)
     document = compare.written(judgement, *contexts)
     (directory / JUDGEMENT).write_text(document, encoding="utf-8")
     (directory / SUMMARY).write_text(compare.markdown(judgement, _title(wish)), encoding="utf-8")

@@ -9,7 +9,8 @@ fail, so a failure must hold at a confidence that is corrected for their number 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -40,6 +41,7 @@ PAIRED_METHOD: Final = (
     "interval is within what is allowed. Fail: the whole interval is beyond it, at a confidence corrected for the "
     "number of figures (Bonferroni). A failure counts as infinitely slow."
 )
+_NUMBER: Final = re.compile(r"\d[\d,]*")
 _FIRST: Final = "there is no baseline yet to compare with, so this run passes"
 _ALONE: Final = "there is no baseline yet to compare with"
 _TARGETS_ONLY: Final = "there is no baseline yet to compare with: this run is judged by its targets alone"
@@ -76,7 +78,7 @@ def judge_by_files(run: Run, baseline: str = "", targets: str = "", tolerance: s
     """
     before = load_baseline(baseline) if baseline else None
     wanted = load_targets(targets, run.context.scenario) if targets else None
-    judgement = _objected(judge(run, before, wanted, share_of(tolerance)), run)
+    judgement = _without_purpose(judge(run, before, wanted, share_of(tolerance)), run)
     if not baseline or before is not None:
         return judgement
     # The path is no first word: those of a sentence are written large.
@@ -84,7 +86,7 @@ def judge_by_files(run: Run, baseline: str = "", targets: str = "", tolerance: s
     return replace(judgement, notes=(*judgement.notes, hint))
 
 
-def _objected(judgement: Judgement, run: Run) -> Judgement:
+def _without_purpose(judgement: Judgement, run: Run) -> Judgement:
     """With what keeps the run from passing, which a reader has to know first."""
     found = list(objections(run))
     if not found:
@@ -92,6 +94,20 @@ def _objected(judgement: Judgement, run: Run) -> Judgement:
     notes = [_ALONE if note == _FIRST else note for note in judgement.notes]
     verdict = overall([judgement.verdict, *(each for each, _ in found)])
     return replace(judgement, verdict=verdict, notes=(*(reason for _, reason in found), *notes))
+
+
+def objected(judgement: Judgement, sides: Iterable[tuple[str, Run]]) -> Judgement:
+    """With what keeps runs of A and B from being compared: A proves nothing then, and B may fail.
+
+    What several runs of a side have in common is said once, with the first one's numbers.
+    """
+    found: dict[str, tuple[Verdict, str]] = {}
+    for side, run in sides:
+        for verdict, reason in objections(run):
+            said = f"{side}: {reason}"
+            found.setdefault(_NUMBER.sub("", said), (verdict if side == "B" else Verdict.INCONCLUSIVE, said))
+    verdict = overall([judgement.verdict, *(each for each, _ in found.values())])
+    return replace(judgement, verdict=verdict, notes=(*(said for _, said in found.values()), *judgement.notes))
 
 
 def share_of(tolerance: str) -> float:

@@ -69,6 +69,16 @@ def test_each_round_starts_its_server(tmp_path: Path, capsys: pytest.CaptureFixt
     assert str(tmp_path / "out") in lines[-1]
 
 
+@pytest.mark.usefixtures("few")
+def test_a_side_that_only_fails_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not for each round, and B fails for it."""
+    with scripted(first=0.02) as good, scripted(end="ai_error") as bad:
+        words = ["ab", "throughput", "--url-a", good.url, "--rounds", "2", *SHORT, "--json", "--url-b", bad.url]
+        assert cli.main([*words, "--out", str(tmp_path / "out")]) == 1
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    assert sum("B: no message succeeded" in note for note in notes) == 1
+
+
 @pytest.mark.parametrize(
     ("words", "mend"),
     [

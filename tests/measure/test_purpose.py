@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ailoop_otel.measure import baseline, definitions
+from ailoop_otel import cli
+from ailoop_otel.measure import baseline, definitions, storage
 from ailoop_otel.measure.definitions import Definition
 from ailoop_otel.measure.judge import judge_by_files
 from ailoop_otel.measure.observations import Observation, observed
@@ -110,3 +111,27 @@ def test_figures_that_are_good_do_not_make_up_for_an_interruption(tmp_path: Path
     judgement = judge_by_files(cut, str(tmp_path / "base.json"))
     assert judgement.verdict is INCONCLUSIVE
     assert all(row.verdict is PASS for row in judgement.rows)
+
+
+def cut(made: Run) -> Run:
+    return Run(dataclasses.replace(made.context, notes=(INTERRUPTED,)), made.observations)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code", "said"),
+    [
+        (latencies.run(1), latencies.run(4), 0, "✓ PASS B is as good"),
+        (latencies.run(1), run(exchanges("refused")), 1, "✗ FAIL B: no message succeeded: all 1 failed"),
+        (run(exchanges("refused")), latencies.run(4), 0, "? INCONCLUSIVE There was nothing to compare."),
+        (cut(latencies.run(1)), latencies.run(4), 0, "? INCONCLUSIVE A: it was interrupted"),
+        (latencies.run(1), cut(latencies.run(4)), 0, "? INCONCLUSIVE B: it was interrupted"),
+    ],
+)
+def test_runs_without_their_purpose_are_not_compared_in_silence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], before: Run, after: Run, code: int, said: str
+) -> None:
+    """What is wrong with B is B's verdict; a broken A proves nothing about B."""
+    for name, made in (("a", before), ("b", after)):
+        storage.save(Run(dataclasses.replace(made.context, scenario="x"), made.observations), tmp_path / name)
+    assert cli.main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == code
+    assert said in " ".join(capsys.readouterr().out.split())
