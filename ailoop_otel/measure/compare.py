@@ -32,7 +32,7 @@ SIGNS: Final = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: 
 _WIDE: Final = 100
 Signs = Mapping[int, str]
 _ASCII: Final[Signs] = str.maketrans(
-    {"∞": "inf", "−": "-", "±": "+-", "µ": "u", "✓": "+", "✗": "x", "–": "-", "≤": "<=", "≥": ">="}
+    {"∞": "inf", "−": "-", "±": "+-", "µ": "u", "✓": "+", "✗": "x", "–": "-", "≤": "<=", "≥": ">=", "•": "*"}
 )
 
 
@@ -158,7 +158,7 @@ def _page(judgement: Judgement, title: str, signs: Signs, *, wide: bool) -> Iter
     for row in judgement.rows:
         if row.verdict is not Verdict.PASS:
             yield line(f"{_name(row)}: {row.reason}", STYLES[row.verdict])
-    yield from (line(f"! {plain(note, 1000)}", "yellow") for note in judgement.notes)
+    yield from (line(f"• {plain(note, 1000)}", "") for note in judgement.notes)
     yield line(judgement.method, "dim")
     sign = f"{SIGNS[judgement.verdict]} {judgement.verdict.value.upper()}"
     yield line(sign, f"bold {STYLES[judgement.verdict]}").append(f"  {conclusion(judgement)}", "not bold default")

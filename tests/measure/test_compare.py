@@ -73,8 +73,8 @@ def test_a_remark_says_which_run_it_is_about(tmp_path: Path, capsys: pytest.Capt
     before, after = (dataclasses.replace(run(n).context, notes=("The same.", f"Number {n}.")) for n in (1, 2))
     places = [saved(Run(context, run(n).observations), tmp_path / str(n)) for n, context in ((1, before), (2, after))]
     cli.main(["compare", *places])
-    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("!")]
-    assert told == ["! A and B: The same.", "! A: Number 1.", "! B: Number 2."]
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("•")]
+    assert told == ["• A and B: The same.", "• A: Number 1.", "• B: Number 2."]
 
 
 @pytest.mark.parametrize("absolute", [False, True])

@@ -24,7 +24,7 @@ _SIGNS: Final = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE:
 _WORST: Final = 3
 # What a terminal without Unicode is shown instead.
 _PLAIN: Final = str.maketrans(
-    {"∞": "inf", "–": "-", "−": "-", "±": "+-", "µ": "u", "✓": "+", "✗": "x", "…": "~", "─": "-"}
+    {"∞": "inf", "–": "-", "−": "-", "±": "+-", "µ": "u", "✓": "+", "✗": "x", "…": "~", "─": "-", "•": "*"}
 )
 
 
@@ -46,7 +46,7 @@ def _plainly(part: RenderableType, width: int) -> Text:
 def _parts(digest: Digest, wide: bool) -> Iterator[RenderableType]:
     yield Text(facts.title(digest), _HEADING)
     yield Text(facts.subject(digest), _QUIET)
-    yield from (Text(f"! {plain(note, 1000)}", "yellow") for note in digest.notes)
+    yield from (Text(f"• {plain(note, 1000)}") for note in digest.notes)
     if digest.table:
         yield Text()
         yield _figures(digest, wide)
