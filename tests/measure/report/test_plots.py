@@ -50,6 +50,16 @@ def test_every_plot_is_sound_and_in_the_pages_colours(drawn: list[Plot]) -> None
         assert re.search(r"\((s|MB|%|sessions|per 1,000|count|/s)|\d (µs|ms|s)\b", labels), plot.name
 
 
+def test_an_axis_of_time_that_begins_after_a_warm_up_says_so() -> None:
+    """Else a reader looks for the seconds that are not there."""
+    made = sample.few(0.1, 0.2, 0.3)
+    first, *others = made.observations
+    warmed = Run(made.context, [first._replace(phase="warmup"), *others])
+    for run, said in ((made, False), (warmed, True)):
+        (plot,) = (plot for plot in plots(digest(run)) if plot.name == "over-time")
+        assert ("the warm-up is left out" in plot.svg) is said
+
+
 def test_drawing_leaves_no_trace_in_the_library() -> None:
     """Whoever draws in the same process has the settings and figures that were there."""
     before = dict(matplotlib.rcParams)

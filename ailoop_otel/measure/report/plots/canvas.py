@@ -160,13 +160,13 @@ def count_axis(axes: Axes, label: str) -> None:
     axes.set_ylabel(label)
 
 
-def course_axis(axes: Axes, at: Values) -> None:
-    """Make the x axis the time since the run began."""
+def course_axis(axes: Axes, at: Values, *, warmed_up: bool = False) -> None:
+    """Make the x axis the time since the run began, and say so where it begins after a warm-up."""
     low, high = (float(at.min()), float(at.max())) if len(at) else (0.0, 1.0)
     room = max(high - low, 1e-3) * 0.015
     axes.set_xlim(low - room, high + room)
     axes.xaxis.set_major_locator(MaxNLocator(9, steps=_ROUND))
-    axes.set_xlabel("Seconds since the run began (s)")
+    axes.set_xlabel(f"Seconds since the run began (s){'; the warm-up is left out' if warmed_up else ''}")
 
 
 def wide_range(values: Values) -> bool:

@@ -51,7 +51,7 @@ def over_time(material: Material) -> Plot | None:
     _phases(upper, series)
     canvas.legend(upper, loc="lower left", bbox_to_anchor=(0, 1.02), ncols=4, borderaxespad=0)
     _begun(lower, seen)
-    canvas.course_axis(lower, material.times)
+    canvas.course_axis(lower, material.times, warmed_up=material.digest.warmup > 0)
     count = sum(each.failed for each in seen)
     alt = (
         f"{series.definition.title} over time: {units.counted(len(values), 'exchange')} as points, "
@@ -80,7 +80,7 @@ def timeline(material: Material) -> Plot | None:
         canvas.strokes(axes, begun, begun, [place - 0.2] * len(kept), [place + 0.2] * len(kept), linewidth=1.2)
     canvas.positions(axes, [f"{plain(kind, 32)} ({len(members):,})" for kind, members in shown])
     axes.tick_params(axis="y", labelcolor=canvas.INK)
-    canvas.course_axis(axes, material.times)
+    canvas.course_axis(axes, material.times, warmed_up=material.digest.warmup > 0)
     told = ", ".join(f"{plain(kind, 32)} {len(members):,}" for kind, members in shown)
     alt = f"Timeline of {units.counted(len(failed), 'failed exchange')} by kind: {told}."
     caption = "A stroke where an exchange that failed began, and a bar from there for as long as it took."

@@ -26,7 +26,7 @@ def memory(material: Material) -> Plot | None:
         is_sessions = each.definition is definitions.SESSIONS
         _line(panel, each, canvas.GREEN if is_sessions else canvas.ORANGE, "Connected" if is_sessions else "CPU")
     canvas.legend(axes[0], loc="upper left", ncols=3)
-    canvas.course_axis(axes[-1], material.times)
+    canvas.course_axis(axes[-1], material.times, warmed_up=material.digest.warmup > 0)
     row = material.digest.row(definitions.MEMORY)
     told = f"mean {row.scale.quantity(row.summary.mean)}, at most {row.scale.quantity(row.summary.max)}" if row else ""
     names = "".join(f", with {each.definition.title.lower()} below" for each in beside)
