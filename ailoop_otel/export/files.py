@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import IO, Any, Final, cast
+from typing import IO, Any, ClassVar, Final, cast
 
 from opentelemetry.exporter.otlp.json.file import FileMetricExporter, FileSpanExporter
 from opentelemetry.exporter.otlp.json.file._log_exporter import FileLogExporter
@@ -61,16 +61,15 @@ class _Lines:
 class _Rotating:
     """What the three exporters have in common."""
 
-    _lines: _Lines
+    _signal: ClassVar[Signal]
 
-    def _open(
+    def __init__(
         self,
-        signal: Signal,
-        directory: str | None,
-        max_file: float | None,
-        max_total: float | None,
-        max_age: float | None,
-        clock: Callable[[], float],
+        directory: str | None = None,
+        max_file: float | None = None,
+        max_total: float | None = None,
+        max_age: float | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         settings = Settings.from_environment()
         bounds = Bounds(
@@ -79,7 +78,7 @@ class _Rotating:
             (settings.max_total if max_total is None else max_total) * _MEGABYTE,
             (settings.max_age if max_age is None else max_age) * _HOUR,
         )
-        self._lines = _Lines(RotatingFile(signal.name, bounds, clock))
+        self._lines = _Lines(RotatingFile(self._signal.name, bounds, clock))
         self._attach()
 
     def _attach(self) -> None:
@@ -102,19 +101,13 @@ class RotatingSpanExporter(_Rotating, FileSpanExporter):
     A batch that our encoder fails for is encoded by the official exporter, and `guard` counts the fault.
     """
 
-    def __init__(
-        self,
-        directory: str | None = None,
-        max_file: float | None = None,
-        max_total: float | None = None,
-        max_age: float | None = None,
-        clock: Callable[[], float] = time.time,
-        guard: Guard | None = None,
-    ) -> None:
+    _signal = TRACES
+
+    def __init__(self, *where: Any, guard: Guard | None = None, **bounds: Any) -> None:
+        super().__init__(*where, **bounds)
         self._guard = guard or Guard()
         self._encoded = _encoder()
         self._stopped = False
-        self._open(TRACES, directory, max_file, max_total, max_age, clock)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Write a batch as one line; FAILURE when nothing was written."""
@@ -156,15 +149,7 @@ class RotatingMetricExporter(_Rotating, FileMetricExporter):
     The official exporter honours `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`.
     """
 
-    def __init__(
-        self,
-        directory: str | None = None,
-        max_file: float | None = None,
-        max_total: float | None = None,
-        max_age: float | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._open(METRICS, directory, max_file, max_total, max_age, clock)
+    _signal = METRICS
 
     def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
         """Write a collection as one line; FAILURE when nothing was written."""
@@ -180,15 +165,7 @@ class RotatingMetricExporter(_Rotating, FileMetricExporter):
 class RotatingLogExporter(_Rotating, FileLogExporter):
     """Writes log records; sizes in megabytes, age in hours, each from the settings where it is not given."""
 
-    def __init__(
-        self,
-        directory: str | None = None,
-        max_file: float | None = None,
-        max_total: float | None = None,
-        max_age: float | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._open(LOGS, directory, max_file, max_total, max_age, clock)
+    _signal = LOGS
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Write a batch as one line; FAILURE when nothing was written."""
