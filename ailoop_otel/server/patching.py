@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from types import ModuleType
 from typing import Any
 
@@ -19,13 +20,15 @@ Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], A
 class Target:
     """One function to wrap: the module it is in, the path within it, the wrapper, and what is lost without it.
 
-    One that may well be absent gives nothing.
+    One that may well be absent gives nothing. A method that is called in loops says by `needed` whether the wrapper has
+    anything to do now: the plain function that asks costs a quarter of wrapt's wrapper.
     """
 
     module: str
     path: str
     wrapper: Wrapper
     gives: str = ""
+    needed: Callable[[], object] | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,18 @@ class Patches:
                 warn(f"this server has no {target.module}.{target.path}: without {target.gives}; the rest works")
             return
         original = vars(owner)[name]
-        wrapped = wrapt.FunctionWrapper(original, target.wrapper, enabled=lambda: self._armed)
+        if target.needed is not None:
+            wrapped = self._asking(original, target.wrapper, target.needed)
+        else:
+            wrapped = wrapt.FunctionWrapper(original, target.wrapper, enabled=lambda: self._armed)
         setattr(owner, name, wrapped)
         self._done.append(Patch(owner, name, original, wrapped))
+
+    def _asking(self, original: Any, wrapper: Wrapper, needed: Callable[[], object]) -> Any:
+        @wraps(original)
+        def method(instance: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._armed and needed():
+                return wrapper(original.__get__(instance), instance, args, kwargs)
+            return original(instance, *args, **kwargs)
+
+        return method

@@ -14,7 +14,7 @@ from ailoop_otel.server.mailbox import check_hook, send_hook
 from ailoop_otel.server.mcp import called_hook, register_hook, served_hook
 from ailoop_otel.server.model import post_hook, start_hook, stream_hook
 from ailoop_otel.server.patching import Target
-from ailoop_otel.server.tools import batch_hook, lookup_hook
+from ailoop_otel.server.tools import batch_hook, lookup_hook, running_batch
 
 STATELESS: Final = "stateless"
 DELEGATES: Final = "delegates"
@@ -36,13 +36,14 @@ Hook = Callable[[Host, Memory], Wrapper]
 
 @dataclass(frozen=True)
 class Row:
-    """One function inside the server: where it is, in which generation, what it gives, and the hook for it."""
+    """One function inside the server: where it is, in which generation, what it gives, the hook, `Target.needed`."""
 
     module: str
     path: str
     generation: str
     gives: str
     hook: Hook
+    needed: Callable[[], object] | None = None
 
 
 def _plain(hook: Callable[[Host], Wrapper]) -> Hook:
@@ -67,7 +68,12 @@ TARGETS: Final = (
     Row(_SESSION, "StatelessInteractiveSession.switch_agent", STATELESS, "agent switches", _plain(switch_hook)),
     Row(_LOOP, "StatelessAILoop._execute_tool_calls", STATELESS, "tools", _plain(batch_hook)),
     Row(
-        "ai_whisperer.tools.tool_registry", "LazyToolRegistry.get_tool_by_name", STATELESS, "tools", _plain(lookup_hook)
+        "ai_whisperer.tools.tool_registry",
+        "LazyToolRegistry.get_tool_by_name",
+        STATELESS,
+        "tools",
+        _plain(lookup_hook),
+        needed=running_batch,
     ),
     Row(
         "ai_whisperer.services.ai.openrouter",
@@ -156,4 +162,4 @@ TARGETS: Final = (
 def inside_targets(host: Host) -> tuple[Target, ...]:
     """The table as what can be wrapped."""
     memory = Memory(Inboxes(), Managers())
-    return tuple(Target(row.module, row.path, row.hook(host, memory), row.gives) for row in TARGETS)
+    return tuple(Target(row.module, row.path, row.hook(host, memory), row.gives, row.needed) for row in TARGETS)

@@ -125,6 +125,8 @@ def froze(inside: Inside, name: str, began: int, ended: int) -> None:
 
 
 _RUNNING: Final[ContextVar[Batch | None]] = ContextVar("ailoop_otel_tools", default=None)
+# The batch that is being worked through, or None: most look-ups only list what the model may call.
+running_batch: Final = _RUNNING.get
 
 
 def batch_hook(host: Host) -> Callable[..., Any]:
