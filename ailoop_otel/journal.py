@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from ailoop_otel.guard import Guard
@@ -20,6 +22,10 @@ from ailoop_otel.guard import Guard
 PAUSE: Final = 0.25
 # So many may wait; what comes then is done at once.
 MOST: Final = 4096
+# Whoever wants all of it done waits no longer for another thread that has it in hand, seconds.
+PATIENCE: Final = 1.0
+# What is recorded may put down more, and that again.
+_DEEP: Final = 3
 
 
 class Journal:
@@ -27,9 +33,11 @@ class Journal:
 
     _awake: bool
 
-    def __init__(self, guard: Guard, pause: float = PAUSE) -> None:
+    def __init__(self, guard: Guard, pause: float = PAUSE, most: int = MOST) -> None:
         self._guard = guard
         self._pause = pause
+        self._most = most
+        self._closed = False
         self._begin()
         if hasattr(os, "register_at_fork"):
             # What a parent has put down is the parent's to record, and its thread does not come along.
@@ -41,24 +49,30 @@ class Journal:
 
     def later(self, record: Callable[..., object], *arguments: Any) -> None:
         """Call a function before long, in another thread, inside the barrier; it takes no time of the caller's."""
-        if self._closed or len(self._entries) >= MOST:
+        if self._closed or len(self._entries) >= self._most:
             record(*arguments)
             return
         self._entries.append((record, arguments))
         if not self._awake:
+            if self._thread is None and not self._start():
+                self.settle()
+                return
             self._awake = True
-            if self._thread is None:
-                self._start()
             self._bell.set()
 
-    def settle(self) -> None:
-        """Do all that was put down; returns when it is done, whoever does it."""
-        entries = self._entries
-        with self._lock:
-            while entries:
-                record, arguments = entries.popleft()
-                with self._guard:
-                    record(*arguments)
+    def settle(self, timeout: float = PATIENCE) -> bool:
+        """Do all that was put down so far, `timeout` seconds at most; says whether it is done, whoever did it.
+
+        No longer, as the caller may hold what the thread that has it in hand is waiting for.
+        """
+        deadline = time.monotonic() + timeout
+        if not self._lock.acquire(timeout=max(0.0, timeout)):
+            return False
+        try:
+            # Not until none is left: while others put more down that might be never.
+            return all([self._do(len(self._entries), deadline) for _ in range(_DEEP)])
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
         """As `settle`; what comes from now on is done at once."""
@@ -67,6 +81,15 @@ class Journal:
         self._bell.set()
         self.settle()
 
+    def _do(self, count: int, deadline: float) -> bool:
+        entries = self._entries
+        while count and entries and time.monotonic() < deadline:
+            count -= 1
+            record, arguments = entries.popleft()
+            with self._guard:
+                record(*arguments)
+        return not (count and entries)
+
     def _begin(self) -> None:
         self._entries: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._lock = threading.RLock()
@@ -74,11 +97,16 @@ class Journal:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._awake = False
-        self._closed = False
 
-    def _start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="ailoop-otel-journal", daemon=True)
-        self._thread.start()
+    def _start(self) -> bool:
+        thread = threading.Thread(target=self._run, name="ailoop-otel-journal", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            # The machine has no thread left; there may be one next time.
+            return False
+        self._thread = thread
+        return True
 
     def _run(self) -> None:
         bell, stop = self._bell, self._stop
@@ -88,4 +116,7 @@ class Journal:
             stop.wait(self._pause)
             # In this order: what is put down while the rest is done rings again.
             self._awake = False
-            self.settle()
+            while self._entries and not stop.is_set():
+                # Also of what is no `Exception`, as a cancellation that somebody's processor lets out here.
+                with suppress(BaseException):
+                    self.settle()

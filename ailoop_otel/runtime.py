@@ -198,8 +198,9 @@ class Runtime:
         from ailoop_otel.process.loop import LoopLag
 
         self._serving = True
-        if self._watchdog is not None:
-            self._watchdog.start()
+        with self.guard:
+            if self._watchdog is not None:
+                self._watchdog.start()
         if self._wire is not None:
             self._wire.active = True
         if self.telemetry is not None:

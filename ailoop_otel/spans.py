@@ -22,7 +22,7 @@ from opentelemetry.trace import Tracer as AnyTracer
 from opentelemetry.trace import TracerProvider as AnyProvider
 
 from ailoop_otel import names
-from ailoop_otel.journal import Journal
+from ailoop_otel.journal import PATIENCE, Journal
 from ailoop_otel.lightspan import ERROR, Attributes, LightSpan
 from ailoop_otel.version import __version__
 
@@ -157,22 +157,23 @@ class LightTracerProvider(TracerProvider):
         for processor in processors:
             super().add_span_processor(processor)
         self.journal = journal
-        # Whether somebody looks at spans when they start.
+        # Whether somebody else looks at spans: what he does with them, the SDK has promised him.
         self.watched = False
         lengths = (limits.max_attribute_length, limits.max_span_attribute_length)
         numbers = (limits.max_span_attributes, limits.max_events, limits.max_links)
         self.takes_light = lengths == (None, None) and all(most is None or most >= _ENOUGH for most in numbers)
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
-        """Add a processor of somebody else's."""
+        """Add a processor of somebody else's: from now on it gets the SDK's own spans, where and when they end."""
         self.watched = True
+        if self.journal is not None:
+            self.journal.close()
         super().add_span_processor(span_processor)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Export all that has ended."""
-        if self.journal is not None:
-            self.journal.settle()
-        return super().force_flush(timeout_millis)
+        settled = self.journal is None or self.journal.settle(min(timeout_millis / 1000, PATIENCE))
+        return super().force_flush(timeout_millis) and settled
 
     def shutdown(self) -> None:
         """Export all that has ended, and no more."""

@@ -12,6 +12,7 @@ from itertools import count
 from typing import Final, Protocol
 
 from ailoop_otel.deadlines import NEVER, Deadlines, Timeout
+from ailoop_otel.journal import Journal
 from ailoop_otel.telemetry import SECOND, Telemetry
 
 # So many may wait unsorted; most of them have ended by the time they are looked at.
@@ -66,6 +67,8 @@ class Watchdog:
         self._inbox: deque[Watched] = deque()
         self._heap: list[Entry] = []
         self._untold: deque[tuple[Silence, Timeout, Watched]] = deque()
+        # Telling goes through other people's processors, which may hang: the thread has one beside it for that.
+        self._teller: Journal | None = None
         self._order = count()
         self._most = _TIDY
         self._wakes_at = 0
@@ -78,7 +81,7 @@ class Watchdog:
         """Start the thread; again in a forked child, where threads do not come along."""
         if not self._stopped and self._pid == os.getpid():
             return
-        if self._pid != os.getpid():
+        if self._pid not in (0, os.getpid()):
             # What a parent watches is the parent's to tell.
             self._inbox.clear()
             self._heap.clear()
@@ -86,15 +89,23 @@ class Watchdog:
         self._stopped = False
         self._pid = os.getpid()
         self._bell = threading.Event()
+        self._teller = Journal(self._telemetry.guard, pause=0.0, most=NEVER)
         self._thread = threading.Thread(target=self._run, name="ailoop-otel-watchdog", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            # The machine has no thread left: with the next that is watched it is tried again.
+            self._stopped, self._pid = True, 0
+            raise
 
     def stop(self, timeout: float = 1.0) -> None:
-        """Stop the thread and wait for it, `timeout` seconds at most."""
+        """Stop the thread and wait for it, `timeout` seconds at most, and have told what it noticed."""
         self._stopped = True
         if self._thread is not None and self._pid == os.getpid():
             self._bell.set()
             self._thread.join(timeout)
+            if self._teller is not None:
+                self._teller.close()
         self._heap.clear()
         self._inbox.clear()
 
@@ -106,7 +117,8 @@ class Watchdog:
             return
         exchange.armed = due[0]
         if self._pid != os.getpid():
-            self.start()
+            with self._telemetry.guard:
+                self.start()
         self._inbox.append(weakref.ref(exchange))
         if due[0] < self._wakes_at or len(self._inbox) > _INBOX:
             self._bell.set()
@@ -127,7 +139,7 @@ class Watchdog:
         return silent
 
     def check(self) -> int:
-        """Notice and tell all that is due; returns the next deadline (monotonic nanoseconds).
+        """Notice all that is due and have it told; returns the next deadline (monotonic nanoseconds).
 
         Telling takes longer, and many may be due at once: so none is told while another waits to be noticed.
         """
@@ -136,7 +148,7 @@ class Watchdog:
         while untold:
             exchange, timeout, watched = untold.popleft()
             with self._telemetry.guard:
-                exchange.tell(timeout)
+                self._tell(exchange, timeout)
             with self._telemetry.guard:
                 self._push(watched)
             self._notice()
@@ -169,6 +181,12 @@ class Watchdog:
             self._untold.append((exchange, exchange.notice(due[1], allowed, due[0], now), watched))
         else:
             self._push(watched)
+
+    def _tell(self, exchange: Silence, timeout: Timeout) -> None:
+        if self._teller is None:
+            exchange.tell(timeout)
+        else:
+            self._teller.later(exchange.tell, timeout)
 
     def _push(self, watched: Watched) -> None:
         exchange = watched()

@@ -46,6 +46,7 @@ def run(watchdog: Watchdog) -> None:
     assert watchdog._thread is not None
     watchdog._thread.join(5)
     assert not watchdog._thread.is_alive()
+    watchdog.stop()
 
 
 def unstarted(recording: Recording, wait: Any = None) -> Watchdog:

@@ -10,9 +10,9 @@ from typing import Any
 
 from ailoop_otel.guard import Guard
 from ailoop_otel.sessions import Ledger
-from ailoop_otel.watchdog import Watchdog
 from ailoop_otel.wire.middleware import App, Observer
 from ailoop_otel.wire.state import Wire
+from tests.naps import unstarted
 from tests.recording import Recording
 
 SESSION = "01234567-89ab-cdef-0123-456789abcdef"
@@ -26,8 +26,7 @@ class Server:
         self.recording = Recording(guard, **settings)
         self.guard = self.recording.guard
         self.clock = self.recording.clock
-        self.watchdog = Watchdog(self.recording.telemetry)
-        self.watchdog._pid = __import__("os").getpid()
+        self.watchdog = unstarted(self.recording)
         self.state = Wire(self.recording.telemetry, Ledger(self.recording.telemetry), self.watchdog)
 
     def wire(self) -> Wire:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from ailoop_otel import journal
 from ailoop_otel.guard import Guard
 from ailoop_otel.journal import Journal
 
@@ -77,14 +76,14 @@ def test_a_fault_spoils_nothing_else() -> None:
     assert (told, guard.errors) == ([1, 2], 1)
 
 
-def test_what_waits_is_bounded(idle: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_waits_is_bounded() -> None:
     """Beyond it, it is done where it is put down: nothing is lost."""
-    monkeypatch.setattr(journal, "MOST", 3)
+    idle = Journal(Guard(strict=True), pause=60.0, most=3)
     told: list[int] = []
     for number in range(5):
         idle.later(told.append, number)
     assert told == [3, 4]
-    idle.settle()
+    idle.close()
     assert sorted(told) == [0, 1, 2, 3, 4]
 
 

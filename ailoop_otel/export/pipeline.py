@@ -101,7 +101,7 @@ class Pipeline:
         if self._ended:
             return True
         deadline = time.monotonic() + timeout
-        self._settle()
+        self._settle(timeout / 2)
         # Last those that are at it already: what they began with may not be all that waits by now, but behind one
         # that hangs there is nothing to be had by asking again.
         for part, errand in sorted(self._errands, key=lambda pair: pair[1].busy):
@@ -118,7 +118,7 @@ class Pipeline:
             return True
         self._ended = True
         atexit.unregister(self.shutdown)
-        self._settle()
+        self._settle(timeout / 2)
         for part in self._parts:
             for tally in part.tallies:
                 tally.close()
@@ -135,12 +135,15 @@ class Pipeline:
             COMPLAINTS.remove()
         return done
 
-    def _settle(self) -> None:
-        # What is put down makes spans, log records and measurements: before any of them is asked for.
-        for part in self._parts:
+    def _settle(self, timeout: float) -> None:
+        # What is put down makes spans, log records and measurements: before any of them is asked for. Not by the
+        # caller, whom somebody's log processor could keep for ever.
+        for part, errand in self._errands:
             journal = journal_of(part.provider)
-            if journal is not None:
-                journal.settle()
+            # Behind a flush that hangs there is nothing to be had; the journal's own thread goes on with it.
+            if journal is not None and not errand.busy:
+                errand.send(journal.settle)
+                errand.wait(timeout)
 
     def _wait(self, deadline: float) -> bool:
         # All signals run at once: one whose collector hangs does not use up the others' time.
