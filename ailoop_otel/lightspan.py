@@ -16,7 +16,7 @@ from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, Statu
 Attributes = Mapping[str, Any]
 
 ERROR: Final = Status(StatusCode.ERROR)
-_UNSET: Final = Status()
+UNSET: Final = Status()
 # The SDK's own limit of a span's attributes, events and links.
 _MOST: Final = 128
 
@@ -68,7 +68,7 @@ class LightSpan(ReadableSpan, Span):
         self._parent = parent
         self._kind = kind
         self._links = links
-        self._status = _UNSET
+        self._status = UNSET
 
     # --- What is read ------------------------------------------------------------------------------------------
     @property
