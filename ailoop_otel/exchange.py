@@ -349,8 +349,10 @@ class Exchange:
 
     def _shortest(self) -> int:
         # Its children are in it, also those that had to be lengthened.
-        starts = [self.received, *(timeout.since for timeout in self.timeouts)]
-        return max(starts if self.chunks < 2 else (*starts, self.first)) + SHORTEST
+        start = self.received if self.chunks < 2 else max(self.received, self.first)
+        for timeout in self.timeouts:
+            start = max(start, timeout.since)
+        return start + SHORTEST
 
     def _record_stream(self) -> None:
         attributes = self._common() | {
