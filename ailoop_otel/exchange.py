@@ -10,8 +10,9 @@ from opentelemetry.trace import Span
 from ailoop_otel import names
 from ailoop_otel.deadlines import FIRST_CHUNK, NEVER, STALL, TOTAL, Deadlines, Timeout
 from ailoop_otel.dialects import DIALECTS, Answer, Dialect
+from ailoop_otel.lightspan import context_of
 from ailoop_otel.spent import Spent
-from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes, Telemetry, context_of
+from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes, Telemetry
 
 UNKNOWN: Final = "unknown"
 # No frame begins like this: `startswith` of none at all.
@@ -348,8 +349,10 @@ class Exchange:
 
     def _shortest(self) -> int:
         # Its children are in it, also those that had to be lengthened.
-        starts = [self.received, *(timeout.since for timeout in self.timeouts)]
-        return max(starts if self.chunks < 2 else (*starts, self.first)) + SHORTEST
+        start = self.received if self.chunks < 2 else max(self.received, self.first)
+        for timeout in self.timeouts:
+            start = max(start, timeout.since)
+        return start + SHORTEST
 
     def _record_stream(self) -> None:
         attributes = self._common() | {

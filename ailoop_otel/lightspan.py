@@ -8,17 +8,30 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
 from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    Link,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    get_current_span,
+    set_span_in_context,
+)
 
 Attributes = Mapping[str, Any]
 
 ERROR: Final = Status(StatusCode.ERROR)
-_UNSET: Final = Status()
+UNSET: Final = Status()
 # The SDK's own limit of a span's attributes, events and links.
 _MOST: Final = 128
+# Under which the API keeps a span in a context; it has no name for it.
+(_SPAN_KEY,) = set_span_in_context(INVALID_SPAN, Context())
 
 
 class Origin(Protocol):
@@ -68,7 +81,7 @@ class LightSpan(ReadableSpan, Span):
         self._parent = parent
         self._kind = kind
         self._links = links
-        self._status = _UNSET
+        self._status = UNSET
 
     # --- What is read ------------------------------------------------------------------------------------------
     @property
@@ -154,3 +167,16 @@ class LightSpan(ReadableSpan, Span):
         """Give it another name."""
         if self._end_time is None:
             self._name = name
+
+
+def context_of(span: Span) -> Context:
+    """The context whose children are `span`'s, and nothing else in it."""
+    return Context({_SPAN_KEY: span})
+
+
+def span_context_in(context: Context) -> SpanContext:
+    """Of the span in a context, as the API finds it, which is at pains to make sure that it is a span."""
+    span = context.get(_SPAN_KEY)
+    if span.__class__ is LightSpan:
+        return cast("SpanContext", span._context)
+    return get_current_span(context).get_span_context()

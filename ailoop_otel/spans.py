@@ -17,13 +17,13 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, Tra
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, TraceFlags, get_current_span
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace import Tracer as AnyTracer
 from opentelemetry.trace import TracerProvider as AnyProvider
 
 from ailoop_otel import names
 from ailoop_otel.journal import PATIENCE, Journal
-from ailoop_otel.lightspan import ERROR, Attributes, LightSpan
+from ailoop_otel.lightspan import ERROR, Attributes, LightSpan, span_context_in
 from ailoop_otel.version import __version__
 
 # A context without anything in it: a span whose parent it is, is the root of a trace.
@@ -112,17 +112,19 @@ class LightSpans(Spans):
         links: Sequence[Link] = (),
     ) -> Span:
         """Start a span."""
-        above = get_current_span(parent).get_span_context()
-        # By default what has no parent is sampled, and what has one if that is: nobody has to be asked.
-        if self._sampler is not DEFAULT_ON or (above.is_valid and not above.trace_flags.sampled):
-            return super().start(name, start, attributes, parent, kind, links)
-        if above.is_valid:
-            flags = _flags(above.trace_flags.random_trace_id)
-            context = SpanContext(above.trace_id, self._span_id(), False, flags, above.trace_state)
-            span = LightSpan(self, name, start, attributes, context, above, kind, links)
-        else:
+        above = None if parent is EMPTY else span_context_in(parent)
+        if above is None or not above.is_valid:
+            if self._sampler is not DEFAULT_ON:
+                return super().start(name, start, attributes, parent, kind, links)
             context = SpanContext(self._trace_id(), self._span_id(), False, self._root_flags)
             span = LightSpan(self, name, start, attributes, context, None, kind, links)
+        else:
+            trace_id, _, _, flags, state, _ = above
+            # By default what has no parent is sampled, and what has one if that is: nobody has to be asked.
+            if self._sampler is not DEFAULT_ON or not flags & TraceFlags.SAMPLED:
+                return super().start(name, start, attributes, parent, kind, links)
+            context = SpanContext(trace_id, self._span_id(), False, _flags(flags & TraceFlags.RANDOM_TRACE_ID), state)
+            span = LightSpan(self, name, start, attributes, context, above, kind, links)
         if self._provider.watched:
             self._sdk.span_processor.on_start(span, parent)  # type: ignore[arg-type]
         return span
@@ -187,7 +189,7 @@ def journal_of(tracers: AnyProvider) -> Journal | None:
     return tracers.journal if isinstance(tracers, LightTracerProvider) else None
 
 
-def _flags(random: bool) -> TraceFlags:
+def _flags(random: int) -> TraceFlags:
     return _SAMPLED_RANDOM if random else _SAMPLED
 
 

@@ -21,12 +21,12 @@ from opentelemetry.trace import (
     Span,
     SpanKind,
     TracerProvider,
-    set_span_in_context,
 )
 
 from ailoop_otel import names
 from ailoop_otel.guard import Guard
 from ailoop_otel.histograms import Instrument, sheet_of
+from ailoop_otel.lightspan import context_of
 from ailoop_otel.names import Metric
 from ailoop_otel.settings import Settings
 from ailoop_otel.spans import EMPTY, journal_of, spans_of
@@ -194,11 +194,6 @@ class Telemetry:
 
 def _at_once(record: Callable[..., object], *arguments: Any) -> None:
     record(*arguments)
-
-
-def context_of(span: Span) -> Context:
-    """The context whose children are `span`'s, and nothing else in it."""
-    return set_span_in_context(span, EMPTY)
 
 
 def context_of_link(link: Link) -> Context:

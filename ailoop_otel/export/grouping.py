@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from ailoop_otel.lightspan import LightSpan
+
 Encoded = TypeVar("Encoded")
 
 
@@ -15,16 +17,20 @@ def grouped(
 ) -> dict[Any, dict[Any, list[Encoded]]]:
     """Each span encoded, by resource and by scope (None where there is none), in the order of the batch."""
     resources: dict[Any, dict[Any, list[Encoded]]] = {}
-    last_resource = last_scope = object()
+    origin = last_resource = last_scope = object()
     for span in spans:
-        resource, scope = span.resource, span.instrumentation_scope
-        # Most often the same as before, and a resource is dear to look up: its hash is that of its whole JSON.
-        if resource is not last_resource:
-            scopes = resources.setdefault(resource, {})
-            last_resource, last_scope = resource, object()
-        if scope is not last_scope:
-            add = scopes.setdefault(scope or None, []).append
-            last_scope = scope
+        # Most often all as before, and where the package's own come from says so at once.
+        came_from = span._origin if span.__class__ is LightSpan else None
+        if came_from is None or came_from is not origin:
+            origin = came_from
+            resource, scope = span.resource, span.instrumentation_scope
+            # A resource is dear to look up: its hash is that of its whole JSON.
+            if resource is not last_resource:
+                scopes = resources.setdefault(resource, {})
+                last_resource, last_scope = resource, object()
+            if scope is not last_scope:
+                add = scopes.setdefault(scope or None, []).append
+                last_scope = scope
         add(encode(span))
     return resources
 

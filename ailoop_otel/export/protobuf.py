@@ -22,23 +22,26 @@ from opentelemetry.exporter.otlp.proto.common._internal.trace_encoder import (
     _encode_span,
     _encode_trace_state,
 )
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import Link, SpanKind, Status, StatusCode
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, SpanContext, SpanKind, Status, StatusCode
 
 from ailoop_otel.export.grouping import dropped_something, grouped
+from ailoop_otel.lightspan import UNSET, LightSpan
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _BYTES: Final = [bytes((number,)) for number in range(0x80)]
 _double: Final = struct.Struct("<d").pack
+_two: Final = struct.Struct("BB").pack
+_three: Final = struct.Struct("BBB").pack
 
 
 def _varint(number: int) -> bytes:
     if number < 0x80:
         return _BYTES[number]
     if number < 0x4000:
-        return bytes((number & 0x7F | 0x80, number >> 7))
+        return _two(number & 0x7F | 0x80, number >> 7)
     if number < 0x200000:
-        return bytes((number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14))
+        return _three(number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14)
     written = bytearray()
     while number > 0x7F:
         written.append(number & 0x7F | 0x80)
@@ -65,7 +68,8 @@ _SPAN_ID: Final = _F2 + b"\x08"
 _TRACE_STATE: Final = _F3
 _PARENT_ID: Final = _tag(4, _LENGTH) + b"\x08"
 _NAME: Final = _tag(5, _LENGTH)
-_KIND: Final = {kind: _tag(6, _VARINT) + _varint(kind.value + 1) for kind in SpanKind}
+# By the kind's number: an enumeration's members are dear to look up.
+_KIND: Final = {kind.value: _tag(6, _VARINT) + _varint(kind.value + 1) for kind in SpanKind}
 _times: Final = struct.Struct("<cQcQ").pack
 _START: Final = _tag(7, _FIXED64)
 _END: Final = _tag(8, _FIXED64)
@@ -90,11 +94,36 @@ _BOOL: Final = _tag(2, _VARINT)
 _INT: Final = _tag(3, _VARINT)
 _DOUBLE: Final = _tag(4, _FIXED64)
 
-# What comes again and again: whole attributes by key and text, and the heads of those that hold numbers. Texts that
-# come only once fill it now and then; it is emptied then, and what is usual is back with the next spans.
-_known: Final[dict[tuple[Any, ...], bytes]] = {}
 _MOST: Final = 512  # entries
 _SHORT: Final = 128  # bytes: an attribute that is longer is not kept
+# Of all spans without one of their own.
+_NO_STATE: Final = INVALID_SPAN_CONTEXT.trace_state
+
+
+class _Known(dict[tuple[Any, ...], bytes]):
+    """What comes again and again: whole attributes by key and text, and the heads of those that hold numbers.
+
+    An attribute that is asked for and not known is encoded. Texts that come only once fill it now and then; it is
+    emptied then, and what is usual is back with the next spans.
+    """
+
+    def __missing__(self, attribute: tuple[str, Any]) -> bytes:
+        key, value = attribute
+        return _WRITERS.get(value.__class__, _other)(key, value)
+
+    def keep(self, entry: tuple[Any, ...], content: bytes) -> bytes:
+        """Keep a content, unless it is too long."""
+        if len(content) <= _SHORT:
+            if len(self) >= _MOST:
+                self.clear()
+            self[entry] = content
+        return content
+
+
+_known: Final = _Known()
+# Asked for one attribute after the other without a line of Python between two that are known.
+_attribute: Final = _known.__getitem__
+_head_of: Final = _known.get
 
 
 def encoded(spans: Sequence[ReadableSpan]) -> bytes:
@@ -116,94 +145,102 @@ def _scope_spans(scope: Any, spans: list[bytes]) -> bytes:
 
 def _span(span: ReadableSpan) -> bytes:
     try:
-        return _usual(span)
+        # A copy of the attributes: the SDK's container is slow to walk, and the server may still be writing to a span
+        # that has not ended.
+        if span.__class__ is LightSpan:
+            # At first hand: each property that a span is read by costs as much as two attributes.
+            return b"".join(
+                _fields(
+                    span._name, span._context, span._parent, span._kind, span._start_time, span._end_time,
+                    span._status, span._attributes.copy(), span._links, span._events,
+                )
+            )  # fmt: skip
+        parts = _fields(
+            span.name, span.get_span_context(), span.parent, span.kind, span.start_time, span.end_time,
+            span.status, span.attributes.copy(), span.links, span.events,  # type: ignore[union-attr]
+        )  # fmt: skip
+        if dropped_something(span):
+            parts += _dropped(span)
+        return b"".join(parts)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error):
         # A time or a name that is none, half a surrogate pair, a number beyond 64 bits: the official encoder decides.
         return bytes(_encode_span(span).SerializeToString())
 
 
-def _usual(span: ReadableSpan) -> bytes:
-    context: Any = span.get_span_context()
-    parent, status = span.parent, span.status
-    name = span.name.encode()
+def _fields(
+    name: str,
+    context: Any,
+    parent: SpanContext | None,
+    kind: SpanKind,
+    start: int | None,
+    end: int | None,
+    status: Status,
+    attributes: Mapping[str, Any],
+    links: Sequence[Link],
+    events: Sequence[Event],
+) -> list[bytes]:
+    trace_id, span_id, _, _, state, _ = context
+    text = name.encode()
     parts = [
         _TRACE_ID,
-        context.trace_id.to_bytes(16, "big"),
+        trace_id.to_bytes(16, "big"),
         _SPAN_ID,
-        context.span_id.to_bytes(8, "big"),
+        span_id.to_bytes(8, "big"),
         _NAME,
-        _varint(len(name)),
-        name,
-        _KIND[span.kind],
-        _times(_START, span.start_time, _END, span.end_time),
-        _UNSET if status.status_code is StatusCode.UNSET else _status(status),
-        _REMOTE if parent and parent.is_remote else _LOCAL,
+        _varint(len(text)),
+        text,
+        _KIND[kind._value_],
+        _times(_START, start, _END, end),
+        _UNSET if status is UNSET or status.status_code is StatusCode.UNSET else _status(status),
+        *map(_attribute, attributes.items()),
     ]
-    # A copy: the SDK's container is slow to walk, and the server may still be writing to a span that has not ended.
-    parts += _attributes(span.attributes.copy())  # type: ignore[union-attr]
     if parent:
-        parts += (_PARENT_ID, parent.span_id.to_bytes(8, "big"))
-    if context.trace_state:
-        parts.append(_text(_TRACE_STATE, _encode_trace_state(context.trace_state)))
-    if links := span.links:
+        _, parent_id, is_remote, _, _, _ = parent
+        parts += (_PARENT_ID, parent_id.to_bytes(8, "big"), _REMOTE if is_remote else _LOCAL)
+    else:
+        parts.append(_LOCAL)
+    if state is not _NO_STATE and state:
+        parts.append(_text(_TRACE_STATE, _encode_trace_state(state)))
+    if links:
         parts += [_link(link) for link in links]
-    if events := span.events:
+    if events:
         parts += [_field(_EVENT, event.SerializeToString()) for event in _encode_events(events) or ()]
-    if dropped_something(span):
-        parts += _dropped(span)
-    return b"".join(parts)
-
-
-def _attributes(attributes: Mapping[str, Any]) -> list[bytes]:
-    known = _known.get
-    return [
-        known((key, value)) or _string(key, value)
-        if value.__class__ is str
-        else _WRITERS.get(value.__class__, _other)(key, value)
-        for key, value in attributes.items()
-    ]
-
-
-def _kept(entry: tuple[Any, ...], content: bytes) -> bytes:
-    if len(content) <= _SHORT:
-        if len(_known) >= _MOST:
-            _known.clear()
-        _known[entry] = content
-    return content
+    return parts
 
 
 def _string(key: str, value: str) -> bytes:
     written = _field(_STRING, value.encode())
-    return _kept((key, value), _field(_ATTRIBUTE, _field(_F1, key.encode()) + _field(_F2, written)))
+    return _known.keep((key, value), _field(_ATTRIBUTE, _field(_F1, key.encode()) + _field(_F2, written)))
 
 
 def _head(key: str, tag: bytes, size: int) -> bytes:
     """All of an attribute that comes before its number: the number's size is given, in bytes."""
     start = _field(_F1, key.encode()) + _F2 + _varint(len(tag) + size) + tag
-    return _kept((key, tag, size), _ATTRIBUTE + _varint(len(start) + size) + start)
+    return _known.keep((key, tag, size), _ATTRIBUTE + _varint(len(start) + size) + start)
 
 
 def _int(key: str, value: int) -> bytes:
-    if not -(2**63) <= value < 2**63:
-        raise OverflowError
-    number = _varint(value if value >= 0 else value + 2**64)
+    if not 0 <= value < 2**63:
+        if not -(2**63) <= value < 0:
+            raise OverflowError
+        value += 2**64
+    number = _varint(value)
     size = len(number)
-    return (_known.get((key, _INT, size)) or _head(key, _INT, size)) + number
+    return (_head_of((key, _INT, size)) or _head(key, _INT, size)) + number
 
 
 def _float(key: str, value: float) -> bytes:
-    return (_known.get((key, _DOUBLE, 8)) or _head(key, _DOUBLE, 8)) + _double(value)
+    return (_head_of((key, _DOUBLE, 8)) or _head(key, _DOUBLE, 8)) + _double(value)
 
 
 def _bool(key: str, value: bool) -> bytes:
-    return (_known.get((key, _BOOL, 1)) or _head(key, _BOOL, 1)) + _BYTES[value]
+    return (_head_of((key, _BOOL, 1)) or _head(key, _BOOL, 1)) + _BYTES[value]
 
 
 def _tuple(key: str, value: tuple[Any, ...]) -> bytes:
     # One text, as a finish reason is; others may be equal and yet another: (True,) == (1,).
-    if len(value) == 1 and value[0].__class__ is str:
-        return _known.get((key, value)) or _kept((key, value), _other(key, value))
-    return _other(key, value)
+    content = _other(key, value)
+    return _known.keep((key, value), content) if len(value) == 1 and value[0].__class__ is str else content
 
 
 def _other(key: str, value: Any) -> bytes:
@@ -211,7 +248,13 @@ def _other(key: str, value: Any) -> bytes:
     return b"".join([_field(_ATTRIBUTE, one.SerializeToString()) for one in _encode_attributes({key: value})])
 
 
-_WRITERS: Final[dict[type, Callable[[str, Any], bytes]]] = {int: _int, float: _float, bool: _bool, tuple: _tuple}
+_WRITERS: Final[dict[type, Callable[[str, Any], bytes]]] = {
+    str: _string,
+    int: _int,
+    float: _float,
+    bool: _bool,
+    tuple: _tuple,
+}
 
 
 def _text(tag: bytes, text: str | None) -> bytes:
@@ -227,13 +270,15 @@ def _link(link: Link) -> bytes:
     # Asking for the dropped ones is dear, and there are none without a mapping.
     if link.attributes is not None and (link.attributes or link.dropped_attributes):
         return b"".join([_field(_LINK, one.SerializeToString()) for one in _encode_links([link]) or ()])
-    context = link.context
-    return (
-        _BARE_LINK
-        + context.trace_id.to_bytes(16, "big")
-        + _SPAN_ID
-        + context.span_id.to_bytes(8, "big")
-        + (_REMOTE_LINK if context.is_remote else _LOCAL_LINK)
+    trace_id, span_id, is_remote, _, _, _ = link.context
+    return b"".join(
+        (
+            _BARE_LINK,
+            trace_id.to_bytes(16, "big"),
+            _SPAN_ID,
+            span_id.to_bytes(8, "big"),
+            _REMOTE_LINK if is_remote else _LOCAL_LINK,
+        )
     )
 
 

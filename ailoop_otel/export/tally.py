@@ -13,11 +13,13 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+from ailoop_otel.lightspan import LightSpan
 
 
 class Tally:
@@ -113,15 +115,18 @@ class TalliedSpanProcessor(SpanProcessor):
             schedule_delay_millis=delay_ms,
             max_export_batch_size=batch,
         )
+        # What its `on_end` does once it has looked at the span, as it is done here; a release may lack it.
+        inner = getattr(self._processor, "_batch_processor", None)
+        self._enqueue: Callable[[ReadableSpan], None] = getattr(inner, "emit", self._processor.on_end)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Do nothing: only spans that have ended are exported."""
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue a span that was sampled, or count it as dropped."""
-        # The batch processor ignores the others, and would not give their permits back.
-        if span.context is not None and span.context.trace_flags.sampled and self.tally.admit():
-            self._processor.on_end(span)
+        # The others do not leave the queue and would not give their permits back; of light ones there are none.
+        if (span.__class__ is LightSpan or _is_sampled(span)) and self.tally.admit():
+            self._enqueue(span)
 
     def shutdown(self) -> None:
         """Export what waits, then stop; spans that end later are dropped."""
@@ -131,3 +136,7 @@ class TalliedSpanProcessor(SpanProcessor):
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Export what waits; the SDK ignores the timeout."""
         return self._processor.force_flush(timeout_millis)
+
+
+def _is_sampled(span: ReadableSpan) -> bool:
+    return span.context is not None and bool(span.context.trace_flags.sampled)

@@ -11,11 +11,12 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from ailoop_otel import names
 from ailoop_otel.dialects.frame import harmless
+from ailoop_otel.lightspan import context_of
 from ailoop_otel.server import sse
 from ailoop_otel.server.content import ModelContent
 from ailoop_otel.server.inside import Inside, failed
 from ailoop_otel.server.owner import Owner
-from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes, context_of
+from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes
 
 _PROVIDER: Final = "openrouter"
 _CUT: Final = "cut"

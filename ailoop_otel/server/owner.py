@@ -10,8 +10,8 @@ from opentelemetry.trace import Span
 
 from ailoop_otel.current import current_exchange
 from ailoop_otel.exchange import Exchange
+from ailoop_otel.lightspan import context_of
 from ailoop_otel.spent import Spent
-from ailoop_otel.telemetry import context_of
 
 
 class Errand:

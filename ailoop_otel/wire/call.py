@@ -10,7 +10,8 @@ from ailoop_otel import names
 from ailoop_otel.dialects import METHODS
 from ailoop_otel.dialects.frame import Request, harmless, id_text
 from ailoop_otel.exchange import Exchange
-from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes, Telemetry, context_of
+from ailoop_otel.lightspan import context_of
+from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes, Telemetry
 
 Client = tuple[str | None, int | None]  # address and port
 

@@ -8,9 +8,10 @@ from opentelemetry.trace import Link, NonRecordingSpan, SpanKind
 from ailoop_otel import names
 from ailoop_otel.dialects.frame import MESSAGE_METHOD, Request
 from ailoop_otel.exchange import Exchange
+from ailoop_otel.lightspan import context_of
 from ailoop_otel.sessions import Session
 from ailoop_otel.spans import EMPTY
-from ailoop_otel.telemetry import Attributes, context_of
+from ailoop_otel.telemetry import Attributes
 from ailoop_otel.wire.call import Call, attributes_of
 from ailoop_otel.wire.peer import Peer
 from ailoop_otel.wire.trust import remote_span

@@ -17,8 +17,9 @@ from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, TracerProvi
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
+from ailoop_otel.lightspan import LightSpan
 from tests.export.arbitrary import PLAIN_ATTRIBUTES, SPANS, USUAL, VALUES
 from tests.export.codecs import JSON, PROTOBUF, Codec
 
@@ -31,6 +32,15 @@ def _quiet() -> Iterator[None]:
     logging.disable()
     yield
     logging.disable(logging.NOTSET)
+
+
+class _Origin:
+    def __init__(self, name: str) -> None:
+        self.resource = Resource({"name": name})
+        self.scope = InstrumentationScope(name)
+
+    def ended(self, span: LightSpan) -> None:
+        pass
 
 
 @settings(max_examples=300, deadline=None)
@@ -134,6 +144,25 @@ def test_a_span_that_dropped_nothing_but_attributes(codec: Codec) -> None:
     span = ReadableSpan(**{**USUAL, "attributes": BoundedAttributes(1, {"a": 1, "b": 2})})
     codec.check([span])
     assert span.dropped_attributes == 1
+
+
+@pytest.mark.parametrize("remote", [None, False, True])
+def test_light_spans_among_others(codec: Codec, remote: bool | None) -> None:
+    """Read at first hand, they are what their properties say, and in their place."""
+    parent = None if remote is None else SpanContext(1, 2, remote, TraceFlags(1), TraceState([("vendor", "1")]))
+    state = None if parent is None else parent.trace_state
+    context = SpanContext(1, 3, False, TraceFlags(1), state)
+    links = (Link(SpanContext(4, 5, True)), Link(SpanContext(4, 6, False), {"of": "a link"}))
+    spans: list[Any] = []
+    for number, origin in enumerate([_Origin("a"), _Origin("b")] * 2):
+        light = LightSpan(origin, "light", 7, {"text": "x", "n": number}, context, parent, SpanKind.SERVER, links)
+        light.add_event("event", {"b": 2}, 8)
+        light.set_status(StatusCode.ERROR, "oh")
+        plain = LightSpan(origin, "plain", 7, {}, context, parent, SpanKind.INTERNAL, ())
+        light.end(9)
+        plain.end(10)
+        spans += [light, plain, ReadableSpan(**{**USUAL, "name": f"other {number}"}), plain]
+    codec.check(spans)
 
 
 def test_spans_of_alike_and_of_other_providers_in_turn(codec: Codec) -> None:

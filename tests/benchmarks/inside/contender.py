@@ -38,6 +38,10 @@ class Contender:
         """What came out since the last time; not part of what it costs."""
         return Taken()
 
+    def drop(self) -> None:
+        """Let go what came out since the last time."""
+        self.take()
+
 
 def contender(name: str) -> Contender:
     """Start a contender by its module's name, `module:variant` for one of several."""

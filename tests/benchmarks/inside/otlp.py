@@ -37,6 +37,10 @@ class Bodies:
 
         RequestsHTTPTransport.request = request  # type: ignore[method-assign,assignment]
 
+    def drop(self) -> None:
+        """Let them go unread."""
+        self._bodies = []
+
     def take(self) -> Taken:
         """What they held since the last time."""
         taken = Taken()

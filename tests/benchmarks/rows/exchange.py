@@ -66,7 +66,7 @@ def count(result: Result, python: Path) -> None:
     """Instructions of an exchange, beyond no middleware."""
 
     def counted(contender: str, chunks: int) -> float:
-        few, many = ({"exchanges": exchanges, "chunks": chunks} for exchanges in (10, 40))
+        few, many = ({"exchanges": exchanges, "chunks": chunks, "read": False} for exchanges in (10, 40))
         return slope(python, contender, "exchanges", few, many, units=30)
 
     whole, short, sdk = (

@@ -57,6 +57,10 @@ class ToCollector(AILoop):
         taken.faults = self._guard.errors
         return taken
 
+    def drop(self) -> None:
+        """Unread."""
+        self._bodies.drop()
+
 
 class ToNetwork(AILoop):
     """To whom the environment names; who that is knows what arrived."""

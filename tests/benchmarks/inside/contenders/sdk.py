@@ -118,6 +118,10 @@ class Sdk(Contender):
         """From the requests' bodies."""
         return self._bodies.take()
 
+    def drop(self) -> None:
+        """Unread."""
+        self._bodies.drop()
+
 
 def start(variant: str) -> Contender:
     """The SDK alone."""
