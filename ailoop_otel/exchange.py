@@ -186,11 +186,10 @@ class Exchange:
 
     def _record_first_chunk(self, labels: Attributes) -> None:
         telemetry = self.telemetry
+        # Measured first, here and below: spans go through other people's processors, which may raise.
+        telemetry.first_chunk.record((self.first - self.received) / SECOND, labels, self.context)
         start, end = self.received + self.offset, self.first + self.offset
-        attributes = self._common()
-        telemetry.span(names.SPAN_FIRST_CHUNK, start, end, attributes, self.context)
-        seconds = (self.first - self.received) / SECOND
-        telemetry.first_chunk.record(seconds, labels, self.context)
+        telemetry.span(names.SPAN_FIRST_CHUNK, start, end, self._common(), self.context)
 
     @property
     def tools_running(self) -> int:
@@ -251,13 +250,13 @@ class Exchange:
             names.TIMEOUT_WAITING_FOR: self.waiting_for,
             names.ERROR_TYPE: AI_TIMEOUT,
         }
-        start, end = timeout.since + self.offset, timeout.noticed + self.offset
-        span = telemetry.span(names.SPAN_AI_TIMEOUT, start, end, attributes, self.context, error=True)
-        telemetry.event(names.EVENT_AI_TIMEOUT, end, attributes, context_of(span), warning=True)
         labels = {names.DIALECT: self.dialect, names.TIMEOUT_PHASE: timeout.phase}
         telemetry.detection_delay.record(delay, labels, self.context)
         if timeout is self.timeouts[0]:
             self._count_error(AI_TIMEOUT, AI_TIMEOUT)
+        start, end = timeout.since + self.offset, timeout.noticed + self.offset
+        span = telemetry.span(names.SPAN_AI_TIMEOUT, start, end, attributes, self.context, error=True)
+        telemetry.event(names.EVENT_AI_TIMEOUT, end, attributes, context_of(span), warning=True)
 
     def forget(self, now: int) -> None:
         """End it as a plain call: nobody knows what this server's frames mean."""
@@ -285,7 +284,6 @@ class Exchange:
     def _record(self, outcome: str, now: int, lag: int) -> None:
         telemetry = self.telemetry
         error = None if outcome == "ok" else self._error(outcome)
-        self._finish_span(outcome, error, now, lag)
         labels = self._labels() | {names.OUTCOME: outcome}
         telemetry.exchange_duration.record((now - self.received) / SECOND, labels, self.context)
         if error is not None and not (outcome == AI_TIMEOUT and self.timeouts):
@@ -294,6 +292,7 @@ class Exchange:
             for timeout in self.timeouts:
                 labels = {names.DIALECT: self.dialect, names.TIMEOUT_PHASE: timeout.phase}
                 telemetry.report_delay.record(max(0, now - timeout.noticed) / SECOND, labels, self.context)
+        self._finish_span(outcome, error, now, lag)
 
     @property
     def recovered(self) -> bool:

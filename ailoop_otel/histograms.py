@@ -39,6 +39,7 @@ _MOST_WAITING: Final = 256
 # The SDK's limit of attribute sets, and what stands for those beyond it.
 _MOST_POINTS: Final = 2000
 _BEYOND: Final = {"otel.metric.overflow": True}
+_ENDLESS: Final = 2.0**63
 _NO_LABELS: Final[Mapping[str, Any]] = {}
 
 
@@ -77,6 +78,9 @@ class LightHistogram:
         self, number: int, amount: float, attributes: Mapping[str, Any], span: SpanContext | None, time: int
     ) -> None:
         """Count a value that was recorded at `time`, nanoseconds since the epoch, and is the `number`th of all."""
+        # As the SDK: what is negative, no number, or beyond all numbers would stay in the sum for ever.
+        if not 0 <= amount < _ENDLESS:
+            return
         key = frozenset(attributes.items())
         point = self._points.get(key)
         if point is None:

@@ -11,6 +11,7 @@ from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
     INVALID_SPAN,
@@ -29,7 +30,7 @@ Attributes = Mapping[str, Any]
 ERROR: Final = Status(StatusCode.ERROR)
 UNSET: Final = Status()
 # The SDK's own limit of a span's attributes, events and links.
-_MOST: Final = 128
+MOST: Final = 128
 # Under which the API keeps a span in a context; it has no name for it.
 (_SPAN_KEY,) = set_span_in_context(INVALID_SPAN, Context())
 
@@ -121,23 +122,34 @@ class LightSpan(ReadableSpan, Span):
     def set_attributes(self, attributes: Attributes) -> None:
         """Say more of it; what is not an attribute is left out, as the SDK does."""
         if self._end_time is None:
-            for key, value in BoundedAttributes(_MOST, attributes).items():
-                if key in self._attributes or len(self._attributes) < _MOST:
-                    self._attributes[key] = value
+            cleaned, held = BoundedAttributes(MOST, attributes), self._bounded()
+            held.update(cleaned)
+            held.dropped += cleaned.dropped
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Say one thing more of it."""
-        self.set_attributes({key: value})
+        if self._end_time is None:
+            self._bounded()[key] = value
+
+    def _bounded(self) -> BoundedAttributes:
+        if not isinstance(self._attributes, BoundedAttributes):
+            self._attributes = BoundedAttributes(MOST, self._attributes, immutable=False)
+        return self._attributes
 
     def add_event(self, name: str, attributes: Attributes | None = None, timestamp: int | None = None) -> None:
         """Tell of something that happened at a moment (nanoseconds since the epoch; now, where none is given)."""
-        if self._end_time is None and len(self._events) < _MOST:
-            self._events = (*self._events, Event(name, BoundedAttributes(_MOST, attributes), timestamp))
+        if self._end_time is None:
+            if not isinstance(self._events, BoundedList):
+                self._events = BoundedList(MOST)
+            self._events.append(Event(name, BoundedAttributes(MOST, attributes), timestamp))
 
     def add_link(self, context: SpanContext, attributes: Attributes | None = None) -> None:
-        """Point to another span."""
-        if self._end_time is None and len(self._links) < _MOST:
-            self._links = (*self._links, Link(context, BoundedAttributes(_MOST, attributes)))
+        """Point to another span; what points nowhere is left out, as the SDK does."""
+        points = isinstance(context, SpanContext) and (context.is_valid or attributes or context.trace_state)
+        if self._end_time is None and points:
+            if not isinstance(self._links, BoundedList):
+                self._links = BoundedList.from_seq(MOST, self._links)
+            self._links.append(Link(context, BoundedAttributes(MOST, attributes)))
 
     def record_exception(
         self,
@@ -158,10 +170,13 @@ class LightSpan(ReadableSpan, Span):
         self.add_event("exception", {**told, **(attributes or {})}, timestamp)
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
-        """Say how it went; "ok" is final, "unset" says nothing."""
-        given = status if isinstance(status, Status) else Status(status, description)
-        if self._end_time is None and self._status.status_code is not StatusCode.OK and not given.is_unset:
-            self._status = given
+        """Say how it went; "ok" is final, "unset" says nothing, and what is no status even less."""
+        if isinstance(status, StatusCode):
+            status = Status(status, description)
+        if not isinstance(status, Status) or status.is_unset or self._status.status_code is StatusCode.OK:
+            return
+        if self._end_time is None:
+            self._status = status
 
     def update_name(self, name: str) -> None:
         """Give it another name."""

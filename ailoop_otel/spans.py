@@ -2,8 +2,9 @@
 
 The SDK's spans are made for any code: each has locks, copies and cleans what it is given, and counts it against
 limits. What this package records is clean and short before it comes here, so a provider that this package makes gives
-it spans without all that. Exporters and processors see what the SDK would show them; the code of the server finds in
-the current span what the API promises. Tracers of anybody else are the SDK's own.
+it spans without all that. Exporters see what the SDK would show them; the code of the server finds in the current
+span what the API promises. Tracers of anybody else are the SDK's own, and so are these spans where anybody else's
+processor looks at them.
 """
 
 from __future__ import annotations
@@ -23,15 +24,13 @@ from opentelemetry.trace import TracerProvider as AnyProvider
 
 from ailoop_otel import names
 from ailoop_otel.journal import PATIENCE, Journal
-from ailoop_otel.lightspan import ERROR, Attributes, LightSpan, span_context_in
+from ailoop_otel.lightspan import ERROR, MOST, Attributes, LightSpan, span_context_in
 from ailoop_otel.version import __version__
 
 # A context without anything in it: a span whose parent it is, is the root of a trace.
 EMPTY: Final = Context()
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 _SAMPLED_RANDOM: Final = TraceFlags(TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID)
-# Of attributes, events and links: this package's spans have fewer, the SDK's limit is 128.
-_ENOUGH: Final = 48
 
 
 def spans_of(tracers: AnyProvider) -> Spans:
@@ -112,22 +111,20 @@ class LightSpans(Spans):
         links: Sequence[Link] = (),
     ) -> Span:
         """Start a span."""
+        if self._provider.watched:
+            return super().start(name, start, attributes, parent, kind, links)
         above = None if parent is EMPTY else span_context_in(parent)
         if above is None or not above.is_valid:
             if self._sampler is not DEFAULT_ON:
                 return super().start(name, start, attributes, parent, kind, links)
             context = SpanContext(self._trace_id(), self._span_id(), False, self._root_flags)
-            span = LightSpan(self, name, start, attributes, context, None, kind, links)
-        else:
-            trace_id, _, _, flags, state, _ = above
-            # By default what has no parent is sampled, and what has one if that is: nobody has to be asked.
-            if self._sampler is not DEFAULT_ON or not flags & TraceFlags.SAMPLED:
-                return super().start(name, start, attributes, parent, kind, links)
-            context = SpanContext(trace_id, self._span_id(), False, _flags(flags & TraceFlags.RANDOM_TRACE_ID), state)
-            span = LightSpan(self, name, start, attributes, context, above, kind, links)
-        if self._provider.watched:
-            self._sdk.span_processor.on_start(span, parent)  # type: ignore[arg-type]
-        return span
+            return LightSpan(self, name, start, attributes, context, None, kind, links)
+        trace_id, _, _, flags, state, _ = above
+        # By default what has no parent is sampled, and what has one if that is: nobody has to be asked.
+        if self._sampler is not DEFAULT_ON or not flags & TraceFlags.SAMPLED:
+            return super().start(name, start, attributes, parent, kind, links)
+        context = SpanContext(trace_id, self._span_id(), False, _flags(flags & TraceFlags.RANDOM_TRACE_ID), state)
+        return LightSpan(self, name, start, attributes, context, above, kind, links)
 
     def end(self, span: Span, end: int, attributes: Attributes | None = None, *, error: bool = False) -> None:
         """End a span, with what is known of it only now."""
@@ -162,8 +159,11 @@ class LightTracerProvider(TracerProvider):
         # Whether somebody else looks at spans: what he does with them, the SDK has promised him.
         self.watched = False
         lengths = (limits.max_attribute_length, limits.max_span_attribute_length)
-        numbers = (limits.max_span_attributes, limits.max_events, limits.max_links)
-        self.takes_light = lengths == (None, None) and all(most is None or most >= _ENOUGH for most in numbers)
+        numbers = (
+            limits.max_span_attributes, limits.max_events, limits.max_links,
+            limits.max_event_attributes, limits.max_link_attributes,
+        )  # fmt: skip
+        self.takes_light = lengths == (None, None) and set(numbers) == {MOST}
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Add a processor of somebody else's: from now on it gets the SDK's own spans, where and when they end."""
@@ -198,6 +198,7 @@ def _reads_as_the_sdks(light: LightSpans) -> bool:
     above, context = SpanContext(1, 1, True, _SAMPLED), SpanContext(1, 2, False, _SAMPLED)
     links = (Link(above, {"a": 1}),)
     try:
+        _, _, _, _, _, _ = above
         span = LightSpan(light, "probe", 3, {"a": 1}, context, above, SpanKind.CLIENT, links)
         span.add_event("event", {"b": 2}, 4)
         span.set_status(ERROR)

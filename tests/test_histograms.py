@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any
 
@@ -90,6 +91,18 @@ def test_points_are_the_sdks(measurements: list[Any]) -> None:
             assert light == sdk
         else:
             pair.record(*measurement)
+
+
+@pytest.mark.parametrize("amount", [-1, -0.5, math.nan, math.inf, -math.inf, 10**400])
+def test_what_cannot_be_added_up_is_left_out(amount: float) -> None:
+    """One of them would spoil the sum, or every later export."""
+    sheet = Sheet()
+    histogram = sheet.histogram(METRIC)
+    for value in (1, amount, 2):
+        histogram.record(value)
+    ((metric,), _) = sheet.data(0)
+    (point,) = metric.data.data_points
+    assert (point.count, point.sum, point.min, point.max) == (2, 3, 1, 2)
 
 
 def test_many_are_counted_before_anybody_collects(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import Iterator
@@ -62,6 +63,65 @@ def test_whoever_settles_waits_for_what_another_thread_is_doing(idle: Journal) -
     idle.settle()
     assert told == ["slow"]
     other.join()
+
+
+def test_whoever_settles_does_not_wait_for_ever(idle: Journal) -> None:
+    """The other thread may be waiting for something that the caller holds."""
+    begun, go = threading.Event(), threading.Event()
+    idle.later(lambda: begun.set() and None or go.wait(10))
+    other = threading.Thread(target=idle.settle)
+    other.start()
+    assert begun.wait(10)
+    assert idle.settle(0.01) is False
+    go.set()
+    other.join()
+    assert idle.settle() is True
+
+
+def test_settling_ends_while_others_put_more_down(idle: Journal) -> None:
+    """What comes of it without end is left to the next time."""
+
+    left = iter(range(100))
+
+    def again() -> None:
+        if next(left, None) is not None:
+            idle.later(again)
+
+    idle.later(again)
+    idle.settle()
+    assert len(idle) == 1
+
+
+def test_where_no_thread_can_be_started_it_is_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And by a thread as soon as there is one."""
+    made = Journal(Guard(), pause=0.0)
+    told: list[object] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", _refuse)
+        made.later(told.append, 1)
+    assert told == [1]
+    done = threading.Event()
+    made.later(done.set)
+    assert done.wait(10)
+    made.close()
+
+
+def test_its_thread_outlives_what_is_no_exception() -> None:
+    """A cancellation that somebody's code lets out."""
+    made = Journal(Guard(), pause=0.0)
+    done = threading.Event()
+    made.later(_cancelled)
+    made.later(done.set)
+    assert done.wait(10)
+    made.close()
+
+
+def _refuse(thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def _cancelled() -> None:
+    raise asyncio.CancelledError
 
 
 def test_a_fault_spoils_nothing_else() -> None:

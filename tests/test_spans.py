@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import Span as SdkSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import (
@@ -25,7 +27,8 @@ from opentelemetry.trace import (
     use_span,
 )
 
-from ailoop_otel.lightspan import LightSpan
+from ailoop_otel.guard import Guard
+from ailoop_otel.journal import Journal
 from ailoop_otel.spans import EMPTY, LightSpans, LightTracerProvider, Spans, spans_of
 from tests.recording import CountingIds
 
@@ -64,6 +67,7 @@ def _read(span: ReadableSpan) -> dict[str, Any]:
         "attributes": dict(span.attributes or {}),
         "events": [(event.name, dict(event.attributes or {}), event.timestamp) for event in span.events],
         "links": [(link.context, dict(link.attributes or {})) for link in span.links],
+        "dropped": (span.dropped_attributes, span.dropped_events, span.dropped_links),
         "resource": span.resource,
         "scope": span.instrumentation_scope,
     }
@@ -152,27 +156,69 @@ def test_an_exception_is_told_as_the_sdk_tells_it() -> None:
 
 
 def test_it_cannot_be_filled_without_end() -> None:
-    """Attributes, events and links have the SDK's limit."""
+    """Attributes, events and links have the SDK's limit: the oldest go, and are counted."""
     pair = Pair()
-    (spans, _) = pair.recorders
-    span = spans.start("a", 1, {"x": 1})
-    for number in range(200):
-        span.set_attribute(str(number), number)
-        span.add_event("e")
-        span.add_link(PARENT)
-    assert isinstance(span, LightSpan)
-    assert (len(span.attributes or {}), len(span.events), len(span.links)) == (128, 128, 128)
+
+    def say(spans: Spans) -> None:
+        span = spans.start("a", 1, {"x": 1}, links=(Link(PARENT),))
+        for number in range(200):
+            span.set_attribute(str(number), number)
+            span.add_event("e", {"number": number}, number)
+            span.add_link(PARENT, {"number": number})
+        spans.end(span, 2, {"y": 1})
+
+    pair.say(say)
+    light, sdk = pair.read()
+    assert light == sdk
+    assert light[0]["dropped"] == (74, 72, 73)
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("set_status", ("ERROR",)),
+        ("set_status", (None,)),
+        ("set_status", (2,)),
+        ("add_link", (None,)),
+        ("add_link", (SpanContext(0, 0, False),)),
+        ("add_link", (SpanContext(0, 0, False), {"a": 1})),
+        ("set_attribute", (5, "x")),
+        ("set_attribute", (b"x", "x")),
+        ("set_attribute", ("", "x")),
+        ("set_attributes", ({5: "x", b"x": 1, "": 2, "y": None},)),
+        ("set_attributes", ({str(number): number for number in range(300)},)),
+    ],
+)
+def test_what_is_no_such_thing_is_left_out_as_by_the_sdk(method: str, arguments: tuple[Any, ...]) -> None:
+    """One wrong call of the server's code costs no other span of the batch."""
+    pair = Pair()
+
+    def say(spans: Spans) -> None:
+        span = spans.start("a", 1, {})
+        getattr(span, method)(*arguments)
+        spans.end(span, 2)
+
+    pair.say(say)
+    light, sdk = pair.read()
+    assert light == sdk
 
 
 class Onlooker(SpanProcessor):
-    """Somebody else's: it adds to spans when they start."""
+    """Somebody else's: it adds to spans when they start, and notes on which thread they end."""
+
+    def __init__(self) -> None:
+        self.threads: list[int] = []
 
     def on_start(self, span: Any, parent_context: Any = None) -> None:
         """Say something."""
-        span.set_attribute("seen", True)
+        span.set_attribute("seen", isinstance(span, SdkSpan))
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Note who ends it."""
+        self.threads.append(threading.get_ident())
 
 
-def test_a_processor_of_somebody_else_sees_spans_start() -> None:
+def test_a_processor_of_somebody_else_gets_the_sdks_spans() -> None:
     """Added to the provider at any time."""
     exporter = InMemorySpanExporter()
     provider = LightTracerProvider(RESOURCE, [SimpleSpanProcessor(exporter)])
@@ -183,13 +229,28 @@ def test_a_processor_of_somebody_else_sees_spans_start() -> None:
     assert [dict(span.attributes or {}) for span in exporter.get_finished_spans()] == [{}, {"seen": True}]
 
 
+def test_a_processor_of_somebody_else_is_called_where_spans_end() -> None:
+    """What was put down before is done first, and nothing waits from then on: it may hold what a thread needs."""
+    exporter = InMemorySpanExporter()
+    journal = Journal(Guard(strict=True), pause=60.0)
+    provider = LightTracerProvider(RESOURCE, [SimpleSpanProcessor(exporter)], journal=journal)
+    spans, onlooker = spans_of(provider), Onlooker()
+    journal.later(spans.end, spans.start("before", 1, {}), 2)
+    provider.add_span_processor(onlooker)
+    assert [span.name for span in exporter.get_finished_spans()] == ["before"]
+    journal.later(spans.end, spans.start("after", 1, {}), 2)
+    assert onlooker.threads == [threading.get_ident()]
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "20"), ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "20"),
-     ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "5"), ("OTEL_SPAN_LINK_COUNT_LIMIT", "1")],
+     ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "5"), ("OTEL_SPAN_LINK_COUNT_LIMIT", "1"),
+     ("OTEL_SPAN_EVENT_COUNT_LIMIT", "1000"), ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "4"),
+     ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "4")],
 )  # fmt: skip
 def test_limits_are_the_sdks(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where somebody sets one that a span of ours could reach, it is the SDK that keeps it."""
+    """Where somebody sets one, it is the SDK that keeps it."""
     monkeypatch.setenv(variable, value)
     assert type(spans_of(LightTracerProvider(RESOURCE, []))) is Spans
 

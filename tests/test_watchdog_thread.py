@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from ailoop_otel import names
 from ailoop_otel.telemetry import SECOND, SystemClock
@@ -61,6 +62,54 @@ async def test_a_timeout_is_noticed_while_the_event_loop_is_blocked(recording: R
     span = recording.span(names.SPAN_AI_TIMEOUT)
     assert not exchange.ended
     assert span.end_time == timeout.noticed + exchange.offset
+
+
+class Hanging(SpanProcessor):
+    """Somebody's exporter whose collector does not answer."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Hang."""
+        self.go.wait(10)
+
+
+def test_timeouts_are_noticed_while_telling_one_hangs(recording: Recording, watchdog: Watchdog) -> None:
+    """A processor of somebody else may take its time: it takes it from a thread that does nothing else."""
+    hanging = Hanging()
+    recording.tracers.add_span_processor(hanging)
+    exchanges = [opened(recording) for _ in range(3)]
+    for exchange in exchanges:
+        watchdog.watch(exchange)
+    deadline = time.monotonic() + 5
+    while not all(exchange.timeouts for exchange in exchanges) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    hanging.go.set()
+    assert all(exchange.timeouts for exchange in exchanges)
+
+
+def test_where_no_thread_can_be_started_it_is_tried_again(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the next exchange: the machine may have threads again by then."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    watchdog = Watchdog(recording.telemetry)
+    first, second = opened(recording), opened(recording)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            watchdog.start()
+    watchdog.watch(first)
+    watchdog.watch(second)
+    deadline = time.monotonic() + 5
+    while not (first.timeouts and second.timeouts) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    watchdog.stop()
+    assert [len(first.timeouts), len(second.timeouts)] == [1, 1]
 
 
 def test_it_stops_at_once_however_long_it_meant_to_sleep(watchdog: Watchdog) -> None:

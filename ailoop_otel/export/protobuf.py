@@ -147,7 +147,7 @@ def _span(span: ReadableSpan) -> bytes:
     try:
         # A copy of the attributes: the SDK's container is slow to walk, and the server may still be writing to a span
         # that has not ended.
-        if span.__class__ is LightSpan:
+        if span.__class__ is LightSpan and not dropped_something(span):
             # At first hand: each property that a span is read by costs as much as two attributes.
             return b"".join(
                 _fields(

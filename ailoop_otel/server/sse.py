@@ -12,6 +12,7 @@ DATA: Final = b"data: "
 # How a line ends that holds a JSON object, whole.
 WHOLE: Final = b"}"
 _DONE: Final = b"data: [DONE]"
+_MOST_TOKENS: Final = 2**53
 
 
 class Stream:
@@ -132,4 +133,6 @@ def _text(value: object) -> str | None:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    # A provider may send anything; what no exporter can write is no count.
+    known = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS
+    return value if known else None  # type: ignore[return-value]

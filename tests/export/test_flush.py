@@ -13,6 +13,7 @@ import pytest
 
 from ailoop_otel.export.pipeline import Pipeline
 from ailoop_otel.settings import Settings
+from ailoop_otel.spans import journal_of
 from tests.export.child import in_child
 from tests.export.collector import Collector
 from tests.export.conftest import Start
@@ -148,6 +149,23 @@ def test_flushing_a_dead_collector_again_costs_nothing_more(
     collector.mode = "ok"
     collector.release()
     assert pipeline.flush(3.0)
+
+
+def test_what_is_still_to_be_recorded_holds_nobody_up(
+    collector: Collector, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may go through a log processor of somebody else's that hangs: flush and shutdown keep to their time."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+    pipeline = start()
+    journal = journal_of(pipeline.tracer_provider)
+    assert journal is not None
+    go = threading.Event()
+    journal.later(go.wait, 20)
+    before = time.monotonic()
+    assert not pipeline.flush(0.3)
+    assert not pipeline.shutdown(0.3)
+    assert time.monotonic() - before < 5
+    go.set()
 
 
 def test_a_second_life_after_shutdown(start: Start, tmp_path: Path) -> None:

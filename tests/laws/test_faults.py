@@ -24,6 +24,7 @@ ELSEWHERE = {
     "exchange._alone": "called by the hooks inside the server, each in the barrier",
     "lightspan.LightSpan.is_recording": "for the server's own code, and other instrumentation",
     "lightspan.LightSpan.record_exception": "for the server's own code, and other instrumentation",
+    "lightspan.LightSpan.set_attributes": "for the server's own code, and other instrumentation",
     "lightspan.LightSpan.update_name": "for the server's own code, and other instrumentation",
     "sessions.Ledger.__len__": "for whoever looks at it",
     "sessions.Ledger.link": "called by the hooks inside the server, each in the barrier",

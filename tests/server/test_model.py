@@ -140,6 +140,17 @@ async def test_how_a_stream_ended(monkeypatch: pytest.MonkeyPatch, lines: list[b
     assert server.chat().get(names.ERROR_TYPE) == error
 
 
+@pytest.mark.parametrize("tokens", ["-1", "true", '"7"', "1.5", "null", "1" + "0" * 400])
+async def test_what_is_no_number_of_tokens(monkeypatch: pytest.MonkeyPatch, tokens: str) -> None:
+    """It is left out: a provider may say anything, and some of it could never be exported."""
+    usage = f'data: {{"choices": [], "usage": {{"prompt_tokens": {tokens}, "completion_tokens": 3}}}}'
+    server = Server(monkeypatch, [piece(finish_reason="stop"), usage.encode(), END])
+    assert len([item async for item in server.stream()]) == 2
+    told = server.chat()
+    assert names.GEN_AI_INPUT_TOKENS not in told
+    assert told[names.GEN_AI_OUTPUT_TOKENS] == 3
+
+
 async def close(server: Server) -> None:
     """Close the stream after an item."""
     stream = server.stream()
