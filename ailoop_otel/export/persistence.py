@@ -13,12 +13,13 @@ from typing import Final
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-# An export that failed sooner was refused; one that took longer was tried again and again by the exporter itself.
-_REFUSED: Final = 1.0  # seconds
+# The exporters wait 1, 2, 4, 8 and 16 s between their six attempts, each by up to a fifth shorter. An export that failed
+# sooner was refused, however slowly: OTLP forbids to send it again (https://opentelemetry.io/docs/specs/otlp/#failures).
+_ALL_ATTEMPTS: Final = 24.0  # seconds
 
 
 class PersistentExporter(SpanExporter):
-    """Passes batches on, and once more where that took long and failed; `patience` in seconds for all of it."""
+    """Passes batches on, and again where all attempts of the exporter failed; `patience` in seconds for all of it."""
 
     def __init__(self, exporter: SpanExporter, patience: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._exporter = exporter
@@ -36,7 +37,7 @@ class PersistentExporter(SpanExporter):
             if result is SpanExportResult.SUCCESS or self._ended:
                 return result
             # Another try may take as long as this one.
-            if now - tried < _REFUSED or 2 * now - tried - begun > self._patience:
+            if now - tried < _ALL_ATTEMPTS or 2 * now - tried - begun > self._patience:
                 return result
 
     def shutdown(self) -> None:
