@@ -13,7 +13,7 @@ from typing import Final
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-# The exporters wait 1, 2, 4, 8 and 16 s between their six attempts, each by up to a fifth shorter. An export that failed
+# The exporters wait 1, 2, 4, 8 and 16 s between their six attempts, or a fifth less. An export that failed
 # sooner was refused, however slowly: OTLP forbids to send it again (https://opentelemetry.io/docs/specs/otlp/#failures).
 _ALL_ATTEMPTS: Final = 24.0  # seconds
 
