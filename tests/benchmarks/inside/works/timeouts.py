@@ -108,10 +108,14 @@ async def _run(contender: Contender, how: str, exchanges: int, deadline: float, 
         if how == "at once":
             clock.hold()
         opened = await _open(lines, opening)
+        # What the opening left behind: with as many exchanges for a while already, it would have been collected.
+        gc.collect()
         gc.callbacks.append(collections)
         if how == "at once":
             opened = dict.fromkeys(opened, clock.wall())
             clock.release()
+            # It went to sleep by a clock that stood still: it is to look at the time once more.
+            _runtime()._watchdog._bell.set()
         await _let_pass(how, max(opened.values()) / _SECOND + deadline + _AFTER)
         await _all_told(told, exchanges)
         return _delays(contender, told, opened, deadline, collections)
