@@ -12,15 +12,15 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from ailoop_otel import names
 from ailoop_otel.guard import Guard, warn
 from ailoop_otel.names import Metric
+from ailoop_otel.recording.spans import EMPTY
+from ailoop_otel.recording.telemetry import Callback, Telemetry
 from ailoop_otel.server.inside import Inside
 from ailoop_otel.settings import Settings
-from ailoop_otel.spans import EMPTY
-from ailoop_otel.telemetry import Callback, Telemetry
 
 if TYPE_CHECKING:
     from ailoop_otel.export.pipeline import Pipeline
     from ailoop_otel.process import LoopLag, Observers
-    from ailoop_otel.watchdog import Watchdog
+    from ailoop_otel.tracking.watchdog import Watchdog
     from ailoop_otel.wire.middleware import App
     from ailoop_otel.wire.state import Wire
 
@@ -129,8 +129,8 @@ class Runtime:
 
     # --- Setting up ----------------------------------------------------------------------------------------
     def _set_up(self) -> None:
-        from ailoop_otel.sessions import Ledger
-        from ailoop_otel.watchdog import Watchdog
+        from ailoop_otel.tracking.sessions import Ledger
+        from ailoop_otel.tracking.watchdog import Watchdog
         from ailoop_otel.wire.state import Wire
         from ailoop_otel.wire.trust import remote_span
 

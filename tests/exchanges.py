@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from opentelemetry.trace import SpanKind
 
-from ailoop_otel.dialects.delegates import Delegates
-from ailoop_otel.dialects.stateless import Stateless
-from ailoop_otel.exchange import Exchange
-from ailoop_otel.telemetry import EMPTY
+from ailoop_otel.protocol.delegates import Delegates
+from ailoop_otel.protocol.stateless import Stateless
+from ailoop_otel.recording.telemetry import EMPTY
+from ailoop_otel.tracking.exchange import Exchange
 from tests.recording import Recording
 
 STATELESS = Stateless()

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ailoop_otel import names
-from ailoop_otel.telemetry import SECOND
-from ailoop_otel.watchdog import Watchdog
+from ailoop_otel.recording.telemetry import SECOND
+from ailoop_otel.tracking.watchdog import Watchdog
 from tests.recording import Recording
 
 

@@ -19,9 +19,9 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 
 from ailoop_otel import names
 from ailoop_otel.guard import Guard
+from ailoop_otel.recording.spans import LightTracerProvider
+from ailoop_otel.recording.telemetry import SECOND, Telemetry
 from ailoop_otel.settings import Settings
-from ailoop_otel.spans import LightTracerProvider
-from ailoop_otel.telemetry import SECOND, Telemetry
 
 # Made once: it asks the machine.
 RESOURCE = Resource.create({})

@@ -9,7 +9,7 @@ from contextvars import Context
 from typing import Any
 
 from ailoop_otel.guard import Guard
-from ailoop_otel.sessions import Ledger
+from ailoop_otel.tracking.sessions import Ledger
 from ailoop_otel.wire.middleware import App, Observer
 from ailoop_otel.wire.state import Wire
 from tests.naps import unstarted

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from ailoop_otel.lightspan import LightSpan
+from ailoop_otel.recording.lightspan import LightSpan
 
 Encoded = TypeVar("Encoded")
 

@@ -19,7 +19,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.metrics.view import DefaultAggregation, ExplicitBucketHistogramAggregation
 
 from ailoop_otel import names
-from ailoop_otel.histograms import Sheet
+from ailoop_otel.recording.histograms import Sheet
 from ailoop_otel.settings import environment
 
 _EXPLICIT = (ExplicitBucketHistogramAggregation, DefaultAggregation, type(None))

@@ -20,8 +20,8 @@ from ailoop_otel.export.resource import resource
 from ailoop_otel.export.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
 from ailoop_otel.export.tally import Tally
 from ailoop_otel.guard import Guard
+from ailoop_otel.recording.spans import journal_of
 from ailoop_otel.settings import Settings, environment, is_true
-from ailoop_otel.spans import journal_of
 
 PATIENCE: Final = 3.0  # seconds
 # What is left for the end when a flush has used up the patience already.

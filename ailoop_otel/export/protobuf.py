@@ -26,7 +26,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, SpanContext, SpanKind, Status, StatusCode
 
 from ailoop_otel.export.grouping import dropped_something, grouped
-from ailoop_otel.lightspan import UNSET, LightSpan
+from ailoop_otel.recording.lightspan import UNSET, LightSpan
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _BYTES: Final = [bytes((number,)) for number in range(0x80)]

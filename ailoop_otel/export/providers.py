@@ -24,9 +24,9 @@ from ailoop_otel.export.persistence import PersistentExporter
 from ailoop_otel.export.signals import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.export.tally import TalliedSpanProcessor, Tally
 from ailoop_otel.guard import Guard
-from ailoop_otel.histograms import LightMeterProvider, Sheet
-from ailoop_otel.journal import Journal
-from ailoop_otel.spans import LightTracerProvider
+from ailoop_otel.recording.histograms import LightMeterProvider, Sheet
+from ailoop_otel.recording.journal import Journal
+from ailoop_otel.recording.spans import LightTracerProvider
 
 Provider = Any
 # The SDK's own defaults, which it does not export.

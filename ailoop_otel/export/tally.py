@@ -19,7 +19,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-from ailoop_otel.lightspan import LightSpan
+from ailoop_otel.recording.lightspan import LightSpan
 
 
 class Tally:

@@ -15,11 +15,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from ailoop_otel.dialects.frame import START_METHOD, STOP_METHOD, Json, error_code, identifier
 from ailoop_otel.measure import socket
 from ailoop_otel.measure.conversation import Conversation
 from ailoop_otel.measure.message import CLIENT_TIMEOUT, Message
 from ailoop_otel.measure.socket import Refused, Socket, address
+from ailoop_otel.protocol.frame import START_METHOD, STOP_METHOD, Json, error_code, identifier
 
 _USER: Final = "ailoop-otel"
 _STOPPING: Final = 5.0

@@ -9,8 +9,9 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
-from ailoop_otel.dialects import DIALECTS, recognise
-from ailoop_otel.dialects.frame import (
+from ailoop_otel.measure.message import Message
+from ailoop_otel.protocol import DIALECTS, recognise
+from ailoop_otel.protocol.frame import (
     MESSAGE_METHOD,
     STOP_METHOD,
     Answer,
@@ -22,7 +23,6 @@ from ailoop_otel.dialects.frame import (
     is_reply,
     read_frame,
 )
-from ailoop_otel.measure.message import Message
 
 # No frame begins like this: `startswith` of none at all.
 _NO_FRAME: Final[tuple[str, ...]] = ()

@@ -1,7 +1,7 @@
 """One message and its answer as the client sees them, whatever the generation.
 
-The definitions are those of the instrumentation (`ailoop_otel.exchange`), so that client and server speak of the same
-moments. Times are seconds of `time.perf_counter()`.
+The definitions are those of the instrumentation (`ailoop_otel.tracking.exchange`), so that client and server speak of
+the same moments. Times are seconds of `time.perf_counter()`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import secrets
 from collections.abc import Callable
 from typing import Final
 
-from ailoop_otel.dialects import Answer, Dialect
-from ailoop_otel.dialects.frame import PROTOCOL_ERRORS
 from ailoop_otel.measure.observations import OK
+from ailoop_otel.protocol import Answer, Dialect
+from ailoop_otel.protocol.frame import PROTOCOL_ERRORS
 
 CLIENT_TIMEOUT: Final = "client_timeout"
 REFUSED: Final = "refused"

@@ -12,12 +12,12 @@ from opentelemetry.context import attach, get_current
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 
 from ailoop_otel import names
-from ailoop_otel.current import CALLER, CURRENT
-from ailoop_otel.dialects.frame import harmless
+from ailoop_otel.protocol.frame import harmless
+from ailoop_otel.recording.telemetry import SHORTEST, Attributes
 from ailoop_otel.server.agents import about
 from ailoop_otel.server.inside import Host, Inside
 from ailoop_otel.server.owner import ERRAND, Errand
-from ailoop_otel.telemetry import SHORTEST, Attributes
+from ailoop_otel.tracking.current import CALLER, CURRENT
 
 # The server's own queue of an agent holds no more.
 _MOST_ASKED: Final = 100

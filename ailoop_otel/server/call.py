@@ -10,13 +10,13 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from ailoop_otel import names
-from ailoop_otel.dialects.frame import harmless
-from ailoop_otel.lightspan import context_of
+from ailoop_otel.protocol.frame import harmless
+from ailoop_otel.recording.lightspan import context_of
+from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes
 from ailoop_otel.server import sse
 from ailoop_otel.server.content import ModelContent
 from ailoop_otel.server.inside import Inside, failed
 from ailoop_otel.server.owner import Owner
-from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes
 
 _PROVIDER: Final = "openrouter"
 _CUT: Final = "cut"

@@ -9,9 +9,9 @@ from weakref import WeakKeyDictionary
 
 from opentelemetry.context import attach
 
-from ailoop_otel.current import CURRENT, current_exchange
-from ailoop_otel.exchange import Exchange
 from ailoop_otel.server.inside import Host, Inside, error_name, failed
+from ailoop_otel.tracking.current import CURRENT, current_exchange
+from ailoop_otel.tracking.exchange import Exchange
 
 _TAKEN_UP: Final = "ai_loop.message.user_processed"
 _FAILED: Final = "ai_loop.error"

@@ -8,14 +8,14 @@ from typing import Any, Protocol
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanContext
 
-from ailoop_otel.current import current_exchange
-from ailoop_otel.exchange import Exchange
 from ailoop_otel.guard import Guard
+from ailoop_otel.recording.spans import EMPTY
+from ailoop_otel.recording.telemetry import Telemetry
 from ailoop_otel.server.content import Content, capture
 from ailoop_otel.server.owner import Owner, current_owner
-from ailoop_otel.spans import EMPTY
-from ailoop_otel.spent import Spent
-from ailoop_otel.telemetry import Telemetry
+from ailoop_otel.tracking.current import current_exchange
+from ailoop_otel.tracking.exchange import Exchange
+from ailoop_otel.tracking.spent import Spent
 
 
 class Inside:

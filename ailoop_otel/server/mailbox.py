@@ -8,11 +8,11 @@ from typing import Any
 from opentelemetry.context import Context, get_current
 
 from ailoop_otel import names
-from ailoop_otel.dialects.frame import harmless
+from ailoop_otel.protocol.frame import harmless
+from ailoop_otel.recording.spans import EMPTY
+from ailoop_otel.recording.telemetry import Attributes, context_of_link
 from ailoop_otel.server.background import LOOKING
 from ailoop_otel.server.inside import Host, Inside
-from ailoop_otel.spans import EMPTY
-from ailoop_otel.telemetry import Attributes, context_of_link
 
 # How the server names whoever is no agent.
 _USER = "user"

@@ -11,12 +11,12 @@ from opentelemetry.context import Context, attach, get_current
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, Status, StatusCode
 
 from ailoop_otel import names
-from ailoop_otel.dialects.frame import harmless
-from ailoop_otel.lightspan import context_of
+from ailoop_otel.protocol.frame import harmless
+from ailoop_otel.recording.lightspan import context_of
+from ailoop_otel.recording.spans import EMPTY
+from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes
 from ailoop_otel.server.inside import Host, Inside
 from ailoop_otel.server.tools import error_of
-from ailoop_otel.spans import EMPTY
-from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes
 
 # What OpenTelemetry's conventions call a result that says it is an error.
 _FAILED: Final = "tool_error"

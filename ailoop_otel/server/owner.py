@@ -8,10 +8,10 @@ from typing import Final
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
-from ailoop_otel.current import current_exchange
-from ailoop_otel.exchange import Exchange
-from ailoop_otel.lightspan import context_of
-from ailoop_otel.spent import Spent
+from ailoop_otel.recording.lightspan import context_of
+from ailoop_otel.tracking.current import current_exchange
+from ailoop_otel.tracking.exchange import Exchange
+from ailoop_otel.tracking.spent import Spent
 
 
 class Errand:

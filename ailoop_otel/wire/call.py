@@ -7,11 +7,11 @@ from typing import Any, Final
 from opentelemetry.trace import Span
 
 from ailoop_otel import names
-from ailoop_otel.dialects import METHODS
-from ailoop_otel.dialects.frame import Request, harmless, id_text
-from ailoop_otel.exchange import Exchange
-from ailoop_otel.lightspan import context_of
-from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes, Telemetry
+from ailoop_otel.protocol import METHODS
+from ailoop_otel.protocol.frame import Request, harmless, id_text
+from ailoop_otel.recording.lightspan import context_of
+from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, Telemetry
+from ailoop_otel.tracking.exchange import Exchange
 
 Client = tuple[str | None, int | None]  # address and port
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ailoop_otel.current import current_exchange
-from ailoop_otel.dialects import recognise
-from ailoop_otel.dialects.frame import STOP_METHOD, Request, is_reply, read_frame, read_request
-from ailoop_otel.exchange import NO_FRAME, Exchange
-from ailoop_otel.sessions import DISCONNECTED, FAILED, SHUTDOWN
-from ailoop_otel.telemetry import SECOND
+from ailoop_otel.protocol import recognise
+from ailoop_otel.protocol.frame import STOP_METHOD, Request, is_reply, read_frame, read_request
+from ailoop_otel.recording.telemetry import SECOND
+from ailoop_otel.tracking.current import current_exchange
+from ailoop_otel.tracking.exchange import NO_FRAME, Exchange
+from ailoop_otel.tracking.sessions import DISCONNECTED, FAILED, SHUTDOWN
 from ailoop_otel.wire.call import Call
 from ailoop_otel.wire.notices import chunk_sent, first_chunk, noticed
 from ailoop_otel.wire.opening import open_call

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ailoop_otel.exchange import Exchange
+from ailoop_otel.tracking.exchange import Exchange
 
 
 class Queues:

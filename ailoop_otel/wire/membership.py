@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ailoop_otel.dialects import Dialect
-from ailoop_otel.dialects.frame import Request
-from ailoop_otel.sessions import Ledger, Session
+from ailoop_otel.protocol import Dialect
+from ailoop_otel.protocol.frame import Request
+from ailoop_otel.tracking.sessions import Ledger, Session
 
 
 class Membership:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ailoop_otel.current import current_exchange
-from ailoop_otel.deadlines import TOTAL
-from ailoop_otel.dialects.frame import Meaning, Notice
-from ailoop_otel.exchange import Exchange
-from ailoop_otel.sessions import FAILED
+from ailoop_otel.protocol.frame import Meaning, Notice
+from ailoop_otel.tracking.current import current_exchange
+from ailoop_otel.tracking.deadlines import TOTAL
+from ailoop_otel.tracking.exchange import Exchange
+from ailoop_otel.tracking.sessions import FAILED
 from ailoop_otel.wire.peer import Peer
 
 

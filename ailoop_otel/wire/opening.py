@@ -6,12 +6,12 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, NonRecordingSpan, SpanKind
 
 from ailoop_otel import names
-from ailoop_otel.dialects.frame import MESSAGE_METHOD, Request
-from ailoop_otel.exchange import Exchange
-from ailoop_otel.lightspan import context_of
-from ailoop_otel.sessions import Session
-from ailoop_otel.spans import EMPTY
-from ailoop_otel.telemetry import Attributes
+from ailoop_otel.protocol.frame import MESSAGE_METHOD, Request
+from ailoop_otel.recording.lightspan import context_of
+from ailoop_otel.recording.spans import EMPTY
+from ailoop_otel.recording.telemetry import Attributes
+from ailoop_otel.tracking.exchange import Exchange
+from ailoop_otel.tracking.sessions import Session
 from ailoop_otel.wire.call import Call, attributes_of
 from ailoop_otel.wire.peer import Peer
 from ailoop_otel.wire.trust import remote_span

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ailoop_otel import names
-from ailoop_otel.dialects import Dialect
-from ailoop_otel.dialects.frame import identifier
-from ailoop_otel.exchange import NO_FRAME, Exchange
-from ailoop_otel.sessions import Session
+from ailoop_otel.protocol import Dialect
+from ailoop_otel.protocol.frame import identifier
+from ailoop_otel.tracking.exchange import NO_FRAME, Exchange
+from ailoop_otel.tracking.sessions import Session
 from ailoop_otel.wire.call import Call, client_of
 from ailoop_otel.wire.membership import Membership
 from ailoop_otel.wire.state import Wire

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ailoop_otel.dialects import DIALECTS
-from ailoop_otel.dialects.frame import START_METHOD, STOP_METHOD, Answer, Json, Request, error_code, id_text, identifier
-from ailoop_otel.exchange import Exchange
+from ailoop_otel.protocol import DIALECTS
+from ailoop_otel.protocol.frame import START_METHOD, STOP_METHOD, Answer, Json, Request, error_code, id_text, identifier
+from ailoop_otel.tracking.exchange import Exchange
 from ailoop_otel.wire.call import Call
 from ailoop_otel.wire.peer import Peer
 

@@ -8,8 +8,8 @@ from typing import Any, Final, Literal
 from opentelemetry.context import Context, attach, get_current
 from opentelemetry.trace import set_span_in_context
 
-from ailoop_otel.current import CALLER, CURRENT
-from ailoop_otel.exchange import Exchange
+from ailoop_otel.tracking.current import CALLER, CURRENT
+from ailoop_otel.tracking.exchange import Exchange
 from ailoop_otel.wire.connection import Connection
 from ailoop_otel.wire.state import Wire
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ailoop_otel.exchange import Exchange
 from ailoop_otel.guard import warn
-from ailoop_otel.sessions import Ledger
-from ailoop_otel.telemetry import Telemetry
-from ailoop_otel.watchdog import Watchdog
+from ailoop_otel.recording.telemetry import Telemetry
+from ailoop_otel.tracking.exchange import Exchange
+from ailoop_otel.tracking.sessions import Ledger
+from ailoop_otel.tracking.watchdog import Watchdog
 from ailoop_otel.wire.correlation import Queues
 
 if TYPE_CHECKING:

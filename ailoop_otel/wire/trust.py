@@ -7,7 +7,7 @@ from typing import Any, Final
 from opentelemetry.trace import SpanContext, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from ailoop_otel.spans import EMPTY
+from ailoop_otel.recording.spans import EMPTY
 
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 _HEADER: Final = b"traceparent"

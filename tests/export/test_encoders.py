@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
-from ailoop_otel.lightspan import LightSpan
+from ailoop_otel.recording.lightspan import LightSpan
 from tests.export.arbitrary import PLAIN_ATTRIBUTES, SPANS, USUAL, VALUES
 from tests.export.codecs import JSON, PROTOBUF, Codec
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ailoop_otel.export.pipeline import Pipeline
+from ailoop_otel.recording.spans import journal_of
 from ailoop_otel.settings import Settings
-from ailoop_otel.spans import journal_of
 from tests.export.child import in_child
 from tests.export.collector import Collector
 from tests.export.conftest import Start

@@ -20,7 +20,7 @@ from ailoop_otel import names
 from ailoop_otel.export import histograms, providers
 from ailoop_otel.export.signals import METRICS
 from ailoop_otel.guard import Guard
-from ailoop_otel.histograms import sheet_of
+from ailoop_otel.recording.histograms import sheet_of
 
 
 class Kept(MetricExporter):

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from ailoop_otel import current, deadlines, exchange, lightspan, sessions, spans, telemetry, watchdog
-from ailoop_otel.dialects import delegates, frame, stateless
+from ailoop_otel.protocol import delegates, frame, stateless
+from ailoop_otel.recording import lightspan, spans, telemetry
+from ailoop_otel.tracking import current, deadlines, exchange, sessions, watchdog
 from ailoop_otel.wire import (
     call,
     connection,

@@ -14,8 +14,8 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from ailoop_otel import names
-from ailoop_otel.dialects import METHODS
-from ailoop_otel.dialects.frame import harmless
+from ailoop_otel.protocol import METHODS
+from ailoop_otel.protocol.frame import harmless
 from tests.recording import Recording
 
 OUTCOMES = {name.name for name in names.OUTCOMES}

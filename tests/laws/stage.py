@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ailoop_otel.guard import Guard
-from ailoop_otel.sessions import Ledger
-from ailoop_otel.watchdog import Watchdog
+from ailoop_otel.tracking.sessions import Ledger
+from ailoop_otel.tracking.watchdog import Watchdog
 from ailoop_otel.wire.middleware import MARK, App, Observer
 from ailoop_otel.wire.state import Wire
 from tests.recording import ManualClock, Recording

@@ -12,8 +12,8 @@ from blockbuster import BlockingError
 
 from ailoop_otel import names
 from ailoop_otel.guard import Guard
+from ailoop_otel.recording.telemetry import Telemetry
 from ailoop_otel.runtime import Runtime
-from ailoop_otel.telemetry import Telemetry
 from tests.scripted import Server, chunk, request, status, update
 from tests.wire.talk import acknowledged, delegates, message, refused, stateless, streamed
 

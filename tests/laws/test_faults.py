@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ailoop_otel.guard import Guard
-from ailoop_otel.spans import Spans
+from ailoop_otel.recording.spans import Spans
 from tests.laws.conversations import PLAYS, START, said
 from tests.laws.faults import Hook, hooks
 from tests.laws.invariants import Started, check_exchanges, check_sessions, check_spans

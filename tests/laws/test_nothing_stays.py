@@ -14,10 +14,10 @@ import pytest
 from opentelemetry.sdk.trace import Span
 
 from ailoop_otel import names
-from ailoop_otel.deadlines import Timeout
-from ailoop_otel.dialects.frame import Request
-from ailoop_otel.exchange import Exchange
-from ailoop_otel.sessions import Session
+from ailoop_otel.protocol.frame import Request
+from ailoop_otel.tracking.deadlines import Timeout
+from ailoop_otel.tracking.exchange import Exchange
+from ailoop_otel.tracking.sessions import Session
 from ailoop_otel.wire.call import Call
 from ailoop_otel.wire.membership import Membership
 from ailoop_otel.wire.socket import Socket

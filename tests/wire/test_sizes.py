@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ailoop_otel.dialects.delegates import Delegates
-from ailoop_otel.dialects.stateless import Stateless
+from ailoop_otel.protocol.delegates import Delegates
+from ailoop_otel.protocol.stateless import Stateless
 from tests.scripted import chunk, update
 
 

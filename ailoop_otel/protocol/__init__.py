@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from ailoop_otel.dialects.delegates import Delegates
-from ailoop_otel.dialects.frame import Answer, Dialect
-from ailoop_otel.dialects.stateless import Stateless
+from ailoop_otel.protocol.delegates import Delegates
+from ailoop_otel.protocol.frame import Answer, Dialect
+from ailoop_otel.protocol.stateless import Stateless
 
 # A third generation is one more file and one more entry here.
 DIALECTS: Final[tuple[Dialect, ...]] = (Stateless(), Delegates())

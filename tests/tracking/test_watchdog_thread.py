@@ -14,12 +14,12 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from ailoop_otel import names
-from ailoop_otel.telemetry import SECOND, SystemClock
-from ailoop_otel.watchdog import Watchdog
+from ailoop_otel.recording.telemetry import SECOND, SystemClock
+from ailoop_otel.tracking.watchdog import Watchdog
 from tests.exchanges import opened
 from tests.recording import Recording
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 NAME = "ailoop-otel-watchdog"
 
 
@@ -130,7 +130,7 @@ def test_a_stop_between_waking_and_looking_is_not_missed(monkeypatch: pytest.Mon
             self.set()
             super().clear()
 
-    monkeypatch.setattr("ailoop_otel.watchdog.threading.Event", Bell)
+    monkeypatch.setattr("ailoop_otel.tracking.watchdog.threading.Event", Bell)
     stopping = Watchdog(real().telemetry)
     stopping.start()
     assert stopping._thread is not None
@@ -164,9 +164,9 @@ def test_the_process_does_not_wait_for_it_at_its_end(watchdog: Watchdog) -> None
 FORK = """
 import os, sys, time
 from ailoop_otel import names
-from ailoop_otel.watchdog import Watchdog
+from ailoop_otel.tracking.watchdog import Watchdog
 from tests.exchanges import opened
-from tests.test_watchdog_thread import real, threads
+from tests.tracking.test_watchdog_thread import real, threads
 
 def told(recording, seconds):
     end = time.monotonic() + seconds

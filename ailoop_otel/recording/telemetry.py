@@ -25,11 +25,11 @@ from opentelemetry.trace import (
 
 from ailoop_otel import names
 from ailoop_otel.guard import Guard
-from ailoop_otel.histograms import Instrument, sheet_of
-from ailoop_otel.lightspan import context_of
 from ailoop_otel.names import Metric
+from ailoop_otel.recording.histograms import Instrument, sheet_of
+from ailoop_otel.recording.lightspan import context_of
+from ailoop_otel.recording.spans import EMPTY, journal_of, spans_of
 from ailoop_otel.settings import Settings
-from ailoop_otel.spans import EMPTY, journal_of, spans_of
 from ailoop_otel.version import __version__
 
 Attributes = dict[str, "str | bool | int | float"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ailoop_otel.dialects.frame import Answer, Json, Meaning, Notice, identifier
+from ailoop_otel.protocol.frame import Answer, Json, Meaning, Notice, identifier
 
 _HEAD: Final = '{"jsonrpc": "2.0", "method": "'
 _OWN: Final = ("AIMessageChunkNotification", "SessionStatusNotification", "ToolCallNotification")

@@ -32,7 +32,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanContext, TraceFlags
 
 from ailoop_otel import names
-from ailoop_otel.lightspan import span_context_in
+from ailoop_otel.recording.lightspan import span_context_in
 
 # So many may wait to be counted; then whoever makes the next one counts them all, half a millisecond of work.
 _MOST_WAITING: Final = 256

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ailoop_otel import names
-from ailoop_otel.deadlines import Timeout
+from ailoop_otel.tracking.deadlines import Timeout
 from tests.exchanges import opened
 from tests.recording import Recording
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ailoop_otel.dialects import METHODS, recognise
-from ailoop_otel.dialects.delegates import Delegates
-from ailoop_otel.dialects.frame import Answer, Meaning, Notice, read_frame
+from ailoop_otel.protocol import METHODS, recognise
+from ailoop_otel.protocol.delegates import Delegates
+from ailoop_otel.protocol.frame import Answer, Meaning, Notice, read_frame
 from tests.scripted import SESSION, chunk, compact, reply, spaced, status, update
 
 DIALECT = Delegates()

@@ -8,11 +8,11 @@ import pytest
 from opentelemetry.trace import StatusCode
 
 from ailoop_otel import names
-from ailoop_otel.deadlines import Deadlines
-from ailoop_otel.dialects import Answer
-from ailoop_otel.exchange import Exchange
+from ailoop_otel.protocol import Answer
+from ailoop_otel.recording.telemetry import SECOND
 from ailoop_otel.settings import Settings
-from ailoop_otel.telemetry import SECOND
+from ailoop_otel.tracking.deadlines import Deadlines
+from ailoop_otel.tracking.exchange import Exchange
 from tests.exchanges import DELEGATES, STATELESS, opened
 from tests.recording import Recording, duration
 from tests.scripted import SESSION, update

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ailoop_otel import names
-from ailoop_otel.exchange import Exchange
 from ailoop_otel.guard import Guard
+from ailoop_otel.tracking.exchange import Exchange
 from tests.exchanges import opened
 from tests.naps import phases, run, unstarted, watched
 from tests.recording import Recording

@@ -9,7 +9,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanContext
 
 from ailoop_otel import names
-from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes, Telemetry, context_of_link
+from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, Telemetry, context_of_link
 
 STOPPED: Final = "stopped"
 DISCONNECTED: Final = "disconnected"

@@ -23,8 +23,8 @@ from opentelemetry.trace import Tracer as AnyTracer
 from opentelemetry.trace import TracerProvider as AnyProvider
 
 from ailoop_otel import names
-from ailoop_otel.journal import PATIENCE, Journal
-from ailoop_otel.lightspan import ERROR, MOST, Attributes, LightSpan, span_context_in
+from ailoop_otel.recording.journal import PATIENCE, Journal
+from ailoop_otel.recording.lightspan import ERROR, MOST, Attributes, LightSpan, span_context_in
 from ailoop_otel.version import __version__
 
 # A context without anything in it: a span whose parent it is, is the root of a trace.

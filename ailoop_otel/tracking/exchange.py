@@ -8,11 +8,11 @@ from typing import Final
 from opentelemetry.trace import Span
 
 from ailoop_otel import names
-from ailoop_otel.deadlines import FIRST_CHUNK, NEVER, STALL, TOTAL, Deadlines, Timeout
-from ailoop_otel.dialects import DIALECTS, Answer, Dialect
-from ailoop_otel.lightspan import context_of
-from ailoop_otel.spent import Spent
-from ailoop_otel.telemetry import SECOND, SHORTEST, Attributes, Telemetry
+from ailoop_otel.protocol import DIALECTS, Answer, Dialect
+from ailoop_otel.recording.lightspan import context_of
+from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, Telemetry
+from ailoop_otel.tracking.deadlines import FIRST_CHUNK, NEVER, STALL, TOTAL, Deadlines, Timeout
+from ailoop_otel.tracking.spent import Spent
 
 UNKNOWN: Final = "unknown"
 # No frame begins like this: `startswith` of none at all.

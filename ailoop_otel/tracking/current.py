@@ -7,7 +7,7 @@ from typing import Final
 
 from opentelemetry.trace import SpanContext
 
-from ailoop_otel.exchange import Exchange
+from ailoop_otel.tracking.exchange import Exchange
 
 # Set when `receive()` has returned a message, so that whatever its handler does is known to be for it.
 # A task made by startSession keeps startSession's context for ever: there it holds nothing, or what has ended.

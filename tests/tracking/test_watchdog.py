@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from ailoop_otel.exchange import Exchange
-from ailoop_otel.telemetry import SECOND
+from ailoop_otel.recording.telemetry import SECOND
+from ailoop_otel.tracking.exchange import Exchange
 from tests.exchanges import STATELESS, opened
 from tests.naps import phases, run, unstarted, watched
 from tests.recording import Recording

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from itertools import count
 from typing import Final, Protocol
 
-from ailoop_otel.deadlines import NEVER, Deadlines, Timeout
-from ailoop_otel.journal import Journal
-from ailoop_otel.telemetry import SECOND, Telemetry
+from ailoop_otel.recording.journal import Journal
+from ailoop_otel.recording.telemetry import SECOND, Telemetry
+from ailoop_otel.tracking.deadlines import NEVER, Deadlines, Timeout
 
 # So many may wait unsorted; most of them have ended by the time they are looked at.
 _INBOX: Final = 1024

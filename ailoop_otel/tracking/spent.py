@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ailoop_otel import names
-from ailoop_otel.telemetry import SECOND, Attributes
+from ailoop_otel.recording.telemetry import SECOND, Attributes
 
 
 class Spent:

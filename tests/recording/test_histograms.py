@@ -14,8 +14,9 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
-from ailoop_otel import histograms, names
-from ailoop_otel.histograms import LightHistogram, Sheet
+from ailoop_otel import names
+from ailoop_otel.recording import histograms
+from ailoop_otel.recording.histograms import LightHistogram, Sheet
 
 METRIC = names.METRIC_EXCHANGE_DURATION
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from ailoop_otel.guard import Guard
-from ailoop_otel.journal import Journal
+from ailoop_otel.recording.journal import Journal
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ailoop_otel.dialects import recognise
-from ailoop_otel.dialects.frame import Answer, Meaning, Notice, read_frame
-from ailoop_otel.dialects.stateless import Stateless
+from ailoop_otel.protocol import recognise
+from ailoop_otel.protocol.frame import Answer, Meaning, Notice, read_frame
+from ailoop_otel.protocol.stateless import Stateless
 from tests.ailoop.transcripts import FOLDER, load
 from tests.scripted import SESSION, channel, chunk, compact, reply, spaced, status, update
 

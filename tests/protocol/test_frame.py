@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ailoop_otel.dialects.frame import (
+from ailoop_otel.protocol.frame import (
     INVALID,
     Request,
     error_code,

@@ -1,0 +1,1 @@
+"""How telemetry is recorded: tracer, instruments, clock, and the fast paths beside the SDK."""
