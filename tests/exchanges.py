@@ -8,7 +8,7 @@ from ailoop_otel.protocol.delegates import Delegates
 from ailoop_otel.protocol.stateless import Stateless
 from ailoop_otel.recording.telemetry import EMPTY
 from ailoop_otel.tracking.exchange import Exchange
-from tests.recording import Recording
+from tests.recorder import Recording
 
 STATELESS = Stateless()
 DELEGATES = Delegates()

@@ -10,7 +10,7 @@ from typing import Any
 from ailoop_otel import names
 from ailoop_otel.recording.telemetry import SECOND
 from ailoop_otel.tracking.watchdog import Watchdog
-from tests.recording import Recording
+from tests.recorder import Recording
 
 
 class Naps:

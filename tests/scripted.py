@@ -13,7 +13,7 @@ from ailoop_otel.tracking.sessions import Ledger
 from ailoop_otel.wire.middleware import App, Observer
 from ailoop_otel.wire.state import Wire
 from tests.naps import unstarted
-from tests.recording import Recording
+from tests.recorder import Recording
 
 SESSION = "01234567-89ab-cdef-0123-456789abcdef"
 SCOPE = {"type": "websocket", "path": "/ws", "headers": [], "client": ("127.0.0.1", 50000)}

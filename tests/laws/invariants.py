@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from ailoop_otel import names
 from ailoop_otel.protocol import METHODS
 from ailoop_otel.protocol.frame import harmless
-from tests.recording import Recording
+from tests.recorder import Recording
 
 OUTCOMES = {name.name for name in names.OUTCOMES}
 DIALECTS = {"stateless", "delegates", "unknown"}

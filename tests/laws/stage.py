@@ -14,7 +14,7 @@ from ailoop_otel.tracking.sessions import Ledger
 from ailoop_otel.tracking.watchdog import Watchdog
 from ailoop_otel.wire.middleware import MARK, App, Observer
 from ailoop_otel.wire.state import Wire
-from tests.recording import ManualClock, Recording
+from tests.recorder import ManualClock, Recording
 from tests.scripted import SCOPE
 
 

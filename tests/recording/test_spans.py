@@ -30,7 +30,7 @@ from opentelemetry.trace import (
 from ailoop_otel.guard import Guard
 from ailoop_otel.recording.journal import Journal
 from ailoop_otel.recording.spans import EMPTY, LightSpans, LightTracerProvider, Spans, spans_of
-from tests.recording import CountingIds
+from tests.recorder import CountingIds
 
 RESOURCE = Resource({"service.name": "spans"})
 

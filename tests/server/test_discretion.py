@@ -9,7 +9,7 @@ from opentelemetry import propagate
 
 from ailoop_otel import names
 from ailoop_otel.server.http import traced_http
-from tests.recording import Recording
+from tests.recorder import Recording
 
 SCOPE = {
     "type": "http", "method": "GET", "path": "/chat", "query_string": b"key=canary", "scheme": "http",

@@ -16,7 +16,7 @@ import wrapt
 from ailoop_otel import names
 from ailoop_otel.server import model, sse
 from ailoop_otel.server.inside import Inside
-from tests.recording import Recording
+from tests.recorder import Recording
 
 END = b"data: [DONE]"
 

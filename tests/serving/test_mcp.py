@@ -18,7 +18,7 @@ from ailoop_otel.server.mcp import called_hook
 from ailoop_otel.wire.trust import remote_span
 from tests.ailoop.client import connected
 from tests.ailoop.process import Installation, free_port
-from tests.recording import Recording
+from tests.recorder import Recording
 from tests.serving.conftest import PYTHON, Serve
 from tests.serving.folder import SERVER, Folder
 

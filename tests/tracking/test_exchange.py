@@ -14,7 +14,7 @@ from ailoop_otel.settings import Settings
 from ailoop_otel.tracking.deadlines import Deadlines
 from ailoop_otel.tracking.exchange import Exchange
 from tests.exchanges import DELEGATES, STATELESS, opened
-from tests.recording import Recording, duration
+from tests.recorder import Recording, duration
 from tests.scripted import SESSION, update
 
 NOW = 5 * SECOND

@@ -9,7 +9,7 @@ import pytest
 from ailoop_otel import names
 from ailoop_otel.tracking.deadlines import Timeout
 from tests.exchanges import opened
-from tests.recording import Recording
+from tests.recorder import Recording
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from opentelemetry.trace import StatusCode
 from ailoop_otel import names
 from ailoop_otel.guard import Guard
 from ailoop_otel.tracking.sessions import DISCONNECTED, EVICTED, FAILED, SHUTDOWN, STOPPED, Ledger, Session
-from tests.recording import EPOCH, Recording, duration
+from tests.recorder import EPOCH, Recording, duration
 
 
 class Books:

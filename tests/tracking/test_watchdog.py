@@ -11,7 +11,7 @@ from ailoop_otel.recording.telemetry import SECOND
 from ailoop_otel.tracking.exchange import Exchange
 from tests.exchanges import STATELESS, opened
 from tests.naps import phases, run, unstarted, watched
-from tests.recording import Recording
+from tests.recorder import Recording
 from tests.scripted import update
 
 

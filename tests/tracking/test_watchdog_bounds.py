@@ -14,7 +14,7 @@ from ailoop_otel.guard import Guard
 from ailoop_otel.tracking.exchange import Exchange
 from tests.exchanges import opened
 from tests.naps import phases, run, unstarted, watched
-from tests.recording import Recording
+from tests.recorder import Recording
 
 
 def test_an_exchange_that_is_over_is_freed_at_once() -> None:

@@ -17,7 +17,7 @@ from ailoop_otel import names
 from ailoop_otel.recording.telemetry import SECOND, SystemClock
 from ailoop_otel.tracking.watchdog import Watchdog
 from tests.exchanges import opened
-from tests.recording import Recording
+from tests.recorder import Recording
 
 ROOT = Path(__file__).parents[2]
 NAME = "ailoop-otel-watchdog"

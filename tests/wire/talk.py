@@ -9,7 +9,7 @@ from contextvars import Context
 from typing import Any
 
 from ailoop_otel import names
-from tests.recording import Point, Recording
+from tests.recorder import Point, Recording
 from tests.scripted import SESSION, Server, Socket, compact, reply, request, status, updates
 
 MESSAGE = "sendUserMessage"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ailoop_otel import names
-from tests.recording import duration
+from tests.recorder import duration
 from tests.scripted import SESSION, Server, Socket, answering, chunk, reply, request, status
 
 OTHER_SESSION = SESSION.replace("0", "f")

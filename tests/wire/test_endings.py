@@ -10,7 +10,7 @@ import pytest
 from opentelemetry.trace import StatusCode
 
 from ailoop_otel import names
-from tests.recording import duration
+from tests.recorder import duration
 from tests.scripted import SESSION, Socket, chunk, request, status, update
 from tests.wire.talk import Talk, acknowledged, answered, delegates, message, stateless, streamed
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ailoop_otel import names
-from tests.recording import duration
+from tests.recorder import duration
 from tests.scripted import SESSION, chunk, reply, request, status, update
 from tests.wire.talk import Talk, acknowledged, answered, delegates, message, refused, stateless, streamed
 

@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.trace import StatusCode
 
 from ailoop_otel import names
-from tests.recording import EPOCH, duration
+from tests.recorder import EPOCH, duration
 from tests.scripted import chunk, status, update
 from tests.wire.talk import Talk, acknowledged, answered, delegates, message, stateless, streamed
 

@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 
 from ailoop_otel import names
-from tests.recording import duration
+from tests.recorder import duration
 from tests.scripted import SESSION, Server, Socket, answering, channel, compact, reply, request, update, updates
 
 

@@ -6,7 +6,7 @@ import pytest
 from opentelemetry.trace import StatusCode
 
 from ailoop_otel import names
-from tests.recording import duration
+from tests.recorder import duration
 from tests.scripted import reply, request
 from tests.wire.talk import message, refused, stateless, streamed
 
