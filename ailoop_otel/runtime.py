@@ -131,8 +131,8 @@ class Runtime:
     def _set_up(self) -> None:
         from ailoop_otel.tracking.sessions import Ledger
         from ailoop_otel.tracking.watchdog import Watchdog
+        from ailoop_otel.wire.calls import remote_span
         from ailoop_otel.wire.state import Wire
-        from ailoop_otel.wire.trust import remote_span
 
         telemetry = self.telemetry or self._export()
         telemetry.open_exchanges = 0  # after a fork those that were open are the parent's

@@ -6,12 +6,15 @@ from opentelemetry.trace import SpanKind
 
 from ailoop_otel.protocol.delegates import Delegates
 from ailoop_otel.protocol.stateless import Stateless
+from ailoop_otel.protocol.traits import NOTHING_KNOWN
 from ailoop_otel.recording.telemetry import EMPTY
 from ailoop_otel.tracking.exchange import Exchange
 from tests.recorder import Recording
 
-STATELESS = Stateless()
-DELEGATES = Delegates()
+STATELESS = NOTHING_KNOWN.seen(Stateless())
+DELEGATES = NOTHING_KNOWN.seen(Delegates())
+(UPDATE,) = Stateless.chunk_forms
+(PIECE,) = Delegates.chunk_forms
 
 
 def opened(recording: Recording, *, queued: bool = False, session: str | None = None) -> Exchange:

@@ -174,7 +174,7 @@ def _answer(message: Message) -> Answer:
 
     return Answer(
         outcome=message.outcome,
-        first_chunk=since(message.first),
+        first_chunk=since(message.first_chunk),
         completion=since(message.completed),
         longest_gap=max(message.gaps, default=math.nan),
         chunks=message.chunks,

@@ -19,7 +19,8 @@ from ailoop_otel.measure import socket
 from ailoop_otel.measure.conversation import Conversation
 from ailoop_otel.measure.message import CLIENT_TIMEOUT, Message
 from ailoop_otel.measure.socket import Refused, Socket, address
-from ailoop_otel.protocol.frame import START_METHOD, STOP_METHOD, Json, error_code, identifier
+from ailoop_otel.protocol.dialect import Dialect
+from ailoop_otel.protocol.jsonrpc import Json, error_code
 
 _USER: Final = "ailoop-otel"
 _STOPPING: Final = 5.0
@@ -28,9 +29,9 @@ _STOPPING: Final = 5.0
 class Session:
     """One session on a connection of its own; `connect` makes it. Times are `time.perf_counter()`."""
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect | None = None) -> None:
         self._socket: Socket | None = None
-        self.conversation = Conversation(self._send)
+        self.conversation = Conversation(self._send, dialect)
         self.id = ""
         self.asked_at = 0.0
         """When startSession was sent."""
@@ -59,11 +60,11 @@ class Session:
     async def start(self, patience: float = 30.0) -> None:
         """Start the session; raises Refused when the server gives none in so many seconds."""
         self.asked_at = time.perf_counter()
-        reply = await self._call(START_METHOD, {"userId": _USER}, patience)
+        dialect = self.conversation.dialect
+        reply = await self._call(dialect.start_method, dialect.start_params(_USER), patience)
         if reply is None:
-            raise Refused(f"no response to startSession in {patience:g} s, or the connection ended")
-        result = reply.get("result")
-        session = identifier(result.get("sessionId")) if isinstance(result, dict) else None
+            raise Refused(f"no response to {dialect.start_method} in {patience:g} s, or the connection ended")
+        session = dialect.started(reply.get("result"))
         if error_code(reply) is not None or session is None:
             raise Refused("the server refused to start a session; its log says why")
         self.id = session
@@ -74,7 +75,7 @@ class Session:
         if self.is_open:
             self.conversation.ask(message, self.id, text, time.perf_counter())
         else:
-            message.lose()
+            message.lose(time.perf_counter())
 
     async def ask(self, text: str, *, planned: float = 0.0, patience: float = 120.0) -> Message:
         """Send a message and wait for its answer, so many seconds at most; `planned` is now if it is not said.
@@ -92,8 +93,9 @@ class Session:
 
     async def stop(self) -> None:
         """Stop the session and close its connection; a server that does not answer is left after some seconds."""
+        dialect = self.conversation.dialect
         if self.is_open:
-            await self._call(STOP_METHOD, {"sessionId": self.id}, _STOPPING)
+            await self._call(dialect.stop_method, dialect.stop_params(self.id), _STOPPING)
         await self.close()
 
     async def close(self) -> None:
@@ -112,7 +114,7 @@ class Session:
         answered: asyncio.Future[Json | None] = asyncio.get_running_loop().create_future()
 
         def reply(frame: Json | None) -> None:
-            if method == START_METHOD and frame is not None:
+            if method == self.conversation.dialect.start_method and frame is not None:
                 self.started_at = time.perf_counter()
             if not answered.done():
                 answered.set_result(frame)
@@ -132,13 +134,16 @@ class Session:
 
     def _closed(self) -> None:
         self._end()
-        self.conversation.close()
+        self.conversation.close(time.perf_counter())
         self.on_over()
 
 
-async def connect(url: str, *, deflate: bool = True, patience: float = 30.0) -> Session:
-    """Connect to a server; raises Refused with the reason. The session is yet to be started."""
-    session = Session()
+async def connect(url: str, *, deflate: bool = True, patience: float = 30.0, dialect: Dialect | None = None) -> Session:
+    """Connect to a server; raises Refused with the reason. The session is yet to be started.
+
+    `dialect` says which requests the server takes, AILoop's unless given.
+    """
+    session = Session(dialect)
     await session.open(url, deflate=deflate, patience=patience)
     return session
 

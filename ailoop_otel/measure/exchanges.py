@@ -46,7 +46,7 @@ def of_message(message: Message, place: Place, *, expects_timeout: bool = False)
         rows = [observed(definitions.COMMAND, completed, at, **about)]
     else:
         rows = [
-            observed(definitions.FIRST_CHUNK, since_planned(message.first), at, outcome=outcome, **about),
+            observed(definitions.FIRST_CHUNK, since_planned(message.first_chunk), at, outcome=outcome, **about),
             observed(definitions.COMPLETION, completed, at, outcome=outcome, **about),
         ]
     # These two are done with once the message is out, and taken: whatever comes of the answer, they did not fail.
@@ -55,7 +55,7 @@ def of_message(message: Message, place: Place, *, expects_timeout: bool = False)
     if message.acknowledged:
         took = message.acknowledged - message.sent
         rows.append(observed(definitions.ACKNOWLEDGEMENT, took, at, outcome=OK, **about))
-    if message.gaps:
+    if message.gaps and message.knows_stream:
         rows.append(observed(definitions.LONGEST_GAP, max(message.gaps), at, outcome=outcome, **about))
     if message.completed and (outcome == "ai_timeout" or (expects_timeout and outcome in _TELLING)):
         rows.append(observed(definitions.TIMEOUT_TOLD, completed, at, outcome=outcome, **about))

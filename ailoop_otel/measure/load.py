@@ -147,7 +147,7 @@ class Load:
     def follow(self) -> list[tuple[str, int, Any]]:
         """What happened to single messages since the last call: planned, first chunk, end."""
         for number, planned in self._open.items():
-            first = planned.message.first
+            first = planned.message.first_chunk
             if first and number not in self._told:
                 self._told.add(number)
                 self.events.append(("first", number, first - planned.message.planned))
@@ -266,7 +266,7 @@ class Load:
             if planned is None:
                 continue
             await self._exchange(session, planned, number)
-            self.dialect = self.dialect or getattr(session.conversation.dialect, "name", "")
+            self.dialect = session.conversation.traits.name
             self.stranger = self.stranger or session.conversation.stranger
             if planned.message.outcome in (CLIENT_TIMEOUT, DISCONNECTED):
                 session.drop()
@@ -328,8 +328,8 @@ class Load:
         self.errors += message.outcome != "ok"
         place = Place(self.job.origin, stage.phase, session, planned.number, planned.prompt.name, self.job.process)
         self.rows += exchanges.of_message(message, place, expects_timeout=planned.prompt.expects == AI_TIMEOUT)
-        first = message.first - message.planned if message.first else None
+        first = message.first_chunk - message.planned if message.first_chunk else None
         self.events.append(("ended", planned.number, [message.outcome, first]))
         if stage.phase != "warmup":
-            for gap in message.gaps:
+            for gap in message.gaps if message.knows_stream else ():
                 histograms.record(self.gaps, gap)

@@ -28,6 +28,7 @@ STREAM_MAX_GAP: Final = "ailoop.stream.max_gap"
 OUTCOME: Final = "ailoop.exchange.outcome"
 TIME_TO_FIRST_CHUNK: Final = "ailoop.exchange.time_to_first_chunk"
 CORRELATION: Final = "ailoop.exchange.correlation"
+UNREAD_FRAMES: Final = "ailoop.exchange.unread_frames"
 ABANDONED_TIME: Final = "ailoop.exchange.abandoned_time"
 TIMEOUT_PHASE: Final = "ailoop.timeout.phase"
 TIMEOUT_DEADLINE: Final = "ailoop.timeout.deadline"
@@ -102,7 +103,12 @@ ATTRIBUTES: Final = (
     Name(NETWORK_PEER_PORT, "", "The peer's port, from the handshake."),
     Name(NETWORK_PROTOCOL, "", "Always `websocket`."),
     Name(NETWORK_TRANSPORT, "", "Always `tcp`."),
-    Name(DIALECT, "", "How this AILoop speaks: `stateless` (current generation) or `delegates` (earlier)."),
+    Name(
+        DIALECT,
+        "",
+        "How this server speaks: `stateless` (current generation), `delegates` (earlier one), a plugin's name, `mixed` "
+        "or `unknown`.",
+    ),
     Name(MESSAGE_SIZE, "{character}", "Length of the frame that carried the message."),
     Name(ANSWER_SIZE, "{character}", "Length of the AI's answer."),
     Name(STREAM_SIZE, "{character}", "Length of all frames that streamed the answer; cumulative frames add up."),
@@ -114,6 +120,12 @@ ATTRIBUTES: Final = (
         CORRELATION,
         "",
         "How frames found their exchange: `context`, `order` (the session's queue), `connection` or `server`.",
+    ),
+    Name(
+        UNREAD_FRAMES,
+        "{frame}",
+        "Frames that may have carried text of the answer in a form that no dialect knows; absent without any. What "
+        "cannot be known then is absent: time to first chunk, chunks, stream.",
     ),
     Name(ABANDONED_TIME, "s", "How long the server went on answering after the client had left."),
     Name(TIMEOUT_PHASE, "", "`first_chunk`, `stall` or `total`."),

@@ -7,70 +7,58 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ailoop_otel.protocol.frame import Answer, Json, Meaning, Notice, identifier
+from ailoop_otel.protocol.dialect import ChunkForm, Dialect, Meaning, Notice, Reply, ReplyKind, text_notice
+from ailoop_otel.protocol.jsonrpc import Json
 
-_HEAD: Final = '{"jsonrpc": "2.0", "method": "'
-_OWN: Final = ("AIMessageChunkNotification", "SessionStatusNotification", "ToolCallNotification")
-_OWN_HEADS: Final = tuple(_HEAD + name for name in _OWN)
-_ID_LENGTH: Final = 36
+_BEFORE_TEXT: Final = '", "chunk": "'
+_AFTER_TEXT: Final = '", "isFinal": '
 _STOPPED: Final = 2
 _ERROR: Final = 3
 
 
-class Delegates:
+class _Piece(ChunkForm):
+    """A piece of text, between the session and the mark of the last one."""
+
+    cumulative = False
+    head = '{"jsonrpc": "2.0", "method": "AIMessageChunkNotification", "params": {"sessionId": "'
+    final = '"isFinal": true}}'
+
+    def session(self, text: str) -> str | None:
+        start = len(self.head)
+        end = text.find('"', start)
+        return text[start:end] if end > 0 else None
+
+    def text_size(self, text: str) -> int:
+        start = text.find(_BEFORE_TEXT, len(self.head))
+        end = text.rfind(_AFTER_TEXT)
+        return max(0, end - start - len(_BEFORE_TEXT)) if start > 0 else 0
+
+
+class Delegates(Dialect):
     """The earlier generation's dialect."""
 
     name = "delegates"
     methods = frozenset(["startSession", "sendUserMessage", "provideToolResult", "stopSession", "echo"])
-    commands: frozenset[str] = frozenset()
-    chunk_head = _HEAD + 'AIMessageChunkNotification", "params": {"sessionId": "'
-    chunk_empty = "\0"  # it sends no empty ones
-    text_from = text_below = ""
-    whole_head = ""
-    final_tail = '"isFinal": true}}'
-    cumulative = False
-    plain_tail = "\0"  # its end is told by `isFinal`
+    notifications = frozenset(["AIMessageChunkNotification", "SessionStatusNotification", "ToolCallNotification"])
+    chunk_forms = (_Piece(),)
     queues = True
-    takes_notifications = False
-    socket_owns_session = False
     stop_cuts = True
+    reply_answers = False
 
-    def recognises(self, text: str) -> bool:
-        """Whether only this generation sends such a frame."""
-        return text.startswith(_OWN_HEADS)
-
-    def chunk_session(self, text: str) -> str | None:
-        """The session of a chunk: it stands at a fixed place."""
-        start = len(self.chunk_head)
-        return text[start : start + _ID_LENGTH]
-
-    def chunk_rest(self, text: str) -> int:
-        """How much of a chunk frame is not the answer's text, characters."""
-        return len(text) - self.chunk_size(len(text))
-
-    def chunk_size(self, length: int) -> int:
-        """The characters of text in a chunk frame of this length, as they stand in JSON."""
-        return max(0, length - len(self.chunk_head) - _ID_LENGTH - len('", "chunk": "", "isFinal": false}}'))
-
-    def notice(self, frame: Json) -> Notice:
+    def notice(self, method: str, params: Json) -> Notice | None:
         """What a notification means."""
-        method = frame.get("method")
-        params = frame.get("params")
-        if not isinstance(params, dict):
-            return Notice(Meaning.OTHER)
-        session = identifier(params.get("sessionId"))
+        session = self.session_of(params)
         if method == "AIMessageChunkNotification":
-            chunk = params.get("chunk")
-            meaning = Meaning.FINAL if params.get("isFinal") else Meaning.CHUNK
-            return Notice(meaning, session, len(chunk) if isinstance(chunk, str) else 0)
+            meaning = Meaning.FINAL if params.get("isFinal") else Meaning.PIECE
+            return text_notice(meaning, session, params, "chunk")
         if method == "SessionStatusNotification":
             return Notice(_status(params.get("status"), params.get("reason")), session)
-        return Notice(Meaning.OTHER, session)
+        return super().notice(method, params)
 
-    def answer(self, result: Any) -> Answer | None:
+    def reply(self, result: Any) -> Reply | None:
         """The reply comes at once and says only that the message was taken."""
         if isinstance(result, dict) and "messageId" in result and "ai_response" not in result:
-            return Answer(acknowledges=True)
+            return Reply(ReplyKind.RECEIVED)
         return None
 
 

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ailoop_otel.protocol.frame import Answer, Json, Meaning, Notice, identifier
+from ailoop_otel.protocol.dialect import (
+    NO_TAIL,
+    ChunkForm,
+    Dialect,
+    Meaning,
+    Notice,
+    Reply,
+    ReplyKind,
+    text_notice,
+)
+from ailoop_otel.protocol.jsonrpc import Json, identifier
 
 _HEAD: Final = '{"jsonrpc":"2.0","method":"'
-_OWN: Final = (
-    "agent.",
-    "StreamingUpdate",
-    "ChannelMessageNotification",
-    "context.",
-    "session.saved",
-    "session.loaded",
-)
-_OWN_HEADS: Final = tuple(_HEAD + name for name in _OWN)
-_SESSION: Final = '"sessionId":"'
-# What stands behind the text of a plain chunk, with an id of 36 characters and an agent of one.
-_TAIL_LENGTH: Final = len('","sessionId":"","agentId":"a","isPartial":true,"format":"text","rawContent":true}}') + 36
+_AFTER_TEXT: Final = '","sessionId":"'
 _FAMILIES: Final = {
     "": "startSession sendUserMessage provideToolResult stopSession echo dispatchCommand",
     "agent.": "list",
@@ -36,72 +35,79 @@ _FAMILIES: Final = {
     "async.": "createAgent startAgent stopAgent sleepAgent wakeAgent sendTask getAgentStates broadcastEvent",
     "workspace.": "getTree listDirectory searchFiles getFileContent clearCache writeFile",
 }
+_NOTIFICATIONS: Final = {
+    "": "StreamingUpdate ChannelMessageNotification",
+    "agent.": "created switched message",
+    "context.": "updated cleared refreshed",
+    "session.": "saved loaded",
+    "async.": "task.started task.completed task.error task.continuation",
+    "continuation.": "progress",
+    "debbie.": "alert",
+}
 
 
-class Stateless:
+class _Update(ChunkForm):
+    """All text so far, between the frame's head and the session."""
+
+    cumulative = True
+    head = _HEAD + 'StreamingUpdate","params":{"type":"streaming_chunk","content":"'
+    empty = head + '"'
+    # Text taken out of a structured answer ends otherwise, and is not sent again.
+    repeated = '"rawContent":true}}'
+
+    def session(self, text: str) -> str | None:
+        # It stands behind the text, so it is looked for from the end.
+        start = text.rfind(_AFTER_TEXT)
+        if start < 0:
+            return None
+        start += len(_AFTER_TEXT)
+        return text[start : text.find('"', start)]
+
+    def text_size(self, text: str) -> int:
+        return max(0, text.rfind(_AFTER_TEXT) - len(self.head))
+
+    def tail(self, text: str) -> str | tuple[str, ...]:
+        # The quote that ends the text is in it: within a text it would be escaped.
+        start = text.rfind(_AFTER_TEXT)
+        return text[start:] if start > 0 else NO_TAIL
+
+
+class Stateless(Dialect):
     """The current generation's dialect."""
 
     name = "stateless"
     methods = frozenset(family + method for family, methods in _FAMILIES.items() for method in methods.split())
+    notifications = frozenset(family + name for family, names in _NOTIFICATIONS.items() for name in names.split())
     commands = frozenset({"/clear", "/help", "/save", "/load", "/debug"})
-    chunk_head = _HEAD + 'StreamingUpdate","params":{"type":"streaming_chunk","content":"'
-    chunk_empty = chunk_head + '"'
-    # Behind the quote that ends an empty text; a text that begins with a blank or "!" sorts before it.
-    text_from = chunk_head + "#"
-    text_below = chunk_head[:-1] + "#"
-    whole_head = _HEAD + 'ChannelMessageNotification"'
-    final_tail = ""
-    cumulative = True
-    # Text taken out of a structured answer ends otherwise, and is not sent again.
-    plain_tail = '"rawContent":true}}'
-    queues = False
-    takes_notifications = True
+    chunk_forms = (_Update(),)
+    repeating_head = _HEAD + 'ChannelMessageNotification"'
+    answers_notifications = True
     socket_owns_session = True
-    stop_cuts = False
+    repeats = True
 
-    def recognises(self, text: str) -> bool:
-        """Whether only this generation sends such a frame."""
-        return text.startswith(_OWN_HEADS)
-
-    def chunk_session(self, text: str) -> str | None:
-        """The session of a chunk: it stands behind the text, so it is looked for from the end."""
-        start = text.rfind(_SESSION)
-        return text[start + len(_SESSION) : text.find('"', start + len(_SESSION))] if start > 0 else None
-
-    def chunk_rest(self, text: str) -> int:
-        """How much of a chunk frame is not the answer's text, characters."""
-        return len(self.chunk_head) + len(text) - text.rfind('",' + _SESSION)
-
-    def chunk_size(self, length: int) -> int:
-        """The characters of text in a chunk frame of this length, as they stand in JSON."""
-        return max(0, length - len(self.chunk_head) - _TAIL_LENGTH)
-
-    def notice(self, frame: Json) -> Notice:
+    def notice(self, method: str, params: Json) -> Notice | None:
         """What a notification means."""
-        method = frame.get("method")
-        params = frame.get("params")
-        if not isinstance(params, dict):
-            return Notice(Meaning.OTHER)
-        session = identifier(params.get("sessionId"))
+        session = self.session_of(params)
         if method == "StreamingUpdate":
-            return Notice(Meaning.CHUNK, session, _length(params.get("content")))
+            repeats = params.get("rawContent") is True
+            return text_notice(Meaning.UPDATE, session, params, "content", repeats=repeats)
         if method == "ChannelMessageNotification":
             metadata = params.get("metadata")
             session = identifier(metadata.get("sessionId")) if isinstance(metadata, dict) else None
-            return Notice(Meaning.TEXT, session, _length(params.get("content")))
-        return Notice(Meaning.OTHER, session)
+            return text_notice(Meaning.TEXT, session, params, "content")
+        if method == "agent.message":
+            return Notice(Meaning.COMMAND, session)
+        return super().notice(method, params)
 
-    def answer(self, result: Any) -> Answer | None:
+    def reply(self, result: Any) -> Reply | None:
         """`ai_response` is null where the model failed, and absent after a slash command."""
         if not isinstance(result, dict) or "messageId" not in result:
             return None
         if "ai_response" not in result:
-            return Answer(command=True)
+            return Reply(ReplyKind.RECEIVED)
         text = result["ai_response"]
+        if not isinstance(text, str):
+            return Reply(ReplyKind.ANSWER, failed=text is None)
         # The server stops streaming, the repeat included, once the text has one of these words in it.
-        tells = not (isinstance(text, str) and ('"tool_calls"' in text or '"function_calls"' in text))
-        return Answer(failed=text is None, text=text if isinstance(text, str) else "", tells_ending=tells)
-
-
-def _length(text: object) -> int:
-    return len(text) if isinstance(text, str) else 0
+        shows_end = '"tool_calls"' not in text and '"function_calls"' not in text
+        return Reply(ReplyKind.ANSWER, text, shows_end=shows_end)

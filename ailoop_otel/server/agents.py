@@ -10,7 +10,7 @@ from opentelemetry.context import attach, get_current
 from opentelemetry.trace import Span, set_span_in_context
 
 from ailoop_otel import names
-from ailoop_otel.protocol.frame import harmless
+from ailoop_otel.protocol.jsonrpc import harmless
 from ailoop_otel.recording.telemetry import SHORTEST, Attributes
 from ailoop_otel.server.inside import Host, Inside, error_name, failed
 from ailoop_otel.tracking.exchange import Exchange

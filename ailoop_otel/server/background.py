@@ -12,7 +12,7 @@ from opentelemetry.context import attach, get_current
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 
 from ailoop_otel import names
-from ailoop_otel.protocol.frame import harmless
+from ailoop_otel.protocol.jsonrpc import harmless
 from ailoop_otel.recording.telemetry import SHORTEST, Attributes
 from ailoop_otel.server.agents import about
 from ailoop_otel.server.inside import Host, Inside

@@ -10,7 +10,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from ailoop_otel import names
-from ailoop_otel.protocol.frame import harmless
+from ailoop_otel.protocol.jsonrpc import harmless
 from ailoop_otel.recording.lightspan import context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes
 from ailoop_otel.server import sse

@@ -11,7 +11,7 @@ from opentelemetry.context import Context, attach, get_current
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, Status, StatusCode
 
 from ailoop_otel import names
-from ailoop_otel.protocol.frame import harmless
+from ailoop_otel.protocol.jsonrpc import harmless
 from ailoop_otel.recording.lightspan import context_of
 from ailoop_otel.recording.spans import EMPTY
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes

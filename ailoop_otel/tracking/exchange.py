@@ -1,46 +1,41 @@
-"""The life of one exchange: a message and its answer, whatever the generation; it ends exactly once."""
+"""The life of one exchange: a message and its answer, whatever the server's dialect; it ends exactly once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from opentelemetry.trace import Span
 
 from ailoop_otel import names
-from ailoop_otel.protocol import DIALECTS, Answer, Dialect
+from ailoop_otel.protocol.answer import AI_TIMEOUT, CANCELLED, DISCONNECTED, OK, Answer
 from ailoop_otel.recording.lightspan import context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, Telemetry
 from ailoop_otel.tracking.deadlines import FIRST_CHUNK, NEVER, STALL, TOTAL, Deadlines, Timeout
 from ailoop_otel.tracking.spent import Spent
 
-UNKNOWN: Final = "unknown"
-# No frame begins like this: `startswith` of none at all.
-NO_FRAME: Final[tuple[str, ...]] = ()
-_UNKNOWN_FORM: Final = DIALECTS[0]
-AI_TIMEOUT: Final = "ai_timeout"
-# No cumulative frame without text is longer.
-_EMPTY_BELOW: Final = 400
-# Ends of which no frame tells the client.
-_UNTOLD: Final = frozenset({"disconnected", "cancelled"})
+# How an exchange was found for a frame.
+BY_CONTEXT = "context"
+BY_ORDER = "order"
+BY_CONNECTION = "connection"
+# Ends that no frame reports to the client.
+_UNREPORTED = frozenset({DISCONNECTED, CANCELLED})
 
 
-class Exchange:
-    """One message and its answer. Times are monotonic nanoseconds; `turn` is 0 while it waits in a queue.
+class Exchange(Answer[int]):
+    """One message, its answer as `Answer` reads it, and what is recorded of both.
 
-    The wire tells what happened by setting the plain fields and calling the methods; `end` decides the outcome.
+    Times are monotonic nanoseconds; `offset` takes those of its whole trace to the epoch. `turn` is when the server
+    began with it, 0 while it waits in a queue. `wire.state.Wire` ends it.
     """
 
     __slots__ = (
-        "__weakref__", "_paused", "_tools_running", "agent", "alarm", "answer_size", "answered", "armed", "base",
-        "beyond", "calm", "chunks", "code", "command", "context", "correlation", "cut", "dialect", "ended",
-        "error_type", "failed", "finish", "first", "form", "frame_size", "further", "grace", "head", "home", "last",
-        "left", "max_gap", "message_size", "model", "offset", "plain", "quiet", "raised", "rearm", "received",
-        "repeated", "rest", "session_id", "span", "spent", "stopped", "stream_size", "telemetry", "timeouts", "turn",
-        "waiting_for", "whole",
+        "__weakref__", "_paused", "_tools_running", "agent", "alarm", "armed", "context", "correlation", "ended",
+        "error_type", "finish", "grace", "home", "message_size", "model", "offset", "quiet", "rearm", "received",
+        "session_id", "span", "spent", "telemetry", "timeouts", "turn", "waiting_for",
     )  # fmt: skip
 
     def __init__(self, telemetry: Telemetry, span: Span, received: int, offset: int, message_size: int) -> None:
+        super().__init__(received)
         self.telemetry = telemetry
         self.span = span
         self.context = context_of(span)
@@ -48,42 +43,15 @@ class Exchange:
         self.offset = offset
         self.message_size = message_size
         self.session_id: str | None = None
-        self.dialect = UNKNOWN
-        self.form: Dialect = _UNKNOWN_FORM
-        self.head: str | tuple[str, ...] = NO_FRAME  # how a cumulative chunk begins, while the exchange is open
-        # Where chunks with text sort, while `wire.socket.Socket.send` may count them by itself.
-        self.further = self.beyond = ""
-        self.correlation = "context"
+        self.correlation = BY_CONTEXT
         self.turn = 0
-        self.first = 0
-        self.last = received
-        self.max_gap = 0
-        self.calm = 0  # no gap that ends before is the widest: mostly nothing is to be reckoned
-        self.chunks = 0
-        self.stream_size = 0
-        self.answer_size = 0
-        # Length of the latest cumulative chunk: the same again is the repeat that ends a stream.
-        self.frame_size = 0
-        self.base = 0  # that length where the latest model call's text begins; 0 at the buffer's beginning
-        self.rest = 0  # what of that length is not text
-        self.repeated = False
-        self.plain = False  # the chunks are of the kind that ends with a repeat
-        self.answered = False  # replied to, or nobody waits for a reply
-        self.whole = False
-        self.cut = False
-        self.failed = False
-        self.command = False
-        self.stopped = False
-        self.left = 0  # when the client was seen to have left
-        self.raised: str | None = None
-        self.code: int | None = None
-        self.error_type: str | None = None
+        self.error_type: str | None = None  # of the first failure inside the server
         self.timeouts: tuple[Timeout, ...] = ()
         self.alarm = -1  # the number of the watchdog's entry for it that counts
         self.armed = NEVER  # and when it comes up
-        self.waiting_for = UNKNOWN
+        self.waiting_for = "unknown"
         self.grace = 0  # for how long tools ran
-        self.quiet = 0  # when the latest was done: from there on a stall counts
+        self.quiet = 0  # when the latest tool was done: from there on a stall counts
         self._tools_running = 0
         self._paused = 0  # since when a tool runs, and the clocks of silence stand still
         self.spent: Spent | None = None  # made by the hooks inside the server
@@ -95,94 +63,17 @@ class Exchange:
         self.home: list[Exchange] | None = None  # the open exchanges of its connection
         telemetry.open_exchanges += 1
 
-    def speaks(self, dialect: Dialect) -> None:
-        """The dialect of the frames that answer it."""
-        self.dialect = dialect.name
-        self.form = dialect
-        if dialect.cumulative and not self.ended:
-            self.head = dialect.chunk_head
-            self._hasten()
-
-    def _hasten(self) -> None:
-        # Not before the first chunk, nor where a repeat has to be taken back.
-        if self.chunks and not self.repeated and not self.ended:
-            self.further, self.beyond = self.form.text_from, self.form.text_below
-
-    # --- What the wire saw ---------------------------------------------------------------------------------
-    def chunk(self, now: int, size: int) -> None:
-        """A frame with new text was handed to the socket; `size` is the frame's length in characters."""
-        if self.chunks:
-            gap = now - self.last
-            if gap > self.max_gap:
-                self.max_gap = gap
-        else:
-            self.first = now
-        self.last = now
-        self.chunks += 1
-        self.stream_size += size
-
-    def update(self, now: int, frame: str) -> bool:
-        """A frame that begins with `head` was handed to the socket; returns whether it was the first with text.
-
-        Such a frame holds all text so far. Most of them do not come here: see `wire.socket.Socket.send`.
-        """
-        size = len(frame)
-        self.stream_size += size
-        if size <= self.frame_size:
-            if size == self.frame_size:
-                self.repeated = True
-                self.beyond = ""
-                self.base = size
-                return False
-            # Shorter than the one before: another model call began with an empty buffer.
-            self.plain = frame.endswith(self.form.plain_tail)
-            self.base = 0
-        self.frame_size = size
-        if size < _EMPTY_BELOW and frame.startswith(self.form.chunk_empty):
-            return False
-        if self.repeated:
-            self.repeated = False
-            self._hasten()
-        gap = now - self.last
-        # In this order: the watchdog looks from another thread.
-        self.last = now
-        self.chunks += 1
-        if self.chunks == 1:
-            self.first = now
-            self.plain = frame.endswith(self.form.plain_tail)
-            return True
-        if gap > self.max_gap:
-            self.max_gap = gap
-        return False
-
-    def text(self, now: int, size: int) -> None:
-        """A frame carried text in one piece: the first chunk where nothing was streamed; `size` as in `chunk`."""
-        if not self.first:
-            self.first = self.last = now
-            self.chunks = 1
-            self.stream_size += size
-
-    def check_ending(self, answer: Answer) -> None:
-        """Whether a stream of plain text was cut: the server sends its last chunk again when it ended well.
-
-        Where the model's last words came with its finish reason, the server adds them a second time: then the chunk
-        holds more than the answer.
-        """
-        if not self.plain or self.repeated or not answer.tells_ending:
-            return
-        streamed = self.frame_size - (self.base or self.rest)
-        if streamed > answer.wire_size:
-            self.chunks -= 1
-        else:
-            self.cut = True
-
     def take_turn(self, now: int) -> None:
         """The server begins with this message: from here on silence counts."""
         self.turn = now
 
-    def tell_first_chunk(self) -> None:
-        """Record the time to the first chunk, as span and metric; called once, after that frame was sent."""
-        self.telemetry.later(self._record_first_chunk, self._labels())
+    def record_first_chunk(self) -> None:
+        """Record the time to the first chunk, as span and metric; called after that frame was sent.
+
+        Where an earlier frame may have been the first chunk, it waits for the end: then more is known.
+        """
+        if self.knows_first:
+            self.telemetry.later(self._record_first_chunk, self._labels())
 
     def _record_first_chunk(self, labels: Attributes) -> None:
         telemetry = self.telemetry
@@ -218,7 +109,8 @@ class Exchange:
         nearest = None
         if deadlines.total and not (self.timeouts and self._told(TOTAL)):
             nearest = (self.turn + deadlines.total, TOTAL)
-        if self._tools_running:
+        if self._tools_running or self.unread:
+            # Where frames cannot be read, a chunk may have come: only the whole is known to last too long.
             return nearest
         if self.chunks:
             since, allowed, phase = max(self.last, self.quiet), deadlines.stall, STALL
@@ -237,6 +129,7 @@ class Exchange:
         since = self.last if self.chunks else self.turn or self.received
         timeout = Timeout(phase, allowed, since, due, now)
         self.timeouts += (timeout,)
+        self.timed_out = True
         return timeout
 
     def tell(self, timeout: Timeout) -> None:
@@ -250,7 +143,7 @@ class Exchange:
             names.TIMEOUT_WAITING_FOR: self.waiting_for,
             names.ERROR_TYPE: AI_TIMEOUT,
         }
-        labels = {names.DIALECT: self.dialect, names.TIMEOUT_PHASE: timeout.phase}
+        labels = {names.DIALECT: self.traits.name, names.TIMEOUT_PHASE: timeout.phase}
         telemetry.detection_delay.record(delay, labels, self.context)
         if timeout is self.timeouts[0]:
             self._count_error(AI_TIMEOUT, AI_TIMEOUT)
@@ -268,8 +161,7 @@ class Exchange:
     def _close(self) -> None:
         # No frame is a chunk of it from now on.
         self.ended = True
-        self.head = NO_FRAME
-        self.beyond = ""
+        self.tail = None
         self.telemetry.open_exchanges -= 1
 
     def end(self, now: int) -> str | None:
@@ -277,61 +169,41 @@ class Exchange:
         if self.ended:
             return None
         self._close()
-        outcome = self.outcome()
+        outcome = self.outcome
+        if self.knows_first and self.unread_first:
+            self.telemetry.later(self._record_first_chunk, self._labels())
         self.telemetry.later(self._record, outcome, now, self.telemetry.lag)
         return outcome
 
     def _record(self, outcome: str, now: int, lag: int) -> None:
         telemetry = self.telemetry
-        error = None if outcome == "ok" else self._error(outcome)
+        error = None if outcome == OK else self._error(outcome)
         labels = self._labels() | {names.OUTCOME: outcome}
         telemetry.exchange_duration.record((now - self.received) / SECOND, labels, self.context)
         if error is not None and not (outcome == AI_TIMEOUT and self.timeouts):
             self._count_error(outcome, error)
-        if self.timeouts and not self.recovered and outcome not in _UNTOLD:
+        if self.timeouts and not self.recovered and outcome not in _UNREPORTED:
             for timeout in self.timeouts:
-                labels = {names.DIALECT: self.dialect, names.TIMEOUT_PHASE: timeout.phase}
+                labels = {names.DIALECT: self.traits.name, names.TIMEOUT_PHASE: timeout.phase}
                 telemetry.report_delay.record(max(0, now - timeout.noticed) / SECOND, labels, self.context)
         self._finish_span(outcome, error, now, lag)
 
-    @property
-    def recovered(self) -> bool:
-        """Whether a whole answer came after a timeout had been noticed."""
-        return bool(self.timeouts) and self.whole and not self.cut and not self.failed
-
-    def outcome(self) -> str:
-        """The first of `names.OUTCOMES` that applies."""
-        whole = self.whole and not self.cut and not self.failed
-        troubled = self.code is not None or self.raised is not None or self.left or self.stopped
-        if whole and not troubled and (self.first or self.command):
-            return "ok"
-        by_rank = (
-            ("protocol_error", self.code is not None and _is_protocol(self.code)),
-            ("server_error", self.code is not None or self.raised is not None),
-            ("disconnected", bool(self.left)),
-            ("cancelled", self.stopped),
-            (AI_TIMEOUT, bool(self.timeouts) and not whole),
-            ("ai_error", self.failed),
-            ("cut", self.cut or (bool(self.first) and not self.whole)),
-            ("no_answer", not self.first and not self.command),
-        )
-        return next((name for name, applies in by_rank if applies), "ok")
-
     def _finish_span(self, outcome: str, error: str | None, now: int, lag: int) -> None:
-        if self.chunks > 1:
+        if self.chunks > 1 and self.knows_stream:
             self._record_stream()
-        if not self.answer_size and self.form.cumulative and self.chunks:
-            self.answer_size = self.form.chunk_size(self.frame_size)
         attributes: Attributes = {
             names.OUTCOME: outcome,
-            names.DIALECT: self.dialect,
+            names.DIALECT: self.traits.name,
             names.CORRELATION: self.correlation,
             names.MESSAGE_SIZE: self.message_size,
-            names.ANSWER_SIZE: self.answer_size,
-            names.STREAM_CHUNKS: self.chunks,
-            names.STREAM_SIZE: self.stream_size,
+            names.ANSWER_SIZE: self.answer_size or self.streamed_size,
         }
-        if self.first:
+        if self.knows_stream:
+            attributes[names.STREAM_CHUNKS] = self.chunks
+            attributes[names.STREAM_SIZE] = self.stream_size
+        if self.unread:
+            attributes[names.UNREAD_FRAMES] = self.unread
+        if self.knows_first:
             attributes[names.TIME_TO_FIRST_CHUNK] = (self.first - self.received) / SECOND
         if self.left:
             attributes[names.ABANDONED_TIME] = (now - self.left) / SECOND
@@ -339,7 +211,7 @@ class Exchange:
             attributes[names.TIMEOUT_RECOVERED] = self.recovered
         if self.spent is not None:
             attributes |= self.spent.attributes(now - self.received, lag)
-        if self.code is not None:
+        if self.code:
             attributes[names.RPC_STATUS] = str(self.code)
         if error is not None:
             attributes[names.ERROR_TYPE] = error
@@ -367,11 +239,11 @@ class Exchange:
         return self.error_type or self.raised or outcome
 
     def _count_error(self, outcome: str, error: str) -> None:
-        labels = {names.DIALECT: self.dialect, names.OUTCOME: outcome, names.ERROR_TYPE: error}
+        labels = {names.DIALECT: self.traits.name, names.OUTCOME: outcome, names.ERROR_TYPE: error}
         self.telemetry.errors.add(1, labels, self.context)
 
     def _labels(self) -> Attributes:
-        labels: Attributes = {names.DIALECT: self.dialect}
+        labels: Attributes = {names.DIALECT: self.traits.name}
         if self.agent is not None:
             labels[names.GEN_AI_AGENT_ID] = self.agent
         if self.model is not None:
@@ -380,10 +252,6 @@ class Exchange:
 
     def _common(self) -> Attributes:
         return {names.SESSION_ID: self.session_id} if self.session_id else {}
-
-
-def _is_protocol(code: int) -> bool:
-    return code == -32700 or -32602 <= code <= -32600
 
 
 def _unwatched(exchange: Exchange) -> None:

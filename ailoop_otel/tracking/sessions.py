@@ -9,6 +9,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanContext
 
 from ailoop_otel import names
+from ailoop_otel.protocol.traits import NOTHING_KNOWN
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, Telemetry, context_of_link
 
 STOPPED: Final = "stopped"
@@ -21,7 +22,7 @@ EVICTED: Final = "evicted"
 class Session:
     """One session from its start to its end. `users` counts the connections that use it."""
 
-    __slots__ = ("began", "dialect", "ended", "errors", "id", "link", "offset", "turns", "users")
+    __slots__ = ("began", "ended", "errors", "id", "link", "offset", "traits", "turns", "users")
 
     def __init__(self, session_id: str, began: int, offset: int, link: Link) -> None:
         self.id = session_id
@@ -29,7 +30,7 @@ class Session:
         self.offset = offset
         # To its start. The span itself is not kept: it holds more than all the rest.
         self.link = link
-        self.dialect: object = None  # how its server speaks, where that is known
+        self.traits = NOTHING_KNOWN  # how its server speaks
         self.turns = 0
         self.errors = 0
         self.users = 0

@@ -32,6 +32,7 @@ class Silence(Protocol):
     ended: bool
     chunks: int
     last: int
+    unread: int
     turn: int
     alarm: int
     armed: int
@@ -130,7 +131,7 @@ class Watchdog:
         silent = 0
         watched = [entry[2] for entry in list(self._heap)] + list(self._inbox)
         for exchange in {reference() for reference in watched}:
-            if exchange is None or exchange.ended:
+            if exchange is None or exchange.ended or exchange.unread:
                 continue
             allowed = deadlines.stall if exchange.chunks else deadlines.first_chunk
             since = exchange.last if exchange.chunks else exchange.turn

@@ -1,21 +1,35 @@
-"""One WebSocket from its handshake to its end."""
+"""One WebSocket from its handshake to its end: its calls, exchanges and sessions, and what its frames mean for them."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from ailoop_otel.protocol import recognise
-from ailoop_otel.protocol.frame import STOP_METHOD, Request, is_reply, read_frame, read_request
+from opentelemetry.trace import Link
+
+from ailoop_otel import names
+from ailoop_otel.protocol.answer import COMPLETE, FIRST
+from ailoop_otel.protocol.dialect import ChunkForm, Dialect, Meaning, Notice
+from ailoop_otel.protocol.jsonrpc import (
+    Json,
+    Request,
+    carries_text,
+    error_code,
+    harmless,
+    id_text,
+    identifier,
+    is_reply,
+    read_frame,
+    read_request,
+)
+from ailoop_otel.protocol.registry import DIALECTS
+from ailoop_otel.protocol.traits import NOTHING_KNOWN, Traits
 from ailoop_otel.recording.telemetry import SECOND
 from ailoop_otel.tracking.current import current_exchange
-from ailoop_otel.tracking.exchange import NO_FRAME, Exchange
-from ailoop_otel.tracking.sessions import DISCONNECTED, FAILED, SHUTDOWN
-from ailoop_otel.wire.call import Call
-from ailoop_otel.wire.notices import chunk_sent, first_chunk, noticed
-from ailoop_otel.wire.opening import open_call
-from ailoop_otel.wire.peer import Peer
-from ailoop_otel.wire.replies import replied
-from ailoop_otel.wire.state import Wire
+from ailoop_otel.tracking.deadlines import TOTAL
+from ailoop_otel.tracking.exchange import BY_CONNECTION, BY_ORDER, Exchange
+from ailoop_otel.tracking.sessions import DISCONNECTED, FAILED, SHUTDOWN, Session
+from ailoop_otel.wire.calls import Call, attributes_of, begin_call, client_of, handshake_trace, remote_span
+from ailoop_otel.wire.state import UsedSessions, Wire
 
 # uvicorn closes with it when it is told to stop (RFC 6455 registry: "Service Restart").
 _SERVICE_RESTART: Final = 1012
@@ -23,43 +37,132 @@ _SERVICE_RESTART: Final = 1012
 _MOST_CALLS: Final = 64
 
 
-class Connection(Peer):
-    """What happens on one WebSocket, told by the two functions of `wire.socket`; times as the clock's `now`."""
+class Connection:
+    """The state of one connection; `wire.socket` feeds it with each frame. Times are as the clock's `now`.
 
-    __slots__ = ("_began",)
+    `traits` is what the server's frames have shown of how it speaks. Nothing else writes a field of a connection, and
+    only `Wire.complete` and `Wire.forget` end an exchange.
+    """
+
+    __slots__ = (
+        "_began", "calls", "client", "closed", "exchanges", "handshake", "sessions", "stranger", "traits", "wire",
+    )  # fmt: skip
 
     def __init__(self, wire: Wire, scope: Any) -> None:
-        super().__init__(wire, scope)
+        self.wire = wire
+        self.traits: Traits = NOTHING_KNOWN
+        self.client = client_of(scope)
+        self.handshake = handshake_trace(scope)
+        self.calls: list[Call] = []
+        self.exchanges: list[Exchange] = []
+        self.sessions = UsedSessions(wire.ledger)
+        self.stranger = False  # a message was replied to as no known dialect does
+        self.closed = False
         self._began = wire.telemetry.clock.now()
         wire.telemetry.connection_active.add(1)
         wire.connections.add(self)
 
-    # --- From the client -----------------------------------------------------------------------------------
-    def awaiting(self, now: int) -> None:
-        """The application came back for the next message: what needed no reply is done."""
-        for call in [call for call in self.calls if not call.request.has_id]:
-            self.calls.remove(call)
-            exchange = call.exchange
-            if exchange is None:
-                call.end(self.wire.telemetry, now)
-            elif not exchange.ended:
-                exchange.answered = True
-                exchange.whole = bool(exchange.first)
-                self.wire.complete(exchange, now)
+    @property
+    def over(self) -> bool:
+        """Whether nothing that happens on it is observed any more."""
+        return self.closed or not self.wire.active
 
+    # --- From the client -----------------------------------------------------------------------------------
     def request(self, text: str, now: int) -> Call | None:
         """A text frame arrived; returns the call it makes, or None where it is not followed."""
         if not self.wire.has_room():
             return None
         request = read_request(text)
-        call = open_call(self, request, now, len(text))
+        call = self._open(request, now, len(text))
         self.calls.append(call)
         if len(self.calls) > _MOST_CALLS:
             self._give_up(self.calls.pop(0), now)
-        if request.method == STOP_METHOD and request.has_id and self.dialect is not None and self.dialect.stop_cuts:
-            for exchange in self.wire.queues.of(request.session_id):
+        if request.method in DIALECTS.stop_methods and request.has_id and self.traits.stop_cuts:
+            for exchange in self.wire.queues.of(call.session_id):
                 exchange.stopped = True
         return call
+
+    def binary(self, now: int) -> None:
+        """A binary frame arrived: AILoop knows none, and drops the connection."""
+        self._open(Request(has_id=True), now, 0).end(self.wire.telemetry, now, "protocol_error")
+
+    def awaiting(self, now: int) -> None:
+        """The application came back for the next message: the messages that get no reply were handled."""
+        for call in [call for call in self.calls if not call.has_id]:
+            self.calls.remove(call)
+            exchange = call.exchange
+            if exchange is None:
+                call.end(self.wire.telemetry, now)
+            elif not exchange.ended:
+                self._handled(exchange, now)
+
+    def disconnected(self, code: int, now: int) -> None:
+        """The client has left, or the server sends it away because it stops."""
+        stopping = code == _SERVICE_RESTART
+        for exchange in list(self.exchanges):
+            if stopping:
+                # A chunk may have failed between the close and its being read: no client has left for that.
+                exchange.stopped, exchange.left = True, 0
+            else:
+                exchange.left = exchange.left or now
+            self.wire.complete(exchange, now)
+        self.sessions.leave(now, SHUTDOWN if stopping else DISCONNECTED)
+
+    def _open(self, request: Request, now: int, size: int) -> Call:
+        ledger = self.wire.ledger
+        named = DIALECTS.session_of(request.method, request.params)
+        session = ledger.get(named)
+        if session is not None:
+            self._adopt(session.traits)
+        is_message = self._is_message(request)
+        if is_message:
+            session = self.sessions.of_message(named, self.traits, now)
+        if is_message and session is not None:
+            self._use(session)
+        attributes = attributes_of(request, self.client)
+        link: Link | None = None
+        if session is not None:
+            attributes[names.SESSION_ID] = session.id
+            link = session.link
+        if self.traits.dialects:
+            attributes[names.DIALECT] = self.traits.name
+        client_span = remote_span(request.trace) or remote_span(self.handshake)
+        call = begin_call(self.wire.telemetry, request, named, now, attributes, link, client_span)
+        if is_message:
+            call.exchange = self._open_exchange(call, request, session, size)
+        return call
+
+    def _is_message(self, request: Request) -> bool:
+        if not request.valid or request.method not in DIALECTS.message_methods:
+            return False
+        if request.has_id:
+            return bool(self.traits.dialects) or not self.stranger
+        return self.traits.answers_notifications is not False and not self.stranger
+
+    def _open_exchange(self, call: Call, request: Request, session: Session | None, size: int) -> Exchange:
+        exchange = Exchange(self.wire.telemetry, call.span, call.received, call.offset, size)
+        exchange.session_id = session.id if session is not None else None
+        exchange.traits = traits = self.traits
+        commands = traits.commands if traits.dialects else DIALECTS.commands
+        exchange.command = bool(commands) and DIALECTS.command_of(request.method, request.params) in commands
+        if traits.queues:
+            exchange.correlation = BY_ORDER
+        self.exchanges.append(exchange)
+        exchange.home = self.exchanges
+        # Where it is open whether messages wait for each other, one that does not wait shows it by its first chunk.
+        waits = traits.queues is not False and bool(traits.dialects)
+        self.wire.open(exchange, call.received, waits=waits)
+        return exchange
+
+    def _handled(self, exchange: Exchange, now: int) -> None:
+        exchange.answered = True
+        if self.traits.answers_notifications and self.traits.reply_answers is False:
+            return  # its answer is made elsewhere, and a frame completes it
+        if exchange.first or self.traits.answers_notifications:
+            exchange.whole = bool(exchange.first)
+            self.wire.complete(exchange, now)
+        else:
+            self.wire.forget(exchange, now)
 
     def _give_up(self, call: Call, now: int) -> None:
         exchange = call.exchange
@@ -68,53 +171,233 @@ class Connection(Peer):
         elif not exchange.ended:
             self.wire.forget(exchange, now)
 
-    def binary(self, now: int) -> None:
-        """A binary frame arrived: AILoop knows none, and drops the connection."""
-        open_call(self, Request(has_id=True), now, 0).end(self.wire.telemetry, now, "protocol_error")
-
-    def disconnected(self, code: int, now: int) -> None:
-        """The client has left, or the server sends it away because it stops."""
-        stopping = code == _SERVICE_RESTART
-        for exchange in list(self.exchanges):
-            if stopping:
-                # A chunk may have failed between the close and its being read: nobody has left for that.
-                exchange.stopped, exchange.left = True, 0
-            else:
-                exchange.left = exchange.left or now
-            self.wire.complete(exchange, now)
-        self.sessions.leave(now, SHUTDOWN if stopping else DISCONNECTED)
-
     # --- To the client -------------------------------------------------------------------------------------
     def sent(self, text: str, now: int) -> None:
-        """A text frame was handed to the socket at `now`; chunks that only count do not come here."""
-        if self.dialect is None:
-            self.learn(recognise(text))
-        if text.startswith(self.head):
-            chunk_sent(self, text, now)
+        """A text frame was handed to the socket at `now`; chunks that were counted before do not come here."""
+        form = DIALECTS.form(text)
+        if form is not None:
+            self._chunk(text, now, form)
             return
-        if self.dialect is not None and self.dialect.whole_head and text.startswith(self.dialect.whole_head):
+        if DIALECTS.repeats_text(text):
             exchange = current_exchange()
             if exchange is not None and exchange.first:
                 return  # all of it was seen before
         frame = read_frame(text)
         if frame is None:
-            return
-        if is_reply(frame):
-            replied(self, frame, len(text), now)
-        elif self.dialect is not None:
-            noticed(self, self.dialect.notice(frame), len(text), now)
+            self.unreadable(None)
+        elif is_reply(frame):
+            self._replied(frame, len(text), now)
+        else:
+            self._noticed(frame, len(text), now)
 
-    def first_chunk(self, exchange: Exchange, text: str) -> None:
-        """The first chunk of an answer was sent."""
-        first_chunk(self, exchange, text)
+    def chunk_sent(self, exchange: Exchange, changed: int, session_id: str | None, now: int) -> None:
+        """A chunk was handed to the socket that `exchange` has taken; `changed` is what `Answer.take` returned."""
+        if changed & FIRST:
+            if exchange.session_id is None:
+                self._see_session(exchange, session_id)
+            if not exchange.turn:
+                exchange.take_turn(exchange.received)
+            exchange.record_first_chunk()
+            # From now on a stall is looked for, which may come sooner than what was waited for.
+            self.wire.watchdog.watch(exchange)
+        if changed & COMPLETE and exchange.answered:
+            self.wire.complete(exchange, now)
+
+    def unreadable(self, session_id: str | None, method: object = None) -> None:
+        """A frame of an unknown form was sent: whichever exchange it was for, it may have carried its answer."""
+        exchange = self._find(session_id)
+        concerned = [exchange] if exchange is not None else self.exchanges if session_id is None else []
+        for each in concerned:
+            each.unreadable()
+            self.wire.unread_method = harmless(method)
 
     def failed(self, text: str | None, now: int) -> None:
         """A send failed: the client has left, if the frame belongs to an exchange that is this connection's own."""
         exchange = current_exchange()
-        if exchange is None and text is not None and text.startswith(self.head):
-            exchange = self.find(text)
+        if exchange is None and text is not None and (form := DIALECTS.form(text)) is not None:
+            exchange = self._find(form.session(text))
         if exchange is not None and exchange.home is self.exchanges:
             exchange.left = exchange.left or now
+
+    def learn(self, dialect: Dialect | None) -> None:
+        """A frame was sent that only `dialect` sends."""
+        if dialect is not None and dialect not in self.traits.dialects:
+            self._revise(self.traits.seen(dialect))
+
+    def is_for(self, exchange: Exchange, session_id: str | None) -> bool:
+        """Whether a frame sent in the context of an exchange may be for it: no frame of another session is."""
+        if session_id is None or exchange.session_id is None or session_id == exchange.session_id:
+            return True
+        own = self.sessions.own
+        if own is None or own.id != session_id or exchange.home is not self.exchanges:
+            return False
+        # The message named another session, and the answer is the socket's: so that one counts here.
+        self._revise(self.traits.proven("socket_owns_session", True))
+        self.wire.move(exchange, session_id)
+        exchange.span.set_attribute(names.SESSION_ID, session_id)
+        return True
+
+    def _chunk(self, text: str, now: int, form: ChunkForm) -> None:
+        dialect = DIALECTS.dialect_of(form)
+        try:
+            session_id = form.session(text)
+            exchange = self._find(session_id)
+            self.learn(dialect)
+            if exchange is None:
+                self.wire.telemetry.unmatched += 1
+                return
+            changed = exchange.take(now, text, form)
+        except Exception as fault:
+            if not DIALECTS.leave_out(dialect, f"a chunk form raised {type(fault).__name__}"):
+                raise
+            return
+        self.chunk_sent(exchange, changed, session_id, now)
+
+    def _noticed(self, frame: Json, size: int, now: int) -> None:
+        method, params = frame.get("method"), frame.get("params")
+        dialect, notice = DIALECTS.notice(method, params)
+        self.learn(dialect)
+        meaning = notice.meaning
+        if meaning is Meaning.OTHER:
+            return
+        if meaning is Meaning.UNREADABLE:
+            if carries_text(params):
+                self.unreadable(notice.session_id, method)
+            return
+        if meaning is Meaning.SESSION_ENDED or meaning is Meaning.SESSION_FAILED:
+            self._session_over(notice, now)
+            return
+        exchange = self._find(notice.session_id)
+        if exchange is None:
+            if notice.text and meaning in (Meaning.UPDATE, Meaning.PIECE):
+                self.wire.telemetry.unmatched += 1
+            return
+        changed = exchange.read(now, notice, size)
+        if meaning is Meaning.TIMED_OUT and not exchange.timeouts:
+            # The server's own notice came first: it is the detection.
+            exchange.tell(exchange.notice(TOTAL, now - (exchange.turn or exchange.received), now, now))
+        self.chunk_sent(exchange, changed, notice.session_id, now)
+
+    def _session_over(self, notice: Notice, now: int) -> None:
+        for exchange in self.wire.queues.of(notice.session_id):
+            exchange.read(now, notice, 0)
+            if exchange.answered:
+                self.wire.complete(exchange, now)
+        session = self.wire.ledger.get(notice.session_id)
+        if session is not None and notice.meaning is Meaning.SESSION_FAILED:
+            self.wire.ledger.end(session, FAILED, now)
+
+    # --- Replies -------------------------------------------------------------------------------------------
+    def _replied(self, frame: Json, size: int, now: int) -> None:
+        key = id_text(frame.get("id"))
+        call = next((call for call in self.calls if call.key == key), None)
+        if call is None:
+            return
+        self.calls.remove(call)
+        code = error_code(frame)
+        call.replied(self.wire.telemetry, now, code)
+        exchange = call.exchange
+        if exchange is None:
+            if code is None:
+                self._lifecycle(call, frame.get("result"), now)
+        elif code is not None:
+            exchange.refuse(code)
+            self.wire.complete(exchange, now)
+        elif not exchange.ended:
+            self._message_replied(call, exchange, frame.get("result"), size, now)
+
+    def _lifecycle(self, call: Call, result: Any, now: int) -> None:
+        started = DIALECTS.started(call.method, result)
+        if started is not None:
+            session = self.wire.ledger.start(started, call.received, now, call.span.get_span_context())
+            session.traits = self.traits
+            self.sessions.own = session
+            self._use(session)
+        elif call.method in DIALECTS.stop_methods and call.session_id is not None:
+            if self.traits.stop_cuts:
+                for exchange in self.wire.queues.of(call.session_id):
+                    exchange.stopped = True
+                    self.wire.complete(exchange, now)
+            self.wire.ledger.stop(call.session_id, now)
+
+    def _message_replied(self, call: Call, exchange: Exchange, result: Any, size: int, now: int) -> None:
+        known = DIALECTS.replies(result)
+        if not known:
+            self._strange_reply(exchange, now)
+            return
+        self._revise(self.traits.replied(known, command=exchange.command))
+        _, reply = known[0]
+        changed = exchange.reply(now, reply, size)
+        if exchange.repeated:
+            self._revise(self.traits.proven("repeats", True))
+        if changed & FIRST:
+            exchange.record_first_chunk()
+        if changed & COMPLETE:
+            self.wire.complete(exchange, now)
+        else:
+            self._see_session(exchange, call.session_id)
+
+    def _strange_reply(self, exchange: Exchange, now: int) -> None:
+        exchange.answered = True
+        if exchange.first:
+            # Its chunks were read, and the request succeeded: JSON-RPC says no more.
+            exchange.whole = True
+            self.wire.complete(exchange, now)
+            return
+        self.stranger = True
+        self.wire.forget(exchange, now)
+        self.wire.report_stranger()
+
+    # --- What belongs to what ------------------------------------------------------------------------------
+    def _find(self, session_id: str | None) -> Exchange | None:
+        """The exchange of a frame: by the sender's context, else by the session's queue, else the only one here."""
+        exchange = current_exchange()
+        if exchange is not None and self.is_for(exchange, session_id):
+            return exchange
+        exchange = self.wire.queues.head(session_id)
+        if exchange is None and len(self.exchanges) == 1:
+            only = self.exchanges[0]
+            # Not one of another session: that frame's own exchange has ended.
+            if session_id is None or only.session_id is None:
+                only.correlation = BY_CONNECTION
+                exchange = only
+        return exchange
+
+    def _see_session(self, exchange: Exchange, session_id: str | None) -> None:
+        """A session that the server made without being asked begins when its id is first seen."""
+        session_id = identifier(session_id)
+        if session_id is None or exchange.session_id is not None:
+            return
+        now = self.wire.telemetry.clock.now()
+        session = self.wire.ledger.start(session_id, exchange.received, now)
+        self._use(session)
+        own = self.sessions.own
+        if own is None or own.ended:
+            self.sessions.own = session
+        else:
+            self._revise(self.traits.proven("socket_owns_session", own is session))
+        self.wire.move(exchange, session_id)
+        exchange.span.set_attribute(names.SESSION_ID, session_id)
+        exchange.span.add_link(session.link.context)
+
+    def _use(self, session: Session) -> None:
+        # What the one knows of the server's dialect the other learns.
+        self.sessions.use(session)
+        self._adopt(session.traits)
+        if session.traits is NOTHING_KNOWN:
+            session.traits = self.traits
+
+    def _adopt(self, traits: Traits) -> None:
+        if self.traits is NOTHING_KNOWN and traits is not NOTHING_KNOWN:
+            self._revise(traits)
+
+    def _revise(self, traits: Traits) -> None:
+        if traits is self.traits:
+            return
+        self.traits = traits
+        for exchange in self.exchanges:
+            exchange.traits = traits
+        self.sessions.learn(traits)
 
     # --- The end -------------------------------------------------------------------------------------------
     def close(self, now: int, raised: BaseException | None) -> None:
@@ -123,7 +406,6 @@ class Connection(Peer):
             return
         self.closed = True
         self.wire.connections.discard(self)
-        self.head = NO_FRAME
         telemetry = self.wire.telemetry
         guard = telemetry.guard
         error = type(raised).__name__ if isinstance(raised, Exception) else None

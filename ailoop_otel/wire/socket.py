@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final, Literal
+from typing import Any, Final, NamedTuple
 
 from opentelemetry.context import Context, attach, get_current
 from opentelemetry.trace import set_span_in_context
 
+from ailoop_otel.protocol.registry import DIALECTS
 from ailoop_otel.tracking.current import CALLER, CURRENT
 from ailoop_otel.tracking.exchange import Exchange
 from ailoop_otel.wire.connection import Connection
@@ -17,6 +18,18 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 _current: Final = CURRENT.get
+
+
+class _Taken(NamedTuple):
+    """A chunk that its exchange has counted before it was sent; `changed` is what `Answer.take` returned."""
+
+    exchange: Exchange
+    changed: int
+    session_id: str | None
+
+
+# Nothing is left to be done after the frame was sent.
+_DONE: Final = _Taken(None, 0, None)  # type: ignore[arg-type]
 
 
 class Socket(Connection):
@@ -61,8 +74,8 @@ class Socket(Connection):
     async def send(self, message: Message) -> None:
         """Send a frame, told to the connection; it is passed on as it is.
 
-        Nearly all frames are chunks, and a chunk must cost next to nothing: so all that `Exchange.update` would do with
-        a further one is done here, and anything else goes another way. Each line counts: a method of `self` that is
+        Nearly all frames are chunks, and a chunk must cost next to nothing: so all that `Answer.take` would do with a
+        further update is done here, and anything else goes another way. Each line counts: a method of `self` that is
         looked up and called at once costs three times what it does by way of a name, since they are slots.
         """
         try:
@@ -70,9 +83,10 @@ class Socket(Connection):
             exchange = _current()
             if (
                 exchange is not None
-                # A further chunk: comparing is half as dear as `startswith`, and tells empty frames apart as well.
-                and text >= exchange.further
-                and text < exchange.beyond
+                # A further update of the same session: see `Answer.from_frame`. Comparisons and a slice that is kept
+                # cost half of what `startswith` and `endswith` do.
+                and text[exchange.tail_at] == exchange.tail
+                and exchange.from_frame <= text < exchange.to_frame
                 and (size := len(text)) > exchange.frame_size
             ):
                 clock = self._now
@@ -105,26 +119,52 @@ class Socket(Connection):
         # What can wait is done after the frame was sent.
         guard = self.wire.telemetry.guard
         now, text = 0, None
-        begun: Exchange | None | Literal[False] = None
+        taken: _Taken | None = None
         try:
             now = self._now()
-            begun = _told(_current(), message.get("text"), now)
-            text = message.get("text")  # None after a fault: then nothing more is done
+            taken = self._take(_current(), message.get("text"), now)
+            text = message.get("text")
         except Exception as fault:
             if not guard.caught(fault):
                 raise
+            taken = _DONE  # after a fault of ours nothing more is done
         try:
             await self._send(message)
         except Exception:
             with guard:
                 self.failed(text, now)
             raise
-        if begun is not False:
+        if taken is not _DONE:
             try:
-                _after(self, begun, text, now)
+                self._after(message, taken, text, now)
             except Exception as fault:
                 if not guard.caught(fault):
                     raise
+
+    def _take(self, exchange: Exchange | None, text: str | None, now: int) -> _Taken | None:
+        # A chunk is counted before it is sent, as the ones that are counted in `send`; None where it is no chunk of the
+        # exchange in whose context it is sent.
+        if exchange is None or exchange.ended or text is None:
+            return None
+        form = DIALECTS.form(text)
+        if form is None:
+            return None
+        session_id = form.session(text)
+        if not self.is_for(exchange, session_id):
+            return None
+        self.learn(DIALECTS.dialect_of(form))
+        changed = exchange.take(now, text, form)
+        return _Taken(exchange, changed, session_id) if changed else _DONE
+
+    def _after(self, message: Message, taken: _Taken | None, text: str | None, now: int) -> None:
+        if self.over:
+            return
+        if taken is not None:
+            self.chunk_sent(taken.exchange, taken.changed, taken.session_id, now)
+        elif text is not None:
+            self.sent(text, now)
+        elif message.get("bytes"):
+            self.unreadable(None)
 
 
 def _enter_base(base: Context) -> None:
@@ -155,19 +195,3 @@ def _arrived(connection: Connection, message: Message, now: int, base: Context) 
             attach(set_span_in_context(call.span, base) if base else call.exchange.context)
     elif kind == "websocket.disconnect":
         connection.disconnected(message.get("code") or 1005, now)
-
-
-def _told(exchange: Exchange | None, text: str | None, now: int) -> Exchange | None | Literal[False]:
-    # Any frame but a further chunk: False where there is nothing to be done after it was sent.
-    if exchange is None or text is None or not text.startswith(exchange.head):
-        return None
-    return exchange if exchange.update(now, text) else False
-
-
-def _after(connection: Connection, begun: Exchange | None, text: str | None, now: int) -> None:
-    if text is None or connection.over:
-        return
-    if begun is not None:
-        connection.first_chunk(begun, text)
-    else:
-        connection.sent(text, now)

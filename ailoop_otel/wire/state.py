@@ -1,18 +1,25 @@
-"""What the connections of one server share: ledger, watchdog, queues, and the exchanges that are open."""
+"""What the connections of one server share, and the one place where exchanges end."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Final, Protocol
 
 from ailoop_otel.guard import warn
+from ailoop_otel.protocol.traits import Traits
 from ailoop_otel.recording.telemetry import Telemetry
 from ailoop_otel.tracking.exchange import Exchange
-from ailoop_otel.tracking.sessions import Ledger
+from ailoop_otel.tracking.sessions import Ledger, Session
 from ailoop_otel.tracking.watchdog import Watchdog
-from ailoop_otel.wire.correlation import Queues
 
-if TYPE_CHECKING:
-    from ailoop_otel.wire.connection import Connection
+# So many different lines are logged at most.
+_MOST_REPORTS: Final = 8
+
+
+class Closing(Protocol):
+    """An open connection, as far as it can be closed from elsewhere."""
+
+    def close(self, now: int, raised: BaseException | None) -> None:
+        """Nothing more is observed on it; what is open ends."""
 
 
 class Wire:
@@ -24,9 +31,10 @@ class Wire:
         self.watchdog = watchdog
         self.queues = Queues()
         self.exchanges: set[Exchange] = set()
-        self.connections: set[Connection] = set()
+        self.connections: set[Closing] = set()
         self.active = True
-        self._strangers_told = False
+        self.unread_method: str | None = None  # of the latest frame that may have carried an answer and was not read
+        self._reported: set[str] = set()
         # Bound once: each exchange holds both.
         self._complete = self.complete
         self._watch = watchdog.watch
@@ -50,14 +58,17 @@ class Wire:
             self.watchdog.watch(exchange)
 
     def move(self, exchange: Exchange, session_id: str) -> None:
-        """The exchange's session became known only now."""
-        if exchange.session_id is None and not exchange.ended:
+        """The exchange's session became known only now, or is another one than it seemed."""
+        if exchange.session_id != session_id and not exchange.ended:
+            self._pass_turn(self.queues.remove(exchange), exchange.received)
             exchange.session_id = session_id
             self.queues.add(session_id, exchange)
 
     def complete(self, exchange: Exchange, now: int) -> None:
         """End an exchange; the next of its session has its turn."""
         following = self._let_go(exchange)
+        if exchange.unread:
+            self._report_unread()
         try:
             outcome = exchange.end(now)
             session = self.ledger.get(exchange.session_id)
@@ -67,13 +78,29 @@ class Wire:
             self._pass_turn(following, now)
 
     def forget(self, exchange: Exchange, now: int) -> None:
-        """The dialect is unknown: what looked like an exchange is a plain call. Said once."""
+        """It was no message to an AI after all, or nothing can be known of it: end it as a plain call."""
         following = self._let_go(exchange)
         exchange.forget(now)
         self._pass_turn(following, now)
-        if not self._strangers_told:
-            self._strangers_told = True
-            warn("this server speaks a dialect that is not known here; its messages get plain call spans only")
+
+    def report_stranger(self) -> None:
+        """Log once that messages are replied to as no known dialect does."""
+        self._report(
+            "this server speaks a dialect that is not known here; its messages get plain call spans only. "
+            "A dialect plugin can teach it: docs/dialects.md"
+        )
+
+    def _report(self, line: str) -> None:
+        if line not in self._reported and len(self._reported) < _MOST_REPORTS:
+            self._reported.add(line)
+            warn(line)
+
+    def _report_unread(self) -> None:
+        name = f" ({self.unread_method})" if self.unread_method is not None else ""
+        self._report(
+            f"frames of an unknown form{name} come with the answers of this server: their first chunks and silences "
+            "are not known and not recorded. A dialect plugin can teach them: docs/dialects.md"
+        )
 
     def shut_down(self, now: int) -> None:
         """The server stops: end what is open as `cancelled`, and the sessions as `server_shutdown`."""
@@ -102,3 +129,105 @@ class Wire:
             exchange.home.remove(exchange)
             exchange.home = None
         return self.queues.remove(exchange)
+
+
+class Queues:
+    """Open exchanges by session, in order of arrival; a session may span connections."""
+
+    def __init__(self) -> None:
+        # Lists, not deques: most hold one, and an empty deque is larger than an exchange.
+        self._queues: dict[str, list[Exchange]] = {}
+
+    def __len__(self) -> int:
+        return len(self._queues)
+
+    def add(self, session_id: str, exchange: Exchange) -> bool:
+        """Put an exchange behind the others of its session; returns whether it is the first."""
+        queue = self._queues.get(session_id)
+        if queue is None:
+            self._queues[session_id] = [exchange]
+            return True
+        queue.append(exchange)
+        return False
+
+    def head(self, session_id: str | None) -> Exchange | None:
+        """The exchange that a session is answering."""
+        queue = self._queues.get(session_id) if session_id is not None else None
+        return queue[0] if queue else None
+
+    def of(self, session_id: str | None) -> list[Exchange]:
+        """All open exchanges of a session."""
+        queue = self._queues.get(session_id) if session_id is not None else None
+        return list(queue) if queue else []
+
+    def remove(self, exchange: Exchange) -> Exchange | None:
+        """Take an exchange out; returns the one whose turn comes now, if it was at the head."""
+        session_id = exchange.session_id
+        queue = self._queues.get(session_id) if session_id is not None else None
+        if not queue or session_id is None:
+            return None
+        was_head = queue[0] is exchange
+        if was_head:
+            del queue[0]
+        elif exchange in queue:
+            queue.remove(exchange)
+        if not queue:
+            del self._queues[session_id]
+            return None
+        return queue[0] if was_head else None
+
+
+class UsedSessions:
+    """Which sessions a connection uses, and which of them its messages go to."""
+
+    __slots__ = ("_first", "_ledger", "_others", "own")
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        # Nearly all use one: a set of their own would be a tenth of what a connection holds.
+        self._first: Session | None = None
+        self._others: set[Session] | None = None
+        self.own: Session | None = None  # the latest that this socket started
+
+    def of_message(self, session_id: str | None, traits: Traits, now: int) -> Session | None:
+        """The session that a message goes to which names `session_id`; one that was left is resumed.
+
+        None where it is open whether the socket's session counts or the one that is named: frames will show it.
+        """
+        own, owns = self.own, traits.socket_owns_session
+        if own is not None and not own.ended and owns is not False:
+            if owns or session_id is None or session_id == own.id:
+                return own
+            return None
+        session = self._ledger.get(session_id)
+        if session is None and session_id is not None and self._ledger.was_left(session_id):
+            session = self._ledger.start(session_id, now, now)
+        return session
+
+    def use(self, session: Session) -> None:
+        """The connection uses a session from now on."""
+        if session is self._first or (self._others is not None and session in self._others):
+            return
+        if self._first is None:
+            self._first = session
+        elif self._others is None:
+            self._others = {session}
+        else:
+            self._others.add(session)
+        session.users += 1
+
+    def learn(self, traits: Traits) -> None:
+        """The sessions' servers are known better now: who else uses them begins with that."""
+        for session in self._all():
+            session.traits = traits
+
+    def leave(self, now: int, reason: str) -> None:
+        """The connection uses none of them any more."""
+        used = self._all()
+        self.own = self._first = self._others = None
+        for session in used:
+            self._ledger.leave(session, now, reason)
+
+    def _all(self) -> list[Session]:
+        used = [self._first] if self._first is not None else []
+        return [*used, *(self._others or ())]

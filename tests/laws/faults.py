@@ -9,27 +9,14 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from ailoop_otel.protocol import delegates, frame, stateless
+from ailoop_otel.protocol import answer, delegates, dialect, jsonrpc, registry, stateless, traits
 from ailoop_otel.recording import lightspan, spans, telemetry
 from ailoop_otel.tracking import current, deadlines, exchange, sessions, watchdog
-from ailoop_otel.wire import (
-    call,
-    connection,
-    correlation,
-    membership,
-    middleware,
-    notices,
-    opening,
-    peer,
-    replies,
-    socket,
-    state,
-    trust,
-)
+from ailoop_otel.wire import calls, connection, middleware, socket, state
 
 ROOMS: tuple[ModuleType, ...] = (
-    call, connection, correlation, current, deadlines, delegates, exchange, frame, lightspan, membership, middleware,
-    notices, opening, peer, replies, sessions, socket, spans, state, stateless, telemetry, trust, watchdog,
+    answer, calls, connection, current, deadlines, delegates, dialect, exchange, jsonrpc, lightspan, middleware,
+    registry, sessions, socket, spans, state, stateless, telemetry, traits, watchdog,
 )  # fmt: skip
 
 

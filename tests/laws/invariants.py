@@ -14,19 +14,19 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from ailoop_otel import names
-from ailoop_otel.protocol import METHODS
-from ailoop_otel.protocol.frame import harmless
+from ailoop_otel.protocol.jsonrpc import harmless
+from ailoop_otel.protocol.registry import DIALECTS as KNOWN
 from tests.recorder import Recording
 
 OUTCOMES = {name.name for name in names.OUTCOMES}
-DIALECTS = {"stateless", "delegates", "unknown"}
+DIALECTS = {"stateless", "delegates", "mixed", "unknown"}
 CODES = {str(code) for code in range(-32768, -31999)}
 # The values that a label may have.
 LABELS: dict[str, Set[str]] = {
     names.DIALECT: DIALECTS,
     names.OUTCOME: OUTCOMES,
     names.ERROR_TYPE: OUTCOMES | CODES | {"ServerFailed"},
-    names.RPC_METHOD: METHODS | {names.OTHER},
+    names.RPC_METHOD: KNOWN.methods | {names.OTHER},
     names.RPC_STATUS: CODES,
     names.RPC_SYSTEM: {"jsonrpc"},
     names.TIMEOUT_PHASE: {"first_chunk", "stall", "total"},

@@ -14,17 +14,17 @@ import pytest
 from opentelemetry.sdk.trace import Span
 
 from ailoop_otel import names
-from ailoop_otel.protocol.frame import Request
+from ailoop_otel.protocol.jsonrpc import Request
 from ailoop_otel.tracking.deadlines import Timeout
 from ailoop_otel.tracking.exchange import Exchange
 from ailoop_otel.tracking.sessions import Session
-from ailoop_otel.wire.call import Call
-from ailoop_otel.wire.membership import Membership
+from ailoop_otel.wire.calls import Call
 from ailoop_otel.wire.socket import Socket
+from ailoop_otel.wire.state import UsedSessions
 from tests.scripted import Server, chunk, reply, request, status, update
 from tests.wire.talk import Talk, acknowledged, answered, delegates, message, refused, stateless, streamed
 
-OURS = (Call, Exchange, Membership, Request, Session, Socket, Span, Timeout)
+OURS = (Call, Exchange, UsedSessions, Request, Session, Socket, Span, Timeout)
 Use = Callable[[Server, str, int], Awaitable[Talk]]
 NUMBER = 1000
 
@@ -127,7 +127,7 @@ async def test_a_thousand_connections_leave_nothing(use: Use) -> None:
     over(server)
     after = live()
     after.subtract(before)
-    assert +after == Counter({"Socket": len(kept), "Membership": len(kept)})
+    assert +after == Counter({"Socket": len(kept), "UsedSessions": len(kept)})
     assert max(weight(thing) for thing in gc.get_objects() if type(thing) is Socket) < 2048
     kept.clear()
     assert live() == before
@@ -148,7 +148,7 @@ def _own(connection: Socket) -> Iterator[Any]:
     for kind in type(connection).__mro__:
         for slot in getattr(kind, "__slots__", ()):
             value = getattr(connection, slot, None)
-            if isinstance(value, (dict, list, set, Membership)):
+            if isinstance(value, (dict, list, set, UsedSessions)):
                 yield value
             if isinstance(value, dict):
                 yield from value.values()

@@ -15,7 +15,7 @@ from opentelemetry.trace import SpanKind, get_current_span
 from ailoop_otel import names
 from ailoop_otel.server.inside import Inside
 from ailoop_otel.server.mcp import called_hook
-from ailoop_otel.wire.trust import remote_span
+from ailoop_otel.wire.calls import remote_span
 from tests.ailoop.client import connected
 from tests.ailoop.process import Installation, free_port
 from tests.recorder import Recording

@@ -8,14 +8,14 @@ import pytest
 from opentelemetry.trace import StatusCode
 
 from ailoop_otel import names
-from ailoop_otel.protocol import Answer
+from ailoop_otel.protocol.dialect import Meaning, Notice, Reply, ReplyKind
 from ailoop_otel.recording.telemetry import SECOND
 from ailoop_otel.settings import Settings
 from ailoop_otel.tracking.deadlines import Deadlines
 from ailoop_otel.tracking.exchange import Exchange
-from tests.exchanges import DELEGATES, STATELESS, opened
+from tests.exchanges import DELEGATES, PIECE, STATELESS, UPDATE, opened
 from tests.recorder import Recording, duration
-from tests.scripted import SESSION, update
+from tests.scripted import SESSION, chunk, update
 
 NOW = 5 * SECOND
 
@@ -58,24 +58,22 @@ def test_one_that_is_forgotten_has_no_outcome(recording: Recording) -> None:
 
 
 def test_after_its_end_no_frame_is_its_own(recording: Recording) -> None:
-    """Whatever begins like a chunk, or like nothing at all."""
+    """Whatever ends like a further update, or like nothing at all."""
     exchange = opened(recording)
-    exchange.speaks(STATELESS)
-    assert update("a").startswith(exchange.head)
+    exchange.take(recording.clock.time, update("a"), UPDATE)
+    assert update("ab")[exchange.tail_at] == exchange.tail
     exchange.end(recording.clock.time)
-    exchange.speaks(STATELESS)
-    assert not any(frame.startswith(exchange.head) for frame in (update("a"), "", "\0", "{"))
-    assert not any(exchange.further <= frame < exchange.beyond for frame in (update("a"), "", "\0", "{"))
+    assert not any(frame[exchange.tail_at] == exchange.tail for frame in (update("ab"), "", "\0", "{"))
 
 
 def test_no_span_is_without_length(recording: Recording) -> None:
     """Jaeger warns of it for ever, and a child that outlasts its parent is moved."""
     exchange = opened(recording)
-    exchange.speaks(STATELESS)
+    exchange.traits = STATELESS
     recording.clock.move(1)
     for text in ("a", "ab", "abc"):
-        if exchange.update(recording.clock.time, update(text)):
-            exchange.tell_first_chunk()
+        if exchange.take(recording.clock.time, update(text), UPDATE):
+            exchange.record_first_chunk()
     exchange.tell(exchange.notice("total", SECOND, recording.clock.time, recording.clock.time))
     exchange.end(recording.clock.time)
     (root,) = recording.spans("sendUserMessage")
@@ -108,12 +106,12 @@ def test_a_fault_at_its_end_leaves_it_ended(failing: str, monkeypatch: Any) -> N
 def stream(recording: Recording, *frames: str | float) -> Exchange:
     """An exchange of the current generation with these updates, and seconds between them."""
     exchange = opened(recording)
-    exchange.speaks(STATELESS)
+    exchange.traits = STATELESS
     for frame in frames:
         if isinstance(frame, float):
             recording.clock.move(frame)
         else:
-            exchange.update(recording.clock.time, frame)
+            exchange.take(recording.clock.time, frame, UPDATE)
     return exchange
 
 
@@ -134,38 +132,42 @@ def test_a_second_model_call_begins_anew(recording: Recording) -> None:
     assert exchange.repeated
 
 
+def answer(text: str, *, shows_end: bool = True) -> Reply:
+    """A reply of the current generation."""
+    return Reply(ReplyKind.ANSWER, text, shows_end=shows_end)
+
+
 @pytest.mark.parametrize(
-    ("frames", "answer", "cut"),
+    ("frames", "reply", "cut"),
     [
-        ([update("a"), update("a")], Answer(text="a"), False),
-        ([update("a"), update("ab")], Answer(text="ab"), True),
-        ([update("a")], Answer(text="a"), True),
-        ([update("a"), update("ab")], Answer(text="ab", tells_ending=False), False),
-        ([update("a", structured=True)], Answer(text="a"), False),
-        ([], Answer(), False),
+        ([update("a"), update("a")], answer("a"), False),
+        ([update("a"), update("ab")], answer("ab"), True),
+        ([update("a")], answer("a"), True),
+        ([update("a"), update("ab")], answer("ab", shows_end=False), False),
+        ([update("a", structured=True)], answer("a"), False),
+        ([], answer(""), False),
     ],
 )
 def test_a_plain_stream_that_is_not_repeated_was_cut(
-    recording: Recording, frames: list[str], answer: Answer, cut: bool
+    recording: Recording, frames: list[str], reply: Reply, cut: bool
 ) -> None:
     """The server passes it off as whole."""
     exchange = stream(recording, *frames)
-    exchange.rest = STATELESS.chunk_rest(update(""))
-    exchange.check_ending(answer)
+    exchange.reply(recording.clock.time, reply, 100)
     assert exchange.cut is cut
 
 
 def test_pieces_are_counted_as_they_are(recording: Recording) -> None:
     """The earlier generation sends deltas."""
     exchange = opened(recording)
-    exchange.speaks(DELEGATES)
+    exchange.traits = DELEGATES
     for seconds in (1.0, 0.5, 2.5):
         recording.clock.move(seconds)
-        exchange.chunk(recording.clock.time, 100)
+        exchange.take(recording.clock.time, chunk("w"), PIECE)
     attributes = ended(recording, exchange)
     stream_span = recording.span(names.SPAN_STREAM)
     assert attributes[names.STREAM_CHUNKS] == 3
-    assert attributes[names.STREAM_SIZE] == 300
+    assert attributes[names.STREAM_SIZE] == 3 * len(chunk("w"))
     assert attributes[names.TIME_TO_FIRST_CHUNK] == 1.0
     assert (stream_span.attributes or {})[names.STREAM_MAX_GAP] == 2.5
     assert duration(stream_span) == 3.0
@@ -175,9 +177,9 @@ def test_a_text_in_one_piece_is_the_first_chunk_only_where_none_came_before(reco
     """And makes no stream."""
     exchange = opened(recording)
     recording.clock.move(1)
-    exchange.text(recording.clock.time, 50)
+    exchange.read(recording.clock.time, Notice(Meaning.TEXT, SESSION, "w"), 50)
     recording.clock.move(1)
-    exchange.text(recording.clock.time, 50)
+    exchange.read(recording.clock.time, Notice(Meaning.TEXT, SESSION, "w"), 50)
     attributes = ended(recording, exchange)
     assert (attributes[names.STREAM_CHUNKS], attributes[names.STREAM_SIZE]) == (1, 50)
     assert attributes[names.TIME_TO_FIRST_CHUNK] == 1
@@ -185,9 +187,9 @@ def test_a_text_in_one_piece_is_the_first_chunk_only_where_none_came_before(reco
 
 
 def test_the_watchdog_sees_no_chunk_before_its_time(recording: Recording) -> None:
-    """It looks from another thread, and may do so between any two steps of `update`."""
+    """It looks from another thread, and may do so between any two steps of `take`."""
     exchange = opened(recording)
-    exchange.speaks(STATELESS)
+    exchange.traits = STATELESS
     deadlines = Deadlines(first_chunk=100 * SECOND, stall=SECOND, total=0)
     recording.clock.move(50)
     seen: list[Any] = []
@@ -200,7 +202,7 @@ def test_the_watchdog_sees_no_chunk_before_its_time(recording: Recording) -> Non
             seen.append(exchange.due(deadlines))
 
     exchange.__class__ = Watched
-    exchange.update(recording.clock.time, update("a"))
+    exchange.take(recording.clock.time, update("a"), UPDATE)
     assert seen
     assert all(due[0] > recording.clock.time for due in seen)
 
@@ -225,9 +227,9 @@ def test_the_nearest_deadline_is_due(recording: Recording) -> None:
     assert exchange.due(deadlines) == (start + 5 * SECOND, "first_chunk")
     exchange.notice("first_chunk", 1, 1, 1)
     assert exchange.due(deadlines) == (start + 6 * SECOND, "total")
-    exchange.chunk(start + SECOND, 1)
+    exchange.take(start + SECOND, chunk("w"), PIECE)
     assert exchange.due(deadlines) == (start + 4 * SECOND, "stall")
-    exchange.chunk(start + 5 * SECOND, 1)
+    exchange.take(start + 5 * SECOND, chunk("w"), PIECE)
     assert exchange.due(deadlines) == (start + 6 * SECOND, "total")
     exchange.notice("total", 1, 1, 1)
     exchange.notice("stall", 1, 1, 1)

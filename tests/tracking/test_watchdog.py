@@ -9,10 +9,10 @@ import pytest
 
 from ailoop_otel.recording.telemetry import SECOND
 from ailoop_otel.tracking.exchange import Exchange
-from tests.exchanges import STATELESS, opened
+from tests.exchanges import PIECE, STATELESS, UPDATE, opened
 from tests.naps import phases, run, unstarted, watched
 from tests.recorder import Recording
-from tests.scripted import update
+from tests.scripted import chunk, update
 
 
 def test_it_sleeps_until_the_deadline_and_tells_it_then() -> None:
@@ -39,13 +39,13 @@ def test_a_stream_costs_one_look_per_deadline() -> None:
     """Chunks every 100 ms for ten minutes: the thread wakes once per 30 s of them, and tells nothing."""
     recording = Recording(first_chunk=30, stall=30, total=0)
     exchange = opened(recording)
-    exchange.speaks(STATELESS)
+    exchange.traits = STATELESS
     frames = iter(range(1, 100_000))
 
     def stream(seconds: float) -> None:
         for _ in range(round(seconds * 10)):
             recording.clock.move(0.1)
-            exchange.update(recording.clock.time, update("w" * next(frames)))
+            exchange.take(recording.clock.time, update("w" * next(frames)), UPDATE)
 
     watchdog, naps = watched(recording, most=20, meanwhile=stream)
     watchdog.watch(exchange)
@@ -146,7 +146,7 @@ def test_a_deadline_behind_the_one_that_is_watched_already_is_no_second_entry() 
     exchange = opened(recording)
     watchdog.watch(exchange)
     recording.clock.move(9)
-    exchange.chunk(recording.clock.time, 1)
+    exchange.take(recording.clock.time, chunk("w"), PIECE)
     watchdog.watch(exchange)
     recording.clock.move(1)
     assert watchdog.check() == exchange.last + 10 * SECOND
@@ -164,7 +164,7 @@ def test_a_nearer_deadline_than_the_one_that_is_watched_counts() -> None:
     watchdog.watch(exchange)
     recording.clock.move(10)
     watchdog.check()
-    exchange.chunk(recording.clock.time, 1)
+    exchange.take(recording.clock.time, chunk("w"), PIECE)
     watchdog.watch(exchange)
     recording.clock.move(2)
     watchdog.check()

@@ -12,13 +12,22 @@ from hypothesis import strategies as st
 from ailoop_otel.tracking.current import CURRENT
 from ailoop_otel.tracking.exchange import Exchange
 from ailoop_otel.wire.socket import Send, Socket
-from tests.exchanges import STATELESS
+from tests.exchanges import UPDATE
 from tests.scripted import SCOPE, SESSION, Server, channel, compact, request, update
 
-COUNTED = ("chunks", "first", "last", "max_gap", "stream_size", "frame_size", "base", "repeated", "plain")
+COUNTED = ("chunks", "first", "last", "max_gap", "stream_size", "frame_size", "repeated", "plain", "streamed_size")
+OTHER = "76543210-89ab-cdef-0123-456789abcdef"
 TEXTS = st.text(st.sampled_from(' !"#a\\ü€😀'), max_size=4)
-FRAMES = st.builds(update, TEXTS, agent=st.sampled_from(["a", "an agent"]), structured=st.booleans()) | st.builds(
-    lambda text: update("w" * 300 + text), TEXTS
+FRAMES = (
+    st.builds(update, TEXTS, agent=st.sampled_from(["a", "an agent"]), structured=st.booleans())
+    | st.builds(lambda text: update("w" * 300 + text), TEXTS)
+    # Of another session, and of another kind that ends as an update does.
+    | st.builds(lambda text: update("w" * 400 + text, OTHER), TEXTS)
+    | st.builds(
+        lambda text, method: update("w" * 500 + text).replace("StreamingUpdate", method),
+        TEXTS,
+        st.sampled_from(["AnotherUpdate", "StreamingUpdates", "ThinkingUpdate"]),
+    )
 )
 
 
@@ -37,6 +46,7 @@ def opened(server: Server, network: Send = nowhere) -> tuple[Socket, Exchange]:
     call = connection.request(request("sendUserMessage", 1, sessionId=SESSION, message="x"), server.clock.time)
     assert call is not None
     assert call.exchange is not None
+    call.exchange.session_id = SESSION
     CURRENT.set(call.exchange)
     return connection, call.exchange
 
@@ -44,7 +54,7 @@ def opened(server: Server, network: Send = nowhere) -> tuple[Socket, Exchange]:
 @settings(deadline=None)
 @given(st.lists(st.tuples(FRAMES, st.floats(0, 3)), max_size=12))
 async def test_chunks_are_counted_alike_on_both_ways(steps: list[tuple[str, float]]) -> None:
-    """Whatever comes: empty, shorter, repeated, with another tail, or with text that sorts before the quote."""
+    """After each frame, whatever comes: empty, shorter, repeated, with another tail or head, of another session."""
     server = Server()
     connection, quick = opened(server)
     _, whole = opened(server)
@@ -52,7 +62,9 @@ async def test_chunks_are_counted_alike_on_both_ways(steps: list[tuple[str, floa
     for frame, pause in steps:
         server.clock.move(pause)
         await connection.send({"type": "websocket.send", "text": frame})
-        whole.update(server.clock.time, frame)
+        if frame.startswith(UPDATE.head) and UPDATE.session(frame) == SESSION:
+            whole.take(server.clock.time, frame, UPDATE)
+        assert [getattr(quick, name) for name in COUNTED] == [getattr(whole, name) for name in COUNTED]
     assert [getattr(quick, name) for name in COUNTED] == [getattr(whole, name) for name in COUNTED]
 
 
@@ -124,10 +136,3 @@ async def test_a_send_that_fails_is_seen_on_both_ways(sent_before: int) -> None:
             await connection.send({"type": "websocket.send", "text": next(texts)})
         assert raised.value is fault
     assert exchange.left == server.clock.time
-
-
-@given(TEXTS)
-def test_chunks_sort_between_their_bounds(text: str) -> None:
-    """Those without text do not; a few with text sort before them, and are counted the long way."""
-    between = STATELESS.text_from <= update(text) < STATELESS.text_below
-    assert between is (text != "" and text[0] not in " !")

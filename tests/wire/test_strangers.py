@@ -25,7 +25,8 @@ async def test_its_messages_are_plain_calls_and_that_is_said_once(caplog: pytest
     assert talk.recording.points("ailoop.exchange.duration") == []
     assert talk.recording.total("ailoop.exchange.active") == 0
     assert [record.getMessage() for record in caplog.records] == [
-        "ailoop-otel: this server speaks a dialect that is not known here; its messages get plain call spans only"
+        "ailoop-otel: this server speaks a dialect that is not known here; its messages get plain call spans only. "
+        "A dialect plugin can teach it: docs/dialects.md"
     ]
 
 

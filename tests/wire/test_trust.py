@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ailoop_otel import names
-from ailoop_otel.wire.trust import handshake_trace, remote_span
+from ailoop_otel.wire.calls import handshake_trace, remote_span
 from tests.scripted import request
 from tests.wire.talk import Talk, message, stateless, streamed
 

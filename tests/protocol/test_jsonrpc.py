@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ailoop_otel.protocol.frame import (
+from ailoop_otel.protocol.jsonrpc import (
     INVALID,
     Request,
+    carries_text,
     error_code,
     harmless,
     id_text,
@@ -20,6 +21,7 @@ from ailoop_otel.protocol.frame import (
     read_frame,
     read_request,
 )
+from ailoop_otel.protocol.registry import DIALECTS
 
 DEEP = "[" * 100_000
 SESSION = "01234567-89ab-cdef-0123-456789abcdef"
@@ -42,10 +44,11 @@ def test_what_is_no_object_is_no_request(text: str) -> None:
 
 
 def test_a_request_says_what_it_asks() -> None:
-    """Method, id, session and the client's trace; the message itself is not kept."""
+    """Method, id, parameters and the client's trace."""
     params = {"sessionId": SESSION, "message": "my secret", "_meta": {"traceparent": "00-a-b-c"}}
     read = request(method="sendUserMessage", id=7, params=params)
-    assert read == Request("sendUserMessage", 7, True, SESSION, None, "00-a-b-c", True)
+    assert read == Request("sendUserMessage", 7, True, params, "00-a-b-c", True)
+    assert DIALECTS.session_of(read.method, read.params) == SESSION
 
 
 @pytest.mark.parametrize("frame", [{"jsonrpc": "1.0", "method": "echo"}, {"method": "echo"}, {"jsonrpc": "2.0"}])
@@ -64,7 +67,7 @@ def test_an_id_of_null_is_an_id(has: bool) -> None:
 @pytest.mark.parametrize("session", [1, None, [SESSION], {"a": 1}, "two words", "x" * 65, "\ud800", "", 'a","b'])
 def test_a_session_id_is_harmless_or_nothing(session: Any) -> None:
     """It becomes an attribute, so nothing else is taken for one."""
-    assert request(method="echo", params={"sessionId": session}).session_id is None
+    assert DIALECTS.session_of("echo", {"sessionId": session}) is None
     assert identifier(session) is None
 
 
@@ -74,14 +77,16 @@ def test_a_session_id_is_harmless_or_nothing(session: Any) -> None:
 )
 def test_a_command_is_the_first_word_of_a_message_with_a_slash(message: Any, command: str | None) -> None:
     """As the server reads it."""
-    assert request(method="sendUserMessage", params={"message": message}).command == command
+    assert DIALECTS.command_of("sendUserMessage", {"message": message}) == command
 
 
 @pytest.mark.parametrize("params", [None, 1, "text", [1], {"_meta": 1}, {"_meta": None}])
 def test_parameters_of_any_kind_are_read(params: Any) -> None:
     """They hold nothing then."""
     read = request(method="echo", id=1, params=params)
-    assert (read.session_id, read.command, read.trace) == (None, None, None)
+    assert DIALECTS.session_of(read.method, read.params) is None
+    assert DIALECTS.command_of(read.method, read.params) is None
+    assert read.trace is None
 
 
 @pytest.mark.parametrize(
@@ -144,6 +149,22 @@ def test_all_else_is_not_recorded(value: Any) -> None:
     assert harmless(value) is None
 
 
+@pytest.mark.parametrize(
+    ("params", "carries"),
+    [
+        ({"delta": "Hi"}, True),
+        ({"message": {"parts": [{"type": "text", "text": "Hi"}]}}, True),
+        ({"delta": ""}, False),
+        ({"sessionId": "s", "agent_id": "a", "type": "ping", "status": "busy", "n": 1}, False),
+        ([1, None, "Hi"], True),
+        (None, False),
+    ],
+)
+def test_ids_kinds_and_numbers_are_no_text(params: Any, carries: bool) -> None:
+    """Whatever could be words of an answer is."""
+    assert carries_text(params) is carries
+
+
 @given(st.text())
 def test_any_text_is_read(text: str) -> None:
     """Whatever a client or server sends."""
@@ -163,6 +184,9 @@ KEYS = st.sampled_from(["jsonrpc", "method", "id", "params", "error", "result", 
 def test_any_json_is_read(frame: Any) -> None:
     """With the known keys in any place and any value in them."""
     read = read_request(json.dumps(frame))
-    assert read.session_id is None or harmless(read.session_id) == read.session_id
+    session = DIALECTS.session_of(read.method, read.params)
+    assert session is None or harmless(session) == session
+    DIALECTS.command_of(read.method, read.params)
+    carries_text(frame)
     error_code(frame)
     is_reply(frame)

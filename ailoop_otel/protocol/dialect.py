@@ -1,0 +1,166 @@
+"""What a server's frames can mean. A dialect says it for one kind of server: this file is all that a new one needs.
+
+`docs/dialects.md` shows a dialect in a package of its own, found by the entry-point group `ailoop_otel_dialect`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Any, ClassVar, Final, NamedTuple
+
+from ailoop_otel.protocol.jsonrpc import Json, identifier, length_in_json
+
+# No frame ends like this: `str.endswith` of an empty tuple is False.
+NO_TAIL: Final[tuple[str, ...]] = ()
+
+
+class Meaning(Enum):
+    """What a notification says of the exchange or session that it belongs to."""
+
+    UPDATE = auto()  # all of the answer's text so far
+    PIECE = auto()  # a further piece of the answer's text
+    TEXT = auto()  # the answer's text once, whether or not it was streamed
+    FINAL = auto()  # the answer is complete; its text, if any, repeats what was streamed
+    COMMAND = auto()  # the server itself answers the message: no AI is asked
+    FAILED = auto()  # the AI failed
+    TIMED_OUT = auto()  # the server itself gave up waiting for the AI
+    SESSION_ENDED = auto()
+    SESSION_FAILED = auto()
+    OTHER = auto()  # a frame that is known and says nothing of an answer
+    UNREADABLE = auto()  # it may carry the answer, in a form that is not known
+
+
+class Notice(NamedTuple):
+    """What a notification means, the session it names, and the text of the answer that it carries.
+
+    `repeats`: of an update: the server sends the last one of a stream again if the stream ended well.
+    """
+
+    meaning: Meaning
+    session_id: str | None = None
+    text: str = ""
+    repeats: bool = False
+
+
+class ReplyKind(Enum):
+    """What the reply to a message says."""
+
+    ANSWER = auto()  # it brings the answer, or says that the AI failed
+    RECEIVED = auto()  # the message was taken; the answer, if there is one, comes otherwise
+
+
+class Reply(NamedTuple):
+    """What the reply to a message means: its kind, the whole answer, whether the AI failed.
+
+    `shows_end`: a stream that ended well would have been repeated (`Notice.repeats`).
+    """
+
+    kind: ReplyKind
+    text: str = ""
+    failed: bool = False
+    shows_end: bool = True
+
+    @property
+    def wire_size(self) -> int:
+        """The length of the text as it stands in JSON, characters."""
+        return length_in_json(self.text)
+
+
+class ChunkForm:
+    """The fixed parts of a frame with a chunk of an answer, by which it is read without parsing its JSON.
+
+    It is what makes a chunk cheap; a dialect without one is read by its `notice`, and must come to the same. The text
+    `head` begins each such frame; `empty` begins one without text, and `final` ends the one that completes the answer
+    (both "" where there is none); a frame that ends with `repeated` is sent again when its stream ended well.
+    """
+
+    cumulative: ClassVar[bool]  # whether each frame holds all text so far
+    head: ClassVar[str]
+    empty: ClassVar[str] = ""
+    final: ClassVar[str] = ""
+    repeated: ClassVar[str] = ""
+
+    def session(self, text: str) -> str | None:
+        """The session that the frame names."""
+        raise NotImplementedError
+
+    def text_size(self, text: str) -> int:
+        """How many characters the answer's text takes in the frame, as JSON."""
+        raise NotImplementedError
+
+    def tail(self, text: str) -> str | tuple[str, ...]:
+        """What ends each further frame of the same answer: its session at least. `NO_TAIL` if nothing does.
+
+        Only cumulative forms need one: a longer frame that ends so is a further chunk.
+        """
+        return NO_TAIL
+
+
+class Dialect:
+    """How one kind of server speaks JSON-RPC over a WebSocket. Subclass it and say what differs from AILoop.
+
+    The traits say what is typical of the dialect. A frame that only this dialect sends makes its traits likely; what
+    frames prove counts more (`protocol.traits`). All methods are pure and get frames that were parsed already; they may
+    be called with any content.
+    """
+
+    name: ClassVar[str]  # a label of metrics: lower case, short
+    methods: ClassVar[frozenset[str]] = frozenset()  # of requests that the server answers; labels too
+    message_method: ClassVar[str] = "sendUserMessage"
+    start_method: ClassVar[str] = "startSession"
+    stop_method: ClassVar[str] = "stopSession"
+    commands: ClassVar[frozenset[str]] = frozenset()  # messages that the server itself answers
+    notifications: ClassVar[frozenset[str]] = frozenset()  # methods of those that it sends
+    chunk_forms: ClassVar[tuple[ChunkForm, ...]] = ()
+    # How a frame begins that repeats the text of a streamed answer and need not be parsed; "" where none does.
+    repeating_head: ClassVar[str] = ""
+
+    # --- Traits -------------------------------------------------------------------------------------------
+    queues: ClassVar[bool] = False  # a message waits until the session's earlier ones are answered
+    answers_notifications: ClassVar[bool] = False  # a message without id is answered, though not replied to
+    socket_owns_session: ClassVar[bool] = False  # a message goes to the socket's session, whichever it names
+    stop_cuts: ClassVar[bool] = False  # stopping a session cuts the answers that it is giving
+    repeats: ClassVar[bool] = False  # the last update of a stream that ended well is sent again
+    reply_answers: ClassVar[bool] = True  # the reply brings the answer; else it only says that the message was taken
+
+    # --- Requests -----------------------------------------------------------------------------------------
+    def session_of(self, params: Json) -> str | None:
+        """The session that a request names."""
+        return identifier(params.get("sessionId"))
+
+    def text_of(self, params: Json) -> Any:
+        """The text of a message."""
+        return params.get("message")
+
+    # --- Frames of the server -----------------------------------------------------------------------------
+    def started(self, result: Any) -> str | None:
+        """The session that the reply to `start_method` names."""
+        return identifier(result.get("sessionId")) if isinstance(result, dict) else None
+
+    def notice(self, method: str, params: Json) -> Notice | None:
+        """What a notification means; None where it is not one of this dialect."""
+        return Notice(Meaning.OTHER, self.session_of(params)) if method in self.notifications else None
+
+    def reply(self, result: Any) -> Reply | None:
+        """What the result of a reply to a message means; None where it is not of this dialect."""
+        return None
+
+    # --- For the measuring client -------------------------------------------------------------------------
+    def start_params(self, user: str) -> Json:
+        """The parameters of `start_method`."""
+        return {"userId": user}
+
+    def message_params(self, session: str, text: str) -> Json:
+        """The parameters of `message_method`."""
+        return {"sessionId": session, "message": text}
+
+    def stop_params(self, session: str) -> Json:
+        """The parameters of `stop_method`."""
+        return {"sessionId": session}
+
+
+def text_notice(meaning: Meaning, session: str | None, params: Mapping[str, Any], key: str, **more: Any) -> Notice:
+    """A notice whose text stands in `params` under `key`; without a text there it is unreadable."""
+    text = params.get(key)
+    return Notice(meaning, session, text, **more) if isinstance(text, str) else Notice(Meaning.UNREADABLE, session)
