@@ -26,6 +26,7 @@ ANSWERS: dict[str, list[Any]] = {
     "stall": [update("a"), 40.0, update("ab"), 400.0, update("ab"), {"ai_response": "ab"}],
     "/help": [compact("agent.message", {"agent_id": "system", "message": "help"}), {}],
     "strange": ["strange"],
+    "unknown": [compact("TokenDelta", {"token": "w"}), update("a"), "no json", update("a"), {"ai_response": "wa"}],
     "refused": [-32603],
     "odd": ['{"error": "INTERNAL_ERROR", "message": "m", "id": 1}'],
     "leave": [update("a"), GONE, 1.0, update("ab"), update("ab"), {"ai_response": "ab"}],
