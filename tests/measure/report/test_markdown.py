@@ -7,9 +7,9 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ailoop_otel.measure.report.digest import digest
-from ailoop_otel.measure.report.markdown import code, document, prose
-from ailoop_otel.measure.report.outside import plain
+from ailoop_otel.measure.report.contents import build_report
+from ailoop_otel.measure.report.markdown import code, prose, render
+from ailoop_otel.measure.report.text import plain
 from tests.measure.report import hostile, sample
 from tests.measure.report.reading import page, rendered
 
@@ -58,7 +58,7 @@ def test_a_line_that_looks_like_a_list_is_a_sentence() -> None:
 
 def test_hostile_strings_stay_text() -> None:
     """From every place that text can come from: no element of theirs, no link, no mention."""
-    markdown = document(digest(hostile.run(), hostile.judgement()))
+    markdown = render(build_report(hostile.run(), hostile.judgement()))
     found = page(rendered(markdown))
     assert {name for name, _ in found.elements} <= ALLOWED
     assert not found.named("a")
@@ -70,23 +70,23 @@ def test_hostile_strings_stay_text() -> None:
 def test_every_table_keeps_its_columns() -> None:
     """All rows of a table have as many cells as its head, with hostile names too."""
     for run, judgement in ((sample.mixed(80), sample.judgement()), (hostile.run(), hostile.judgement())):
-        for table in page(rendered(document(digest(run, judgement)))).tables:
+        for table in page(rendered(render(build_report(run, judgement)))).tables:
             assert len({len(row) for row in table}) == 1
 
 
 def test_traces_are_links_into_jaeger() -> None:
     """Where it is known; elsewhere the id stands with the command that shows it."""
     run = sample.mixed(80)
-    links = page(rendered(document(digest(run)))).named("a")
+    links = page(rendered(render(build_report(run)))).named("a")
     assert len(links) == 10
     assert all((link["href"] or "").startswith("http://127.0.0.1:16686/trace/") for link in links)
-    alone = document(digest(sample.relabelled(run, jaeger="")))
+    alone = render(build_report(sample.relabelled(run, jaeger="")))
     assert "`ailoop-otel traces --trace ID`" in alone
     assert not page(rendered(alone)).named("a")
 
 
 def test_the_verdict_stands_first() -> None:
     """Before notes and tables, in bold."""
-    lines = document(digest(sample.mixed(80), sample.judgement())).splitlines()
+    lines = render(build_report(sample.mixed(80), sample.judgement())).splitlines()
     assert lines[0] == "## AILoop performance: mixed"
     assert lines[2].startswith("**❌ FAIL**: 5 figures judged: 2 passed, 2 failed, 1 inconclusive")

@@ -14,17 +14,17 @@ import pytest
 
 from ailoop_otel.measure import definitions
 from ailoop_otel.measure.observations import observed
-from ailoop_otel.measure.report.digest import digest
+from ailoop_otel.measure.report.contents import build_report
 from ailoop_otel.measure.report.plots import canvas, plots
 from ailoop_otel.measure.report.plots.canvas import Plot
-from ailoop_otel.measure.report.plots.material import MOST, material, thinned
-from ailoop_otel.measure.report.plots.ramp import found
+from ailoop_otel.measure.report.plots.data import MOST_POINTS, plot_data, thinned
+from ailoop_otel.measure.report.plots.load_ramp import load_levels
 from ailoop_otel.measure.run import Context, Run
 from tests.measure.report import sample
 
 
 def names(run: Run) -> list[str]:
-    return [plot.name for plot in plots(digest(run))]
+    return [plot.name for plot in plots(build_report(run))]
 
 
 def test_a_run_with_everything_has_every_plot(drawn: list[Plot]) -> None:
@@ -56,20 +56,20 @@ def test_an_axis_of_time_that_begins_after_a_warm_up_says_so() -> None:
     first, *others = made.observations
     warmed = Run(made.context, [first._replace(phase="warmup"), *others])
     for run, said in ((made, False), (warmed, True)):
-        (plot,) = (plot for plot in plots(digest(run)) if plot.name == "over-time")
+        (plot,) = (plot for plot in plots(build_report(run)) if plot.name == "over-time")
         assert ("the warm-up is left out" in plot.svg) is said
 
 
 def test_drawing_leaves_no_trace_in_the_library() -> None:
     """Whoever draws in the same process has the settings and figures that were there."""
     before = dict(matplotlib.rcParams)
-    plots(digest(sample.few(0.1, 0.2, outcome="cut")))
+    plots(build_report(sample.few(0.1, 0.2, outcome="cut")))
     assert dict(matplotlib.rcParams) == before
 
 
 def test_a_lone_half_is_as_wide_as_two(drawn: list[Plot]) -> None:
     """No hole is left beside it."""
-    (plot,) = plots(digest(sample.steps()))
+    (plot,) = plots(build_report(sample.steps()))
     assert plot.wide
     assert [each.wide for each in drawn] == [False, False, False, False, True, True, True, True]
 
@@ -82,7 +82,7 @@ def test_a_ramp_has_a_level_for_each_number_of_sessions() -> None:
         place: dict[str, Any] = {"at": 10.0 * sessions + number % 10 / 2, "exchange": number, "phase": "ramp"}
         outcome = "cut" if sessions == 3 and number % 2 else "ok"
         rows.append(observed(definitions.FIRST_CHUNK, 0.1 * sessions, outcome=outcome, **place))
-    levels = found(material(digest(Run(Context("ramp"), rows))))
+    levels = load_levels(plot_data(build_report(Run(Context("ramp"), rows))))
     assert [(level.sessions, level.n, level.errors) for level in levels] == [(1, 10, 0), (2, 10, 0), (3, 10, 500)]
     assert [level.p95 for level in levels] == pytest.approx([0.1, 0.2, math.inf])
 
@@ -92,7 +92,7 @@ def test_thinning_keeps_the_peaks() -> None:
     values = np.ones(200_000)
     values[123_456] = 99.0
     at, kept = thinned(np.arange(200_000.0), values)
-    assert len(kept) <= MOST
+    assert len(kept) <= MOST_POINTS
     assert at[kept.argmax()] == 123_456.0
 
 
@@ -106,7 +106,7 @@ def test_a_large_run_is_drawn_in_seconds_and_fits_into_a_mail() -> None:
     rows += [observed(definitions.MEMORY, 1e8 + number * number % 1e6, number / 10) for number in range(20_000)]
     run = Run(Context("large"), rows)
     began = time.process_time()
-    made = plots(digest(run))
+    made = plots(build_report(run))
     assert time.process_time() - began < 15
     assert [plot.name for plot in made] == ["latency", "over-time", "timeline", "memory"]
     assert sum(len(plot.svg) for plot in made) < 600_000

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
+from itertools import product
 
 import pytest
 
-from ailoop_otel.measure.report.digest import digest
-from ailoop_otel.measure.report.page import document
+from ailoop_otel.measure.report.contents import build_report
+from ailoop_otel.measure.report.html import WIDTH, interval_drawing, render
 from ailoop_otel.measure.run import Run
+from ailoop_otel.measure.verdict import Judged, Verdict
 from tests.measure.report import hostile, sample
 from tests.measure.report.reading import Page, page
 
@@ -27,6 +30,7 @@ LOADING = {
     "video",
     "foreignobject",
 }
+PASSED, SLOWER, INFINITE, FEWER, BARE = sample.judgement().rows
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +74,7 @@ def test_hostile_strings_stay_text(whole: Page) -> None:
     """From every place that text can come from: they open no element, no attribute and no link."""
     known = {name for name, _ in whole.elements} | {"div", "small", "path", "code"}
     for run in (hostile.run(), hostile.steps()):
-        html = document(digest(run, hostile.judgement()))
+        html = render(build_report(run, hostile.judgement()))
         found = page(html)
         assert {name for name, _ in found.elements} <= known
         assert not [name for _, attributes in found.elements for name in attributes if name.startswith("on")]
@@ -82,7 +86,7 @@ def test_hostile_strings_stay_text(whole: Page) -> None:
 
 def test_a_trace_without_jaeger_is_an_id_to_copy() -> None:
     """With the command that shows it."""
-    found = page(document(digest(sample.few(*[0.5] * 12, trace_id="ab" * 16))))
+    found = page(render(build_report(sample.few(*[0.5] * 12, trace_id="ab" * 16))))
     assert [attributes.get("class") for attributes in found.named("span")].count("id") == 10
     assert "ailoop-otel traces --trace ID" in found.text
 
@@ -98,7 +102,7 @@ def test_a_trace_without_jaeger_is_an_id_to_copy() -> None:
 )  # fmt: skip
 def test_thin_data_makes_a_page_all_the_same(run: Run, drawn: int) -> None:
     """Plots are drawn where there is something to draw; warnings of the drawing library are errors here."""
-    found = page(document(digest(run)))
+    found = page(render(build_report(run)))
     assert len(found.named("figure")) == drawn
     assert "nan" not in found.text.replace("nanoseconds", "").lower()
 
@@ -106,4 +110,57 @@ def test_thin_data_makes_a_page_all_the_same(run: Run, drawn: int) -> None:
 def test_the_same_run_makes_the_same_page() -> None:
     """So that two reports can be compared, and kept under version control."""
     run = sample.few(0.1, 0.5, 0.2)
-    assert document(digest(run)) == document(digest(run))
+    assert render(build_report(run)) == render(build_report(run))
+
+
+def test_a_figure_lies_between_its_bounds_and_before_its_target() -> None:
+    """Less is better here: what is too much is on the right."""
+    drawn = interval_drawing(PASSED)
+    assert drawn is not None
+    assert drawn.low < drawn.value < drawn.high < (drawn.limit or 0)
+    assert drawn.beyond == (drawn.limit, WIDTH - (drawn.limit or 0))
+
+
+def test_a_change_beyond_what_is_allowed_lies_in_what_is_beyond() -> None:
+    """No change stands left of the limit, and the whole interval right of it."""
+    drawn = interval_drawing(SLOWER)
+    assert drawn is not None
+    assert (drawn.zero or 0) < (drawn.limit or 0) < drawn.low < drawn.value < drawn.high
+
+
+def test_where_more_is_better_too_little_is_on_the_left() -> None:
+    """The limit of an allowed loss of five per cent lies within the interval from minus six to plus one."""
+    drawn = interval_drawing(FEWER)
+    assert drawn is not None
+    assert drawn.low < (drawn.limit or 0) < drawn.value < (drawn.zero or 0) < drawn.high
+    assert drawn.beyond == (0.0, drawn.limit)
+
+
+def test_infinity_stands_at_the_edge() -> None:
+    """Where failures reach a percentile."""
+    drawn = interval_drawing(INFINITE)
+    assert drawn is not None
+    assert drawn.value == drawn.high > (drawn.limit or 0)
+
+
+def test_without_bounds_the_figure_stands_alone() -> None:
+    """Its interval is a point."""
+    drawn = interval_drawing(BARE)
+    assert drawn is not None
+    assert drawn.low == drawn.value == drawn.high
+
+
+def test_nothing_is_drawn_of_what_is_not_known() -> None:
+    """A metric that was not observed."""
+    assert interval_drawing(replace(PASSED, value=math.nan, low=math.nan, high=math.nan)) is None
+
+
+def test_whatever_is_known_stays_within_the_interval_drawing() -> None:
+    """Zeros, infinities and unknown bounds included."""
+    values = (-1.0, 0.0, 2.0, math.inf, -math.inf, math.nan)
+    for low, value, high, limit in product(values, repeat=4):
+        for more in ({"target": limit}, {"reference": 1.0, "change": value, "change_low": low, "allowed": abs(limit)}):
+            row = Judged("first_chunk", "s", "p95", value, low, high, Verdict.PASS, "", **more)
+            drawn = interval_drawing(row)
+            if drawn is not None:
+                assert all(0 <= each <= WIDTH for each in (drawn.low, drawn.value, drawn.high, drawn.limit or 0))

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ailoop_otel.measure import definitions
-from ailoop_otel.measure.report.digest import digest
-from ailoop_otel.measure.report.summary import document, strict
+from ailoop_otel.measure.report.contents import build_report
+from ailoop_otel.measure.report.summary_json import document, strict
 from ailoop_otel.measure.run import Run
 from tests.measure.report import sample
 
@@ -47,7 +47,7 @@ def refuse(constant: str) -> None:
 
 
 def written(run: Run, **more: Any) -> Any:
-    return json.loads(json.dumps(document(digest(run, **more)), allow_nan=False), parse_constant=refuse)
+    return json.loads(json.dumps(document(build_report(run, **more)), allow_nan=False), parse_constant=refuse)
 
 
 @pytest.mark.parametrize(
