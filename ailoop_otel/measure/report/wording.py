@@ -38,7 +38,7 @@ _SIZES: Final = frozenset({"memory"})
 
 
 class KeyFigure(NamedTuple):
-    """A figure of the headline: its words, and its number without the unit."""
+    """A figure of the headline: what it is, its number in a scale, and the name of the scale's unit."""
 
     words: str
     number: str
@@ -151,7 +151,7 @@ def exchange_text(exchange: Exchange) -> ExchangeText:
 
 
 def exchange_heads(report: Report) -> tuple[str, str, str]:
-    """The column heads of an exchange's times; they say so where the times are the server's, not the client's."""
+    """The column heads of an exchange's times; "server" is added if the times are the server's, not the client's."""
     first = observed_metric(report.run, FIRST_CHUNKS)
     complete = observed_metric(report.run, COMPLETIONS)
     return (

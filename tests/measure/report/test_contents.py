@@ -14,14 +14,14 @@ from tests.measure.report import sample
 
 
 def test_rows_stand_in_the_order_of_the_table_of_metrics() -> None:
-    """What a reader wants first comes first."""
+    """The table is in order of importance."""
     names = [row.definition.name for row in build_report(sample.mixed(60)).rows if not row.label]
     assert names == [name for name in definitions.DEFINITIONS if name in names]
     assert names[:2] == ["first_chunk", "completion"]
 
 
 def test_steps_of_a_test_are_never_averaged_together() -> None:
-    """Each has a row of its own, in a scale of its own; there is none of all of them."""
+    """Each step has its own row and scale; there is no row of all steps."""
     rows = build_report(sample.steps()).rows
     assert sorted((row.label, row.scale.name, row.summary.n) for row in rows) == [
         ("first answer", "ms", 40), ("log in", "ms", 40), ("long answer", "s", 40),
@@ -29,7 +29,7 @@ def test_steps_of_a_test_are_never_averaged_together() -> None:
 
 
 def test_labels_of_other_metrics_stand_below_the_whole() -> None:
-    """As the phases of AI timeouts, which have the same definition."""
+    """The phases of AI timeouts have the same definition, so the whole metric has a row too."""
     rows = [observed(definitions.TIMEOUT_DETECTED, 10.0 + number, float(number), label=label)
             for number, label in enumerate(("first_chunk", "stall", "stall"))]  # fmt: skip
     found = build_report(Run(Context("timeouts"), rows)).rows
@@ -37,7 +37,7 @@ def test_labels_of_other_metrics_stand_below_the_whole() -> None:
 
 
 def test_a_thousand_labels_do_not_make_a_thousand_rows() -> None:
-    """The most frequent are shown, and the report says that there are others."""
+    """Only the most frequent get a row, and a note counts the others."""
     rows = [observed(definitions.STEP, 1.0, 0.0, label=f"step {number}") for number in range(1000)]
     rows += [observed(definitions.STEP, 1.0, 0.0, label="often")] * 2
     found = build_report(Run(Context("tests"), rows))
@@ -47,7 +47,7 @@ def test_a_thousand_labels_do_not_make_a_thousand_rows() -> None:
 
 
 def test_figures_are_of_the_hold() -> None:
-    """The search for a limit that went before, in which the server was driven too far, is in none of them."""
+    """The search for a limit before it, which overloads the server on purpose, is in none of them."""
     place = {"exchange": 1, "at": 1.0}
     rows = [observed(definitions.FIRST_CHUNK, 9.0, phase="ramp", **place),
             observed(definitions.FIRST_CHUNK, 0.5, phase="hold", exchange=2, at=2.0)]  # fmt: skip
@@ -58,7 +58,7 @@ def test_figures_are_of_the_hold() -> None:
 
 
 def test_an_observation_in_another_unit_is_refused() -> None:
-    """Bytes cannot come in as seconds, however a file was made."""
+    """A damaged or forged file cannot make seconds of bytes."""
     row = Observation("first_chunk", 32455837.0, "By", 0.0)
     with pytest.raises(Refusal, match=r"first_chunk is defined in 's'.*'By'"):
         build_report(Run(Context("mistaken"), [row]))
@@ -71,7 +71,7 @@ def test_a_metric_without_a_definition_is_refused() -> None:
 
 
 def test_failures_as_infinitely_slow_are_shown_where_less_is_better() -> None:
-    """A session that was cut short did not last for ever."""
+    """A session duration gets no such line: a session that failed was not infinitely long."""
     rows = {row.definition.name: row for row in build_report(sample.mixed(400, failing=0.2)).rows}
     assert rows["first_chunk"].counts_failures
     assert rows["session_duration"].summary.failures
@@ -79,7 +79,7 @@ def test_failures_as_infinitely_slow_are_shown_where_less_is_better() -> None:
 
 
 def test_the_warm_up_is_counted_and_in_no_figure() -> None:
-    """Its observations of three seconds would be the slowest."""
+    """The caption counts its observations."""
     found = build_report(sample.mixed(60))
     assert found.warmup == 12
     assert "12 observations of the warm-up" in wording.figures_caption(found)

@@ -28,20 +28,20 @@ def names(run: Run) -> list[str]:
 
 
 def test_a_run_with_everything_has_every_plot(drawn: list[Plot]) -> None:
-    """In the order in which they are read."""
+    """In the order of the report."""
     assert [plot.name for plot in drawn] == [
         "latency", "ramp", "sides", "gaps", "timeouts", "over-time", "timeline", "memory",
     ]  # fmt: skip
 
 
-def test_a_plot_is_drawn_only_of_what_is_there() -> None:
-    """Steps of tests have a distribution and nothing else."""
+def test_a_plot_without_data_is_not_drawn() -> None:
+    """Steps of tests have only a distribution."""
     assert names(sample.steps()) == ["latency"]
     assert names(Run(Context("none"), [])) == []
 
 
-def test_every_plot_is_sound_and_in_the_pages_colours(drawn: list[Plot]) -> None:
-    """Well-formed, without a size or a colour of its own, and its axes say their units."""
+def test_every_plot_is_valid_and_in_the_pages_colours(drawn: list[Plot]) -> None:
+    """It is well-formed, has no size or colour of its own, and its axes have units."""
     for plot in drawn:
         tree = ElementTree.fromstring(plot.svg)
         assert "width" not in tree.attrib
@@ -50,25 +50,25 @@ def test_every_plot_is_sound_and_in_the_pages_colours(drawn: list[Plot]) -> None
         assert re.search(r"\((s|MB|%|sessions|per 1,000|count|/s)|\d (µs|ms|s)\b", labels), plot.name
 
 
-def test_an_axis_of_time_that_begins_after_a_warm_up_says_so() -> None:
-    """Else a reader looks for the seconds that are not there."""
+def test_an_axis_of_time_mentions_a_warm_up() -> None:
+    """Else its first seconds seem to be missing."""
     made = sample.few(0.1, 0.2, 0.3)
     first, *others = made.observations
     warmed = Run(made.context, [first._replace(phase="warmup"), *others])
-    for run, said in ((made, False), (warmed, True)):
+    for run, mentioned in ((made, False), (warmed, True)):
         (plot,) = (plot for plot in plots(build_report(run)) if plot.name == "over-time")
-        assert ("the warm-up is left out" in plot.svg) is said
+        assert ("the warm-up is left out" in plot.svg) is mentioned
 
 
-def test_drawing_leaves_no_trace_in_the_library() -> None:
-    """Whoever draws in the same process has the settings and figures that were there."""
+def test_drawing_restores_the_librarys_settings() -> None:
+    """Other code in the process that draws is not affected."""
     before = dict(matplotlib.rcParams)
     plots(build_report(sample.few(0.1, 0.2, outcome="cut")))
     assert dict(matplotlib.rcParams) == before
 
 
 def test_a_lone_half_is_as_wide_as_two(drawn: list[Plot]) -> None:
-    """No hole is left beside it."""
+    """No empty place is left beside it."""
     (plot,) = plots(build_report(sample.steps()))
     assert plot.wide
     assert [each.wide for each in drawn] == [False, False, False, False, True, True, True, True]
@@ -88,7 +88,7 @@ def test_a_ramp_has_a_level_for_each_number_of_sessions() -> None:
 
 
 def test_thinning_keeps_the_peaks() -> None:
-    """A single slow exchange among very many is still there."""
+    """A single slow exchange among very many is still drawn."""
     values = np.ones(200_000)
     values[123_456] = 99.0
     at, kept = thinned(np.arange(200_000.0), values)
@@ -97,7 +97,7 @@ def test_thinning_keeps_the_peaks() -> None:
 
 
 def test_a_large_run_is_drawn_in_seconds_and_fits_into_a_mail() -> None:
-    """Points that cannot be told apart are left out. Time of this process: what others do does not count."""
+    """Points that cannot be distinguished are left out. The time is this process's CPU time only."""
     rows = [
         observed(definitions.FIRST_CHUNK, 0.1 + number % 97 / 100, number / 100, exchange=number,
                  outcome=f"kind {number % 4}" if number % 5 == 0 else "ok")

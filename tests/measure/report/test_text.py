@@ -12,7 +12,7 @@ from ailoop_otel.measure.report.text import flat, plain
 
 @given(st.text(st.characters(), max_size=400), st.integers(min_value=1, max_value=300))
 def test_any_text_becomes_one_visible_line(text: str, longest: int) -> None:
-    """No sign moves the cursor, breaks the line or turns the direction of writing; it is no longer than asked."""
+    """No character moves the cursor, ends the line or changes the direction; the length is limited."""
     shown = plain(text, longest)
     assert len(shown) <= longest
     assert not {unicodedata.category(sign) for sign in shown} & {"Cc", "Cs", "Zl", "Zp"}
@@ -20,7 +20,7 @@ def test_any_text_becomes_one_visible_line(text: str, longest: int) -> None:
 
 
 def test_what_is_harmless_stays_as_it_is() -> None:
-    """Scripts of all kinds, and signs that formats escape for themselves."""
+    """Any script, and characters that the formats escape."""
     assert plain("größer <b> & 東京 🎈") == "größer <b> & 東京 🎈"
 
 

@@ -12,7 +12,7 @@ from tests.measure.report import sample
 
 
 def test_the_caption_counts_what_never_came() -> None:
-    """An answer without a chunk that did not fail is in no figure, and the caption says so."""
+    """An answer without a chunk that did not fail is in no figure."""
     found = build_report(sample.few(0.5, math.nan, math.nan))
     assert found.rows[0].summary.n == 1
     assert "Message to first AI chunk, 2 times" in wording.figures_caption(found)
@@ -36,6 +36,6 @@ def test_the_headline_leaves_out_what_was_not_measured() -> None:
 
 
 def test_memory_of_the_machine_has_a_unit() -> None:
-    """It comes in bytes."""
+    """It is measured in bytes."""
     groups = dict(wording.environment(sample.CONTEXT))
     assert ("memory", "33.6 GB") in groups["Machine"]

@@ -17,7 +17,7 @@ from ailoop_otel.measure.report.plots.data import PlotData, spaced
 from ailoop_otel.measure.report.text import plain
 from ailoop_otel.measure.statistics import Values, spread
 
-# Only the first of these groups that was observed is drawn; `client_server` compares the client's and the server's.
+# Only the first of these groups that was observed is drawn; both sides of a run that has both are in `client_server`.
 _LATENCIES = (
     (definitions.FIRST_CHUNK, definitions.COMPLETION),
     (definitions.SERVER_FIRST_CHUNK, definitions.SERVER_COMPLETION),

@@ -57,8 +57,8 @@ def load_ramp(data: PlotData, size: canvas.Size) -> Plot | None:
     lower.set_xlabel("Sessions connected (sessions)")
     limit = _limit(data)
     if limit is not None:
-        for axes, word in ((upper, ""), (lower, f"stable: {limit:,.0f} sessions")):
-            canvas.mark_position(axes, limit, word, colour=canvas.GREEN)
+        for axes, text in ((upper, ""), (lower, f"stable: {limit:,.0f} sessions")):
+            canvas.mark_position(axes, limit, text, colour=canvas.GREEN)
     alt = (
         f"First chunk p95 and errors per 1,000 requests at {len(levels)} numbers of sessions, from "
         f"{sessions[0]:,.0f} to {sessions[-1]:,.0f}. "
