@@ -18,10 +18,9 @@ from ailoop_otel.measure import judge, likeness, storage
 from ailoop_otel.measure.baseline import load as load_baseline
 from ailoop_otel.measure.quantities import between, percent, shown, signed
 from ailoop_otel.measure.refusal import Refusal
-from ailoop_otel.measure.report.facts import sentence
 from ailoop_otel.measure.report.markdown import prose
-from ailoop_otel.measure.report.outside import plain
-from ailoop_otel.measure.report.summary import strict
+from ailoop_otel.measure.report.summary_json import strict
+from ailoop_otel.measure.report.text import plain, sentence
 from ailoop_otel.measure.run import Context, Run
 from ailoop_otel.measure.targets import VALUE
 from ailoop_otel.measure.targets import load as load_targets

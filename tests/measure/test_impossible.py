@@ -19,8 +19,8 @@ from ailoop_otel.measure.legacy import imported
 from ailoop_otel.measure.message import Message
 from ailoop_otel.measure.observations import Observation, observed
 from ailoop_otel.measure.refusal import Refusal
-from ailoop_otel.measure.report.digest import digest
-from ailoop_otel.measure.report.exchanges import exchanges
+from ailoop_otel.measure.report.contents import build_report
+from ailoop_otel.measure.report.exchanges import exchanges_of
 from ailoop_otel.measure.run import Context, Run
 
 LATENCIES = [observed(definitions.COMPLETION, 0.06, float(at), exchange=at) for at in range(9)]
@@ -91,7 +91,7 @@ def test_steps_of_different_names_are_never_figured_together(tmp_path: Path) -> 
 def test_a_percentile_is_a_value_that_was_seen() -> None:
     """Of an even number of values the median is one of them, so it cannot lie where nothing is."""
     rows = [observed(definitions.COMPLETION, value, 0.0) for value in (0.002, 10.0)]
-    (row,) = digest(_run(*rows)).rows
+    (row,) = build_report(_run(*rows)).rows
     assert row.summary.p50 in (0.002, 10.0)
 
 
@@ -118,7 +118,7 @@ def test_an_acknowledgement_in_an_old_file_is_no_answer(tmp_path: Path) -> None:
     path = tmp_path / "long_running_session_metrics.csv"
     path.write_text("event,latency\nstart_session,0.0022\n" + "".join(f"user_msg_{n},0.00062\n" for n in range(30)))
     run = imported([path])
-    assert exchanges(run) == []
+    assert exchanges_of(run) == []
     assert {metric.name for metric in run.metrics()} == {"legacy_session_start", "legacy_reply"}
     report.write(run, tmp_path / "report")
     assert "it is no answer's latency" in (tmp_path / "report" / "report.html").read_text().replace("&#39;", "'")

@@ -1,6 +1,7 @@
 """The report of a run: `summary.json`, `summary.md`, `report.html`, and the summary in a terminal.
 
-All four are written from one digest, so that a figure cannot differ between them.
+All four are rendered from one `Report` (see `contents`), so that a figure cannot differ between them. How to add a plot
+is described in `plots`.
 """
 
 from __future__ import annotations
@@ -16,20 +17,20 @@ if TYPE_CHECKING:
 
 
 def write(run: Run, directory: str | Path, judgement: Judgement | None = None) -> None:
-    """Write `summary.json`, `summary.md` and `report.html` into a directory, which is made if it is not there.
+    """Write `summary.json`, `summary.md` and `report.html` into a directory, which is created if it does not exist.
 
-    Refusal for a metric that is not in the table of definitions or has another unit there, and where the directory
-    cannot be written.
+    Raises Refusal for a metric that has no definition, an observation in another unit than the definition's, and a
+    directory that cannot be written.
     """
-    # Drawing libraries take a second to import, and a pytest plugin imports this in every run.
+    # The drawing libraries take a second to import, and the pytest plugin imports this package in every run.
     from ailoop_otel.measure.report.files import write as write_files
 
     write_files(run, Path(directory), judgement)
 
 
 def show(run: Run, console: Console, judgement: Judgement | None = None) -> None:
-    """Print the summary: figures, errors, verdict."""
-    from ailoop_otel.measure.report.digest import digest
-    from ailoop_otel.measure.report.terminal import show as show_digest
+    """Print the summary: figures, failures, verdict. Raises Refusal as `write` does."""
+    from ailoop_otel.measure.report.contents import build_report
+    from ailoop_otel.measure.report.terminal import show as show_report
 
-    show_digest(digest(run, judgement), console)
+    show_report(build_report(run, judgement), console)

@@ -1,11 +1,13 @@
-"""The exchanges of a run, each put together from its observations, and how they ended."""
+"""The exchanges of a run, each assembled from its observations: how they ended, and the worst of them."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final
 
 from ailoop_otel.measure import definitions
@@ -13,15 +15,23 @@ from ailoop_otel.measure.definitions import Definition
 from ailoop_otel.measure.observations import OK, Observation
 from ailoop_otel.measure.run import Run
 
-# Whose word is taken for how long exchanges took: the first of these that a run has at all, since one column cannot
-# hold two definitions.
+# The metrics that an exchange's times can come from. The first one that was observed in the run is taken for all of its
+# exchanges, because one column cannot hold two definitions.
 FIRST_CHUNKS: Final = (definitions.FIRST_CHUNK, definitions.SERVER_FIRST_CHUNK)
 COMPLETIONS: Final = (definitions.COMPLETION, definitions.SERVER_COMPLETION)
+
+MOST_WORST: Final = 10
+WORST_RULE: Final = (
+    "Failed exchanges take at most half of the places while there are others, each kind in turn, the longest first; "
+    "the rest are the slowest that succeeded."
+)
+_TRACE_ID: Final = re.compile(r"[0-9a-f]{16,32}")
+_URL: Final = re.compile(r"https?://[^\s<>\"'`()\[\]\\]+")
 
 
 @dataclass(slots=True)
 class Exchange:
-    """One exchange; seconds, NaN where the event never came."""
+    """One exchange; times in seconds, NaN if the event never happened."""
 
     number: int
     session: int
@@ -31,24 +41,24 @@ class Exchange:
     first_chunk: float = math.nan
     completion: float = math.nan
     longest_gap: float = math.nan
-    ramping: bool = False
+    in_ramp: bool = False
     """Whether it belongs to the search for a limit."""
 
     @property
     def failed(self) -> bool:
-        """Whether it ended in any other way than it should."""
+        """Whether its outcome is not `ok`."""
         return self.outcome != OK
 
     @property
     def seconds(self) -> float:
-        """How long it took, as far as is known; 0 where nothing is."""
+        """The longest time that is known of it; 0 if none is."""
         known = [value for value in (self.completion, self.first_chunk) if not math.isnan(value)]
         return max(known, default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of failure: how many, of so many of `what`."""
+class FailureKind:
+    """How often one outcome occurred among `total` exchanges, sessions or steps; `what` is which of the three."""
 
     what: str
     outcome: str
@@ -57,84 +67,109 @@ class Kind:
 
     @property
     def per_thousand(self) -> float:
-        """Failures per 1,000 requests of its kind."""
+        """Failures of this kind per 1,000."""
         return 1000 * self.count / self.total
 
 
-def steady(seen: Sequence[Exchange]) -> list[Exchange]:
-    """The exchanges that figures are made of: those of the search for a limit only where there are no others."""
-    return [each for each in seen if not each.ramping] or list(seen)
+def exchanges_of(run: Run) -> list[Exchange]:
+    """Assemble all exchanges outside the warm-up, in the order of their first observation.
 
-
-def exchanges(run: Run) -> list[Exchange]:
-    """All exchanges outside the warm-up, in the order in which they were first seen.
-
-    A row of an exchange without a number is an exchange of its own, if it says how long one took.
+    An observation without an exchange number is an exchange of its own if it is a completion time.
     """
-    found: dict[int, Exchange] = {}
-    alone: list[Exchange] = []
+    numbered: dict[int, Exchange] = {}
+    unnumbered: list[Exchange] = []
     fields = _fields(run)
-    for row in run.observations:
-        if row.phase == "warmup" or _each(row) != "exchange":
+    for observation in run.observations:
+        if observation.phase == "warmup" or _each(observation) != "exchange":
             continue
-        if row.exchange >= 0:
-            _take(found.setdefault(row.exchange, Exchange(row.exchange, row.session, row.at)), row, fields)
-        elif fields.get(row.metric) == "completion":
-            alone.append(Exchange(-1, row.session, row.at))
-            _take(alone[-1], row, fields)
-    return [*found.values(), *alone]
+        number, session, at = observation.exchange, observation.session, observation.at
+        if number >= 0:
+            _add(numbered.setdefault(number, Exchange(number, session, at)), observation, fields)
+        elif fields.get(observation.metric) == "completion":
+            unnumbered.append(Exchange(-1, session, at))
+            _add(unnumbered[-1], observation, fields)
+    return [*numbered.values(), *unnumbered]
 
 
-def told_by(run: Run, candidates: Sequence[Definition]) -> Definition:
-    """The metric that tells how long a run's exchanges took: the first that was observed."""
-    seen = set(run.metrics())
-    return next((each for each in candidates if each in seen), candidates[0])
+def without_ramp(exchanges: Sequence[Exchange]) -> list[Exchange]:
+    """The exchanges that figures are computed from: those of the search for a limit only if there are no others."""
+    return [each for each in exchanges if not each.in_ramp] or list(exchanges)
 
 
-def errors(run: Run, seen: Sequence[Exchange]) -> list[Kind]:
-    """The kinds of failure, most frequent first: of exchanges, and of sessions and calls that failed by themselves."""
-    kinds = _kinds("exchanges", [each.outcome for each in seen])
+def observed_metric(run: Run, candidates: Sequence[Definition]) -> Definition:
+    """The first candidate that was observed in the run; the first of all if none was."""
+    observed = set(run.metrics())
+    return next((each for each in candidates if each in observed), candidates[0])
+
+
+def failure_kinds(run: Run, exchanges: Sequence[Exchange]) -> list[FailureKind]:
+    """Count the failures of the exchanges, then of sessions and steps, each by outcome, most frequent first."""
+    kinds = _count("exchanges", [each.outcome for each in exchanges])
     for each, what in (("session", "sessions"), ("call", "steps")):
         rows = [row for row in run.observations if row.phase != "warmup" and _each(row) == each]
         rows = [row for row in rows if row.phase != "ramp"] or rows
-        kinds += _kinds(what, _once(rows))
+        kinds += _count(what, _outcomes(rows))
     return kinds
 
 
-def _each(row: Observation) -> str:
-    definition = definitions.DEFINITIONS.get(row.metric)
+def worst_exchanges(exchanges: Iterable[Exchange], most: int = MOST_WORST) -> list[Exchange]:
+    """Select at most so many exchanges by `WORST_RULE`; without failures these are the slowest."""
+    ordered = sorted(exchanges, key=lambda each: each.seconds, reverse=True)
+    failed = _alternating([each for each in ordered if each.failed])
+    succeeded = [each for each in ordered if not each.failed]
+    places = max(most - len(succeeded), most // 2)
+    return failed[:places] + succeeded[: most - len(failed[:places])]
+
+
+def trace_link(jaeger: str, trace_id: str) -> str:
+    """The URL of a trace in Jaeger; empty if Jaeger's URL or the trace id is missing or malformed."""
+    if not (_URL.fullmatch(jaeger) and _TRACE_ID.fullmatch(trace_id)):
+        return ""
+    return f"{jaeger.rstrip('/')}/trace/{trace_id}"
+
+
+def _each(observation: Observation) -> str:
+    definition = definitions.DEFINITIONS.get(observation.metric)
     return definition.each if definition else ""
 
 
 def _fields(run: Run) -> dict[str, str]:
-    """Which field of an exchange each metric tells."""
+    """The field of an exchange that holds a metric's value, by the metric's name."""
     return {
-        told_by(run, FIRST_CHUNKS).name: "first_chunk",
-        told_by(run, COMPLETIONS).name: "completion",
+        observed_metric(run, FIRST_CHUNKS).name: "first_chunk",
+        observed_metric(run, COMPLETIONS).name: "completion",
         definitions.LONGEST_GAP.name: "longest_gap",
     }
 
 
-def _take(exchange: Exchange, row: Observation, fields: Mapping[str, str]) -> None:
-    exchange.ramping = row.phase == "ramp"
-    exchange.trace_id = exchange.trace_id or row.trace_id
-    exchange.outcome = row.outcome if exchange.outcome == OK else exchange.outcome
-    if row.metric in fields:
-        setattr(exchange, fields[row.metric], row.value)
+def _add(exchange: Exchange, observation: Observation, fields: Mapping[str, str]) -> None:
+    exchange.in_ramp = observation.phase == "ramp"
+    exchange.trace_id = exchange.trace_id or observation.trace_id
+    exchange.outcome = observation.outcome if exchange.outcome == OK else exchange.outcome
+    if observation.metric in fields:
+        setattr(exchange, fields[observation.metric], observation.value)
 
 
-def _once(rows: Iterable[Observation]) -> list[str]:
-    """The outcomes of sessions or calls, each counted once: by its number, else by each row."""
-    numbered: dict[int, str] = {}
-    outcomes: list[str] = []
-    for row in rows:
+def _outcomes(observations: Iterable[Observation]) -> list[str]:
+    """The outcomes of sessions and steps. A numbered session counts once; any other observation counts for itself."""
+    sessions: dict[int, str] = {}
+    others: list[str] = []
+    for row in observations:
         if _each(row) == "session" and row.session >= 0:
-            numbered[row.session] = numbered.get(row.session, OK) if row.outcome == OK else row.outcome
+            sessions[row.session] = sessions.get(row.session, OK) if row.outcome == OK else row.outcome
         else:
-            outcomes.append(row.outcome)
-    return [*numbered.values(), *outcomes]
+            others.append(row.outcome)
+    return [*sessions.values(), *others]
 
 
-def _kinds(what: str, outcomes: Sequence[str]) -> list[Kind]:
+def _count(what: str, outcomes: Sequence[str]) -> list[FailureKind]:
     counts = Counter(outcome for outcome in outcomes if outcome != OK)
-    return [Kind(what, outcome, count, len(outcomes)) for outcome, count in counts.most_common()]
+    return [FailureKind(what, outcome, count, len(outcomes)) for outcome, count in counts.most_common()]
+
+
+def _alternating(failed: Sequence[Exchange]) -> list[Exchange]:
+    """Order failures so that each outcome comes once before any comes twice."""
+    by_outcome: dict[str, list[Exchange]] = {}
+    for each in failed:
+        by_outcome.setdefault(each.outcome, []).append(each)
+    return [each for turn in zip_longest(*by_outcome.values()) for each in turn if each is not None]

@@ -1,4 +1,4 @@
-"""The report's files in a run's directory; each is there whole or not at all."""
+"""The report's files in a directory; each is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ import os
 from pathlib import Path
 
 from ailoop_otel.measure.refusal import Refusal
-from ailoop_otel.measure.report import markdown, page, summary
-from ailoop_otel.measure.report.digest import digest
+from ailoop_otel.measure.report import html, markdown, summary_json
+from ailoop_otel.measure.report.contents import build_report
 from ailoop_otel.measure.run import Run
 from ailoop_otel.measure.verdict import Judgement
 
-SUMMARY, MARKDOWN, PAGE = "summary.json", "summary.md", "report.html"
+JSON, MARKDOWN, HTML = "summary.json", "summary.md", "report.html"
 
 
 def write(run: Run, directory: Path, judgement: Judgement | None) -> None:
-    """Write `summary.json`, `summary.md` and `report.html`; Refusal where that cannot be done."""
-    found = digest(run, judgement)
+    """Write `summary.json`, `summary.md` and `report.html`; raises Refusal if the directory cannot be written."""
+    report = build_report(run, judgement)
     texts = {
-        SUMMARY: json.dumps(summary.document(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-        MARKDOWN: markdown.document(found),
-        PAGE: page.document(found),
+        JSON: json.dumps(summary_json.document(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        MARKDOWN: markdown.render(report),
+        HTML: html.render(report),
     }
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
-            _put(directory / name, text)
+            _write_file(directory / name, text)
     except OSError as error:
         raise Refusal(f"{directory} cannot hold a report: {error.strerror}; give another directory") from error
 
 
-def _put(path: Path, text: str) -> None:
+def _write_file(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        # A lone surrogate, which JSON can carry, has no place in UTF-8.
+        # JSON can contain a lone surrogate, which UTF-8 cannot encode.
         draft.write_text(text, encoding="utf-8", errors="replace")
         draft.replace(path)
     finally:

@@ -1,6 +1,6 @@
-"""The summary as markdown, `summary.md`: fit to be pasted into a pull request.
+"""The summary as Markdown, `summary.md`, for a pull request or a CI job's page.
 
-Text from outside stands in code spans or is escaped; it can make no link, mention nobody and close no table.
+Untrusted text is in code spans or escaped: it can make no link, mention no user and end no table.
 """
 
 from __future__ import annotations
@@ -9,32 +9,32 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from ailoop_otel.measure.report import facts, units
-from ailoop_otel.measure.report.digest import FIGURES, Digest, Row
-from ailoop_otel.measure.report.outside import plain
-from ailoop_otel.measure.report.worst import RULE, address
+from ailoop_otel.measure.report import units, wording
+from ailoop_otel.measure.report.contents import FIGURES, Report, Row
+from ailoop_otel.measure.report.exchanges import WORST_RULE, trace_link
+from ailoop_otel.measure.report.text import CODE, LONGEST_SENTENCE, plain, sentence
 from ailoop_otel.measure.statistics import METHOD
 from ailoop_otel.measure.verdict import Judged, Verdict
 
 _SIGNS: Final = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.INCONCLUSIVE: "❔"}
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|~$&])")
-# What means something only where a line begins: a list, and a numbered one.
+# What has a meaning only at the start of a line: a list and a numbered list.
 _LEADING: Final = re.compile(r"^(\s*)(?:([-+])|(\d+)([.)]))")
-# What GitHub makes a link or a mention of, without any markdown: a comment between its signs undoes that.
+# GitHub links URLs, mentions and issue numbers in plain text too; a comment inside them prevents that:
+# https://docs.github.com/en/get-started/writing-on-github/working-with-advanced-formatting/autolinked-references-and-urls
 _LINKING: Final = re.compile(r"(@|://|www|#(?=\d))")
-_CODE: Final = re.compile(r"`([^`]+)`")
 _FENCES: Final = re.compile(r"`+")
 
 
-def document(digest: Digest) -> str:
-    """Write the whole summary."""
-    parts = (_headline, _notes, _judgement, _figures, _singles, _errors, _worst, _environment, _definitions)
-    blocks = ("\n".join(part(digest)) for part in parts)
+def render(report: Report) -> str:
+    """Render the whole summary."""
+    parts = (_headline, _notes, _judgement, _figures, _singles, _failures, _worst, _environment, _definitions)
+    blocks = ("\n".join(part(report)) for part in parts)
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
 def code(text: object) -> str:
-    """Text from outside as a code span, which nothing in it can end."""
+    """Untrusted text as a code span that no character in it can end."""
     shown = plain(text) or "(empty)"
     fence = "`" * (1 + max((len(run) for run in _FENCES.findall(shown)), default=0))
     pad = " " if shown.startswith("`") or shown.endswith("`") or not shown.strip() else ""
@@ -42,8 +42,8 @@ def code(text: object) -> str:
 
 
 def prose(text: object) -> str:
-    """A sentence with every sign escaped that would mean something; what stands in backticks is code."""
-    parts = _CODE.split(plain(text, 2000))
+    """Escape every character of a sentence that has a meaning in Markdown; what stands between backticks is code."""
+    parts = CODE.split(plain(text, LONGEST_SENTENCE))
     joined = "".join(code(part) if number % 2 else _escaped(part) for number, part in enumerate(parts))
     return _LEADING.sub(lambda found: f"{found[1]}{found[3] or ''}\\{found[2] or found[4]}", joined)
 
@@ -52,71 +52,71 @@ def _escaped(text: str) -> str:
     return _LINKING.sub(r"\1<!-- -->", _SPECIAL.sub(r"\\\1", text))
 
 
-def _headline(digest: Digest) -> Iterator[str]:
-    yield f"## {prose(facts.title(digest))}"
+def _headline(report: Report) -> Iterator[str]:
+    yield f"## {prose(wording.title(report))}"
     yield ""
-    if digest.judgement:
-        verdict = digest.judgement.verdict
-        yield f"**{_SIGNS[verdict]} {verdict.value.upper()}**: {prose(facts.verdict(digest.judgement))}"
+    if report.judgement:
+        verdict = report.judgement.verdict
+        yield f"**{_SIGNS[verdict]} {verdict.value.upper()}**: {prose(wording.verdict(report.judgement))}"
         yield ""
-    yield f"{prose(facts.subject(digest))} {prose(facts.headline(digest))}"
+    yield f"{prose(wording.subject(report))} {prose(wording.headline(report))}"
 
 
-def _notes(digest: Digest) -> Iterator[str]:
-    if digest.notes:
+def _notes(report: Report) -> Iterator[str]:
+    if report.notes:
         yield "> [!NOTE]"
-        yield from (f"> - {prose(note)}" for note in digest.notes)
+        yield from (f"> - {prose(note)}" for note in report.notes)
 
 
-def _judgement(digest: Digest) -> Iterator[str]:
-    if not digest.judgement:
+def _judgement(report: Report) -> Iterator[str]:
+    if not report.judgement:
         return
-    judgement = digest.judgement
+    judgement = report.judgement
     if judgement.rows:
         yield "### Verdict"
         yield ""
         yield from _table(
             ("Verdict", "Metric", "Figure", "Value", "95 % interval", "Held against", "Change", "Reason"),
-            [_judged(row, digest) for row in judgement.rows],
+            [_judged(row, report) for row in judgement.rows],
             right=(3, 4, 5, 6),
         )
         yield ""
-    yield from (f"- {prose(facts.sentence(note))}" for note in facts.further(judgement))
+    yield from (f"- {prose(sentence(note))}" for note in wording.further_notes(judgement))
     if judgement.method and judgement.rows:
         yield ""
         yield f"<sub>{prose(judgement.method)}</sub>"
 
 
-def _judged(row: Judged, digest: Digest) -> Sequence[str]:
-    told = facts.judged(row, digest)
+def _judged(row: Judged, report: Report) -> Sequence[str]:
+    text = wording.judged_text(row, report)
     return (
         f"{_SIGNS[row.verdict]} {row.verdict.value}",
         code(row.metric),
         row.figure,
-        told.value,
-        told.interval,
-        told.limit,
-        f"{told.change} ({told.change_interval})" if told.change_interval else told.change,
+        text.value,
+        text.interval,
+        text.limit,
+        f"{text.change} ({text.change_interval})" if text.change_interval else text.change,
         prose(row.reason),
     )
 
 
-def _figures(digest: Digest) -> Iterator[str]:
-    if not digest.table:
+def _figures(report: Report) -> Iterator[str]:
+    if not report.table:
         return
     yield "### Figures"
     yield ""
     head = ("Metric", "Unit", "n", "Failures", *FIGURES)
-    yield from _table(head, [cells for row in digest.table for cells in _row(row)], right=range(2, len(head)))
+    yield from _table(head, [cells for row in report.table for cells in _row(row)], right=range(2, len(head)))
     yield ""
-    yield f"<sub>{prose(facts.figures_caption(digest))} {prose(METHOD)}</sub>"
+    yield f"<sub>{prose(wording.figures_caption(report))} {prose(METHOD)}</sub>"
 
 
 def _row(row: Row) -> Iterator[Sequence[str]]:
     summary = row.summary
     name = f"{prose(row.definition.title)}{f': {code(row.label)}' if row.label else ''}"
     yield name, row.scale.name, units.count(summary.n), units.count(summary.failures), *row.numbers()
-    if row.inside:
+    if row.counts_failures:
         yield (
             "↳ failures as ∞",
             row.scale.name,
@@ -126,65 +126,65 @@ def _row(row: Row) -> Iterator[Sequence[str]]:
         )
 
 
-def _singles(digest: Digest) -> Iterator[str]:
-    if digest.singles:
+def _singles(report: Report) -> Iterator[str]:
+    if report.singles:
         yield from _table(
             ("Of the whole run", "Value"),
-            [(prose(row.title), row.scale.quantity(row.summary.mean)) for row in digest.singles],
+            [(prose(row.title), row.scale.quantity(row.summary.mean)) for row in report.singles],
             right=(1,),
         )
 
 
-def _errors(digest: Digest) -> Iterator[str]:
+def _failures(report: Report) -> Iterator[str]:
     yield "### Errors"
     yield ""
-    yield prose(facts.errors(digest))
-    if digest.errors:
+    yield prose(wording.failures_sentence(report))
+    if report.failures:
         yield ""
         yield from _table(
             ("Kind", "Of", "Count", "Per 1,000"),
             [
                 (code(kind.outcome), kind.what, units.count(kind.count), units.per_thousand(kind.per_thousand))
-                for kind in digest.errors
+                for kind in report.failures
             ],
             right=(2, 3),
         )
 
 
-def _worst(digest: Digest) -> Iterator[str]:
-    if not digest.worst:
+def _worst(report: Report) -> Iterator[str]:
+    if not report.worst:
         return
     yield "### Worst exchanges"
     yield ""
     rows = []
-    for each in digest.worst:
-        told = facts.exchange(each)
-        link = address(digest.context.jaeger, each.trace_id)
+    for each in report.worst:
+        text = wording.exchange_text(each)
+        link = trace_link(report.context.jaeger, each.trace_id)
         trace = f"[{code(each.trace_id)}]({link})" if link else code(each.trace_id) if each.trace_id else units.NOTHING
-        rows.append((told.number, told.session, told.at, code(each.outcome), *told.times, trace))
+        rows.append((text.number, text.session, text.at, code(each.outcome), *text.times, trace))
     yield from _table(
-        ("Exchange", "Session", "Began after", "Outcome", *facts.exchange_heads(digest), "Trace"),
+        ("Exchange", "Session", "Began after", "Outcome", *wording.exchange_heads(report), "Trace"),
         rows,
         right=(0, 1, 2, 4, 5, 6),
     )
     yield ""
-    yield f"<sub>{prose(RULE)} {prose(facts.traces_hint(digest))}</sub>".replace(" </sub>", "</sub>")
+    yield f"<sub>{prose(WORST_RULE)} {prose(wording.traces_hint(report))}</sub>".replace(" </sub>", "</sub>")
 
 
-def _environment(digest: Digest) -> Iterator[str]:
+def _environment(report: Report) -> Iterator[str]:
     yield "<details><summary>Environment: machine, versions, settings</summary>"
-    for title, entries in facts.environment(digest.context):
+    for title, entries in wording.environment(report.context):
         yield ""
         yield from _table((title, ""), [(code(name), code(value)) for name, value in entries])
     yield ""
     yield "</details>"
 
 
-def _definitions(digest: Digest) -> Iterator[str]:
+def _definitions(report: Report) -> Iterator[str]:
     yield "<details><summary>Definitions</summary>"
     yield ""
-    for definition in facts.definitions(digest):
-        unit = facts.unit(definition)
+    for definition in wording.shown_definitions(report):
+        unit = units.WORDS[definition.unit]
         yield f"- **{prose(definition.title)}** ({code(definition.name)}, in {unit}): {prose(definition.text)}"
     yield ""
     yield "</details>"

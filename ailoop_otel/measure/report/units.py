@@ -1,6 +1,6 @@
-"""Figures as a person reads them: one scale for all figures of a metric, and always with the unit's name.
+"""Numbers as people read them: one scale for all figures of a metric, and always with the unit's name.
 
-What a scale is made for is a unit of the table of definitions, so bytes can never be printed as milliseconds.
+A scale belongs to a unit of the table of definitions, so bytes can never be printed as milliseconds.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ INFINITE: Final = "∞"
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How the values of one metric are shown: divided by `factor`, in the unit called `name`."""
+    """How the values of one metric are shown: divided by `factor`, in the unit `name`."""
 
     name: str
     factor: float
 
     def number(self, value: float | None) -> str:
-        """A value in this scale, without the unit's name: for a row or an axis that says it; `∞` and `–` for none."""
+        """A value in this scale without the unit's name; `∞` for infinity and `–` for None or NaN."""
         if value is None or math.isnan(value):
             return NOTHING
         if math.isinf(value):
@@ -29,12 +29,12 @@ class Scale:
         return _digits(value / self.factor)
 
     def quantity(self, value: float | None) -> str:
-        """A value in this scale with the unit's name: `312 ms`."""
+        """A value in this scale with the unit's name, `312 ms`; `∞` and `–` have no unit."""
         number = self.number(value)
         return number if number in (NOTHING, INFINITE, f"−{INFINITE}") else f"{number} {self.name}"
 
 
-# For each unit of the table of definitions: its scales, largest first. Sizes are decimal, as elsewhere in the product.
+# The scales of each unit of the table of definitions, largest first. Sizes are decimal, as in the rest of the package.
 SCALES: Final[dict[str, tuple[Scale, ...]]] = {
     "s": (Scale("s", 1.0), Scale("ms", 1e-3), Scale("µs", 1e-6)),
     "By": (Scale("GB", 1e9), Scale("MB", 1e6), Scale("kB", 1e3), Scale("B", 1.0)),
@@ -47,7 +47,7 @@ SCALES: Final[dict[str, tuple[Scale, ...]]] = {
     "1": (Scale("%", 0.01),),
 }
 
-# What a unit of the table of definitions is called.
+# Each unit of the table of definitions in words.
 WORDS: Final = {
     "s": "seconds",
     "By": "bytes",
@@ -62,7 +62,7 @@ WORDS: Final = {
 
 
 def scale(unit: str, typical: float = math.nan) -> Scale:
-    """The scale that suits a typical value of a unit; ValueError for a unit that is not in the table of scales."""
+    """The scale that suits a typical value of a unit; raises ValueError for a unit that is not in `SCALES`."""
     if unit not in SCALES:
         raise ValueError(f"no scale is known for the unit {unit!r}: give it one in {__name__}.SCALES")
     scales = SCALES[unit]
@@ -73,7 +73,7 @@ def scale(unit: str, typical: float = math.nan) -> Scale:
 
 
 def count(number: int) -> str:
-    """A whole number with thousands apart."""
+    """A whole number with separators between thousands: `12,345`."""
     return f"{number:,}"
 
 
@@ -83,12 +83,12 @@ def counted(number: int, thing: str, things: str = "") -> str:
 
 
 def per_thousand(value: float) -> str:
-    """A rate of errors, without its unit."""
+    """A number of errors per 1,000 requests, without the unit."""
     return scale("{error}/1000").number(value)
 
 
 def duration(seconds: float) -> str:
-    """How long something took: `1 h 02 min`, `2 min 05 s`, `3.50 s`."""
+    """A duration in seconds as text: `1 h 02 min`, `2 min 05 s`, `3.50 s`."""
     if not math.isfinite(seconds) or seconds < 59.95:
         return scale("s", seconds).quantity(seconds)
     minutes, rest = divmod(round(seconds), 60)
@@ -97,7 +97,7 @@ def duration(seconds: float) -> str:
 
 
 def change(share: float | None) -> str:
-    """A relative change with its sign: `+12 %`."""
+    """A relative change (0.12) with its sign: `+12 %`; `–` for None or NaN."""
     if share is None or math.isnan(share):
         return NOTHING
     if math.isinf(share):
@@ -108,7 +108,7 @@ def change(share: float | None) -> str:
 
 
 def _digits(number: float) -> str:
-    """Three digits, or all that stand before the point; two of what is less than one."""
+    """Three significant digits, but at least all before the decimal point; two for numbers below one."""
     size = abs(number)
     if size and size < 0.995:
         text = f"{size:.2g}"

@@ -1,29 +1,29 @@
-"""What is slow to make is made once."""
+"""Fixtures that are slow to make, made once."""
 
 from __future__ import annotations
 
 import pytest
 
-from ailoop_otel.measure.report.digest import Digest, digest
-from ailoop_otel.measure.report.page import document
+from ailoop_otel.measure.report.contents import Report, build_report
+from ailoop_otel.measure.report.html import render
 from ailoop_otel.measure.report.plots import plots
 from ailoop_otel.measure.report.plots.canvas import Plot
 from tests.measure.report import sample
 
 
 @pytest.fixture(scope="session")
-def everything() -> Digest:
+def everything() -> Report:
     """A run with everything, and a judgement."""
-    return digest(sample.mixed(240, failing=0.15), sample.judgement())
+    return build_report(sample.mixed(240, failing=0.15), sample.judgement())
 
 
 @pytest.fixture(scope="session")
-def drawn(everything: Digest) -> list[Plot]:
+def drawn(everything: Report) -> list[Plot]:
     """All of its plots."""
     return plots(everything)
 
 
 @pytest.fixture(scope="session")
-def html(everything: Digest) -> str:
+def html(everything: Report) -> str:
     """Its page."""
-    return document(everything)
+    return render(everything)

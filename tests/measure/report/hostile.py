@@ -1,4 +1,4 @@
-"""A run whose every text was written by somebody who means harm."""
+"""A run in which every text is an attempt at injection: HTML, Markdown, SVG, terminal, templates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEXT: Final = (
 
 
 def run() -> Run:
-    """Exchanges, steps, sessions and memory of a server that answers with such texts."""
+    """Exchanges, steps, sessions and memory with hostile outcomes, labels, trace ids and context."""
     context = Context(
         scenario=TEXT, source=TEXT, started_at=TEXT, duration=10.0, machine={TEXT: TEXT, "memory": TEXT},
         versions={TEXT: TEXT}, settings={TEXT: {TEXT: [TEXT]}}, server={"url": TEXT, "dialect": TEXT},
@@ -39,11 +39,11 @@ def run() -> Run:
 
 
 def steps() -> Run:
-    """Nothing but steps with such names, so that they are drawn."""
+    """Only steps with hostile names, so that the plot of steps is drawn."""
     return Run(Context(TEXT), [row for row in run().observations if row.metric == "step"])
 
 
 def judgement() -> Judgement:
-    """A judgement that says such things."""
+    """A judgement with hostile reasons, notes and method."""
     made = sample.judgement()
     return replace(made, rows=tuple(replace(row, reason=TEXT) for row in made.rows), notes=(TEXT,), method=TEXT)

@@ -1,4 +1,4 @@
-"""Reads a report back: its tables and texts, as a browser or GitHub would show them."""
+"""Reads a report: its tables and texts, as a browser or GitHub shows them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 from markdown_it import MarkdownIt
 
-# What a number stands for with each unit a report may print, known here on its own account.
+# The factor of each unit that a report may print; deliberately not taken from the code under test.
 FACTORS = {
     "s": 1.0, "ms": 1e-3, "µs": 1e-6, "GB": 1e9, "MB": 1e6, "kB": 1e3, "B": 1.0, "MB/s": 1e6, "kB/s": 1e3, "B/s": 1.0,
     "MB/session": 1e6, "kB/session": 1e3, "B/session": 1.0, "messages/s": 1.0, "per 1,000": 1.0, "sessions": 1.0,
@@ -29,7 +29,7 @@ class Page(HTMLParser):
         super().__init__(convert_charrefs=True)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take an element in."""
+        """Add an element."""
         self.elements.append((tag, dict(attrs)))
         if tag == "table":
             self.tables.append([])
@@ -41,19 +41,19 @@ class Page(HTMLParser):
         self._silent = self._silent or tag == "style"
 
     def handle_endtag(self, tag: str) -> None:
-        """Know where a cell and styles end."""
+        """Close a cell or the styles."""
         self._cell = self._cell and tag not in ("td", "th")
         self._silent = self._silent and tag != "style"
 
     def handle_data(self, data: str) -> None:
-        """Take text in."""
+        """Add text, unless it is style."""
         if not self._silent:
             self.text += data
             if self._cell:
                 self.tables[-1][-1][-1] += data
 
     def named(self, tag: str) -> list[dict[str, str | None]]:
-        """The attributes of all elements of a name."""
+        """The attributes of all elements of a tag name."""
         return [attributes for name, attributes in self.elements if name == tag]
 
 
@@ -66,7 +66,7 @@ def page(html: str) -> Page:
 
 
 def rendered(markdown: str) -> str:
-    """Markdown as HTML, with the tables of GitHub's dialect."""
+    """Markdown as HTML, with the tables of GitHub Flavored Markdown."""
     html: str = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(markdown)
     return html
 

@@ -1,4 +1,4 @@
-"""Runs as they could be measured, made up from a seed: every kind of thing that a report shows."""
+"""Sample runs, generated from a seed: with every kind of data that a report shows."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def mixed(exchanges: int = 2400, seed: int = 7, failing: float = 0.03) -> Run:
 
 
 def steps() -> Run:
-    """A run of tests: steps that have nothing in common but their metric."""
+    """A run of tests: steps that share a metric and nothing else."""
     dice = random.Random(3)
     rows = [
         observed(definitions.STEP, dice.lognormvariate(math.log(typical), 0.2), float(number), label=label)
@@ -65,7 +65,7 @@ def steps() -> Run:
 
 
 def few(*values: float, outcome: str = "ok", **more: Any) -> Run:
-    """A run of so many exchanges and nothing else; NaN is an answer that never came."""
+    """A run with one exchange for each first-chunk time in seconds; NaN is an answer that never came."""
     rows = [
         observed(definitions.FIRST_CHUNK, value, float(number), outcome=outcome, exchange=number, **more)
         for number, value in enumerate(values)
@@ -97,7 +97,7 @@ def whole(**values: float) -> list[Observation]:
 
 
 def sessions(number: int, dice: random.Random) -> list[Observation]:
-    """Sessions that started and ended, two of which never came to life."""
+    """Sessions that started and ended; two of them were disconnected."""
     rows = []
     for each in range(number):
         outcome = "disconnected" if each in (3, 17) else "ok"
@@ -144,15 +144,15 @@ def _exchange(number: int, at: float, dice: random.Random, gaps: HdrHistogram, f
 
 def _timeout(place: dict[str, Any], dice: random.Random) -> list[Observation]:
     detected = 10 + dice.uniform(0.001, 0.02)
-    told = detected + dice.uniform(0.001, 0.03)
+    reported = detected + dice.uniform(0.001, 0.03)
     phase = dice.choice(("first_chunk", "stall"))
     return [
         observed(definitions.FIRST_CHUNK, math.nan, **place),
-        observed(definitions.COMPLETION, told, **place),
+        observed(definitions.COMPLETION, reported, **place),
         observed(definitions.TIMEOUT_DETECTED, detected, label=phase, **place),
         observed(definitions.DETECTION_DELAY, detected - 10, label=phase, **place),
-        observed(definitions.TIMEOUT_TOLD, told, **place),
-        observed(definitions.REPORT_DELAY, told - detected, label=phase, **place),
+        observed(definitions.TIMEOUT_TOLD, reported, **place),
+        observed(definitions.REPORT_DELAY, reported - detected, label=phase, **place),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Exchanges, put together from observations."""
+"""Exchanges, assembled from observations."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ import pytest
 
 from ailoop_otel.measure import definitions
 from ailoop_otel.measure.observations import Observation, observed
-from ailoop_otel.measure.report import facts
-from ailoop_otel.measure.report.digest import digest
-from ailoop_otel.measure.report.exchanges import Exchange, errors, exchanges, steady
-from ailoop_otel.measure.report.worst import address, worst
+from ailoop_otel.measure.report import wording
+from ailoop_otel.measure.report.contents import build_report
+from ailoop_otel.measure.report.exchanges import (
+    Exchange,
+    exchanges_of,
+    failure_kinds,
+    trace_link,
+    without_ramp,
+    worst_exchanges,
+)
 from ailoop_otel.measure.run import Context, Run
 from tests.measure.report import sample
 
@@ -26,9 +32,9 @@ def exchange(number: int, seconds: float, outcome: str = "ok", **more: Any) -> E
 
 
 def test_the_rows_of_an_exchange_are_one() -> None:
-    """Its times, its trace and its outcome come together; one row that failed makes it a failure."""
+    """They give it its times, trace and outcome; one failed observation makes it a failure."""
     place = {"exchange": 4, "session": 2, "trace_id": "ab" * 16}
-    (found,) = exchanges(
+    (found,) = exchanges_of(
         run(
             observed(definitions.SEND_DELAY, 0.001, 1.5, **place),
             observed(definitions.FIRST_CHUNK, 0.2, 1.5, outcome="cut", **place),
@@ -39,64 +45,64 @@ def test_the_rows_of_an_exchange_are_one() -> None:
     assert found == Exchange(4, 2, 1.5, "cut", "ab" * 16, 0.2, 0.9, 0.1)
 
 
-def test_the_clients_word_goes_before_the_servers() -> None:
-    """Whichever row comes first."""
+def test_the_clients_time_is_preferred_to_the_servers() -> None:
+    """In whichever order the observations come."""
     rows = [observed(definitions.SERVER_COMPLETION, 1.0, 0.0, exchange=1),
             observed(definitions.COMPLETION, 1.5, 0.0, exchange=1)]  # fmt: skip
-    assert [exchanges(run(*order))[0].completion for order in (rows, rows[::-1])] == [1.5, 1.5]
+    assert [exchanges_of(run(*order))[0].completion for order in (rows, rows[::-1])] == [1.5, 1.5]
 
 
 def test_one_column_holds_one_definition() -> None:
-    """Where a run has the client's word, the server's does not fill its gaps, nor does any other event's."""
+    """If a run has the client's times, neither the server's nor those of another event fill the gaps."""
     rows = [
         observed(definitions.COMPLETION, 1.0, 0.0, exchange=0),
         observed(definitions.COMPLETION, math.nan, 0.0, exchange=1, outcome="disconnected"),
         observed(definitions.SERVER_COMPLETION, 2.0, 0.0, exchange=1, outcome="disconnected"),
         observed(definitions.TIMEOUT_TOLD, 10.0, 0.0, exchange=1, outcome="disconnected"),
     ]
-    assert [each.completion for each in exchanges(run(*rows))] == pytest.approx([1.0, math.nan], nan_ok=True)
-    assert facts.exchange_heads(digest(run(*rows)))[1] == "Complete"
-    assert facts.exchange_heads(digest(run(rows[2])))[1] == "Complete, server"
-    assert exchanges(run(rows[2]))[0].completion == 2.0
+    assert [each.completion for each in exchanges_of(run(*rows))] == pytest.approx([1.0, math.nan], nan_ok=True)
+    assert wording.exchange_heads(build_report(run(*rows)))[1] == "Complete"
+    assert wording.exchange_heads(build_report(run(rows[2])))[1] == "Complete, server"
+    assert exchanges_of(run(rows[2]))[0].completion == 2.0
 
 
 def test_a_reply_of_the_old_tests_is_no_answer() -> None:
-    """It stands in its own row of figures, and not as the completion of an exchange."""
-    assert exchanges(run(observed(definitions.LEGACY_REPLY, 0.0006, 0.0))) == []
+    """It has its own metric and is not the completion of an exchange."""
+    assert exchanges_of(run(observed(definitions.LEGACY_REPLY, 0.0006, 0.0))) == []
 
 
 def test_rows_without_a_number_are_exchanges_of_their_own() -> None:
-    """If they say how long one took; what only describes an exchange is none."""
+    """If they are completion times; an observation of another metric is no exchange."""
     rows = [
         observed(definitions.COMPLETION, 0.1, 0.0),
         observed(definitions.COMPLETION, 0.2, 1.0),
         observed(definitions.SEND_DELAY, 0.2, 1.0),
         observed(definitions.MEMORY, 3e7, 1.0),
     ]
-    assert [each.completion for each in exchanges(run(*rows))] == [0.1, 0.2]
+    assert [each.completion for each in exchanges_of(run(*rows))] == [0.1, 0.2]
 
 
 def test_the_warm_up_is_left_out_and_so_is_a_search_that_was_followed_by_a_hold() -> None:
-    """Figures are of the hold; a run that never got to one has the search."""
+    """Figures are computed from the hold, or from the search in a run without a hold."""
 
     def row(number: int, phase: Any) -> Observation:
         return observed(definitions.COMPLETION, 1.0, 0.0, exchange=number, phase=phase)
 
-    seen = exchanges(run(row(0, "warmup"), row(1, "ramp"), row(2, "hold")))
+    seen = exchanges_of(run(row(0, "warmup"), row(1, "ramp"), row(2, "hold")))
     assert [each.number for each in seen] == [1, 2]
-    assert [each.number for each in steady(seen)] == [2]
-    assert [each.number for each in steady(seen[:1])] == [1]
+    assert [each.number for each in without_ramp(seen)] == [2]
+    assert [each.number for each in without_ramp(seen[:1])] == [1]
 
 
 def test_errors_are_counted_by_kind_and_per_thousand() -> None:
-    """Most frequent first; each of what it happened to."""
+    """Most frequent first; exchanges and sessions apart."""
     made = sample.few(*[1.0] * 95), sample.few(*[1.0] * 4, outcome="ai_error"), sample.few(1.0, outcome="cut")
     rows = [
         row._replace(exchange=100 * part + row.exchange) for part, each in enumerate(made) for row in each.observations
     ]
     rows += [observed(definitions.SESSION_START, 0.1, 0.0, session=number, outcome="refused" if number else "ok")
              for number in range(2)]  # fmt: skip
-    found = errors(run(*rows), exchanges(run(*rows)))
+    found = failure_kinds(run(*rows), exchanges_of(run(*rows)))
     assert [(kind.what, kind.outcome, kind.count, kind.total, kind.per_thousand) for kind in found] == [
         ("exchanges", "ai_error", 4, 100, 40.0), ("exchanges", "cut", 1, 100, 10.0),
         ("sessions", "refused", 1, 2, 500.0),
@@ -104,10 +110,10 @@ def test_errors_are_counted_by_kind_and_per_thousand() -> None:
 
 
 def test_a_session_that_failed_twice_is_one_failure() -> None:
-    """Its start and its duration are rows of the same session."""
+    """Its start and its duration are two observations of the same session."""
     rows = [observed(metric, 1.0, 0.0, session=3, outcome="disconnected")
             for metric in (definitions.SESSION_START, definitions.SESSION_DURATION)]  # fmt: skip
-    assert [(kind.count, kind.total) for kind in errors(run(*rows), [])] == [(1, 1)]
+    assert [(kind.count, kind.total) for kind in failure_kinds(run(*rows), [])] == [(1, 1)]
 
 
 def test_the_worst_are_failures_of_every_kind_and_the_slowest() -> None:
@@ -115,27 +121,27 @@ def test_the_worst_are_failures_of_every_kind_and_the_slowest() -> None:
     seen = [exchange(number, float(number)) for number in range(20)]
     seen += [exchange(100 + number, number, "ai_timeout") for number in range(20)]
     seen += [exchange(200, 0.5, "cut")]
-    assert [each.number for each in worst(seen)] == [119, 200, 118, 117, 116, 19, 18, 17, 16, 15]
+    assert [each.number for each in worst_exchanges(seen)] == [119, 200, 118, 117, 116, 19, 18, 17, 16, 15]
 
 
 def test_there_are_ten_of_the_worst_whatever_they_are() -> None:
     """Failures alone, successes alone, fewer than ten, none."""
     failed = [exchange(number, 1.0, "cut") for number in range(30)]
     fine = [exchange(number, 1.0) for number in range(30)]
-    counts = [len(worst(seen)) for seen in (failed, fine, failed[:7] + fine[:1], failed[:1] + fine, [])]
+    counts = [len(worst_exchanges(seen)) for seen in (failed, fine, failed[:7] + fine[:1], failed[:1] + fine, [])]
     assert counts == [10, 10, 8, 10, 0]
 
 
 def test_an_exchange_that_nothing_is_known_of_is_the_fastest() -> None:
-    """It cannot push out one that is known to be slow."""
-    assert [each.number for each in worst([exchange(1, math.nan), exchange(2, 0.1)], most=1)] == [2]
+    """It does not displace one that is known to be slow."""
+    assert [each.number for each in worst_exchanges([exchange(1, math.nan), exchange(2, 0.1)], most=1)] == [2]
 
 
-def test_a_trace_is_linked_only_where_both_halves_are_sound() -> None:
-    """Neither an address nor an id from outside can make another link."""
+def test_a_trace_is_linked_only_if_address_and_id_are_valid() -> None:
+    """Neither an untrusted address nor an untrusted id can make another link."""
     trace = "0af7651916cd43dd8448eb211c80319c"
-    assert address("http://127.0.0.1:16686/", trace) == f"http://127.0.0.1:16686/trace/{trace}"
+    assert trace_link("http://127.0.0.1:16686/", trace) == f"http://127.0.0.1:16686/trace/{trace}"
     for jaeger in ("", "javascript:alert(1)//", 'http://x/" onclick="y', "http://x y", "http://x/)[a](b"):
-        assert address(jaeger, trace) == ""
+        assert trace_link(jaeger, trace) == ""
     for other in ("", "../../api", '"><script>', trace.upper() + "!"):
-        assert address("http://127.0.0.1:16686", other) == ""
+        assert trace_link("http://127.0.0.1:16686", other) == ""

@@ -1,4 +1,4 @@
-"""The report's files, and that all formats show the same numbers."""
+"""The report's files, and the same numbers in all formats."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def number(written: Any) -> float:
 
 
 def expected(directory: Path) -> dict[str, tuple[list[float], list[float]]]:
-    """Each metric's figures by its title, as programs get them: failures outside, and inside."""
+    """Each metric's figures by its title, from `summary.json`: without and with failures as infinitely slow."""
     metrics = json.loads((directory / "summary.json").read_text())["metrics"]
     return {
         metric["title"] + (f": {metric['label']}" if metric["label"] else ""): (
@@ -48,7 +48,7 @@ def expected(directory: Path) -> dict[str, tuple[list[float], list[float]]]:
 
 
 def figures(rows: list[list[str]]) -> dict[str, tuple[list[float], list[float]]]:
-    """The same, read from a table as a person reads it: number and unit."""
+    """The same, read from a table's numbers and units."""
     found: dict[str, tuple[list[float], list[float]]] = {}
     title = ""
     for name, unit, _, _, *numbers in rows:
@@ -65,28 +65,28 @@ def agree(
     found: dict[str, tuple[list[float], list[float]]], wanted: dict[str, tuple[list[float], list[float]]]
 ) -> None:
     assert set(found) == set(wanted)
-    for title, (outside, inside) in found.items():
-        assert outside == pytest.approx(wanted[title][0], rel=6e-3, nan_ok=True), title
-        if inside:
-            assert inside == pytest.approx(wanted[title][1], rel=6e-3, nan_ok=True), title
+    for title, (without_failures, with_failures) in found.items():
+        assert without_failures == pytest.approx(wanted[title][0], rel=6e-3, nan_ok=True), title
+        if with_failures:
+            assert with_failures == pytest.approx(wanted[title][1], rel=6e-3, nan_ok=True), title
 
 
 def test_the_page_shows_the_numbers_that_programs_get(directory: Path) -> None:
-    """Number and unit as they are printed, against `summary.json`."""
+    """Each printed number with its unit equals the one in `summary.json`."""
     tables = page((directory / "report.html").read_text()).tables
     (table,) = (table for table in tables if table[0][:2] == ["Metric", "Unit"])
     agree(figures(table[1:]), expected(directory))
 
 
 def test_markdown_shows_the_numbers_that_programs_get(directory: Path) -> None:
-    """In the same way."""
+    """Each printed number with its unit equals the one in `summary.json`."""
     tables = page(rendered((directory / "summary.md").read_text())).tables
     (table,) = (table for table in tables if table[0][:2] == ["Metric", "Unit"])
     agree(figures(table[1:]), expected(directory))
 
 
 def test_the_terminal_shows_the_numbers_that_programs_get(directory: Path) -> None:
-    """Of all that it shows, which leaves out the parts of a whole."""
+    """It shows no labels of a metric whose whole has a row."""
     out = io.StringIO()
     report.show(sample.mixed(240, failing=0.15), Console(file=out, width=160), sample.judgement())
     lines = out.getvalue().split("─\n", 1)[1].split("\nn counts", 1)[0].splitlines()
@@ -107,11 +107,11 @@ def test_the_terminal_shows_the_numbers_that_programs_get(directory: Path) -> No
 
 
 def test_the_verdicts_are_the_same(directory: Path) -> None:
-    """Word and value of each judged figure."""
+    """Verdict and value of each judged figure."""
     rows = json.loads((directory / "summary.json").read_text())["judgement"]["rows"]
     for html in ((directory / "report.html").read_text(), rendered((directory / "summary.md").read_text())):
         (table,) = (table for table in page(html).tables if table[0][0] == "Verdict")
-        # On the page each row's reason stands in a row beneath, without a word in front.
+        # On the page each reason has a row of its own, whose first cell is empty.
         judged = [cells for cells in table[1:] if cells[0]]
         for row, cells in zip(rows, judged, strict=True):
             assert row["verdict"] in cells[0]
@@ -122,14 +122,14 @@ def test_the_verdicts_are_the_same(directory: Path) -> None:
 
 
 def test_no_figure_stands_without_its_unit(directory: Path) -> None:
-    """The key figures and those of the whole run end in a unit; each row of the table has one."""
+    """Each value of the whole run ends in a unit."""
     found = page((directory / "report.html").read_text())
     (singles,) = (table for table in found.tables if table[0][0] == "Messages per second")
     assert all(re.fullmatch(r"−?[\d.,]+ (messages/s|sessions|MB/session|kB/s|per 1,000)", row[1]) for row in singles)
 
 
 def test_a_directory_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    """In one line that names it."""
+    """The message names it."""
     (tmp_path / "file").write_text("")
     with pytest.raises(Refusal, match=r"file.* cannot hold a report"):
         report.write(sample.few(), tmp_path / "file")
@@ -143,7 +143,7 @@ def test_a_report_replaces_the_one_before(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "summary.json").read_text())["metrics"][0]["max"] == 2.0
 
 
-def test_importing_the_report_draws_in_no_drawing_library() -> None:
-    """A pytest plugin imports it in every run."""
+def test_importing_the_report_imports_no_drawing_library() -> None:
+    """The pytest plugin imports it in every run."""
     check = "import sys, ailoop_otel.measure.report; sys.exit('matplotlib' in sys.modules or 'jinja2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

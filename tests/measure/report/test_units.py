@@ -1,4 +1,4 @@
-"""Figures in units that people read."""
+"""Numbers with their units."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.measure.report.reading import FACTORS, value
     ],
 )  # fmt: skip
 def test_a_duration_is_shown_in_the_unit_that_suits_it(seconds: float, shown: str) -> None:
-    """Three digits, all before the point, and the unit."""
+    """Three significant digits, at least all before the decimal point, and the unit."""
     assert units.scale("s", seconds).quantity(seconds) == shown
 
 
@@ -32,13 +32,13 @@ def test_one_scale_serves_small_and_large_values_of_a_metric() -> None:
 
 
 def test_bytes_are_bytes() -> None:
-    """No value in bytes comes out with a unit of time."""
+    """A value in bytes is never shown with a unit of time."""
     assert units.scale("By", 32455837.0).quantity(32455837.0) == "32.5 MB"
     assert units.scale("By/s", 1520.0).quantity(-1520.0) == "−1.52 kB/s"
 
 
-def test_a_unit_that_nobody_knows_is_an_error() -> None:
-    """It is never taken for another one, nor printed bare."""
+def test_an_unknown_unit_is_an_error() -> None:
+    """It is neither taken for another one nor left out."""
     with pytest.raises(ValueError, match="'furlong'"):
         units.scale("furlong", 1.0)
 
@@ -51,15 +51,15 @@ def test_every_unit_of_the_table_has_scales_and_a_name(definition: object) -> No
     assert units.WORDS[unit]
 
 
-def test_what_is_no_number_is_no_figure() -> None:
-    """Missing and infinite stand without a unit, as they have none."""
+def test_missing_and_infinite_values_have_no_unit() -> None:
+    """They are shown by a symbol."""
     scale = units.scale("s", 1.0)
     assert [scale.quantity(each) for each in (None, math.nan, math.inf, -math.inf)] == ["–", "–", "∞", "−∞"]
 
 
 @given(st.floats(min_value=1e-9, max_value=1e15), st.floats(min_value=1e-6, max_value=1e12))
 def test_what_is_shown_is_the_value_to_two_digits(number: float, typical: float) -> None:
-    """Whatever the scale was chosen for, the printed number with its unit is the value."""
+    """In every scale the printed number with its unit is the value."""
     for unit in units.SCALES:
         scale = units.scale(unit, typical)
         assert value(scale.number(number), scale.name) == pytest.approx(number, rel=0.051)
@@ -75,6 +75,6 @@ def test_a_change_has_its_sign(share: float | None, shown: str) -> None:
     assert units.change(share) == shown
 
 
-def test_long_durations_are_read_as_by_a_clock() -> None:
-    """Minutes and hours, not thousands of seconds."""
+def test_long_durations_are_in_minutes_and_hours() -> None:
+    """Not in thousands of seconds."""
     assert [units.duration(each) for each in (3.5, 125.2, 3720.0)] == ["3.50 s", "2 min 05 s", "1 h 02 min"]

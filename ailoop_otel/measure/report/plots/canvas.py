@@ -1,4 +1,4 @@
-"""Figures without global state, and their SVG: small, readable aloud, in the page's own colours and fonts."""
+"""Matplotlib figures without global state, and their SVG: small, accessible, in the page's colours and fonts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from ailoop_otel.measure.report import units
 from ailoop_otel.measure.statistics import Values
 
-# What is drawn in these is shown in the page's variable of that name, light or dark.
+# Placeholders: the SVG has the page's CSS variable of that name instead, which is light or dark.
 INK, QUIET, GRID, PAPER = "#010101", "#020202", "#030303", "#040404"
 BLUE, ORANGE, GREEN, PURPLE, RED, SKY = "#050505", "#060606", "#070707", "#080808", "#090909", "#0a0a0a"
 SERIES: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, INK)
@@ -36,11 +36,11 @@ Size = tuple[float, float]
 WIDE: Final[Size] = (10.6, 3.7)
 HALF: Final[Size] = (6.0, 3.7)
 _SETTINGS: Final[Any] = {
-    # Text stays text: it can be searched, needs a tenth of the room, and is set in the page's font.
+    # Text stays text: it can be searched, takes a tenth of the bytes and is shown in the page's font.
     "svg.fonttype": "none",
-    # The same run gives the same page.
+    # Ids are derived from this and not random, so that the same run gives the same page.
     "svg.hashsalt": "ailoop-otel",
-    # A dollar sign in a name is no formula.
+    # A dollar sign in a name does not start a formula.
     "text.parse_math": False,
     "path.simplify": True,
     "path.simplify_threshold": 0.5,
@@ -65,7 +65,7 @@ _OPENING: Final = re.compile(r"<svg\b[^>]*?viewBox=\"([^\"]+)\"[^>]*>")
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A finished plot: `alt` says in words what it shows, `caption` what must be known to read it."""
+    """A finished plot: `alt` describes it in words, `caption` explains how to read it."""
 
     name: str
     title: str
@@ -76,7 +76,7 @@ class Plot:
 
 
 def finished(figure: Figure, name: str, title: str, caption: str, alt: str) -> Plot:
-    """Finish a plot; it is wide if its figure is."""
+    """Make a plot of a figure, which is closed; `name` is its id in the page."""
     wide = bool(figure.get_figwidth() > HALF[0])
     figure.align_ylabels()
     return Plot(name, title, caption, alt, svg(figure, name, alt), wide)
@@ -84,30 +84,30 @@ def finished(figure: Figure, name: str, title: str, caption: str, alt: str) -> P
 
 @contextmanager
 def settings() -> Iterator[None]:
-    """Everything that draws happens in here: matplotlib's settings, which are global, are put back."""
+    """Set matplotlib's global settings for all that is drawn within, and restore them."""
     with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
-        # A name may be in a script that the font at hand lacks: the browser's font has it.
+        # A name may be in a script that the font here lacks; the browser's font has it.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
-        # Names too long for their plot: it is drawn, if not well.
+        # Names that are too long for their plot: it is drawn all the same.
         warnings.filterwarnings("ignore", message="constrained_layout not applied", category=UserWarning)
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support", category=UserWarning)
         yield
 
 
 def panels(size: Size, *heights: float) -> tuple[Figure, list[Axes]]:
-    """A figure with panels below each other that share the x axis; one if no heights are given."""
+    """A figure of `size` inches with panels that share the x axis, one below the other; one panel without `heights`."""
     figure = Figure(figsize=size, layout="constrained", facecolor="none")
     FigureCanvasSVG(figure)
     ratios = heights or (1.0,)
     grid = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": ratios})
     axes = [axis for axis in grid[:, 0]]
     for each in axes:
-        _dress(each)
+        _style(each)
     return figure, axes
 
 
 def svg(figure: Figure, name: str, alt: str) -> str:
-    """Write a figure as an `<svg>` element to stand in a page beside others, and close it."""
+    """Convert a figure to an `<svg>` element, whose ids are unique in the page, and close the figure."""
     out = StringIO()
     figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     figure.clear()
@@ -123,13 +123,13 @@ def svg(figure: Figure, name: str, alt: str) -> str:
 
 
 def legend(axes: Axes, **more: Any) -> None:
-    """Name what is drawn, if it has names."""
+    """Add a legend, if anything that is drawn has a label."""
     if axes.get_legend_handles_labels()[1]:
         axes.legend(frameon=False, labelcolor=INK, fontsize=8.5, **more)
 
 
-def time_axis(axes: Axes, seconds: Values, which: str = "x", *, log: bool = True) -> None:
-    """Make an axis one of durations, each tick with its unit; `seconds` are what is drawn on it."""
+def duration_axis(axes: Axes, seconds: Values, which: str = "x", *, log: bool = True) -> None:
+    """Make an axis one of durations, each tick with its unit; `seconds` are the values that are drawn on it."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     known = seconds[np.isfinite(seconds) & (seconds > 0)]
     if log:
@@ -144,7 +144,7 @@ def time_axis(axes: Axes, seconds: Values, which: str = "x", *, log: bool = True
 
 
 def unit_axis(axes: Axes, unit: str, values: Values, label: str, which: str = "y") -> None:
-    """Make an axis one of a unit of the table of definitions, from zero, in a scale that its label names."""
+    """Make an axis one of values in a unit of the table of definitions; its label names the scale."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     known = values[np.isfinite(values)]
     scale = units.scale(unit, float(known.max()) if len(known) else math.nan)
@@ -160,31 +160,31 @@ def count_axis(axes: Axes, label: str) -> None:
     axes.set_ylabel(label)
 
 
-def course_axis(axes: Axes, at: Values, *, warmed_up: bool = False) -> None:
-    """Make the x axis the time since the run began, and say so where it begins after a warm-up."""
+def time_axis(axes: Axes, at: Values, *, warmed_up: bool = False) -> None:
+    """Make the x axis the time since the run began, in seconds; its label says so if a warm-up is left out."""
     low, high = (float(at.min()), float(at.max())) if len(at) else (0.0, 1.0)
-    room = max(high - low, 1e-3) * 0.015
-    axes.set_xlim(low - room, high + room)
+    margin = max(high - low, 1e-3) * 0.015
+    axes.set_xlim(low - margin, high + margin)
     axes.xaxis.set_major_locator(MaxNLocator(9, steps=_ROUND))
     axes.set_xlabel(f"Seconds since the run began (s){'; the warm-up is left out' if warmed_up else ''}")
 
 
-def wide_range(values: Values) -> bool:
-    """Whether values need a logarithmic axis to be seen."""
+def needs_log(values: Values) -> bool:
+    """Whether values are so far apart that they need a logarithmic axis."""
     known = values[np.isfinite(values) & (values > 0)]
     return len(known) > 1 and float(known.max()) > 20 * float(np.median(known))
 
 
 def tick(seconds: float) -> str:
-    """A duration at an axis, in the unit that suits it."""
+    """The label of a tick: a duration in the unit that suits it."""
     if seconds == 0:
         return "0 s"
     scale = units.scale("s", seconds)
     return f"{seconds / scale.factor:,.4g} {scale.name}"
 
 
-def mark(axes: Axes, position: float, text: str, colour: str = QUIET, line: int = 0) -> None:
-    """Draw a thin line upwards with a word beside it, so many lines below the top; to the side that has more room."""
+def mark_position(axes: Axes, position: float, text: str, colour: str = QUIET, line: int = 0) -> None:
+    """Draw a vertical line with text beside it, `line` lines below the top, on the side that has more room."""
     axes.axvline(position, color=colour, linewidth=0.9, linestyle=(0, (4, 3)))
     left = bool(axes.transAxes.inverted().transform(axes.transData.transform((position, 0)))[0] > 0.7)
     axes.annotate(
@@ -196,14 +196,14 @@ def mark(axes: Axes, position: float, text: str, colour: str = QUIET, line: int 
 def strokes(
     axes: Axes, left: list[float], right: list[float], low: Sequence[float], high: Sequence[float], **more: Any
 ) -> None:
-    """Draw many strokes, each from (left, low) to (right, high), as one line with gaps: it takes little room."""
+    """Draw strokes, each from (left, low) to (right, high), as one line with gaps, which takes few bytes."""
     x = np.array([left, right, [math.nan] * len(left)]).T.ravel()
     y = np.array([low, high, [math.nan] * len(left)]).T.ravel()
     axes.plot(x, y, color=RED, solid_capstyle="butt", **more)
 
 
-def positions(axes: Axes, names: list[str]) -> None:
-    """Name the rows of a y axis, the first on top."""
+def name_rows(axes: Axes, names: list[str]) -> None:
+    """Label the rows of a y axis, the first on top."""
     axes.yaxis.set_major_locator(FixedLocator(range(len(names))))
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
@@ -211,14 +211,14 @@ def positions(axes: Axes, names: list[str]) -> None:
 
 
 def _smaller(text: str) -> str:
-    """Leave out what says nothing: digits below a hundredth of a point, rotations by nothing, repeated styles."""
+    """Remove what has no effect: digits below a hundredth of a point, rotations by 0, repeated styles."""
     text = _STYLE.sub("", _FAMILY.sub("", _UPRIGHT.sub("", text))).replace("xlink:href", "href")
     text = _PLACES.sub(lambda found: found[1] + _DECIMALS.sub(r"\1", found[2]), text)
     return _MARKERS.sub(_with_common_style, text)
 
 
 def _with_common_style(found: re.Match[str]) -> str:
-    """Markers that all look the same: their group says once how."""
+    """Move the style of markers that all look the same to their group."""
     styles = set(_USE.findall(found[2]))
     if len(styles) != 1:
         return found[0]
@@ -226,23 +226,23 @@ def _with_common_style(found: re.Match[str]) -> str:
 
 
 def _steps(ratio: float) -> tuple[float, ...]:
-    """Which multiples of a power of ten get a tick, for an axis from one to so many times as much."""
+    """The multiples of a power of ten that get a tick, on an axis whose end is `ratio` times its start."""
     if ratio < 8:
         return (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
     return (1.0, 2.0, 5.0) if ratio < 50 else (1.0, 3.0) if ratio < 3000 else (1.0,)
 
 
 def _decades(known: Values) -> tuple[float, float]:
-    """Limits of a logarithmic axis that hold all values with room beside them."""
+    """The limits of a logarithmic axis for all values, with a margin."""
     low, high = (float(known.min()), float(known.max())) if len(known) else (1e-3, 1.0)
     if high / low < 4:
         middle = math.sqrt(low * high)
         low, high = middle / 2, middle * 2
-    room = (high / low) ** 0.04
-    return low / room, high * room
+    margin = (high / low) ** 0.04
+    return low / margin, high * margin
 
 
-def _dress(axes: Axes) -> None:
+def _style(axes: Axes) -> None:
     axes.set_facecolor("none")
     axes.grid(color=GRID, linewidth=0.7)
     axes.set_axisbelow(True)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ailoop_otel.measure import definitions
-from ailoop_otel.measure.report.digest import digest
-from ailoop_otel.measure.report.summary import document, strict
+from ailoop_otel.measure.report.contents import build_report
+from ailoop_otel.measure.report.summary_json import document, strict
 from ailoop_otel.measure.run import Run
 from tests.measure.report import sample
 
@@ -32,7 +32,7 @@ JUDGED = {"metric": str, "unit": str, "figure": str, "verdict": str, "reason": s
 
 
 def fits(value: Any, shape: Any) -> bool:
-    """Whether a document has at least what a shape names, of its types."""
+    """Whether a document has all entries of a shape, each of its type."""
     if isinstance(shape, dict):
         return isinstance(value, dict) and all(
             name in value and fits(value[name], each) for name, each in shape.items()
@@ -47,7 +47,7 @@ def refuse(constant: str) -> None:
 
 
 def written(run: Run, **more: Any) -> Any:
-    return json.loads(json.dumps(document(digest(run, **more)), allow_nan=False), parse_constant=refuse)
+    return json.loads(json.dumps(document(build_report(run, **more)), allow_nan=False), parse_constant=refuse)
 
 
 @pytest.mark.parametrize(
@@ -56,18 +56,18 @@ def written(run: Run, **more: Any) -> Any:
     ids=["mixed", "nothing", "only NaN", "all failed", "steps"],
 )
 def test_it_has_the_shape_that_its_description_promises(run: Run) -> None:
-    """Whatever was measured."""
+    """For every kind of run."""
     assert fits(written(run), SHAPE)
 
 
 def test_every_figure_has_its_unit_and_definition() -> None:
-    """Those of the table of metrics."""
+    """They are those of the table of metrics."""
     for metric in written(sample.mixed(80))["metrics"]:
         definition = definitions.DEFINITIONS[metric["metric"]]
         assert (metric["unit"], metric["definition"]) == (definition.unit, definition.text)
 
 
-def test_infinity_is_a_word_and_the_unknown_is_null() -> None:
+def test_infinity_is_a_string_and_nan_is_null() -> None:
     """Half of the exchanges failed; of the others one number is known."""
     made = sample.few(1.0).observations[0]
     run = Run(sample.CONTEXT, [made, made._replace(exchange=2, outcome="cut")])
@@ -77,7 +77,7 @@ def test_infinity_is_a_word_and_the_unknown_is_null() -> None:
 
 
 def test_a_judgement_is_there_in_full() -> None:
-    """Each row with what it was held against; none is null."""
+    """Each row has its limit; a missing judgement is null."""
     found = written(sample.mixed(80), judgement=sample.judgement())["judgement"]
     assert fits(found, {"verdict": str, "method": str, "notes": list, "rows": [JUDGED]})
     assert (found["verdict"], found["rows"][1]["verdict"], found["rows"][1]["change"]) == ("fail", "fail", 0.25)
@@ -86,7 +86,7 @@ def test_a_judgement_is_there_in_full() -> None:
 
 
 def test_a_link_is_written_where_jaeger_is_known() -> None:
-    """And only there."""
+    """And nowhere else."""
     run = sample.mixed(80)
     assert all(each["link"].startswith("http://127.0.0.1:16686/trace/") for each in written(run)["worst"])
     assert not any(each["link"] for each in written(sample.relabelled(run, jaeger=""))["worst"])
@@ -100,5 +100,5 @@ def test_a_link_is_written_where_jaeger_is_known() -> None:
     )
 )
 def test_any_settings_become_strict_json(value: object) -> None:
-    """Settings and machines come from files and other programs."""
+    """Settings and the description of the machine come from files and other programs."""
     json.loads(json.dumps(strict({"settings": value}), allow_nan=False), parse_constant=refuse)

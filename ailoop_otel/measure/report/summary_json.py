@@ -1,8 +1,8 @@
-"""The summary for programs, `summary.json`.
+"""The summary for programs, `summary.json`, and strict JSON of any value.
 
     format      1; a change that breaks a reader makes it 2
     context     scenario, source, started_at, duration (seconds), machine, versions, settings, server, notes, jaeger
-    method      how percentiles are made, a sentence
+    method      how percentiles are computed, a sentence
     metrics     a list, one entry per metric, and one more per label where a metric has several:
                 metric, label ("" for all of a metric), title, definition, unit (UCUM), each, better,
                 n (successes), failures, missing, mean, min, p50, p90, p95, p99, max (failures left out),
@@ -11,12 +11,12 @@
     errors      a list: what ("exchanges", "sessions", "steps"), kind, count, total, per_1000
     worst       a list: exchange, session (null for an unknown number), at, outcome, first_chunk, completion,
                 longest_gap (seconds), trace_id, link ("" without Jaeger)
-    warmup      how many observations of the warm-up are in no figure
+    warmup      number of observations of the warm-up, which are in no figure
     judgement   null, or verdict, method, notes, rows (metric, unit, figure, value, low, high, target, reference,
                 change, change_low, change_high, allowed, n, reference_n, against, verdict, reason)
 
-It is strict JSON: null is what was not seen or does not exist, and infinity is the string "+inf" ("-inf").
-All values are in the unit that stands beside them, never in the units that people are shown.
+It is strict JSON: null is a value that was not observed or does not exist, and infinity is the string "+inf" ("-inf").
+All values are in the unit that stands beside them, never in the scaled units of the other formats.
 """
 
 from __future__ import annotations
@@ -27,39 +27,38 @@ from dataclasses import asdict, fields
 from enum import Enum
 from typing import Any, Final
 
-from ailoop_otel.measure.report.digest import Digest, Row
-from ailoop_otel.measure.report.exchanges import Exchange, Kind
-from ailoop_otel.measure.report.worst import address
+from ailoop_otel.measure.report.contents import Report, Row
+from ailoop_otel.measure.report.exchanges import Exchange, FailureKind, trace_link
 from ailoop_otel.measure.statistics import METHOD
 from ailoop_otel.measure.verdict import Judged, Judgement
 
 FORMAT: Final = 1
 
 
-def document(digest: Digest) -> dict[str, Any]:
-    """Make the summary as an object that is strict JSON."""
-    found: dict[str, Any] = strict(
+def document(report: Report) -> dict[str, Any]:
+    """The summary as an object of strict JSON."""
+    summary: dict[str, Any] = strict(
         {
             "format": FORMAT,
-            "context": asdict(digest.context) | {"notes": digest.notes},
+            "context": asdict(report.context) | {"notes": report.notes},
             "method": METHOD,
-            "metrics": [_metric(row) for row in digest.rows],
+            "metrics": [_metric(row) for row in report.rows],
             "requests": {
-                "exchanges": len(digest.exchanges),
-                "failed": digest.failed,
-                "per_1000": 1000 * digest.failed / len(digest.exchanges) if digest.exchanges else None,
+                "exchanges": len(report.exchanges),
+                "failed": report.failed,
+                "per_1000": 1000 * report.failed / len(report.exchanges) if report.exchanges else None,
             },
-            "errors": [_error(kind) for kind in digest.errors],
-            "worst": [_worst(each, digest.context.jaeger) for each in digest.worst],
-            "warmup": digest.warmup,
-            "judgement": _judgement(digest.judgement) if digest.judgement else None,
+            "errors": [_failure(kind) for kind in report.failures],
+            "worst": [_worst(each, report.context.jaeger) for each in report.worst],
+            "warmup": report.warmup,
+            "judgement": _judgement(report.judgement) if report.judgement else None,
         }
     )
-    return found
+    return summary
 
 
 def strict(value: Any) -> Any:
-    """A value as strict JSON: null for NaN, "+inf" and "-inf" for infinity, text for what JSON lacks."""
+    """A value as strict JSON: null for NaN, "+inf" and "-inf" for infinity, `str(value)` for what JSON lacks."""
     if isinstance(value, Mapping):
         return {str(key): strict(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
@@ -84,7 +83,7 @@ def _metric(row: Row) -> dict[str, Any]:
     } | asdict(row.summary)
 
 
-def _error(kind: Kind) -> dict[str, Any]:
+def _failure(kind: FailureKind) -> dict[str, Any]:
     return {
         "what": kind.what,
         "kind": kind.outcome,
@@ -104,7 +103,7 @@ def _worst(each: Exchange, jaeger: str) -> dict[str, Any]:
         "completion": each.completion,
         "longest_gap": each.longest_gap,
         "trace_id": each.trace_id,
-        "link": address(jaeger, each.trace_id),
+        "link": trace_link(jaeger, each.trace_id),
     }
 
 

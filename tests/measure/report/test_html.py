@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
+from itertools import product
 
 import pytest
 
-from ailoop_otel.measure.report.digest import digest
-from ailoop_otel.measure.report.page import document
+from ailoop_otel.measure.report.contents import build_report
+from ailoop_otel.measure.report.html import WIDTH, interval_drawing, render
 from ailoop_otel.measure.run import Run
+from ailoop_otel.measure.verdict import Judged, Verdict
 from tests.measure.report import hostile, sample
 from tests.measure.report.reading import Page, page
 
@@ -27,6 +30,7 @@ LOADING = {
     "video",
     "foreignobject",
 }
+PASSED, SLOWER, INFINITE, FEWER, BARE = sample.judgement().rows
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +40,7 @@ def whole(html: str) -> Page:
 
 
 def test_it_needs_no_network_and_no_script(whole: Page) -> None:
-    """Nothing is loaded; where a link leads out, it leads to Jaeger."""
+    """Nothing is loaded; the only external links lead to Jaeger."""
     assert not {name for name, _ in whole.elements} & LOADING
     leading = [link["href"] or "" for link in whole.named("a")]
     assert all(link.startswith(("#def-", "http://127.0.0.1:16686/trace/")) for link in leading)
@@ -44,13 +48,13 @@ def test_it_needs_no_network_and_no_script(whole: Page) -> None:
 
 
 def test_nothing_in_its_styles_is_loaded(html: str) -> None:
-    """No url() but to what the page itself holds."""
+    """Each url() refers to an element of the page."""
     assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)", html))
     assert "@import" not in html
 
 
 def test_every_id_is_there_once_and_every_reference_has_its_id(whole: Page) -> None:
-    """Plots share a page without sharing names."""
+    """The ids of the plots do not collide."""
     ids = [attributes["id"] for _, attributes in whole.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
     wanted = {(attributes.get("href") or "")[1:] for _, attributes in whole.elements
@@ -58,8 +62,8 @@ def test_every_id_is_there_once_and_every_reference_has_its_id(whole: Page) -> N
     assert wanted <= set(ids)
 
 
-def test_every_plot_says_in_words_what_it_shows(whole: Page) -> None:
-    """For those who cannot see it, and it has a title and a caption."""
+def test_every_plot_has_a_description(whole: Page) -> None:
+    """For readers who cannot see it; and a caption."""
     pictures = whole.named("svg")
     assert len(pictures) > 8
     assert all(picture["role"] == "img" and picture["aria-label"] for picture in pictures)
@@ -67,10 +71,10 @@ def test_every_plot_says_in_words_what_it_shows(whole: Page) -> None:
 
 
 def test_hostile_strings_stay_text(whole: Page) -> None:
-    """From every place that text can come from: they open no element, no attribute and no link."""
+    """In every place that shows untrusted text: they make no element, no attribute and no link."""
     known = {name for name, _ in whole.elements} | {"div", "small", "path", "code"}
     for run in (hostile.run(), hostile.steps()):
-        html = document(digest(run, hostile.judgement()))
+        html = render(build_report(run, hostile.judgement()))
         found = page(html)
         assert {name for name, _ in found.elements} <= known
         assert not [name for _, attributes in found.elements for name in attributes if name.startswith("on")]
@@ -81,8 +85,8 @@ def test_hostile_strings_stay_text(whole: Page) -> None:
 
 
 def test_a_trace_without_jaeger_is_an_id_to_copy() -> None:
-    """With the command that shows it."""
-    found = page(document(digest(sample.few(*[0.5] * 12, trace_id="ab" * 16))))
+    """Beside the command that shows it."""
+    found = page(render(build_report(sample.few(*[0.5] * 12, trace_id="ab" * 16))))
     assert [attributes.get("class") for attributes in found.named("span")].count("id") == 10
     assert "ailoop-otel traces --trace ID" in found.text
 
@@ -97,8 +101,8 @@ def test_a_trace_without_jaeger_is_an_id_to_copy() -> None:
     ids=["nothing", "one", "one NaN", "only NaN", "all failed", "zero", "negative", "far apart", "infinite", "little"],
 )  # fmt: skip
 def test_thin_data_makes_a_page_all_the_same(run: Run, drawn: int) -> None:
-    """Plots are drawn where there is something to draw; warnings of the drawing library are errors here."""
-    found = page(document(digest(run)))
+    """A plot is drawn if there is something to draw; a warning of the drawing library fails the test."""
+    found = page(render(build_report(run)))
     assert len(found.named("figure")) == drawn
     assert "nan" not in found.text.replace("nanoseconds", "").lower()
 
@@ -106,4 +110,57 @@ def test_thin_data_makes_a_page_all_the_same(run: Run, drawn: int) -> None:
 def test_the_same_run_makes_the_same_page() -> None:
     """So that two reports can be compared, and kept under version control."""
     run = sample.few(0.1, 0.5, 0.2)
-    assert document(digest(run)) == document(digest(run))
+    assert render(build_report(run)) == render(build_report(run))
+
+
+def test_a_figure_lies_between_its_bounds_and_before_its_target() -> None:
+    """Less is better for this metric, so too much is on the right."""
+    drawn = interval_drawing(PASSED)
+    assert drawn is not None
+    assert drawn.low < drawn.value < drawn.high < (drawn.limit or 0)
+    assert drawn.beyond == (drawn.limit, WIDTH - (drawn.limit or 0))
+
+
+def test_a_change_beyond_the_limit_is_drawn_beyond_it() -> None:
+    """No change is left of the limit, and the whole interval right of it."""
+    drawn = interval_drawing(SLOWER)
+    assert drawn is not None
+    assert (drawn.zero or 0) < (drawn.limit or 0) < drawn.low < drawn.value < drawn.high
+
+
+def test_where_more_is_better_too_little_is_on_the_left() -> None:
+    """The limit of an allowed loss of five per cent lies within the interval from minus six to plus one."""
+    drawn = interval_drawing(FEWER)
+    assert drawn is not None
+    assert drawn.low < (drawn.limit or 0) < drawn.value < (drawn.zero or 0) < drawn.high
+    assert drawn.beyond == (0.0, drawn.limit)
+
+
+def test_infinity_stands_at_the_edge() -> None:
+    """A percentile that failures reach is infinite."""
+    drawn = interval_drawing(INFINITE)
+    assert drawn is not None
+    assert drawn.value == drawn.high > (drawn.limit or 0)
+
+
+def test_without_bounds_the_figure_stands_alone() -> None:
+    """Its interval is a point."""
+    drawn = interval_drawing(BARE)
+    assert drawn is not None
+    assert drawn.low == drawn.value == drawn.high
+
+
+def test_an_unknown_figure_is_not_drawn() -> None:
+    """A metric that was not observed."""
+    assert interval_drawing(replace(PASSED, value=math.nan, low=math.nan, high=math.nan)) is None
+
+
+def test_all_positions_are_within_the_drawing() -> None:
+    """For zeros, infinities and unknown bounds too."""
+    values = (-1.0, 0.0, 2.0, math.inf, -math.inf, math.nan)
+    for low, value, high, limit in product(values, repeat=4):
+        for more in ({"target": limit}, {"reference": 1.0, "change": value, "change_low": low, "allowed": abs(limit)}):
+            row = Judged("first_chunk", "s", "p95", value, low, high, Verdict.PASS, "", **more)
+            drawn = interval_drawing(row)
+            if drawn is not None:
+                assert all(0 <= each <= WIDTH for each in (drawn.low, drawn.value, drawn.high, drawn.limit or 0))

@@ -1,4 +1,4 @@
-"""Text from outside."""
+"""Untrusted text."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ailoop_otel.measure.report.outside import flat, plain
+from ailoop_otel.measure.report.text import flat, plain
 
 
 @given(st.text(st.characters(), max_size=400), st.integers(min_value=1, max_value=300))
 def test_any_text_becomes_one_visible_line(text: str, longest: int) -> None:
-    """No sign moves the cursor, breaks the line or turns the direction of writing; it is no longer than asked."""
+    """No character moves the cursor, ends the line or changes the direction; the length is limited."""
     shown = plain(text, longest)
     assert len(shown) <= longest
     assert not {unicodedata.category(sign) for sign in shown} & {"Cc", "Cs", "Zl", "Zp"}
@@ -20,12 +20,12 @@ def test_any_text_becomes_one_visible_line(text: str, longest: int) -> None:
 
 
 def test_what_is_harmless_stays_as_it_is() -> None:
-    """Scripts of all kinds, and signs that formats escape for themselves."""
+    """Any script, and characters that the formats escape."""
     assert plain("größer <b> & 東京 🎈") == "größer <b> & 東京 🎈"
 
 
-def test_nested_settings_are_told_by_their_path() -> None:
-    """Each value stands beside the whole way to it."""
+def test_nested_settings_are_named_by_their_path() -> None:
+    """Each value stands beside its whole path."""
     settings = {"load": {"rate": 5.0, "empty": {}}, "sessions": [1, 40], "quiet": True, "none": None}
     assert list(flat(settings)) == [
         ("load.rate", "5"), ("load.empty", "none"), ("sessions", "1, 40"), ("quiet", "yes"), ("none", "none"),

@@ -1,4 +1,4 @@
-"""What plots are made of: each metric's observations as columns, and how many points are worth drawing."""
+"""The data of the plots: each metric's observations as columns, and the selection of points to draw."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from ailoop_otel.measure.definitions import DEFINITIONS, Definition
 from ailoop_otel.measure.observations import Observation
-from ailoop_otel.measure.report.digest import Digest
+from ailoop_otel.measure.report.contents import Report
 from ailoop_otel.measure.statistics import Values, is_failure
 
-# More points than this cannot be told apart on a page, and make it slow.
-MOST: Final = 1500
+# More points than this cannot be distinguished in a plot, and make the page slow.
+MOST_POINTS: Final = 1500
 
 Flags = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
@@ -22,7 +22,11 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One metric's observations outside the warm-up, in order of time; `values` are NaN where the event never came."""
+    """One metric's observations after the warm-up, as columns in order of time.
+
+    `at` is in seconds since the run began; `values` are in the definition's unit, NaN if the event never happened;
+    `exchange` is -1 for an observation without one.
+    """
 
     definition: Definition
     at: Values
@@ -32,13 +36,13 @@ class Series:
     rows: list[Observation]
 
     @property
-    def seen(self) -> Flags:
-        """Which observations have a value and did not fail."""
+    def usable(self) -> Flags:
+        """Which observations have a finite value and did not fail."""
         known: Flags = np.isfinite(self.values) & ~self.failed
         return known
 
     def only(self, wanted: Flags) -> Series:
-        """The same columns of some of the rows."""
+        """The same columns, with the rows of a mask only."""
         rows = [row for row, keep in zip(self.rows, wanted, strict=True) if keep]
         return Series(
             self.definition, self.at[wanted], self.values[wanted], self.failed[wanted], self.exchange[wanted], rows
@@ -46,28 +50,28 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """A digest with its metrics as columns."""
+class PlotData:
+    """A report and the columns of each of its metrics."""
 
-    digest: Digest
+    report: Report
     series: dict[str, Series]
 
-    def steady(self, definition: Definition) -> Series | None:
-        """The columns that a metric's figures are made of: without a search for a limit, unless that is all."""
-        found = self.get(definition)
-        if found is None:
-            return None
-        held = np.array([row.phase != "ramp" for row in found.rows])
-        return found.only(held) if held.any() else found
-
     def get(self, definition: Definition) -> Series | None:
-        """One metric's columns, None where nothing was seen of it."""
-        found = self.series.get(definition.name)
-        return found if found is not None and found.seen.any() else None
+        """The columns of a metric, None if it has no usable observation."""
+        series = self.series.get(definition.name)
+        return series if series is not None and series.usable.any() else None
+
+    def without_ramp(self, definition: Definition) -> Series | None:
+        """The columns that a metric's figures are computed from: those of a ramp only if there are no others."""
+        series = self.get(definition)
+        if series is None:
+            return None
+        outside_ramp = np.array([row.phase != "ramp" for row in series.rows])
+        return series.only(outside_ramp) if outside_ramp.any() else series
 
     @property
     def times(self) -> Values:
-        """When anything was observed, of an exchange also when it ended: the extent of all axes of time."""
+        """The times of all observations and of the ends of exchanges, which every axis of time spans; seconds."""
         parts = [each.at for each in self.series.values() if each.definition.each != "run"]
         ends = [
             (each.at + np.nan_to_num(each.values, posinf=0, neginf=0))
@@ -78,13 +82,13 @@ class Material:
         return whole[np.isfinite(whole)]
 
 
-def material(digest: Digest) -> Material:
+def plot_data(report: Report) -> PlotData:
     """Sort a run's observations into columns."""
     rows: dict[str, list[Observation]] = {}
-    for each in digest.run.observations:
+    for each in report.run.observations:
         if each.phase != "warmup":
             rows.setdefault(each.metric, []).append(each)
-    return Material(digest, {name: _series(DEFINITIONS[name], found) for name, found in rows.items()})
+    return PlotData(report, {name: _series(DEFINITIONS[name], each) for name, each in rows.items()})
 
 
 def _series(definition: Definition, rows: list[Observation]) -> Series:
@@ -99,8 +103,8 @@ def _series(definition: Definition, rows: list[Observation]) -> Series:
     )
 
 
-def thinned(at: Values, values: Values, most: int = MOST) -> tuple[Values, Values]:
-    """At most about so many points: of each stretch of time the lowest, the highest and the first, so peaks stay."""
+def thinned(at: Values, values: Values, most: int = MOST_POINTS) -> tuple[Values, Values]:
+    """Select about `most` points: the first, the lowest and the highest of each stretch of time, so that peaks stay."""
     if len(at) <= most:
         return at, values
     stretches = np.array_split(np.arange(len(at)), most // 3)
@@ -108,3 +112,10 @@ def thinned(at: Values, values: Values, most: int = MOST) -> tuple[Values, Value
         part[0], part[np.argmin(values[part])], part[np.argmax(values[part])])
     ])  # fmt: skip
     return at[kept], values[kept]
+
+
+def spaced(number: int, most: int) -> list[int]:
+    """At most `most` of the indices 0 to number - 1, evenly spaced."""
+    if number <= most:
+        return list(range(number))
+    return sorted(set(np.linspace(0, number - 1, most).astype(int).tolist()))

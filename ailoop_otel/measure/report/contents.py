@@ -1,0 +1,201 @@
+"""The contents of a report, computed once from a run: every format renders the same `Report`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from hdrh.histogram import HdrHistogram
+
+from ailoop_otel.measure.definitions import Definition
+from ailoop_otel.measure.observations import Observation
+from ailoop_otel.measure.refusal import Refusal
+from ailoop_otel.measure.report import units
+from ailoop_otel.measure.report.exchanges import (
+    Exchange,
+    FailureKind,
+    exchanges_of,
+    failure_kinds,
+    without_ramp,
+    worst_exchanges,
+)
+from ailoop_otel.measure.report.text import plain
+from ailoop_otel.measure.report.units import Scale
+from ailoop_otel.measure.run import Context, Run
+from ailoop_otel.measure.statistics import Summary, summarise
+from ailoop_otel.measure.verdict import Judged, Judgement
+
+FIGURES: Final = ("mean", "p50", "p90", "p95", "p99", "max")
+# If a metric has more labels than this, only the most frequent ones get a row.
+MOST_LABELS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table of figures: a metric, or the part of it with one label, and the scale of its figures."""
+
+    definition: Definition
+    summary: Summary
+    scale: Scale
+    label: str = ""
+
+    @property
+    def title(self) -> str:
+        """The metric's title, followed by the label if the row has one."""
+        return f"{self.definition.title}: {plain(self.label, 80)}" if self.label else self.definition.title
+
+    @property
+    def single(self) -> bool:
+        """Whether this is one value of the whole run, which has no percentiles."""
+        return self.definition.each == "run" and self.summary.n <= 1
+
+    @property
+    def counts_failures(self) -> bool:
+        """Whether a second line shows each failure as infinitely slow: if there are failures and less is better."""
+        return bool(self.summary.failures) and self.definition.better == "lower"
+
+    def numbers(self) -> list[str]:
+        """The figures without failures, in the order of `FIGURES`, in the row's scale."""
+        return [self.scale.number(getattr(self.summary, name)) for name in FIGURES]
+
+    def numbers_with_failures(self) -> list[str]:
+        """The figures with each failure as infinitely slow; the mean is empty, because it would be infinite."""
+        figures = self.summary.with_failures
+        return [self.scale.number(figures[name]) if name in figures else "" for name in FIGURES]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a report shows of one run.
+
+    `exchanges` are those that figures, failures and worst exchanges are computed from: without the search for a limit
+    (the ramp), unless the run has nothing else. Verdicts select in the same way. `exchanges_with_ramp` are all
+    exchanges after the warm-up, for plots over time. `warmup` is the number of observations of the warm-up.
+    """
+
+    run: Run
+    rows: tuple[Row, ...]
+    exchanges: tuple[Exchange, ...]
+    exchanges_with_ramp: tuple[Exchange, ...]
+    failures: tuple[FailureKind, ...]
+    worst: tuple[Exchange, ...]
+    notes: tuple[str, ...]
+    judgement: Judgement | None
+    warmup: int
+
+    @property
+    def context(self) -> Context:
+        """The run's scenario, machine, versions, settings and server."""
+        return self.run.context
+
+    @property
+    def table(self) -> list[Row]:
+        """The rows that have percentiles."""
+        return [row for row in self.rows if not row.single]
+
+    @property
+    def singles(self) -> list[Row]:
+        """The rows that are one value of the whole run."""
+        return [row for row in self.rows if row.single]
+
+    @property
+    def failed(self) -> int:
+        """The number of failed exchanges."""
+        return sum(each.failed for each in self.exchanges)
+
+    def row(self, definition: Definition) -> Row | None:
+        """The row of a whole metric, None if the metric was not observed."""
+        return next((row for row in self.rows if row.definition is definition and not row.label), None)
+
+    def scale(self, judged: Judged) -> Scale:
+        """The scale of a judged figure: that of its metric's row, so that a figure looks the same everywhere."""
+        known = (row.scale for row in self.rows if row.definition.name == judged.metric and not row.label)
+        return next(known, None) or units.scale(judged.unit, judged.value)
+
+
+@dataclass(slots=True)
+class _Observed:
+    """The histogram of one metric and its observations by label, without the warm-up and the ramp."""
+
+    histogram: HdrHistogram | None
+    by_label: dict[str, list[Observation]] = field(default_factory=dict)
+
+    def labels(self) -> list[str]:
+        """The labels, most frequent first; empty for a metric without labels."""
+        labels = sorted(self.by_label, key=lambda label: (-len(self.by_label[label]), label))
+        return [] if labels == [""] else labels
+
+
+def build_report(run: Run, judgement: Judgement | None = None) -> Report:
+    """Compute the contents of a run's report.
+
+    Raises Refusal for a metric that has no definition, or an observation in another unit than the definition's.
+    """
+    with_ramp, observed = exchanges_of(run), _by_metric(run)
+    counted = without_ramp(with_ramp)
+    return Report(
+        run=run,
+        rows=tuple(row for definition in run.metrics() for row in _rows(run, definition, observed[definition.name])),
+        exchanges=tuple(counted),
+        exchanges_with_ramp=tuple(with_ramp),
+        failures=tuple(failure_kinds(run, counted)),
+        worst=tuple(worst_exchanges(counted)),
+        notes=(*run.context.notes, *_notes(run, observed)),
+        judgement=judgement,
+        warmup=sum(each.phase == "warmup" for each in run.observations),
+    )
+
+
+def _by_metric(run: Run) -> dict[str, _Observed]:
+    definitions = {definition.name: definition for definition in run.metrics()}
+    observed = {name: _Observed(run.histograms.get(name)) for name in definitions}
+    for name in run.histograms:
+        if name not in definitions:
+            raise _unknown(name)
+    outside_ramp = {each.metric for each in run.observations if each.phase not in ("warmup", "ramp")}
+    for each in run.observations:
+        if each.metric not in definitions:
+            raise _unknown(each.metric)
+        if each.unit != definitions[each.metric].unit:
+            raise Refusal(
+                f"{each.metric} is defined in {definitions[each.metric].unit!r}, and one of its observations is in "
+                f"{each.unit!r}: measure again, or correct the unit"
+            )
+        if each.phase != "warmup" and (each.phase != "ramp" or each.metric not in outside_ramp):
+            observed[each.metric].by_label.setdefault(each.label, []).append(each)
+    return observed
+
+
+def _unknown(metric: str) -> Refusal:
+    return Refusal(f"there is no metric {metric!r}: use the version of ailoop-otel that measured it")
+
+
+def _rows(run: Run, definition: Definition, observed: _Observed) -> Iterator[Row]:
+    labels = observed.labels()
+    # The steps of a test measure different things: figures over all of them together would mean nothing.
+    if definition.each != "call" or not labels:
+        whole = [each for part in observed.by_label.values() for each in part]
+        histograms = {definition.name: observed.histogram} if observed.histogram else {}
+        yield _row(Run(run.context, whole, histograms), definition)
+    if definition.each == "call" or len(labels) > 1:
+        for label in labels[:MOST_LABELS]:
+            yield _row(Run(run.context, observed.by_label[label]), definition, label or "(no label)")
+
+
+def _row(run: Run, definition: Definition, label: str = "") -> Row:
+    summary = summarise(run, definition)
+    candidates = (summary.p50, summary.mean, summary.max)
+    typical = next((value for value in candidates if value and math.isfinite(value)), math.nan)
+    return Row(definition, summary, units.scale(definition.unit, typical), label)
+
+
+def _notes(run: Run, observed: dict[str, _Observed]) -> Iterator[str]:
+    for definition in run.metrics():
+        labels = len(observed[definition.name].labels())
+        if labels > MOST_LABELS:
+            yield (
+                f"{definition.title} has {labels:,} labels, and the {MOST_LABELS} most frequent have figures here: "
+                "the others are in the raw data."
+            )

@@ -1,0 +1,238 @@
+"""The words that all formats share: headline, captions, a judged figure and an exchange as text."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from ailoop_otel.measure import definitions
+from ailoop_otel.measure.definitions import Definition
+from ailoop_otel.measure.report import units
+from ailoop_otel.measure.report.contents import Report
+from ailoop_otel.measure.report.exchanges import COMPLETIONS, FIRST_CHUNKS, Exchange, observed_metric
+from ailoop_otel.measure.report.text import flat, plain, sentence
+from ailoop_otel.measure.run import Context
+from ailoop_otel.measure.verdict import Judged, Judgement, Verdict
+
+_SOURCES: Final = {
+    "client": "measured by load, as its clients saw it",
+    "telemetry": "read from the server's own telemetry",
+    "tests": "timed by tests",
+    "legacy": "imported from files of the earlier generation's tests",
+}
+# The figures of the headline; those that were not measured are left out.
+_KEY_FIGURES: Final = (
+    (definitions.FIRST_CHUNK, "p95", "First AI chunk, p95"),
+    (definitions.COMPLETION, "p95", "Complete answer, p95"),
+    (definitions.SERVER_FIRST_CHUNK, "p95", "First AI chunk on the server, p95"),
+    (definitions.SERVER_COMPLETION, "p95", "Complete answer on the server, p95"),
+    (definitions.RATE, "mean", "Answers per second"),
+    (definitions.STABLE_SESSIONS, "mean", "Largest stable number"),
+    (definitions.MEMORY, "max", "Server memory, at most"),
+)
+_VERDICTS: Final = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.INCONCLUSIVE: "inconclusive"}
+# The entries of a machine's description that are sizes in bytes.
+_SIZES: Final = frozenset({"memory"})
+
+
+class KeyFigure(NamedTuple):
+    """A figure of the headline: what it is, its number in a scale, and the name of the scale's unit."""
+
+    words: str
+    number: str
+    unit: str
+
+
+class JudgedText(NamedTuple):
+    """A judged figure as text; each part includes its unit."""
+
+    value: str
+    interval: str
+    limit: str
+    change: str
+    change_interval: str
+    unit: str
+    numbers: tuple[str, str, str]
+    """Value, interval and limit without the unit, for a table that has a column for the unit."""
+
+
+class ExchangeText(NamedTuple):
+    """An exchange as text; `times` are first chunk, completion and longest gap, each with its unit."""
+
+    number: str
+    session: str
+    at: str
+    times: tuple[str, str, str]
+
+
+def title(report: Report) -> str:
+    """The report's title."""
+    return f"AILoop performance: {plain(report.context.scenario, 80) or 'a run'}"
+
+
+def subject(report: Report) -> str:
+    """What was measured, how, where and when, in one sentence."""
+    context = report.context
+    server = context.server
+    where = f" at {plain(server['url'])}" if server.get("url") else ""
+    dialect = f" ({plain(server['dialect'])} dialect)" if server.get("dialect") else ""
+    lasted = f", over {units.duration(context.duration)}" if context.duration > 0 else ""
+    began = f", begun {plain(context.started_at, 40)}" if context.started_at else ""
+    return f"AILoop server{where}{dialect}, {_SOURCES.get(context.source, plain(context.source))}{began}{lasted}."
+
+
+def headline(report: Report) -> str:
+    """The key figures in one sentence."""
+    parts = [f"{each.words} {each.number} {each.unit}" for each in key_figures(report)]
+    if report.exchanges:
+        parts.insert(0, f"{units.counted(len(report.exchanges), 'exchange')}, {failed_share(report)} failed")
+    return f"{'; '.join(parts)}." if parts else "Nothing was observed."
+
+
+def failed_share(report: Report) -> str:
+    """The share of exchanges that failed: `0.4 %`."""
+    share = 100 * report.failed / max(1, len(report.exchanges))
+    return f"{share:.2g} %" if 0 < share < 99.5 else f"{share:.0f} %"
+
+
+def key_figures(report: Report) -> list[KeyFigure]:
+    """The most important figures that were measured; none of them includes failures."""
+    found = []
+    for definition, figure, words in _KEY_FIGURES:
+        row = report.row(definition)
+        value = getattr(row.summary, figure) if row else math.nan
+        if row and not math.isnan(value):
+            found.append(KeyFigure(words, row.scale.number(value), row.scale.name))
+    return found
+
+
+def verdict(judgement: Judgement) -> str:
+    """How many figures were judged, and with which result; the first note if none was."""
+    if not judgement.rows:
+        return sentence(judgement.notes[0]) if judgement.notes else "nothing was judged"
+    counts = Counter(row.verdict for row in judgement.rows)
+    parts = [f"{counts[each]} {_VERDICTS[each]}" for each in Verdict if counts[each]]
+    return f"{units.counted(len(judgement.rows), 'figure')} judged: {', '.join(parts)}"
+
+
+def further_notes(judgement: Judgement) -> tuple[str, ...]:
+    """The notes that `verdict` does not contain."""
+    return judgement.notes if judgement.rows else judgement.notes[1:]
+
+
+def judged_text(row: Judged, report: Report) -> JudgedText:
+    """Format a judged figure in its metric's scale."""
+    scale = report.scale(row)
+    interval = _interval(scale.number, row.low, row.high)
+    limit = row.target if row.target is not None else row.reference
+    return JudgedText(
+        value=scale.quantity(row.value),
+        interval=interval if interval == units.NOTHING else f"{interval} {scale.name}",
+        limit=f"{row.against} {scale.quantity(limit)}",
+        change=units.change(row.change),
+        change_interval=_interval(units.change, row.change_low, row.change_high).strip(units.NOTHING),
+        unit=scale.name,
+        numbers=(scale.number(row.value), interval, f"{row.against} {scale.number(limit)}"),
+    )
+
+
+def exchange_text(exchange: Exchange) -> ExchangeText:
+    """Format an exchange, each time in the unit that suits it."""
+    times = (exchange.first_chunk, exchange.completion, exchange.longest_gap)
+    first_chunk, completion, longest_gap = (units.scale("s", seconds).quantity(seconds) for seconds in times)
+    return ExchangeText(
+        str(exchange.number) if exchange.number >= 0 else units.NOTHING,
+        str(exchange.session) if exchange.session >= 0 else units.NOTHING,
+        units.scale("s", 1.0).quantity(exchange.at),
+        (first_chunk, completion, longest_gap),
+    )
+
+
+def exchange_heads(report: Report) -> tuple[str, str, str]:
+    """The column heads of an exchange's times; "server" is added if the times are the server's, not the client's."""
+    first = observed_metric(report.run, FIRST_CHUNKS)
+    complete = observed_metric(report.run, COMPLETIONS)
+    return (
+        "First chunk" if first is FIRST_CHUNKS[0] else "First chunk, server",
+        "Complete" if complete is COMPLETIONS[0] else "Complete, server",
+        "Longest gap",
+    )
+
+
+def figures_caption(report: Report) -> str:
+    """What a reader must know to read the table of figures."""
+    rows, parts = report.table, []
+    if any(row.summary.failures for row in rows):
+        parts.append(
+            "n counts what did not fail, and the first line of a metric leaves failures out; the line below it has "
+            "them as infinitely slow (∞)."
+        )
+    else:
+        parts.append("No failures: figures with failures as infinitely slow (∞) would be the same.")
+    missing = [(row.definition.title, row.summary.missing) for row in rows if row.summary.missing and not row.label]
+    if missing:
+        counts = "; ".join(f"{name}, {number:,} times" for name, number in missing)
+        parts.append(f"What never came though nothing failed is in no figure: {counts}.")
+    in_ramp = len(report.exchanges_with_ramp) - len(report.exchanges)
+    if in_ramp:
+        parts.append(
+            f"The search for a limit, {units.counted(in_ramp, 'exchange')}, is in the plots and the raw data; "
+            "figures, errors and the worst are of the time that was held after it."
+        )
+        # A histogram has no phases.
+        whole = [row.title for row in rows if row.definition.name in report.run.histograms]
+        parts += [f"{name}: of both." for name in whole]
+    if report.warmup:
+        parts.append(f"{units.counted(report.warmup, 'observation')} of the warm-up: in the raw data, in no figure.")
+    return " ".join(parts)
+
+
+def failures_sentence(report: Report) -> str:
+    """How many exchanges failed, of how many."""
+    if not report.exchanges:
+        return "No message to an AI was followed to its answer."
+    rate = units.per_thousand(1000 * report.failed / len(report.exchanges))
+    return f"{report.failed:,} of {units.counted(len(report.exchanges), 'exchange')} failed: {rate} per 1,000."
+
+
+def traces_hint(report: Report) -> str:
+    """How to show a trace by its id; empty if there are links, or no traces."""
+    if report.context.jaeger or not any(each.trace_id for each in report.worst):
+        return ""
+    return "A trace is shown by `ailoop-otel traces --trace ID`."
+
+
+def environment(context: Context) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Where and with what the run was measured: groups, each with a title and pairs of name and value."""
+    run = {"scenario": context.scenario, "source": context.source, "started": context.started_at}
+    if context.duration:
+        run["duration"] = units.duration(context.duration)
+    machine = {
+        name: units.scale("By", value).quantity(value) if name in _SIZES and isinstance(value, (int, float)) else value
+        for name, value in context.machine.items()
+    }
+    groups = {
+        "Run": run,
+        "Server": context.server,
+        "Machine": machine,
+        "Versions": context.versions,
+        "Settings": context.settings,
+    }
+    for name, entries in groups.items():
+        if entries:
+            yield name, list(flat(entries))
+
+
+def shown_definitions(report: Report) -> list[Definition]:
+    """The definition of each metric in the report, and of each that was judged."""
+    judged = {row.metric for row in report.judgement.rows} if report.judgement else set()
+    shown = {row.definition.name for row in report.rows}
+    return [each for name, each in definitions.DEFINITIONS.items() if name in shown | judged]
+
+
+def _interval(shown: Callable[[float], str], low: float | None, high: float | None) -> str:
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return units.NOTHING
+    return f"{shown(low)} to {shown(high)}"
