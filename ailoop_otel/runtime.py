@@ -139,7 +139,7 @@ class Runtime:
         self._watchdog = Watchdog(telemetry)
         ledger = Ledger(telemetry)
         self._wire = Wire(telemetry, ledger, self._watchdog)
-        self._inside = Inside(telemetry, self._wire.exchanges, ledger.link, remote_span)
+        self._inside = Inside(telemetry, self._wire.exchanges, ledger, remote_span)
         self._pid = os.getpid()
         self._serving = False
 

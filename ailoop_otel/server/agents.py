@@ -129,5 +129,4 @@ def _tell_switch(inside: Inside, exchange: Exchange | None, session: Any, agent:
     attributes: Attributes = {names.GEN_AI_AGENT_ID: agent}
     if (session_id := harmless(getattr(session, "session_id", None))) is not None:
         attributes[names.SESSION_ID] = session_id
-    telemetry = inside.telemetry
-    telemetry.event(names.EVENT_AGENT_SWITCH, telemetry.clock.wall(), attributes, inside.parent(exchange))
+    inside.event(names.EVENT_AGENT_SWITCH, attributes, inside.parent(exchange), exchange)

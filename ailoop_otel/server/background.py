@@ -153,7 +153,7 @@ class Work:
         if error is not None:
             errand.span.set_attribute(names.ERROR_TYPE, error)
             errand.span.set_status(Status(StatusCode.ERROR))
-        errand.span.end(max(telemetry.clock.now(), self._began + SHORTEST) + telemetry.offset())
+        errand.span.end(max(telemetry.clock.now(), self._began + SHORTEST) + errand.offset)
 
 
 def _begin(host: Host, managers: Managers, manager: Any, args: Any, kwargs: Any) -> Work | None:
@@ -166,13 +166,12 @@ def _begin(host: Host, managers: Managers, manager: Any, args: Any, kwargs: Any)
     session_id = managers.session_of(manager)
     attributes: Attributes = about(agent_id, getattr(agent, "agent", None), session_id)
     attributes[names.TASK_TYPE] = harmless(task.get("type")) or "user"
-    session = inside.session_link(session_id) if session_id is not None else None
+    session = inside.sessions.link(session_id) if session_id is not None else None
     asker = managers.asker(manager, agent_id, task.get("prompt"))
     links = [link for link in (session, Link(asker) if asker is not None else None) if link is not None]
-    began = telemetry.clock.now()
-    name = f"{names.SPAN_AGENT} {agent_id}"
-    span = telemetry.start_span(name, began + telemetry.offset(), attributes, links=links)
-    return Work(inside, agent, Errand(span, session_id), began)
+    began, offset = telemetry.clock.now(), inside.offset(None)
+    span = telemetry.start_span(f"{names.SPAN_AGENT} {agent_id}", began + offset, attributes, links=links)
+    return Work(inside, agent, Errand(span, offset, session_id), began)
 
 
 def _errors(agent: Any) -> int:

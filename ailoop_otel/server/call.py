@@ -27,8 +27,8 @@ class ModelCall:
     """A request to the model and its answer. Made in the message's context, used in the thread that reads."""
 
     __slots__ = (
-        "_abandoned", "_chunks", "_ended", "_inside", "_last", "_model", "_sent", "_status", "_url", "content", "owner",
-        "parent", "stream",
+        "_abandoned", "_chunks", "_ended", "_inside", "_last", "_model", "_offset", "_sent", "_status", "_url",
+        "content", "owner", "parent", "stream",
     )  # fmt: skip
 
     def __init__(self, inside: Inside, owner: Owner | None, parent: Context, chunks: Any) -> None:
@@ -37,6 +37,7 @@ class ModelCall:
         self._chunks = weakref.ref(chunks)
         self.owner = owner
         self.parent = parent
+        self._offset = inside.offset(owner)
         self.stream = sse.Stream(inside.telemetry.clock.now)
         self._model = self._url = ""
         self._status: int | None = None
@@ -119,16 +120,15 @@ class ModelCall:
     def _finish(self, error: str | None) -> None:
         # Begun only now: nothing is below it, and a span is cheapest when all of it is told at once.
         telemetry = self._inside.telemetry
-        offset = telemetry.offset()
         attributes = self._asked() | self._told()
         if error is not None:
             attributes[names.ERROR_TYPE] = error
         name = f"{names.SPAN_MODEL} {self._model}"
-        span = telemetry.start_span(name, self._sent + offset, attributes, self.parent, SpanKind.CLIENT)
+        span = telemetry.start_span(name, self._sent + self._offset, attributes, self.parent, SpanKind.CLIENT)
         if error is not None:
             span.set_status(Status(StatusCode.ERROR))
         self._record(context_of(span), error)
-        end = max(self._last, self._sent + SHORTEST) + offset
+        end = max(self._last, self._sent + SHORTEST) + self._offset
         if self._inside.content is not None and self.content is not None:
             self.content.finish_reason = harmless(self.stream.summary.finish_reason)
             self._inside.content.end_model(span, end, self.content)

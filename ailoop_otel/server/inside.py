@@ -6,34 +6,43 @@ from collections.abc import Callable, Set
 from typing import Any, Protocol
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, SpanContext
+from opentelemetry.trace import SpanContext
 
 from ailoop_otel.guard import Guard
 from ailoop_otel.recording.spans import EMPTY
-from ailoop_otel.recording.telemetry import Telemetry
+from ailoop_otel.recording.telemetry import Attributes, Telemetry
 from ailoop_otel.server.content import Content, capture
 from ailoop_otel.server.owner import Owner, current_owner
 from ailoop_otel.tracking.current import current_exchange
 from ailoop_otel.tracking.exchange import Exchange
+from ailoop_otel.tracking.sessions import Ledger
 from ailoop_otel.tracking.spent import Spent
 
 
-class Inside:
-    """The telemetry to record with, and what is the wire's: the open exchanges, sessions, what clients send along.
+class Traced(Protocol):
+    """What has a trace: an exchange, a background agent's task, a session."""
 
-    `session_link` leads to a session's start by its id; `remote_span` reads a `traceparent`.
+    @property
+    def offset(self) -> int:
+        """Wall clock minus monotonic clock, nanoseconds, as they were when the trace began."""
+
+
+class Inside:
+    """The telemetry to record with, and what is the wire's: the open exchanges, the sessions, what clients send along.
+
+    `remote_span` reads a `traceparent`.
     """
 
     def __init__(
         self,
         telemetry: Telemetry,
         exchanges: Set[Exchange],
-        session_link: Callable[[str], Link | None],
+        sessions: Ledger,
         remote_span: Callable[[Any], SpanContext | None],
     ) -> None:
         self.telemetry = telemetry
         self.exchanges = exchanges
-        self.session_link = session_link
+        self.sessions = sessions
         self.remote_span = remote_span
         self.content: Content | None = capture(telemetry.settings, telemetry.guard)
 
@@ -50,6 +59,19 @@ class Inside:
         if isinstance(owner, Exchange):
             self.spent(owner)
         return owner
+
+    def offset(self, traced: Traced | None) -> int:
+        """What makes a monotonic time a time since the epoch in the trace of `traced`, nanoseconds.
+
+        The clocks are read once per trace, so that a step of the wall clock moves no span out of its parent. Without
+        `traced` a trace begins now: its owner keeps the value.
+        """
+        return traced.offset if traced is not None else self.telemetry.offset()
+
+    def event(self, name: str, attributes: Attributes, context: Context, traced: Traced | None) -> None:
+        """Emit a log event now, in the trace of `traced`, whose `context` is given."""
+        wall = self.telemetry.clock.now() + self.offset(traced)
+        self.telemetry.event(name, wall, attributes, context)
 
     def spent(self, exchange: Exchange) -> Spent:
         """Where an exchange's time goes."""

@@ -63,10 +63,12 @@ def _tell(inside: Inside, name: str, attributes: Attributes) -> None:
     session_id = owner.session_id if owner is not None else LOOKING.get()
     if session_id is not None:
         attributes[names.SESSION_ID] = session_id
-    context = get_current() if owner is not None else _start_of(inside, session_id)
-    inside.telemetry.event(name, inside.telemetry.clock.wall(), attributes, context)
+    if owner is not None:
+        inside.event(name, attributes, get_current(), owner)
+    else:
+        inside.event(name, attributes, _start_of(inside, session_id), inside.sessions.get(session_id))
 
 
 def _start_of(inside: Inside, session_id: str | None) -> Context:
-    link = inside.session_link(session_id) if session_id is not None else None
+    link = inside.sessions.link(session_id) if session_id is not None else None
     return context_of_link(link) if link is not None else EMPTY

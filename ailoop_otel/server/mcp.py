@@ -16,6 +16,7 @@ from ailoop_otel.recording.lightspan import context_of
 from ailoop_otel.recording.spans import EMPTY
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes
 from ailoop_otel.server.inside import Host, Inside
+from ailoop_otel.server.owner import Owner
 from ailoop_otel.server.tools import error_of
 
 # What OpenTelemetry's conventions call a result that says it is an error.
@@ -27,13 +28,21 @@ _CANCELLED: Final = "cancelled"
 class ToolRequest:
     """One `tools/call`, on either side of it."""
 
-    __slots__ = ("_before", "_began", "_inside", "_kind", "error", "span", "tool")
+    __slots__ = ("_before", "_began", "_inside", "_kind", "_offset", "error", "span", "tool")
 
     def __init__(
-        self, inside: Inside, tool: str, kind: SpanKind, attributes: Attributes, parent: Context, links: list[Link]
+        self,
+        inside: Inside,
+        owner: Owner | None,
+        tool: str,
+        kind: SpanKind,
+        attributes: Attributes,
+        parent: Context,
+        links: list[Link],
     ) -> None:
         telemetry = inside.telemetry
         self._inside = inside
+        self._offset = inside.offset(owner)
         self._kind = kind
         self._began = telemetry.clock.now()
         self._before = get_current()
@@ -44,7 +53,7 @@ class ToolRequest:
             names.GEN_AI_OPERATION: names.SPAN_TOOL,
             names.GEN_AI_TOOL_NAME: tool,
         }
-        start = self._began + telemetry.offset()
+        start = self._began + self._offset
         self.span: Span = telemetry.start_span(f"{names.SPAN_MCP} {tool}", start, attributes, parent, kind, links)
         attach(context_of(self.span))
 
@@ -60,7 +69,7 @@ class ToolRequest:
         now = max(telemetry.clock.now(), self._began + SHORTEST)
         instrument = telemetry.mcp_server if self._kind is SpanKind.SERVER else telemetry.mcp_client
         instrument.record((now - self._began) / SECOND, labels, context_of(self.span))
-        self.span.end(now + telemetry.offset())
+        self.span.end(now + self._offset)
 
 
 # The call that the running code serves.
@@ -168,7 +177,7 @@ def _served(inside: Inside, server: Any, name: Any) -> ToolRequest:
         links.append(Link(client))
         attributes[names.CLIENT_TRACE_ID] = f"{client.trace_id:032x}"
     tool = (harmless(name) if known else None) or names.OTHER
-    return ToolRequest(inside, tool, SpanKind.SERVER, attributes, parent, links)
+    return ToolRequest(inside, None, tool, SpanKind.SERVER, attributes, parent, links)
 
 
 def _called(inside: Inside, client: Any, name: Any) -> ToolRequest:
@@ -178,7 +187,7 @@ def _called(inside: Inside, client: Any, name: Any) -> ToolRequest:
         attributes[names.SESSION_ID] = owner.session_id
     parent = get_current() if owner is not None else EMPTY
     tool = (harmless(name) if name in client.tools else None) or names.OTHER
-    return ToolRequest(inside, tool, SpanKind.CLIENT, attributes, parent, [])
+    return ToolRequest(inside, owner, tool, SpanKind.CLIENT, attributes, parent, [])
 
 
 def _raised(fault: Exception) -> str:

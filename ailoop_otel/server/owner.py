@@ -18,12 +18,13 @@ class Errand:
     """One task of a background agent: it has model calls and tools as a message has, but no client that waits."""
 
     __slots__ = (
-        "context", "cut", "ended", "error_type", "failed", "left", "model", "session_id", "span", "spent",
+        "context", "cut", "ended", "error_type", "failed", "left", "model", "offset", "session_id", "span", "spent",
         "tools_running", "waiting_for",
     )  # fmt: skip
 
-    def __init__(self, span: Span, session_id: str | None) -> None:
+    def __init__(self, span: Span, offset: int, session_id: str | None) -> None:
         self.span = span
+        self.offset = offset
         self.context: Context = context_of(span)
         self.session_id = session_id
         self.ended = False

@@ -72,7 +72,6 @@ class Batch:
         attach(self._context)
         self._owner.tools_running -= 1
         self._owner.waiting_for = "server"
-        offset = self._inside.telemetry.offset()
         for position, call in self._calls.items():
             known = isinstance(results, list) and position < len(results)
             error = error_of(results[position]) if known else "cancelled"
@@ -82,7 +81,7 @@ class Batch:
                 call.span.set_status(Status(StatusCode.ERROR))
                 if known:
                     failed(self._owner, error)
-            end = max(call.ended, call.began + SHORTEST) + offset
+            end = max(call.ended, call.began + SHORTEST) + self._owner.offset
             if self._inside.content is not None:
                 arguments = self._wanted[position]["function"].get("arguments")
                 self._inside.content.end_tool(call.span, end, arguments, results[position] if known else None)
@@ -99,8 +98,8 @@ class Batch:
             attributes[names.GEN_AI_TOOL_CALL_ID] = call_id
         if self._owner.session_id is not None:
             attributes[names.SESSION_ID] = self._owner.session_id
-        telemetry = self._inside.telemetry
-        return telemetry.start_span(f"{names.SPAN_TOOL} {name}", now + telemetry.offset(), attributes, self._context)
+        start = now + self._owner.offset
+        return self._inside.telemetry.start_span(f"{names.SPAN_TOOL} {name}", start, attributes, self._context)
 
     def _close(self) -> None:
         call = self._calls.get(self._position)

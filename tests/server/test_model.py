@@ -16,6 +16,7 @@ import wrapt
 from ailoop_otel import names
 from ailoop_otel.server import model, sse
 from ailoop_otel.server.inside import Inside
+from ailoop_otel.tracking.sessions import Ledger
 from tests.recorder import Recording
 
 END = b"data: [DONE]"
@@ -37,7 +38,7 @@ class Server:
         self.threads: list[Any] = []
         self.go_on = threading.Event()
         self.inner: Any = None
-        self._inside = Inside(self.recording.telemetry, set(), lambda session: None, lambda told: None)
+        self._inside = Inside(self.recording.telemetry, set(), Ledger(self.recording.telemetry), lambda told: None)
         self._post = wrapt.FunctionWrapper(self._answer, model.post_hook(self))
         self._stream = wrapt.FunctionWrapper(self._chunks, model.stream_hook(self))
         start = wrapt.FunctionWrapper(vars(threading.Thread)["start"], model.start_hook(self))

@@ -15,6 +15,7 @@ from opentelemetry.trace import SpanKind, get_current_span
 from ailoop_otel import names
 from ailoop_otel.server.inside import Inside
 from ailoop_otel.server.mcp import called_hook
+from ailoop_otel.tracking.sessions import Ledger
 from ailoop_otel.wire.trust import remote_span
 from tests.ailoop.client import connected
 from tests.ailoop.process import Installation, free_port
@@ -42,7 +43,7 @@ class Here:
     def __init__(self) -> None:
         self.recording = Recording()
         self.guard = self.recording.guard
-        self._inside = Inside(self.recording.telemetry, frozenset(), lambda session_id: None, remote_span)
+        self._inside = Inside(self.recording.telemetry, frozenset(), Ledger(self.recording.telemetry), remote_span)
 
     def inside(self) -> Inside:
         """What the hooks share."""
