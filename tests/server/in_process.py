@@ -20,9 +20,9 @@ import pytest
 
 from ailoop_otel.guard import Guard
 from ailoop_otel.recording.telemetry import SECOND
-from ailoop_otel.server.inside import Inside
+from ailoop_otel.server.hooks import HookContext
 from ailoop_otel.server.patching import Patches
-from ailoop_otel.server.targets import inside_targets
+from ailoop_otel.server.targets import hook_targets
 from ailoop_otel.wire.trust import remote_span
 from tests.recorder import EPOCH, ManualClock
 from tests.scripted import SCOPE, Server, Socket, request
@@ -114,11 +114,11 @@ class StandIn:
     def __init__(self, guard: Guard, provider: Provider) -> None:
         self.guard = guard
         self.provider = provider
-        self._inside: Inside | None = None
+        self._hooks: HookContext | None = None
 
-    def inside(self) -> Inside | None:
-        """What the hooks share."""
-        return self._inside
+    def hook_context(self) -> HookContext | None:
+        """As a `HookHost`."""
+        return self._hooks
 
     def module(self, name: str) -> Any:
         """One of the server's modules."""
@@ -128,7 +128,7 @@ class StandIn:
         """The wire and the inside of a process that has just started."""
         server = Server(self.guard, clock=clock, **settings)
         state = server.state
-        self._inside = Inside(server.recording.telemetry, state.exchanges, state.ledger, remote_span)
+        self._hooks = HookContext(server.recording.telemetry, state.exchanges, state.ledger, remote_span)
         return server
 
     async def connect(self, server: Server) -> Socket:
@@ -150,7 +150,7 @@ def hooked() -> Iterator[StandIn]:
     patches = Patches(guard)
     with pytest.MonkeyPatch.context() as patch, _imported(patch):
         patch.setattr("requests.post", provider.post)
-        patches.apply(inside_targets(host))
+        patches.apply(hook_targets(host))
         try:
             yield host
         finally:

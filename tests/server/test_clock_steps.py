@@ -176,7 +176,7 @@ def test_no_hook_reads_the_wall_clock_by_itself() -> None:
     """There is one place where a hook gets it, by whom it works for."""
     files = Path(rooms.__file__).parent.rglob("*.py")
     readers = [file.name for file in files if any(read in file.read_text() for read in (".wall(", "telemetry.offset("))]
-    assert readers == ["inside.py"]
+    assert readers == ["hooks.py"]
 
 
 def positions(recording: Recording) -> dict[tuple[str, str, int], tuple[float, float]]:

@@ -14,8 +14,9 @@ import pytest
 import wrapt
 
 from ailoop_otel import names
-from ailoop_otel.server import model, sse
-from ailoop_otel.server.inside import Inside
+from ailoop_otel.server import model
+from ailoop_otel.server import stream as model_stream
+from ailoop_otel.server.hooks import HookContext
 from ailoop_otel.tracking.sessions import Ledger
 from tests.recorder import Recording
 
@@ -38,15 +39,15 @@ class Server:
         self.threads: list[Any] = []
         self.go_on = threading.Event()
         self.inner: Any = None
-        self._inside = Inside(self.recording.telemetry, set(), Ledger(self.recording.telemetry), lambda told: None)
+        self._hooks = HookContext(self.recording.telemetry, set(), Ledger(self.recording.telemetry), lambda told: None)
         self._post = wrapt.FunctionWrapper(self._answer, model.post_hook(self))
         self._stream = wrapt.FunctionWrapper(self._chunks, model.stream_hook(self))
         start = wrapt.FunctionWrapper(vars(threading.Thread)["start"], model.start_hook(self))
         monkeypatch.setattr(threading.Thread, "start", start)
 
-    def inside(self) -> Inside:
-        """As a `Host`."""
-        return self._inside
+    def hook_context(self) -> HookContext:
+        """As a `HookHost`."""
+        return self._hooks
 
     def stream(self) -> AsyncIterator[bytes]:
         """What the server iterates over."""
@@ -106,7 +107,8 @@ async def test_a_whole_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     role = b'data: {"choices": [{"delta": {"role": "assistant", "content": ""}}]}'
     lines = [b": keep-alive", role, b"", *[piece(), b""] * 50, piece(finish_reason="stop"), b"", usage, b"", END, b""]
     read: list[bytes] = []
-    monkeypatch.setattr(sse, "read", lambda line, really=sse.read: read.append(line) or really(line))
+    really = model_stream.read
+    monkeypatch.setattr(model_stream, "read", lambda line: read.append(line) or really(line))
     server = Server(monkeypatch, lines)
     stream = server.stream()
     assert inspect.isasyncgen(stream)

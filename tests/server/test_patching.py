@@ -18,7 +18,7 @@ from ailoop_otel.instrumentor import AILoopMiddleware
 from ailoop_otel.runtime import Runtime
 from ailoop_otel.server.patching import Patches, Target
 from ailoop_otel.server.stack import stack_targets
-from ailoop_otel.server.targets import inside_targets
+from ailoop_otel.server.targets import hook_targets
 
 MODULE = "module_to_be_wrapped"
 SOURCE = """
@@ -153,7 +153,7 @@ def test_every_original_of_the_web_stack_is_back() -> None:
     runtime = Runtime(Guard(strict=True))
     places = [
         (importlib.import_module(each.module), each)
-        for each in stack_targets(runtime.guard, AILoopMiddleware) + inside_targets(runtime)
+        for each in stack_targets(runtime.guard, AILoopMiddleware) + hook_targets(runtime)
         if find_spec(each.module.partition(".")[0])
     ]
     # Older FastAPI leaves the one or the other to starlette.

@@ -13,27 +13,27 @@ from hypothesis import strategies as st
 
 from ailoop_otel import names
 from ailoop_otel.guard import Guard
-from ailoop_otel.server.content import MARGIN, Content, ModelContent, Redact, capture
-from ailoop_otel.server.cutting import WHOLE
-from ailoop_otel.server.desk import Withheld
+from ailoop_otel.server.content.attribute import MARGIN, Redact, Withheld
+from ailoop_otel.server.content.capture import ContentCapture, ModelContent, capture
+from ailoop_otel.server.content.truncation import WHOLE
 from ailoop_otel.settings import Settings
-from tests.server.test_cutting import VALUES
+from tests.server.content.test_truncation import VALUES
 
 LIMIT = 1000
 
 
 @pytest.fixture
-def content() -> Content:
+def content() -> ContentCapture:
     """Content capture without a hook."""
     return made(None)
 
 
-def made(redact: Redact | None, limit: int = LIMIT) -> Content:
+def made(redact: Redact | None, limit: int = LIMIT) -> ContentCapture:
     """Content capture with a hook."""
-    return Content(limit, redact, Guard(strict=True))
+    return ContentCapture(limit, redact, Guard(strict=True))
 
 
-def said(content: Content, *messages: Any) -> ModelContent:
+def said(content: ContentCapture, *messages: Any) -> ModelContent:
     """A call with these messages."""
     call = content.model({"messages": list(messages), "api_key": "canary"})
     assert call is not None
@@ -72,7 +72,7 @@ def test_messages_keep_their_shape_within_the_limit(texts: list[str], limit: int
         assert ["".join(part["content"] for part in message["parts"]) for message in messages] == texts
 
 
-def test_a_conversation_is_told_as_jaeger_reads_it(content: Content) -> None:
+def test_a_conversation_is_told_as_jaeger_reads_it(content: ContentCapture) -> None:
     """Roles, parts, and the system's instructions apart."""
     call = said(
         content,
@@ -95,7 +95,7 @@ def test_a_conversation_is_told_as_jaeger_reads_it(content: Content) -> None:
         line(tool_calls=[{"index": 0, "function": {"arguments": ": 1}"}}]),
         b"data: [DONE]",
     ):
-        call.answer.line(each)
+        call.output.line(each)
     call.finish_reason = "tool_calls"
     found = content.of_model(call)
     assert {name: json.loads(value) for name, value in found.items()} == {
@@ -122,22 +122,22 @@ def test_a_conversation_is_told_as_jaeger_reads_it(content: Content) -> None:
     }
 
 
-def test_no_more_of_an_answer_is_kept_than_can_be_told(content: Content) -> None:
+def test_no_more_of_an_answer_is_kept_than_can_be_told(content: ContentCapture) -> None:
     """Its size is known all the same."""
     call = said(content)
     for _ in range(40):
-        call.answer.line(line(content="x" * 50_000))
-    assert call.answer.missing() == 40 * 50_000 - WHOLE - 1
+        call.output.line(line(content="x" * 50_000))
+    assert call.output.missing() == 40 * 50_000 - WHOLE - 1
     assert content.of_model(call)[names.CONTENT_OUTPUT_SIZE] == 40 * 50_000
 
 
 @pytest.mark.parametrize("odd", [None, 7, "messages", {"role": 3}, {"role": "tool"}, {"tool_calls": [None, 3]}])
-def test_odd_messages_do_no_harm(content: Content, odd: Any) -> None:
+def test_odd_messages_do_no_harm(content: ContentCapture, odd: Any) -> None:
     """Whatever a server puts there."""
     json.loads(content.of_model(said(content, odd))[names.GEN_AI_INPUT_MESSAGES])
 
 
-def test_half_a_surrogate_pair_does_not_get_through(content: Content) -> None:
+def test_half_a_surrogate_pair_does_not_get_through(content: ContentCapture) -> None:
     """No exporter could encode it, and the whole batch would be lost."""
     found = content.of_tool('{"a": "\\ud83d"}', "x\ud83d\ude00y\ud83d")
     assert found[names.GEN_AI_TOOL_RESULT] == "x😀y�"
@@ -154,7 +154,7 @@ def test_the_hook_sees_all_and_its_answer_is_what_is_told() -> None:
 
     content = made(redact)
     call = said(content, {"role": "system", "content": "secret 1"}, {"role": "user", "content": "secret 2"})
-    call.answer.line(line(content="secret 3"))
+    call.output.line(line(content="secret 3"))
     found = content.of_model(call) | content.of_tool('{"secret": 4}', {"secret": 5})
     assert "secret" not in str(found)
     assert "***" in found[names.GEN_AI_TOOL_ARGUMENTS]

@@ -29,7 +29,7 @@ from tests.ailoop.process import LOOPBACK, free_port
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d{4}-\d\d-\d\dT[\d:.+]+|\"id\": \d+")
 LOOK = 'x [[tool name=list_directory arguments={"path": "interactive_server"}]] [[say chunks=1]]'
 # What makes hooks or is the barrier, and runs before there is a server.
-_BEFORE = ("targets", "stack", "patching", "http")
+_BEFORE = ("targets", "stack", "patching")
 
 
 Found = tuple[str, Any, str, Any]
@@ -37,17 +37,18 @@ Found = tuple[str, Any, str, Any]
 
 def functions() -> Iterator[Found]:
     """Each function and method that the inside rooms define: its name, its owner, its attribute, itself."""
-    for found in pkgutil.iter_modules(rooms.__path__):
-        if found.name in _BEFORE:
+    for found in pkgutil.walk_packages(rooms.__path__, f"{rooms.__name__}."):
+        place = found.name.removeprefix(f"{rooms.__name__}.")
+        if place in _BEFORE:
             continue
-        module = import_module(f"{rooms.__name__}.{found.name}")
+        module = import_module(found.name)
         for name, value in list(vars(module).items()):
             if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.endswith("_hook"):
-                yield f"{found.name}.{name}", module, name, value
+                yield f"{place}.{name}", module, name, value
             elif inspect.isclass(value) and value.__module__ == module.__name__:
                 for method, function in list(vars(value).items()):
                     if inspect.isfunction(function) and not method.startswith("__"):
-                        yield f"{found.name}.{name}.{method}", value, method, function
+                        yield f"{place}.{name}.{method}", value, method, function
 
 
 @contextmanager
