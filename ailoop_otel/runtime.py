@@ -19,7 +19,8 @@ from ailoop_otel.settings import Settings
 
 if TYPE_CHECKING:
     from ailoop_otel.export.pipeline import Pipeline
-    from ailoop_otel.process import LoopLag, Observers
+    from ailoop_otel.process.event_loop import LoopLag
+    from ailoop_otel.process.metrics import ProcessMetrics
     from ailoop_otel.tracking.watchdog import Watchdog
     from ailoop_otel.wire.middleware import App
     from ailoop_otel.wire.state import Wire
@@ -46,7 +47,7 @@ class Runtime:
         self._wire: Wire | None = None
         self._hook_context: HookContext | None = None
         self._lag: LoopLag | None = None
-        self._observers: Observers | None = None
+        self._process_metrics: ProcessMetrics | None = None
         self._pid = 0
         self._serving = False
 
@@ -102,8 +103,8 @@ class Runtime:
         self.enabled = False
         telemetry, pipeline, hooks = self.telemetry, self._pipeline, self._hook_context
         self.telemetry = self._pipeline = self._hook_context = None
-        if self._observers is not None:
-            self._observers.stop()
+        if self._process_metrics is not None:
+            self._process_metrics.stop()
         if self._pid == os.getpid():
             self._end(telemetry)
             if telemetry is not None:
@@ -169,10 +170,10 @@ class Runtime:
             self._watchdog.stop()
 
     def _observe(self, telemetry: Telemetry, pipeline: Pipeline) -> None:
-        from ailoop_otel.process import observers
+        from ailoop_otel.process.metrics import ProcessMetrics
 
-        self._observers = observers(self.guard)
-        for metric, callback in self._observers:
+        self._process_metrics = ProcessMetrics(self.guard)
+        for metric, callback in self._process_metrics:
             telemetry.observe(metric, callback)
         readings: tuple[tuple[Metric, Callable[[], int]], ...] = (
             (names.METRIC_EXCHANGE_ACTIVE, lambda: telemetry.open_exchanges),
@@ -195,7 +196,7 @@ class Runtime:
         return callback
 
     def _serve(self) -> None:
-        from ailoop_otel.process.loop import LoopLag
+        from ailoop_otel.process.event_loop import LoopLag
 
         self._serving = True
         with self.guard:
