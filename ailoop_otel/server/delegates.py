@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from opentelemetry.context import attach
 
-from ailoop_otel.server.hooks import HookContext, HookHost, error_name, failed
+from ailoop_otel.server.hooks import HookContext, HookHost, argument, error_name, failed
 from ailoop_otel.tracking.current import CURRENT, current_exchange
 from ailoop_otel.tracking.exchange import Exchange
 
@@ -61,19 +61,14 @@ def event_hook(host: HookHost, inboxes: Inboxes) -> Callable[..., Any]:
     async def invoke(wrapped: Callable[..., Any], manager: Any, args: Any, kwargs: Any) -> Any:
         with host.guard:
             hooks = host.hook_context()
-            sender, event, data = _arguments(args, kwargs)
+            event = argument(args, kwargs, 1, "event_type")
             if hooks is not None and event == _BEGUN:
-                _begin_next(hooks, inboxes, sender)
+                _begin_next(hooks, inboxes, argument(args, kwargs, 0, "sender"))
             elif hooks is not None and event == _FAILED:
-                _fail(data)
+                _fail(argument(args, kwargs, 2, "event_data"))
         return await wrapped(*args, **kwargs)
 
     return invoke
-
-
-def _arguments(args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
-    given = dict(zip(("sender", "event_type", "event_data"), args, strict=False)) | kwargs
-    return given.get("sender"), given.get("event_type"), given.get("event_data")
 
 
 def _begin_next(hooks: HookContext, inboxes: Inboxes, loop: Any) -> None:

@@ -46,7 +46,7 @@ class ToolRequest:
         self._began = telemetry.clock.now()
         self._before = get_current()
         self.tool = tool
-        self.error: str | None = None  # of the tool itself, whatever the reply says
+        self.error: str | None = None  # of the tool itself, whatever the reply is
         attributes |= {
             names.MCP_METHOD: names.SPAN_MCP,
             names.GEN_AI_OPERATION: names.SPAN_TOOL,
@@ -72,7 +72,7 @@ class ToolRequest:
 
 
 # The call that the running code works for.
-_SERVED: Final[ContextVar[ToolRequest | None]] = ContextVar("ailoop_otel_mcp", default=None)
+_CURRENT_REQUEST: Final[ContextVar[ToolRequest | None]] = ContextVar("ailoop_otel_mcp", default=None)
 
 
 class ObservedTool(wrapt.ObjectProxy):  # type: ignore[type-arg]  # no generic in older wrapt
@@ -85,7 +85,7 @@ class ObservedTool(wrapt.ObjectProxy):  # type: ignore[type-arg]  # no generic i
 
 
 def _observe(wrapped: Callable[..., Any], tool: Any, args: Any, kwargs: Any) -> Any:
-    request = _SERVED.get()
+    request = _CURRENT_REQUEST.get()
     if request is None:
         return wrapped(*args, **kwargs)
     try:
@@ -143,8 +143,8 @@ def _hook(host: HookHost, begin: Callable[[HookContext, Any, Any], ToolRequest])
         if request is None:
             return await wrapped(*args, **kwargs)
         error: str | None = _CANCELLED
-        outer = _SERVED.get()
-        _SERVED.set(request)
+        outer = _CURRENT_REQUEST.get()
+        _CURRENT_REQUEST.set(request)
         try:
             result = await wrapped(*args, **kwargs)
             error = None
@@ -156,7 +156,7 @@ def _hook(host: HookHost, begin: Callable[[HookContext, Any, Any], ToolRequest])
             raise
         finally:
             with host.guard:
-                _SERVED.set(outer)
+                _CURRENT_REQUEST.set(outer)
                 request.end(error)
 
     return call_tool

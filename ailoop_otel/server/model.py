@@ -41,7 +41,7 @@ class ModelCall:
 
     def __init__(self, hooks: HookContext, owner: Owner | None, parent: Context, chunks: Any) -> None:
         self._hooks = hooks
-        # The async generator of the chunks. A weak reference: if the server drops it, nobody listens any more.
+        # The async generator of the chunks. A weak reference: if the server drops it, the call is abandoned.
         self._chunks = weakref.ref(chunks)
         self.owner = owner
         self.parent = parent

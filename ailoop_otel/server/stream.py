@@ -19,7 +19,7 @@ _MOST_TOKENS: Final = 2**53
 
 
 class ModelStream:
-    """Counts the lines of one stream and reads what they say. Times are of the clock `now`, nanoseconds; 0 is never.
+    """Counts the lines of one stream and reads some of them. Times are of the clock `now`, nanoseconds; 0 is never.
 
     Only the first lines and the last few are read as JSON. From the first output on, `flows` is True, and a line costs
     a look at its two ends: the reader of the lines counts such a line by itself, as a call for each would cost more.
@@ -98,7 +98,7 @@ def delta(chunk: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Summary:
-    """What the chunks of a stream say about the whole: the model, its tokens, why it stopped, what went wrong."""
+    """The values in a stream's chunks that are about the whole: model, token counts, cost, finish reason, error."""
 
     model: str | None = None
     response_id: str | None = None
@@ -109,7 +109,7 @@ class Summary:
     error: str | None = None
 
     def take(self, chunk: dict[str, Any]) -> None:
-        """Take over what a chunk says; of each value the latest counts."""
+        """Take over the values of a chunk; of each value the latest counts."""
         self.model = _text(chunk.get("model")) or self.model
         self.response_id = _text(chunk.get("id")) or self.response_id
         self.finish_reason = _text(_first_choice(chunk).get("finish_reason")) or self.finish_reason

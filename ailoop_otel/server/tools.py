@@ -174,7 +174,7 @@ def _name(call: Any) -> Any:
 
 
 def error_of(result: Any) -> str | None:
-    """The `error.type` of a tool's result that says that it failed; else None."""
+    """The `error.type` of a tool's result that reports a failure; else None."""
     if not isinstance(result, dict):
         return None
     error = result.get("error")

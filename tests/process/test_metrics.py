@@ -173,7 +173,7 @@ def test_peak_without_its_line_comes_from_getrusage(tmp_path: Path) -> None:
 def test_getrusage_counts_bytes_on_macos_only(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, platform: str, bytes_: int
 ) -> None:
-    """One number, two units: macOS says bytes, everything else KiB."""
+    """One number, two units: macOS has bytes, everything else KiB."""
     import resource
 
     class Usage:

@@ -1,4 +1,4 @@
-"""A process of its own: the stand-in serves in it, and each function of the inside rooms is made to fail in turn.
+"""A process of its own: the stand-in serves in it, and each function of the hooks is made to fail in turn.
 
 Prints one JSON line for each: its name, how often it was called, and whether the client saw what it sees otherwise.
 """
@@ -36,7 +36,7 @@ Found = tuple[str, Any, str, Any]
 
 
 def functions() -> Iterator[Found]:
-    """Each function and method that the inside rooms define: its name, its owner, its attribute, itself."""
+    """Each function and method that the modules of the hooks define: its name, its owner, its attribute, itself."""
     for found in pkgutil.walk_packages(rooms.__path__, f"{rooms.__name__}."):
         place = found.name.removeprefix(f"{rooms.__name__}.")
         if place in _BEFORE:
@@ -100,7 +100,7 @@ async def conversation(port: int, dialect: str) -> list[str]:
         return [_ID.sub("*", frame.text) for frame in client.frames]
 
 
-def main(root: str, dialect: str, say: Callable[[str], object] = print) -> None:
+def main(root: str, dialect: str, write: Callable[[str], object] = print) -> None:
     """Serve the stand-in of a generation and try every function."""
     AILoopInstrumentor().instrument()
     sys.path.insert(0, root)
@@ -119,7 +119,7 @@ def main(root: str, dialect: str, say: Callable[[str], object] = print) -> None:
             continue
         with failing(owner, attribute, function) as hits:
             seen = asyncio.run(conversation(port, dialect))
-        say(json.dumps({"name": name, "hits": hits[0], "same": seen == expected}))
+        write(json.dumps({"name": name, "hits": hits[0], "same": seen == expected}))
     server.should_exit = True
 
 

@@ -132,7 +132,7 @@ class Other:
 
 
 async def mcp(standin: StandIn, clock: SteppingClock) -> Recording:
-    """A tool of another server's that a message needs; one that nobody's message needs; one of ours, from outside."""
+    """Another server's tool called for no message, a tool of this server called by a client, and one for a message."""
     server = standin.serve(clock)
     other = Other(clock)
     called = wrapt.FunctionWrapper(other.call_tool, called_hook(standin))

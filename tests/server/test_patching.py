@@ -1,4 +1,4 @@
-"""Functions of others are wrapped and unwrapped; what somebody else wrapped meanwhile stays theirs."""
+"""Functions of other packages are wrapped and unwrapped; what others wrapped meanwhile stays wrapped."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def target(path: str) -> Target:
 
 @pytest.fixture
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], ModuleType]]:
-    """Import the module, which nobody has imported before."""
+    """Import the module, which was not imported before."""
     (tmp_path / f"{MODULE}.py").write_text(SOURCE, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     yield lambda: importlib.import_module(MODULE)

@@ -76,7 +76,7 @@ def no_socket() -> Starlette:
 
 @pytest.mark.parametrize("make", [no_socket, FastAPI, lambda: talk, lambda: CORSMiddleware(no_socket())])
 def test_other_applications_are_not(make: Any) -> None:
-    """Without such a route an application is somebody else's, and so is what is no application at all."""
+    """An application without such a route is another one's, and so is what is no application at all."""
     assert not is_ailoop(make())
 
 
@@ -98,7 +98,7 @@ def test_another_application_gets_no_middleware() -> None:
 
 
 def test_the_factory_question_is_passed_on() -> None:
-    """Somebody may call an application with nothing, to see whether it makes one: the answer is the original's."""
+    """uvicorn may call an application without arguments, to see whether it is a factory: the original answers."""
     asked = []
     hook("FastAPI.__call__")(lambda *args, **kwargs: asked.append((args, kwargs)), plain(), (), {})
     assert asked == [((), {})]
@@ -123,7 +123,7 @@ async def answer(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def nothing(*message: Any) -> None:
-    """Nobody listens."""
+    """A `receive` or `send` that does nothing."""
 
 
 async def test_queries_and_agents_are_not_recorded() -> None:
@@ -135,7 +135,7 @@ async def test_queries_and_agents_are_not_recorded() -> None:
 
 
 async def test_an_exception_passes_and_its_text_is_not_recorded() -> None:
-    """The same object, though the instrumentation does not see it; the span says its class."""
+    """The same object, though the instrumentation does not see it; the span has its class."""
     recording = Recording()
     fault = Failure("canary")
 

@@ -63,7 +63,7 @@ def test_a_stall_counts_from_the_latest_batch_of_tools() -> None:
 
 @pytest.mark.parametrize("at_work", [1, 2])
 def test_the_total_deadline_passes_while_a_tool_hangs(at_work: int) -> None:
-    """Only silence is excused by a tool: an exchange that hangs in one is told after its total time."""
+    """A tool pauses the clocks of silence only: an exchange that hangs in one is reported after its total time."""
     recording = Recording(first_chunk=10, stall=10, total=60)
     watchdog = unstarted(recording)
     exchange = opened(recording)

@@ -1,4 +1,4 @@
-"""Spans with content end on time, with it or without, and nobody waits for them."""
+"""Spans with content end on time, with it or without, and delay nothing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Spans:
 
 
 def test_a_span_ends_when_it_ended_whatever_happens_to_its_content(caplog: pytest.LogCaptureFixture) -> None:
-    """With it, or without where forming it failed, which is said once and without the content."""
+    """With it, or without where forming it failed, which is logged once and without the content."""
     spans, finisher = Spans(), SpanFinisher(Guard(strict=True))
     spans.end(finisher, lambda: {"a": 1})
     for _ in range(3):
@@ -53,8 +53,8 @@ def test_a_span_ends_when_it_ended_whatever_happens_to_its_content(caplog: pytes
     finisher.stop(1)
 
 
-def test_a_hook_that_hangs_holds_up_nobody(caplog: pytest.LogCaptureFixture) -> None:
-    """Handing over takes no time, what waits is bounded, and the end waits no longer than it is told to."""
+def test_a_hook_that_hangs_holds_up_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Handing over takes no time, what waits is bounded, and the end waits no longer than its timeout."""
     spans, finisher, let_go = Spans(), SpanFinisher(Guard(strict=True)), threading.Event()
     spans.end(finisher, lambda: let_go.wait(10) and {})
     for _ in range(600):

@@ -44,7 +44,7 @@ def test_the_longest_texts_are_cut_first() -> None:
     assert len(text) == 200
 
 
-def test_what_json_cannot_say_is_told_as_text() -> None:
+def test_what_json_cannot_say_becomes_text() -> None:
     """Also what contains itself."""
     circle: list[Any] = [float("nan"), 10**40, b"x"]
     circle.append(circle)
