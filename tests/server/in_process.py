@@ -161,20 +161,28 @@ def hooked() -> Iterator[StandIn]:
 def _imported(patch: pytest.MonkeyPatch) -> Iterator[None]:
     patch.syspath_prepend(str(ROOT))
     patch.setenv("OPENROUTER_API_KEY", "key")
-    # The server's own set-up throws away the handlers that are there.
-    patch.setattr(logging.getLogger(), "handlers", [])
     for package in _PACKAGES:
         patch.setattr(logging.getLogger(package), "level", logging.CRITICAL)
-    level = logging.getLogger().level
     _forget(_PACKAGES)
     try:
-        with warnings.catch_warnings():
+        with _logging_kept(), warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             importlib.import_module("interactive_server.main")
-        logging.getLogger().setLevel(level)
         yield
     finally:
         _forget(_PACKAGES)
+
+
+@contextmanager
+def _logging_kept() -> Iterator[None]:
+    """The server's own set-up throws away the handlers that are there."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 def _forget(packages: Iterable[str]) -> None:
