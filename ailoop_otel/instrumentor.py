@@ -12,7 +12,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 from ailoop_otel.runtime import Runtime
 from ailoop_otel.server.patching import Patches
 from ailoop_otel.server.stack import stack_targets
-from ailoop_otel.server.targets import inside_targets
+from ailoop_otel.server.targets import hook_targets
 from ailoop_otel.wire.middleware import App, Observer
 
 # One per process. Kept here and not on the instrumentor: that is a singleton whose `__init__` runs at every call.
@@ -63,4 +63,4 @@ class AILoopInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 def arm() -> None:
     """Wrap what has to be wrapped, once."""
     if not PATCHES.armed:
-        PATCHES.apply(stack_targets(RUNTIME.guard, AILoopMiddleware) + inside_targets(RUNTIME))
+        PATCHES.apply(stack_targets(RUNTIME.guard, AILoopMiddleware) + hook_targets(RUNTIME))

@@ -14,12 +14,13 @@ from ailoop_otel.guard import Guard, warn
 from ailoop_otel.names import Metric
 from ailoop_otel.recording.spans import EMPTY
 from ailoop_otel.recording.telemetry import Callback, Telemetry
-from ailoop_otel.server.inside import Inside
+from ailoop_otel.server.hooks import HookContext
 from ailoop_otel.settings import Settings
 
 if TYPE_CHECKING:
     from ailoop_otel.export.pipeline import Pipeline
-    from ailoop_otel.process import LoopLag, Observers
+    from ailoop_otel.process.event_loop import LoopLag
+    from ailoop_otel.process.metrics import ProcessMetrics
     from ailoop_otel.tracking.watchdog import Watchdog
     from ailoop_otel.wire.middleware import App
     from ailoop_otel.wire.state import Wire
@@ -44,9 +45,9 @@ class Runtime:
         self._pipeline: Pipeline | None = None
         self._watchdog: Watchdog | None = None
         self._wire: Wire | None = None
-        self._inside: Inside | None = None
+        self._hook_context: HookContext | None = None
         self._lag: LoopLag | None = None
-        self._observers: Observers | None = None
+        self._process_metrics: ProcessMetrics | None = None
         self._pid = 0
         self._serving = False
 
@@ -61,16 +62,16 @@ class Runtime:
             self._serve()
         return self._wire
 
-    def inside(self) -> Inside | None:
-        """What the hooks inside the server share; None while switched off or before the application started."""
-        return self._inside if self.enabled else None
+    def hook_context(self) -> HookContext | None:
+        """What the hooks inside the server record with; None while switched off or before the application started."""
+        return self._hook_context if self.enabled else None
 
     def http(self, app: App) -> App:
         """The application with spans for plain HTTP requests, unless somebody else makes them; as it is while off."""
         pipeline = self._pipeline
         if self.wire() is None or pipeline is None or self.telemetry is None or not self.telemetry.settings.http:
             return app
-        from ailoop_otel.server.http import traced_http
+        from ailoop_otel.server.stack import traced_http
 
         return traced_http(app, pipeline.tracer_provider, pipeline.meter_provider)
 
@@ -100,16 +101,16 @@ class Runtime:
     def switch_off(self) -> None:
         """End what is open and do nothing from now on; connections that are open are passed through."""
         self.enabled = False
-        telemetry, pipeline, inside = self.telemetry, self._pipeline, self._inside
-        self.telemetry = self._pipeline = self._inside = None
-        if self._observers is not None:
-            self._observers.stop()
+        telemetry, pipeline, hooks = self.telemetry, self._pipeline, self._hook_context
+        self.telemetry = self._pipeline = self._hook_context = None
+        if self._process_metrics is not None:
+            self._process_metrics.stop()
         if self._pid == os.getpid():
             self._end(telemetry)
             if telemetry is not None:
                 telemetry.settle()
-            if inside is not None:
-                inside.settle(SETTLE, for_good=True)
+            if hooks is not None:
+                hooks.settle(SETTLE, for_good=True)
         self._pid = 0
         self._serving = False
         if pipeline is not None:
@@ -123,8 +124,8 @@ class Runtime:
         # What is put down may go on to wait for its content, and that to be exported.
         if self.telemetry is not None:
             self.telemetry.settle()
-        if self._inside is not None:
-            self._inside.settle(SETTLE)
+        if self._hook_context is not None:
+            self._hook_context.settle(SETTLE)
         return pipeline.flush(FLUSH)
 
     # --- Setting up ----------------------------------------------------------------------------------------
@@ -139,7 +140,7 @@ class Runtime:
         self._watchdog = Watchdog(telemetry)
         ledger = Ledger(telemetry)
         self._wire = Wire(telemetry, ledger, self._watchdog)
-        self._inside = Inside(telemetry, self._wire.exchanges, ledger.link, remote_span)
+        self._hook_context = HookContext(telemetry, self._wire.exchanges, ledger, remote_span)
         self._pid = os.getpid()
         self._serving = False
 
@@ -169,10 +170,10 @@ class Runtime:
             self._watchdog.stop()
 
     def _observe(self, telemetry: Telemetry, pipeline: Pipeline) -> None:
-        from ailoop_otel.process import observers
+        from ailoop_otel.process.metrics import ProcessMetrics
 
-        self._observers = observers(self.guard)
-        for metric, callback in self._observers:
+        self._process_metrics = ProcessMetrics(self.guard)
+        for metric, callback in self._process_metrics:
             telemetry.observe(metric, callback)
         readings: tuple[tuple[Metric, Callable[[], int]], ...] = (
             (names.METRIC_EXCHANGE_ACTIVE, lambda: telemetry.open_exchanges),
@@ -195,7 +196,7 @@ class Runtime:
         return callback
 
     def _serve(self) -> None:
-        from ailoop_otel.process.loop import LoopLag
+        from ailoop_otel.process.event_loop import LoopLag
 
         self._serving = True
         with self.guard:

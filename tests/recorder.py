@@ -73,8 +73,10 @@ class Point:
 class Recording:
     """A `Telemetry` and what was recorded with it."""
 
-    def __init__(self, guard: Guard | None = None, *, light: bool = True, **settings: Any) -> None:
-        self.clock = ManualClock()
+    def __init__(
+        self, guard: Guard | None = None, *, light: bool = True, clock: ManualClock | None = None, **settings: Any
+    ) -> None:
+        self.clock = clock or ManualClock()
         self._spans = InMemorySpanExporter()
         self._logs = InMemoryLogRecordExporter()
         self.reader = InMemoryMetricReader()

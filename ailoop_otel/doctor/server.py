@@ -11,7 +11,7 @@ from typing import Final
 
 from ailoop_otel.doctor.findings import NOTE, OK, SERVER, TROUBLE, Finding
 from ailoop_otel.doctor.source import defines, locate, parse
-from ailoop_otel.server.targets import BOTH, DELEGATES, STATELESS, TARGETS, Row
+from ailoop_otel.server.targets import BOTH, DELEGATES, STATELESS, TARGETS, HookPoint
 
 MAIN: Final = "interactive_server.main"
 _OWN: Final = frozenset({"interactive_server", "ai_whisperer"})
@@ -46,7 +46,7 @@ def examine(checkout: Path) -> Iterator[Finding]:
             yield _target(row, kind, places)
 
 
-def is_own(row: Row) -> bool:
+def is_own(row: HookPoint) -> bool:
     """Whether a target is in the server's own code."""
     return row.module.partition(".")[0] in _OWN
 
@@ -61,7 +61,7 @@ def _which(checkout: Path, kind: str, main: Path | None) -> Finding:
     return Finding(SERVER, OK, "AILoop", f"the {_WORDS[kind]} generation ({kind}) in {main.parent.parent}.")
 
 
-def _target(row: Row, kind: str, places: Sequence[Path]) -> Finding:
+def _target(row: HookPoint, kind: str, places: Sequence[Path]) -> Finding:
     path = locate(row.module, places)
     fault = next(_unreadable(row.module, path), None) if path else None
     if fault is not None:
@@ -79,7 +79,7 @@ def _target(row: Row, kind: str, places: Sequence[Path]) -> Finding:
     return Finding(SERVER, TROUBLE, row.path, sentence, _UPGRADE)
 
 
-def _imported(row: Row) -> Finding:
+def _imported(row: HookPoint) -> Finding:
     subject = f"{row.module}.{row.path}"
     try:
         owner: object = importlib.import_module(row.module)

@@ -1,1 +1,1 @@
-"""What is wrapped, and how it is unwrapped again."""
+"""Hooks inside the server: which of its functions are wrapped, and what is recorded of each."""

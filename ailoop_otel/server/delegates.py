@@ -1,4 +1,4 @@
-"""The earlier generation: a session's background task says itself which message it takes up."""
+"""The earlier generation: a session's own asyncio task answers one message after the other, and announces each."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from weakref import WeakKeyDictionary
 
 from opentelemetry.context import attach
 
-from ailoop_otel.server.inside import Host, Inside, error_name, failed
+from ailoop_otel.server.hooks import HookContext, HookHost, argument, error_name, failed
 from ailoop_otel.tracking.current import CURRENT, current_exchange
 from ailoop_otel.tracking.exchange import Exchange
 
-_TAKEN_UP: Final = "ai_loop.message.user_processed"
+_BEGUN: Final = "ai_loop.message.user_processed"
 _FAILED: Final = "ai_loop.error"
 
 
 class Inboxes:
-    """The messages that were handed to each AI loop and that it has not taken up yet; and the one it answers."""
+    """For each AI loop the exchanges that wait in its queue, and the one that it answers."""
 
     def __init__(self) -> None:
         self._waiting: WeakKeyDictionary[Any, deque[Exchange]] = WeakKeyDictionary()
         self._answering: WeakKeyDictionary[Any, Exchange] = WeakKeyDictionary()
 
-    def hand_over(self, loop: Any, exchange: Exchange) -> None:
+    def queue(self, loop: Any, exchange: Exchange) -> None:
         """A message was put into a loop's queue."""
         self._waiting.setdefault(loop, deque()).append(exchange)
 
-    def take_up(self, loop: Any) -> Exchange | None:
-        """The loop begins with the next message; the one before, if it is still open, will not be answered."""
+    def begin_next(self, loop: Any) -> Exchange | None:
+        """The exchange that the loop begins to answer; one before it that is still open gets no answer and is ended."""
         waiting = self._waiting.get(loop)
         exchange = waiting.popleft() if waiting else None
         before = self._answering.pop(loop, None)
@@ -41,52 +41,47 @@ class Inboxes:
         return exchange
 
 
-def hand_over_hook(host: Host, inboxes: Inboxes) -> Callable[..., Any]:
+def queue_message_hook(host: HookHost, inboxes: Inboxes) -> Callable[..., Any]:
     """Wraps a session's `send_user_message`, which only puts the message into the loop's queue."""
 
     async def send(wrapped: Callable[..., Any], session: Any, args: Any, kwargs: Any) -> Any:
         with host.guard:
             exchange = current_exchange()
             loop = getattr(getattr(session, "interactive_ai", None), "ai_loop", None)
-            if host.inside() is not None and exchange is not None and loop is not None:
-                inboxes.hand_over(loop, exchange)
+            if host.hook_context() is not None and exchange is not None and loop is not None:
+                inboxes.queue(loop, exchange)
         return await wrapped(*args, **kwargs)
 
     return send
 
 
-def event_hook(host: Host, inboxes: Inboxes) -> Callable[..., Any]:
-    """Wraps `invoke_notification`, which runs in the session's own task: what is set in its context stays there."""
+def event_hook(host: HookHost, inboxes: Inboxes) -> Callable[..., Any]:
+    """Wraps `invoke_notification`, which runs in the session's own task: what it sets in the context stays there."""
 
     async def invoke(wrapped: Callable[..., Any], manager: Any, args: Any, kwargs: Any) -> Any:
         with host.guard:
-            inside = host.inside()
-            sender, event, data = _arguments(args, kwargs)
-            if inside is not None and event == _TAKEN_UP:
-                _take_up(inside, inboxes, sender)
-            elif inside is not None and event == _FAILED:
-                _fail(data)
+            hooks = host.hook_context()
+            event = argument(args, kwargs, 1, "event_type")
+            if hooks is not None and event == _BEGUN:
+                _begin_next(hooks, inboxes, argument(args, kwargs, 0, "sender"))
+            elif hooks is not None and event == _FAILED:
+                _fail(argument(args, kwargs, 2, "event_data"))
         return await wrapped(*args, **kwargs)
 
     return invoke
 
 
-def _arguments(args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
-    given = dict(zip(("sender", "event_type", "event_data"), args, strict=False)) | kwargs
-    return given.get("sender"), given.get("event_type"), given.get("event_data")
-
-
-def _take_up(inside: Inside, inboxes: Inboxes, loop: Any) -> None:
-    exchange = inboxes.take_up(loop)
+def _begin_next(hooks: HookContext, inboxes: Inboxes, loop: Any) -> None:
+    exchange = inboxes.begin_next(loop)
     CURRENT.set(exchange)
-    attach(inside.parent(exchange))
+    attach(hooks.parent(exchange))
     if exchange is not None:
         exchange.correlation = "server"
-        inside.spent(exchange)
+        hooks.spent(exchange)
 
 
 def _fail(fault: Any) -> None:
     exchange = current_exchange()
-    # Its own time-out is a text and no exception; the notice to the client tells it.
+    # Its own timeout is a text and no exception: it is known from the notice to the client.
     if isinstance(fault, BaseException) and exchange is not None:
         failed(exchange, error_name(fault))

@@ -1,4 +1,4 @@
-"""Mail between agents: an event where it is sent and where it is found, never what it says."""
+"""Mail between agents: a log event where it is sent and where it is read, without anything of its content."""
 
 from __future__ import annotations
 
@@ -11,62 +11,64 @@ from ailoop_otel import names
 from ailoop_otel.protocol.jsonrpc import harmless
 from ailoop_otel.recording.spans import EMPTY
 from ailoop_otel.recording.telemetry import Attributes, context_of_link
-from ailoop_otel.server.background import LOOKING
-from ailoop_otel.server.inside import Host, Inside
+from ailoop_otel.server.hooks import HookContext, HookHost, argument
+from ailoop_otel.server.tasks import MAIL_SESSION
 
-# How the server names whoever is no agent.
+# How the server names a sender or recipient that is no agent.
 _USER = "user"
 
 
-def send_hook(host: Host) -> Callable[..., Any]:
+def send_hook(host: HookHost) -> Callable[..., Any]:
     """Wraps `send_mail`, which replaces the recipient by the name it knows."""
 
     def send(wrapped: Callable[..., Any], mailbox: Any, args: Any, kwargs: Any) -> Any:
         result = wrapped(*args, **kwargs)
         with host.guard:
-            inside = host.inside()
-            if inside is not None:
-                mail = args[0] if args else kwargs.get("mail")
-                _tell(inside, names.EVENT_MAIL_SENT, _about(mail))
+            hooks = host.hook_context()
+            if hooks is not None:
+                _record(hooks, names.EVENT_MAIL_SENT, _mail_attributes(argument(args, kwargs, 0, "mail")))
         return result
 
     return send
 
 
-def check_hook(host: Host) -> Callable[..., Any]:
-    """Wraps `check_mail`, which background agents call every few seconds; nothing found is nothing told."""
+def check_hook(host: HookHost) -> Callable[..., Any]:
+    """Wraps `check_mail`, which background agents call every few seconds: an empty box is no event."""
 
     def check(wrapped: Callable[..., Any], mailbox: Any, args: Any, kwargs: Any) -> Any:
         found = wrapped(*args, **kwargs)
         if found:
             with host.guard:
-                inside = host.inside()
-                if inside is not None:
-                    # All in one box are for the same agent.
-                    _tell(inside, names.EVENT_MAIL_READ, _about(found[-1]) | {names.MAIL_COUNT: len(found)})
+                hooks = host.hook_context()
+                if hooks is not None:
+                    # All mail in one box is for the same agent.
+                    attributes = _mail_attributes(found[-1]) | {names.MAIL_COUNT: len(found)}
+                    _record(hooks, names.EVENT_MAIL_READ, attributes)
         return found
 
     return check
 
 
-def _about(mail: Any) -> Attributes:
-    told = {
+def _mail_attributes(mail: Any) -> Attributes:
+    attributes = {
         names.MAIL_FROM: harmless(getattr(mail, "from_agent", None) or _USER),
         names.MAIL_TO: harmless(getattr(mail, "to_agent", None) or _USER),
         names.MAIL_PRIORITY: harmless(getattr(getattr(mail, "priority", None), "value", None)),
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
-def _tell(inside: Inside, name: str, attributes: Attributes) -> None:
-    owner = inside.owner()
-    session_id = owner.session_id if owner is not None else LOOKING.get()
+def _record(hooks: HookContext, name: str, attributes: Attributes) -> None:
+    owner = hooks.owner()
+    session_id = owner.session_id if owner is not None else MAIL_SESSION.get()
     if session_id is not None:
         attributes[names.SESSION_ID] = session_id
-    context = get_current() if owner is not None else _start_of(inside, session_id)
-    inside.telemetry.event(name, inside.telemetry.clock.wall(), attributes, context)
+    if owner is not None:
+        hooks.event(name, attributes, get_current(), owner)
+    else:
+        hooks.event(name, attributes, _start_of(hooks, session_id), hooks.sessions.get(session_id))
 
 
-def _start_of(inside: Inside, session_id: str | None) -> Context:
-    link = inside.session_link(session_id) if session_id is not None else None
+def _start_of(hooks: HookContext, session_id: str | None) -> Context:
+    link = hooks.sessions.link(session_id) if session_id is not None else None
     return context_of_link(link) if link is not None else EMPTY

@@ -1,4 +1,4 @@
-"""Tools called by the Model Context Protocol: the server's own, from outside, and other servers', by its client."""
+"""Tools called by the Model Context Protocol: the server's own, by other clients; other servers', by its client."""
 
 from __future__ import annotations
 
@@ -15,42 +15,50 @@ from ailoop_otel.protocol.jsonrpc import harmless
 from ailoop_otel.recording.lightspan import context_of
 from ailoop_otel.recording.spans import EMPTY
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes
-from ailoop_otel.server.inside import Host, Inside
+from ailoop_otel.server.hooks import HookContext, HookHost, Owner, argument
 from ailoop_otel.server.tools import error_of
 
-# What OpenTelemetry's conventions call a result that says it is an error.
+# The `error.type` that OpenTelemetry's MCP conventions have for a result with `isError`.
 _FAILED: Final = "tool_error"
 _UNKNOWN: Final = "unknown_tool"
 _CANCELLED: Final = "cancelled"
 
 
 class ToolRequest:
-    """One `tools/call`, on either side of it."""
+    """One `tools/call`, as its client or its server sees it: CLIENT or SERVER is its `kind`."""
 
-    __slots__ = ("_before", "_began", "_inside", "_kind", "error", "span", "tool")
+    __slots__ = ("_before", "_began", "_hooks", "_kind", "_offset", "error", "span", "tool")
 
     def __init__(
-        self, inside: Inside, tool: str, kind: SpanKind, attributes: Attributes, parent: Context, links: list[Link]
+        self,
+        hooks: HookContext,
+        owner: Owner | None,
+        tool: str,
+        kind: SpanKind,
+        attributes: Attributes,
+        parent: Context,
+        links: list[Link],
     ) -> None:
-        telemetry = inside.telemetry
-        self._inside = inside
+        telemetry = hooks.telemetry
+        self._hooks = hooks
+        self._offset = hooks.offset(owner)
         self._kind = kind
         self._began = telemetry.clock.now()
         self._before = get_current()
         self.tool = tool
-        self.error: str | None = None  # of the tool itself, whatever is answered
+        self.error: str | None = None  # of the tool itself, whatever the reply is
         attributes |= {
             names.MCP_METHOD: names.SPAN_MCP,
             names.GEN_AI_OPERATION: names.SPAN_TOOL,
             names.GEN_AI_TOOL_NAME: tool,
         }
-        start = self._began + telemetry.offset()
+        start = self._began + self._offset
         self.span: Span = telemetry.start_span(f"{names.SPAN_MCP} {tool}", start, attributes, parent, kind, links)
         attach(context_of(self.span))
 
     def end(self, error: str | None) -> None:
-        """It was answered, or failed."""
-        telemetry = self._inside.telemetry
+        """End it: it was replied to, or failed with `error`."""
+        telemetry = self._hooks.telemetry
         attach(self._before)
         labels: Attributes = {names.MCP_METHOD: names.SPAN_MCP, names.GEN_AI_TOOL_NAME: self.tool}
         if error is not None:
@@ -60,24 +68,24 @@ class ToolRequest:
         now = max(telemetry.clock.now(), self._began + SHORTEST)
         instrument = telemetry.mcp_server if self._kind is SpanKind.SERVER else telemetry.mcp_client
         instrument.record((now - self._began) / SECOND, labels, context_of(self.span))
-        self.span.end(now + telemetry.offset())
+        self.span.end(now + self._offset)
 
 
-# The call that the running code serves.
-_SERVED: Final[ContextVar[ToolRequest | None]] = ContextVar("ailoop_otel_mcp", default=None)
+# The call that the running code works for.
+_CURRENT_REQUEST: Final[ContextVar[ToolRequest | None]] = ContextVar("ailoop_otel_mcp", default=None)
 
 
 class ObservedTool(wrapt.ObjectProxy):  # type: ignore[type-arg]  # no generic in older wrapt
-    """A tool as it is, but what `execute` returns is looked at: the MCP server makes one text of all."""
+    """A tool whose results are observed where it returns them: the MCP server makes one text of each."""
 
     @property
     def execute(self) -> Any:
-        """The tool's own, still a coroutine function if it was one."""
-        return wrapt.FunctionWrapper(self.__wrapped__.execute, _look_at)
+        """The tool's own `execute`, still a coroutine function if it was one."""
+        return wrapt.FunctionWrapper(self.__wrapped__.execute, _observe)
 
 
-def _look_at(wrapped: Callable[..., Any], tool: Any, args: Any, kwargs: Any) -> Any:
-    request = _SERVED.get()
+def _observe(wrapped: Callable[..., Any], tool: Any, args: Any, kwargs: Any) -> Any:
+    request = _CURRENT_REQUEST.get()
     if request is None:
         return wrapped(*args, **kwargs)
     try:
@@ -101,8 +109,8 @@ async def _awaited(request: ToolRequest, pending: Awaitable[Any]) -> Any:
     return result
 
 
-def register_hook(host: Host) -> Callable[..., Any]:
-    """Wraps `FastMCPServer._register_tool`: only there the tool itself is in sight."""
+def register_hook(host: HookHost) -> Callable[..., Any]:
+    """Wraps `FastMCPServer._register_tool`: the only place that gets the tool itself."""
 
     async def register(wrapped: Callable[..., Any], server: Any, args: Any, kwargs: Any) -> Any:
         with host.guard:
@@ -115,28 +123,28 @@ def register_hook(host: Host) -> Callable[..., Any]:
     return register
 
 
-def served_hook(host: Host) -> Callable[..., Any]:
-    """Wraps `FastMCP.call_tool`, which runs in the MCP server's own thread, in a context of nobody's."""
+def served_hook(host: HookHost) -> Callable[..., Any]:
+    """Wraps `FastMCP.call_tool`, which runs in the MCP server's own thread, in an empty context."""
     return _hook(host, _served)
 
 
-def called_hook(host: Host) -> Callable[..., Any]:
+def called_hook(host: HookHost) -> Callable[..., Any]:
     """Wraps `MCPClient.call_tool`."""
     return _hook(host, _called)
 
 
-def _hook(host: Host, begin: Callable[[Inside, Any, Any], ToolRequest]) -> Callable[..., Any]:
+def _hook(host: HookHost, begin: Callable[[HookContext, Any, Any], ToolRequest]) -> Callable[..., Any]:
     async def call_tool(wrapped: Callable[..., Any], side: Any, args: Any, kwargs: Any) -> Any:
         request: ToolRequest | None = None
         with host.guard:
-            inside = host.inside()
-            if inside is not None:
-                request = begin(inside, side, args[0] if args else kwargs.get("name"))
+            hooks = host.hook_context()
+            if hooks is not None:
+                request = begin(hooks, side, argument(args, kwargs, 0, "name"))
         if request is None:
             return await wrapped(*args, **kwargs)
         error: str | None = _CANCELLED
-        outer = _SERVED.get()
-        _SERVED.set(request)
+        outer = _CURRENT_REQUEST.get()
+        _CURRENT_REQUEST.set(request)
         try:
             result = await wrapped(*args, **kwargs)
             error = None
@@ -148,37 +156,37 @@ def _hook(host: Host, begin: Callable[[Inside, Any, Any], ToolRequest]) -> Calla
             raise
         finally:
             with host.guard:
-                _SERVED.set(outer)
+                _CURRENT_REQUEST.set(outer)
                 request.end(error)
 
     return call_tool
 
 
-def _served(inside: Inside, server: Any, name: Any) -> ToolRequest:
+def _served(hooks: HookContext, server: Any, name: Any) -> ToolRequest:
     known = server._tool_manager.get_tool(name) is not None
     attributes: Attributes = {names.NETWORK_TRANSPORT: "tcp"}
     parent, links = EMPTY, []
     request = server._mcp_server.request_context
     if (request_id := harmless(request.request_id)) is not None:
         attributes[names.JSONRPC_ID] = request_id
-    client = inside.remote_span(getattr(request.meta, "traceparent", None))
-    if client is not None and inside.telemetry.settings.trust_client:
+    client = hooks.remote_span(getattr(request.meta, "traceparent", None))
+    if client is not None and hooks.telemetry.settings.trust_client:
         parent = context_of(NonRecordingSpan(client))
     elif client is not None:
         links.append(Link(client))
         attributes[names.CLIENT_TRACE_ID] = f"{client.trace_id:032x}"
     tool = (harmless(name) if known else None) or names.OTHER
-    return ToolRequest(inside, tool, SpanKind.SERVER, attributes, parent, links)
+    return ToolRequest(hooks, None, tool, SpanKind.SERVER, attributes, parent, links)
 
 
-def _called(inside: Inside, client: Any, name: Any) -> ToolRequest:
-    owner = inside.owner()
+def _called(hooks: HookContext, client: Any, name: Any) -> ToolRequest:
+    owner = hooks.owner()
     attributes: Attributes = {}
     if owner is not None and owner.session_id is not None:
         attributes[names.SESSION_ID] = owner.session_id
     parent = get_current() if owner is not None else EMPTY
     tool = (harmless(name) if name in client.tools else None) or names.OTHER
-    return ToolRequest(inside, tool, SpanKind.CLIENT, attributes, parent, [])
+    return ToolRequest(hooks, owner, tool, SpanKind.CLIENT, attributes, parent, [])
 
 
 def _raised(fault: Exception) -> str:
@@ -187,5 +195,5 @@ def _raised(fault: Exception) -> str:
 
 
 def _error_of(result: Any, request: ToolRequest) -> str | None:
-    """Of the tool, or of a result that is marked as one."""
+    """The tool's own error, or that of a result with `isError`."""
     return request.error or (_FAILED if isinstance(result, dict) and result.get("isError") else None)

@@ -1,43 +1,225 @@
-"""Model calls: the server streams them through a plain `requests.post` in a bare thread."""
+"""Model calls: the server streams them through a plain `requests.post` in a bare thread, where their lines are read.
+
+`stream_hook` makes the call in the context of its message, `start_hook` carries it into the thread, `post_hook`
+observes request and lines there. Its span is recorded at its end.
+"""
 
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar, copy_context
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from opentelemetry.context import get_current
+from opentelemetry.context import Context, get_current
 from opentelemetry.instrumentation.utils import suppress_http_instrumentation
+from opentelemetry.trace import SpanKind, Status, StatusCode
 
+from ailoop_otel import names
 from ailoop_otel.guard import Guard
-from ailoop_otel.server.call import ModelCall
-from ailoop_otel.server.inside import Host
-from ailoop_otel.server.sse import DATA, WHOLE
+from ailoop_otel.protocol.jsonrpc import harmless
+from ailoop_otel.recording.lightspan import context_of
+from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes
+from ailoop_otel.server.content.capture import ModelContent
+from ailoop_otel.server.hooks import HookContext, HookHost, Owner, argument, failed
+from ailoop_otel.server.stream import CLOSED, DATA, ModelStream
 
-# The call whose stream was made last: the thread that the stream's first step starts is the one that will read it.
+_PROVIDER: Final = "openrouter"
+_CUT: Final = "cut"
+_GARBAGE: Final = "JSONDecodeError"
+
+
+class ModelCall:
+    """A request to the model and its answer. Made in the context of its owner, used in the thread that reads."""
+
+    __slots__ = (
+        "_abandoned", "_chunks", "_ended", "_hooks", "_last", "_model", "_offset", "_sent", "_status", "_url",
+        "content", "owner", "parent", "stream",
+    )  # fmt: skip
+
+    def __init__(self, hooks: HookContext, owner: Owner | None, parent: Context, chunks: Any) -> None:
+        self._hooks = hooks
+        # The async generator of the chunks. A weak reference: if the server drops it, the call is abandoned.
+        self._chunks = weakref.ref(chunks)
+        self.owner = owner
+        self.parent = parent
+        self._offset = hooks.offset(owner)
+        self.stream = ModelStream(hooks.telemetry.clock.now)
+        self._model = self._url = ""
+        self._status: int | None = None
+        self._sent = self._last = 0
+        self._abandoned = self._ended = False
+        self.content: ModelContent | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it has not ended."""
+        return not self._ended
+
+    @property
+    def opening(self) -> bool:
+        """Whether its generator was asked for a chunk and has not returned it yet."""
+        chunks = self._chunks()
+        return chunks is not None and bool(getattr(chunks, "ag_running", True))
+
+    def sending(self, url: Any, payload: Any) -> None:
+        """The request goes out."""
+        self._sent = self.stream.now()
+        self._url = str(url)
+        if self._hooks.content is not None:
+            self.content = self._hooks.content.model(payload)
+        asked = payload.get("model") if isinstance(payload, dict) else None
+        self._model = harmless(asked) or names.OTHER
+        if self.owner is not None:
+            self.owner.model = self._model
+            self.owner.waiting_for = "model"
+
+    def responded(self, status: int) -> None:
+        """The provider's headers came; an error status ends the call."""
+        self._status = status
+        if status >= 400:
+            self.end(str(status))
+
+    def end(self, error: str | None = None) -> None:
+        """The last line was read, or it failed; a second time does nothing."""
+        if self._ended:
+            return
+        self._ended = True
+        if not self._sent:
+            return
+        self._last = self.stream.now()
+        self.stream.end()
+        self._abandoned = self._is_abandoned()
+        error = error or self.stream.summary.error or self._error_at_end()
+        if self.owner is not None and self.owner.left:
+            self._abandoned = True
+        self._update_owner(error)
+        self._hooks.telemetry.later(self._record, error)
+
+    def _is_abandoned(self) -> bool:
+        # Its generator was closed, cancelled or dropped while the thread read on; otherwise it ends after the thread.
+        chunks = self._chunks()
+        return chunks is None or getattr(chunks, "ag_frame", chunks) is None
+
+    def _error_at_end(self) -> str | None:
+        stream = self.stream
+        if stream.garbage:
+            return _GARBAGE
+        # A server that reads no further, as at its shutdown, was not cut off.
+        whole = stream.done or stream.summary.finish_reason is not None or self._abandoned
+        return None if whole else _CUT
+
+    def _update_owner(self, error: str | None) -> None:
+        owner = self.owner
+        if owner is None:
+            return
+        stream = self.stream
+        if error is not None:
+            mid_stream = stream.first > 0 and stream.summary.error is None and error != _GARBAGE
+            failed(owner, error, cut=mid_stream)
+        owner.waiting_for = "server"
+        if owner.spent is not None:
+            owner.spent.model_wait += (stream.first or self._last) - self._sent
+            if stream.first:
+                owner.spent.model_stream += stream.latest - stream.first
+
+    def _record(self, error: str | None) -> None:
+        # Started only now: it has no children, and a span is cheapest when it is started with all its attributes.
+        telemetry = self._hooks.telemetry
+        attributes = self._request_attributes() | self._response_attributes()
+        if error is not None:
+            attributes[names.ERROR_TYPE] = error
+        name = f"{names.SPAN_MODEL} {self._model}"
+        span = telemetry.start_span(name, self._sent + self._offset, attributes, self.parent, SpanKind.CLIENT)
+        if error is not None:
+            span.set_status(Status(StatusCode.ERROR))
+        self._record_metrics(context_of(span), error)
+        end = max(self._last, self._sent + SHORTEST) + self._offset
+        if self._hooks.content is not None and self.content is not None:
+            self.content.finish_reason = harmless(self.stream.summary.finish_reason)
+            self._hooks.content.end_model(span, end, self.content)
+            self.content = None
+        else:
+            span.end(end)
+
+    def _request_attributes(self) -> Attributes:
+        address = urlsplit(self._url)
+        attributes: Attributes = {
+            names.GEN_AI_OPERATION: names.SPAN_MODEL,
+            names.GEN_AI_PROVIDER: _PROVIDER,
+            names.GEN_AI_REQUEST_MODEL: self._model,
+            names.GEN_AI_STREAM: True,
+            names.SERVER_ADDRESS: address.hostname or "",
+            names.SERVER_PORT: address.port or (443 if address.scheme == "https" else 80),
+        }
+        if self.owner is not None and self.owner.session_id is not None:
+            attributes[names.SESSION_ID] = attributes[names.GEN_AI_CONVERSATION] = self.owner.session_id
+        return attributes
+
+    def _response_attributes(self) -> dict[str, Any]:
+        stream, summary = self.stream, self.stream.summary
+        attributes = {
+            names.HTTP_STATUS: self._status,
+            names.MODEL_CHUNKS: stream.chunks,
+            names.MODEL_BYTES: stream.size,
+            names.GEN_AI_RESPONSE_MODEL: harmless(summary.model),
+            names.GEN_AI_RESPONSE_ID: harmless(summary.response_id),
+            names.GEN_AI_INPUT_TOKENS: summary.input_tokens,
+            names.GEN_AI_OUTPUT_TOKENS: summary.output_tokens,
+            names.GEN_AI_COST: summary.cost,
+            names.MODEL_ABANDONED: self._abandoned or None,
+        }
+        known: dict[str, Any] = {name: value for name, value in attributes.items() if value is not None}
+        if (reason := harmless(summary.finish_reason)) is not None:
+            known[names.GEN_AI_FINISH_REASONS] = (reason,)
+        if stream.first:
+            known[names.GEN_AI_FIRST_CHUNK] = (stream.first - self._sent) / SECOND
+        return known
+
+    def _record_metrics(self, context: Context, error: str | None) -> None:
+        telemetry, stream, summary = self._hooks.telemetry, self.stream, self.stream.summary
+        labels: Attributes = {
+            names.GEN_AI_OPERATION: names.SPAN_MODEL,
+            names.GEN_AI_PROVIDER: _PROVIDER,
+            names.GEN_AI_REQUEST_MODEL: self._model,
+        }
+        duration = (self._last - self._sent) / SECOND
+        telemetry.model_duration.record(duration, labels | ({names.ERROR_TYPE: error} if error else {}), context)
+        if stream.first:
+            telemetry.model_first_chunk.record((stream.first - self._sent) / SECOND, labels, context)
+        if stream.chunks > 1 and stream.first:
+            mean = (stream.latest - stream.first) / (stream.chunks - 1) / SECOND
+            telemetry.model_chunk.record(mean, labels, context)
+        for kind, count in (("input", summary.input_tokens), ("output", summary.output_tokens)):
+            if count is not None:
+                telemetry.tokens.record(count, labels | {names.GEN_AI_TOKEN_TYPE: kind}, context)
+
+
+# The call whose generator was made last: the thread that its first step starts is the one that will read the stream.
 _OPENING: Final[ContextVar[ModelCall | None]] = ContextVar("ailoop_otel_opening", default=None)
 # The call that the running thread makes.
 _MAKING: Final[ContextVar[ModelCall | None]] = ContextVar("ailoop_otel_making", default=None)
 
 
-def stream_hook(host: Host) -> Callable[..., Any]:
+def stream_hook(host: HookHost) -> Callable[..., Any]:
     """Wraps the generator of a model's chunks: the call belongs to the message in whose context it is made."""
 
     def stream(wrapped: Callable[..., Any], service: Any, args: Any, kwargs: Any) -> Any:
         inner = wrapped(*args, **kwargs)
         with host.guard:
-            inside = host.inside()
-            if inside is not None:
-                owner = inside.owner()
-                parent = get_current() if owner is not None else inside.parent(None)
-                _OPENING.set(ModelCall(inside, owner, parent, inner))
+            hooks = host.hook_context()
+            if hooks is not None:
+                owner = hooks.owner()
+                parent = get_current() if owner is not None else hooks.parent(None)
+                _OPENING.set(ModelCall(hooks, owner, parent, inner))
         return inner
 
     return stream
 
 
-def start_hook(host: Host) -> Callable[..., Any]:
+def start_hook(host: HookHost) -> Callable[..., Any]:
     """Wraps `Thread.start`: only the thread that reads a model's stream takes the context along."""
 
     def start(wrapped: Callable[..., Any], thread: threading.Thread, args: Any, kwargs: Any) -> Any:
@@ -54,17 +236,17 @@ def start_hook(host: Host) -> Callable[..., Any]:
     return start
 
 
-def post_hook(host: Host) -> Callable[..., Any]:
-    """Wraps `requests.post`: one that makes no model call passes."""
+def post_hook(host: HookHost) -> Callable[..., Any]:
+    """Wraps `requests.post`: one outside of a model call is not observed."""
 
     def post(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
         call = _MAKING.get()
         if call is None or not call.open:
             return wrapped(*args, **kwargs)
         with host.guard:
-            call.sending(args[0] if args else kwargs.get("url"), kwargs.get("json"))
+            call.sending(argument(args, kwargs, 0, "url"), kwargs.get("json"))
         try:
-            # One span is enough where opentelemetry-instrumentation-requests is on too.
+            # With opentelemetry-instrumentation-requests there would be a second span.
             with suppress_http_instrumentation():
                 response = wrapped(*args, **kwargs)
         except BaseException as fault:
@@ -82,25 +264,25 @@ def post_hook(host: Host) -> Callable[..., Any]:
 
 def _observed_lines(call: ModelCall, iter_lines: Callable[..., Iterator[bytes]], guard: Guard) -> Callable[..., Any]:
     stream, now, caught = call.stream, call.stream.now, guard.caught
-    # Its content has to be read whole.
-    answer = call.content.answer if call.content is not None else None
+    # With content capture every line has to be read.
+    output = call.content.output if call.content is not None else None
     remember = stream.tail.append
 
     def lines(*args: Any, **kwargs: Any) -> Iterator[bytes]:
         error: str | None = None
         try:
             for line in iter_lines(*args, **kwargs):
-                # The barrier and the usual line spelled out: a call for each would cost as much again.
+                # Barrier and usual line are written out here: a call for each would cost as much again.
                 try:
-                    if stream.flows and line.endswith(WHOLE) and line.startswith(DATA):
+                    if stream.flows and line.endswith(CLOSED) and line.startswith(DATA):
                         stream.latest = now()
                         stream.chunks += 1
                         stream.size += len(line) + 1
                         remember(line)
                     elif line:
                         stream.line(line)
-                    if answer is not None:
-                        answer.line(line)
+                    if output is not None:
+                        output.line(line)
                 except Exception as fault:
                     if not caught(fault):
                         raise

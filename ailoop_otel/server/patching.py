@@ -1,4 +1,4 @@
-"""Wraps functions of other people when their module is imported, and puts the originals back."""
+"""Wraps functions of other packages when their module is imported, and puts the originals back."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], A
 class Target:
     """One function to wrap: the module it is in, the path within it, the wrapper, and what is lost without it.
 
-    One that may well be absent gives nothing. A method that is called in loops says by `needed` whether the wrapper has
-    anything to do now: the plain function that asks costs a quarter of wrapt's wrapper.
+    `gives` is empty for a function that may well be absent. A method that is called in loops has `needed`, which
+    returns whether the wrapper has anything to do now: the plain function that asks costs a quarter of wrapt's wrapper.
     """
 
     module: str
@@ -62,7 +62,7 @@ class Patches:
         for target in targets:
 
             def hook(module: ModuleType, target: Target = target) -> None:
-                # wrapt has no way to take a hook back.
+                # wrapt cannot remove a hook.
                 if self._armed and self._generation is generation:
                     with self._guard:
                         self._wrap(module, target)
@@ -70,7 +70,7 @@ class Patches:
             wrapt.register_post_import_hook(hook, target.module)
 
     def undo(self) -> None:
-        """Put back every original that nobody else has wrapped since; elsewhere our wrapper does nothing now."""
+        """Put back every original, unless it was wrapped again since: there our wrapper stays and does nothing."""
         self._armed = False
         for patch in reversed(self._done):
             with self._guard:
@@ -85,7 +85,7 @@ class Patches:
             owner = getattr(owner, part, None)
         # Only where it is defined: an inherited one is wrapped where it comes from.
         if owner is None or not callable(vars(owner).get(name)):
-            # A class that is not there may be another generation's; the doctor tells the two apart.
+            # A missing class may be of another generation: `ailoop-otel doctor` distinguishes the two.
             if target.gives and owner is not None:
                 warn(f"this server has no {target.module}.{target.path}: without {target.gives}; the rest works")
             return

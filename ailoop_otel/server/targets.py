@@ -1,61 +1,63 @@
-"""The only dotted paths into AILoop: what is wrapped, in which generation, and what is lost without it."""
+"""The only dotted paths into AILoop: each function that is hooked, its generation, and what users lose without it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from ailoop_otel.server.agents import message_hook, switch_hook
-from ailoop_otel.server.background import Managers, ask_hook, look_hook, manager_hook, task_hook
-from ailoop_otel.server.delegates import Inboxes, event_hook, hand_over_hook
-from ailoop_otel.server.inside import Host
+from ailoop_otel.server.delegates import Inboxes, event_hook, queue_message_hook
+from ailoop_otel.server.hooks import HookHost
 from ailoop_otel.server.mailbox import check_hook, send_hook
 from ailoop_otel.server.mcp import called_hook, register_hook, served_hook
 from ailoop_otel.server.model import post_hook, start_hook, stream_hook
-from ailoop_otel.server.patching import Target
+from ailoop_otel.server.patching import Target, Wrapper
+from ailoop_otel.server.tasks import AgentManagers, check_mail_hook, manager_hook, queue_hook, task_hook
 from ailoop_otel.server.tools import batch_hook, lookup_hook, running_batch
 
+# The generation of AILoop that a function exists in: the current one, the earlier one, or either.
 STATELESS: Final = "stateless"
 DELEGATES: Final = "delegates"
 BOTH: Final = "both"
 
-Wrapper = Callable[..., Any]
-
 
 @dataclass(frozen=True)
-class Memory:
-    """What hooks have to remember between one function and another."""
+class HookState:
+    """What hooks keep from one function for another."""
 
     inboxes: Inboxes
-    managers: Managers
+    managers: AgentManagers
 
 
-Hook = Callable[[Host, Memory], Wrapper]
+MakeWrapper = Callable[[HookHost, HookState], Wrapper]
 
 
 @dataclass(frozen=True)
-class Row:
-    """One function inside the server: where it is, in which generation, what it gives, the hook, `Target.needed`."""
+class HookPoint:
+    """One function inside the server: where it is, in which generation, what its hook gives, and what makes the hook.
+
+    `gives` is what users lose without it, `needed` as in `Target`.
+    """
 
     module: str
     path: str
     generation: str
     gives: str
-    hook: Hook
+    hook: MakeWrapper
     needed: Callable[[], object] | None = None
 
 
-def _plain(hook: Callable[[Host], Wrapper]) -> Hook:
-    return lambda host, memory: hook(host)
+def _plain(hook: Callable[[HookHost], Wrapper]) -> MakeWrapper:
+    return lambda host, state: hook(host)
 
 
-def _with_inboxes(hook: Callable[[Host, Inboxes], Wrapper]) -> Hook:
-    return lambda host, memory: hook(host, memory.inboxes)
+def _with_inboxes(hook: Callable[[HookHost, Inboxes], Wrapper]) -> MakeWrapper:
+    return lambda host, state: hook(host, state.inboxes)
 
 
-def _with_managers(hook: Callable[[Host, Managers], Wrapper]) -> Hook:
-    return lambda host, memory: hook(host, memory.managers)
+def _with_managers(hook: Callable[[HookHost, AgentManagers], Wrapper]) -> MakeWrapper:
+    return lambda host, state: hook(host, state.managers)
 
 
 _SESSION: Final = "interactive_server.stateless_session_manager"
@@ -64,10 +66,10 @@ _AGENTS: Final = "ai_whisperer.services.agents.async_session_manager_v2"
 _MAILBOX: Final = "ai_whisperer.extensions.mailbox.mailbox"
 
 TARGETS: Final = (
-    Row(_SESSION, "StatelessInteractiveSession.send_user_message", STATELESS, "agents", _plain(message_hook)),
-    Row(_SESSION, "StatelessInteractiveSession.switch_agent", STATELESS, "agent switches", _plain(switch_hook)),
-    Row(_LOOP, "StatelessAILoop._execute_tool_calls", STATELESS, "tools", _plain(batch_hook)),
-    Row(
+    HookPoint(_SESSION, "StatelessInteractiveSession.send_user_message", STATELESS, "agents", _plain(message_hook)),
+    HookPoint(_SESSION, "StatelessInteractiveSession.switch_agent", STATELESS, "agent switches", _plain(switch_hook)),
+    HookPoint(_LOOP, "StatelessAILoop._execute_tool_calls", STATELESS, "tools", _plain(batch_hook)),
+    HookPoint(
         "ai_whisperer.tools.tool_registry",
         "LazyToolRegistry.get_tool_by_name",
         STATELESS,
@@ -75,91 +77,93 @@ TARGETS: Final = (
         _plain(lookup_hook),
         needed=running_batch,
     ),
-    Row(
+    HookPoint(
         "ai_whisperer.services.ai.openrouter",
         "OpenRouterAIService._stream_internal",
         STATELESS,
         "model calls",
         _plain(stream_hook),
     ),
-    Row(
+    HookPoint(
         "ai_whisperer.ai_service.openrouter_ai_service",
         "OpenRouterAIService._stream_chat_completion_internal",
         DELEGATES,
         "model calls",
         _plain(stream_hook),
     ),
-    Row(
+    HookPoint(
         "interactive_server.session_manager",
         "InteractiveSession.send_user_message",
         DELEGATES,
         "which message is answered",
-        _with_inboxes(hand_over_hook),
+        _with_inboxes(queue_message_hook),
     ),
-    Row(
+    HookPoint(
         "ai_whisperer.delegate_manager",
         "DelegateManager.invoke_notification",
         DELEGATES,
         "which message is answered",
         _with_inboxes(event_hook),
     ),
-    Row(
+    HookPoint(
         "interactive_server.async_agent_endpoints",
         "AsyncAgentEndpoints._get_or_create_manager",
         STATELESS,
         "the sessions of background agents",
         _with_managers(manager_hook),
     ),
-    Row(
+    HookPoint(
         _AGENTS,
         "AsyncAgentSessionManager.send_task_to_agent",
         STATELESS,
         "who asked for a background agent's task",
-        _with_managers(ask_hook),
+        _with_managers(queue_hook),
     ),
-    Row(
+    HookPoint(
         _AGENTS,
         "AsyncAgentSessionManager._process_task",
         STATELESS,
         "background agents' tasks",
         _with_managers(task_hook),
     ),
-    Row(
+    HookPoint(
         _AGENTS,
         "AsyncAgentSessionManager._check_mail_async",
         STATELESS,
         "the sessions of mail to background agents",
-        _with_managers(look_hook),
+        _with_managers(check_mail_hook),
     ),
-    Row(_MAILBOX, "MailboxSystem.send_mail", STATELESS, "mail that is sent", _plain(send_hook)),
-    Row(_MAILBOX, "MailboxSystem.check_mail", STATELESS, "mail that is read", _plain(check_hook)),
-    Row(
+    HookPoint(_MAILBOX, "MailboxSystem.send_mail", STATELESS, "mail that is sent", _plain(send_hook)),
+    HookPoint(_MAILBOX, "MailboxSystem.check_mail", STATELESS, "mail that is read", _plain(check_hook)),
+    HookPoint(
         "mcp.server.fastmcp.server",
         "FastMCP.call_tool",
         STATELESS,
         "tools called through the MCP server",
         _plain(served_hook),
     ),
-    Row(
+    HookPoint(
         "ai_whisperer.mcp.server.fastmcp_runner",
         "FastMCPServer._register_tool",
         STATELESS,
         "failures of tools called through the MCP server",
         _plain(register_hook),
     ),
-    Row(
+    HookPoint(
         "ai_whisperer.mcp.client.client",
         "MCPClient.call_tool",
         STATELESS,
         "other MCP servers' tools",
         _plain(called_hook),
     ),
-    Row("requests", "post", BOTH, "model calls", _plain(post_hook)),
-    Row("threading", "Thread.start", BOTH, "model calls", _plain(start_hook)),
+    HookPoint("requests", "post", BOTH, "model calls", _plain(post_hook)),
+    HookPoint("threading", "Thread.start", BOTH, "model calls", _plain(start_hook)),
 )
 
 
-def inside_targets(host: Host) -> tuple[Target, ...]:
-    """The table as what can be wrapped."""
-    memory = Memory(Inboxes(), Managers())
-    return tuple(Target(row.module, row.path, row.hook(host, memory), row.gives, row.needed) for row in TARGETS)
+def hook_targets(host: HookHost) -> tuple[Target, ...]:
+    """The table with its hooks made, for `Patches.apply`."""
+    state = HookState(Inboxes(), AgentManagers())
+    return tuple(
+        Target(point.module, point.path, point.hook(host, state), point.gives, point.needed) for point in TARGETS
+    )

@@ -1,4 +1,4 @@
-"""Tools: one span for each call that the model asked for, and whom a blocking one froze."""
+"""Tools: one span for each call that the model asked for, and the exchanges that a blocking one delayed."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
 from ailoop_otel import names
 from ailoop_otel.protocol.jsonrpc import harmless
 from ailoop_otel.recording.telemetry import SHORTEST, Attributes
-from ailoop_otel.server.inside import Host, Inside, failed
-from ailoop_otel.server.owner import Owner
+from ailoop_otel.server.hooks import HookContext, HookHost, Owner, argument, failed
 
-# Shorter than this a tool on the event loop is not worth naming, nanoseconds.
+# A tool that blocks the event loop for less than this is not recorded as blocking, nanoseconds.
 _NOTABLE: Final = 50_000_000
-# What a tool answers with when it failed without raising.
+# The `error.type` of a tool that failed without raising.
 _RETURNED: Final = "tool_error"
 _UNKNOWN: Final = "unknown_tool"
 
 
 class ToolCall:
-    """One call: from the look-up of its tool until the next one's, or until all are done."""
+    """One call: from the look-up of its tool until that of the next, or until the batch is done."""
 
     __slots__ = ("began", "blocking", "ended", "name", "span")
 
@@ -36,11 +35,11 @@ class ToolCall:
         self.blocking = blocking
 
 
-class Batch:
-    """The tool calls of one model answer, which the server works through one after the other."""
+class ToolBatch:
+    """The tool calls of one model answer, which the server runs one after the other."""
 
-    def __init__(self, inside: Inside, owner: Owner, wanted: list[Any]) -> None:
-        self._inside = inside
+    def __init__(self, hooks: HookContext, owner: Owner, wanted: list[Any]) -> None:
+        self._hooks = hooks
         self._owner = owner
         self._wanted = wanted
         self._context: Context = get_current()
@@ -50,7 +49,7 @@ class Batch:
         owner.tools_running += 1
 
     def looked_up(self, name: Any, tool: Any) -> None:
-        """The server looks for a tool by its name: the call that is next, unless a tool itself looks for another."""
+        """The server looks up a tool by its name: for the call that is next, unless a tool itself looks for another."""
         position = self._position + 1
         # A call without a name or with arguments that are no JSON is answered without a look-up.
         while position < len(self._wanted) and _name(self._wanted[position]) != name:
@@ -59,7 +58,7 @@ class Batch:
             return
         self._close()
         self._position = position
-        now = self._inside.telemetry.clock.now()
+        now = self._hooks.telemetry.clock.now()
         known = (harmless(name) or names.OTHER) if tool is not None else names.OTHER
         span = self._start(known, position, now)
         blocking = tool is not None and not asyncio.iscoroutinefunction(getattr(tool, "execute", None))
@@ -67,12 +66,11 @@ class Batch:
         attach(set_span_in_context(span, self._context))
 
     def done(self, results: Any) -> None:
-        """All are done; `results` are theirs, in order."""
+        """All calls are done; `results` are theirs, in order."""
         self._close()
         attach(self._context)
         self._owner.tools_running -= 1
         self._owner.waiting_for = "server"
-        offset = self._inside.telemetry.offset()
         for position, call in self._calls.items():
             known = isinstance(results, list) and position < len(results)
             error = error_of(results[position]) if known else "cancelled"
@@ -82,10 +80,10 @@ class Batch:
                 call.span.set_status(Status(StatusCode.ERROR))
                 if known:
                     failed(self._owner, error)
-            end = max(call.ended, call.began + SHORTEST) + offset
-            if self._inside.content is not None:
+            end = max(call.ended, call.began + SHORTEST) + self._owner.offset
+            if self._hooks.content is not None:
                 arguments = self._wanted[position]["function"].get("arguments")
-                self._inside.content.end_tool(call.span, end, arguments, results[position] if known else None)
+                self._hooks.content.end_tool(call.span, end, arguments, results[position] if known else None)
             else:
                 call.span.end(end)
 
@@ -99,47 +97,47 @@ class Batch:
             attributes[names.GEN_AI_TOOL_CALL_ID] = call_id
         if self._owner.session_id is not None:
             attributes[names.SESSION_ID] = self._owner.session_id
-        telemetry = self._inside.telemetry
-        return telemetry.start_span(f"{names.SPAN_TOOL} {name}", now + telemetry.offset(), attributes, self._context)
+        start = now + self._owner.offset
+        return self._hooks.telemetry.start_span(f"{names.SPAN_TOOL} {name}", start, attributes, self._context)
 
     def _close(self) -> None:
         call = self._calls.get(self._position)
         if call is None or call.ended:
             return
-        call.ended = self._inside.telemetry.clock.now()
+        call.ended = self._hooks.telemetry.clock.now()
         took = call.ended - call.began
         if self._owner.spent is not None:
             self._owner.spent.tools += took
         if call.blocking and took > _NOTABLE:
-            froze(self._inside, call.name, call.began, call.ended)
+            record_blocking(self._hooks, call.name, call.began, call.ended)
 
 
-def froze(inside: Inside, name: str, began: int, ended: int) -> None:
-    """Name a tool that blocked the event loop on every exchange that was open meanwhile."""
-    for exchange in list(inside.exchanges):
+def record_blocking(hooks: HookContext, name: str, began: int, ended: int) -> None:
+    """Record a tool that blocked the event loop on every exchange that was open meanwhile; times are monotonic."""
+    for exchange in list(hooks.exchanges):
         overlap = ended - max(began, exchange.received)
         if overlap > 0 and not exchange.ended:
-            spent = inside.spent(exchange)
+            spent = hooks.spent(exchange)
             spent.blocked += overlap
             spent.blocked_by = name
 
 
-_RUNNING: Final[ContextVar[Batch | None]] = ContextVar("ailoop_otel_tools", default=None)
-# The batch that is being worked through, or None: most look-ups only list what the model may call.
+_RUNNING: Final[ContextVar[ToolBatch | None]] = ContextVar("ailoop_otel_tools", default=None)
+# The batch that runs, or None: most look-ups only list what the model may call.
 running_batch: Final = _RUNNING.get
 
 
-def batch_hook(host: Host) -> Callable[..., Any]:
-    """Wraps `_execute_tool_calls`, which returns failures in its list and hardly ever raises."""
+def batch_hook(host: HookHost) -> Callable[..., Any]:
+    """Wraps `_execute_tool_calls`, which returns failures in its list and rarely raises."""
 
     async def execute(wrapped: Callable[..., Any], loop: Any, args: Any, kwargs: Any) -> Any:
-        batch: Batch | None = None
+        batch: ToolBatch | None = None
         with host.guard:
-            inside = host.inside()
-            owner = inside.owner() if inside is not None else None
-            wanted = args[0] if args else kwargs.get("tool_calls")
-            if inside is not None and owner is not None and isinstance(wanted, list):
-                batch = Batch(inside, owner, wanted)
+            hooks = host.hook_context()
+            owner = hooks.owner() if hooks is not None else None
+            wanted = argument(args, kwargs, 0, "tool_calls")
+            if hooks is not None and owner is not None and isinstance(wanted, list):
+                batch = ToolBatch(hooks, owner, wanted)
         if batch is None:
             return await wrapped(*args, **kwargs)
         outer = _RUNNING.get()
@@ -156,7 +154,7 @@ def batch_hook(host: Host) -> Callable[..., Any]:
     return execute
 
 
-def lookup_hook(host: Host) -> Callable[..., Any]:
+def lookup_hook(host: HookHost) -> Callable[..., Any]:
     """Wraps `get_tool_by_name`: the server looks a tool up right before it calls it."""
 
     def look_up(wrapped: Callable[..., Any], registry: Any, args: Any, kwargs: Any) -> Any:
@@ -176,7 +174,7 @@ def _name(call: Any) -> Any:
 
 
 def error_of(result: Any) -> str | None:
-    """The `error.type` of what a tool returned, where that says that it failed."""
+    """The `error.type` of a tool's result that reports a failure; else None."""
     if not isinstance(result, dict):
         return None
     error = result.get("error")

@@ -215,15 +215,14 @@ class Exchange(Answer[int]):
             attributes[names.RPC_STATUS] = str(self.code)
         if error is not None:
             attributes[names.ERROR_TYPE] = error
-        end = max(now, self._shortest()) + self.offset
+        end = max(now, self._earliest_end()) + self.offset
         self.telemetry.end_span(self.span, end, attributes, error=error is not None)
 
-    def _shortest(self) -> int:
-        # Its children are in it, also those that had to be lengthened.
-        start = self.received if self.chunks < 2 else max(self.received, self.first)
-        for timeout in self.timeouts:
-            start = max(start, timeout.since)
-        return start + SHORTEST
+    def _earliest_end(self) -> int:
+        # Its children are in it: those that had to be lengthened, and a timeout that was noticed while it ended.
+        begun = [self.received] if self.chunks < 2 else [self.received, self.first]
+        begun += [timeout.since for timeout in self.timeouts]
+        return max(max(begun) + SHORTEST, *(timeout.noticed for timeout in self.timeouts), 0)
 
     def _record_stream(self) -> None:
         attributes = self._common() | {

@@ -18,7 +18,7 @@ from tests.switching.ways import STARTUP_FILE, WRAPPER, Way
 
 @pytest.mark.parametrize("way", [STARTUP_FILE, WRAPPER], ids=lambda way: way.name)
 async def test_workers_of_a_preloaded_application(way: Way, tmp_path: Path) -> None:
-    """The application is made before the fork; what each child has to say is there once."""
+    """The application is made before the fork; what each child records is there once."""
     folder = Folder(tmp_path)
     port = free_port()
     async with running(way, folder, command=PRELOADED, CHILD_PORT=str(port)) as server:

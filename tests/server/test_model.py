@@ -1,4 +1,4 @@
-"""A model's stream as the server reads it, in a thread: what is told of it however it ends, and nothing added to it."""
+"""A model's stream as the server reads it, in a thread: what is recorded of it, however it ends, and nothing more."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ import pytest
 import wrapt
 
 from ailoop_otel import names
-from ailoop_otel.server import model, sse
-from ailoop_otel.server.inside import Inside
+from ailoop_otel.server import model
+from ailoop_otel.server import stream as model_stream
+from ailoop_otel.server.hooks import HookContext
+from ailoop_otel.tracking.sessions import Ledger
 from tests.recorder import Recording
 
 END = b"data: [DONE]"
 
 
-def piece(**said: Any) -> bytes:
+def piece(**changes: Any) -> bytes:
     """The line of a chunk with text."""
-    chunk = {"id": "gen-1", "model": "some/model", "choices": [{"index": 0, "delta": {"content": "x"}} | said]}
+    chunk = {"id": "gen-1", "model": "some/model", "choices": [{"index": 0, "delta": {"content": "x"}} | changes]}
     return b"data: " + json.dumps(chunk).encode()
 
 
@@ -37,15 +39,15 @@ class Server:
         self.threads: list[Any] = []
         self.go_on = threading.Event()
         self.inner: Any = None
-        self._inside = Inside(self.recording.telemetry, set(), lambda session: None, lambda told: None)
+        self._hooks = HookContext(self.recording.telemetry, set(), Ledger(self.recording.telemetry), lambda _: None)
         self._post = wrapt.FunctionWrapper(self._answer, model.post_hook(self))
         self._stream = wrapt.FunctionWrapper(self._chunks, model.stream_hook(self))
         start = wrapt.FunctionWrapper(vars(threading.Thread)["start"], model.start_hook(self))
         monkeypatch.setattr(threading.Thread, "start", start)
 
-    def inside(self) -> Inside:
-        """As a `Host`."""
-        return self._inside
+    def hook_context(self) -> HookContext:
+        """As a `HookHost`."""
+        return self._hooks
 
     def stream(self) -> AsyncIterator[bytes]:
         """What the server iterates over."""
@@ -100,25 +102,26 @@ async def one(stream: AsyncIterator[bytes]) -> bytes:
 
 
 async def test_a_whole_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its size, its chunks, what it says of itself; and the stream is the server's own object."""
+    """Its size, its chunks, what is in its chunks; and the stream is the server's own object."""
     usage = b'data: {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3}}'
     role = b'data: {"choices": [{"delta": {"role": "assistant", "content": ""}}]}'
     lines = [b": keep-alive", role, b"", *[piece(), b""] * 50, piece(finish_reason="stop"), b"", usage, b"", END, b""]
     read: list[bytes] = []
-    monkeypatch.setattr(sse, "read", lambda line, really=sse.read: read.append(line) or really(line))
+    really = model_stream.read
+    monkeypatch.setattr(model_stream, "read", lambda line: read.append(line) or really(line))
     server = Server(monkeypatch, lines)
     stream = server.stream()
     assert inspect.isasyncgen(stream)
     assert [item async for item in stream] == [line for line in lines if line.startswith(b"data: {")]
-    told = server.chat()
+    recorded = server.chat()
     # Up to the first with text, and the last three.
     assert len(read) == 2 + 3
-    assert told[names.MODEL_CHUNKS] == 53
-    assert told[names.MODEL_BYTES] == sum(len(line) + 1 for line in lines if line)
-    assert told[names.GEN_AI_FINISH_REASONS] == ("stop",)
-    assert (told[names.GEN_AI_INPUT_TOKENS], told[names.GEN_AI_OUTPUT_TOKENS]) == (7, 3)
-    assert names.MODEL_ABANDONED not in told
-    assert names.ERROR_TYPE not in told
+    assert recorded[names.MODEL_CHUNKS] == 53
+    assert recorded[names.MODEL_BYTES] == sum(len(line) + 1 for line in lines if line)
+    assert recorded[names.GEN_AI_FINISH_REASONS] == ("stop",)
+    assert (recorded[names.GEN_AI_INPUT_TOKENS], recorded[names.GEN_AI_OUTPUT_TOKENS]) == (7, 3)
+    assert names.MODEL_ABANDONED not in recorded
+    assert names.ERROR_TYPE not in recorded
 
 
 @pytest.mark.parametrize(
@@ -142,13 +145,13 @@ async def test_how_a_stream_ended(monkeypatch: pytest.MonkeyPatch, lines: list[b
 
 @pytest.mark.parametrize("tokens", ["-1", "true", '"7"', "1.5", "null", "1" + "0" * 400])
 async def test_what_is_no_number_of_tokens(monkeypatch: pytest.MonkeyPatch, tokens: str) -> None:
-    """It is left out: a provider may say anything, and some of it could never be exported."""
+    """It is left out: a provider may send anything, and some of it could never be exported."""
     usage = f'data: {{"choices": [], "usage": {{"prompt_tokens": {tokens}, "completion_tokens": 3}}}}'
     server = Server(monkeypatch, [piece(finish_reason="stop"), usage.encode(), END])
     assert len([item async for item in server.stream()]) == 2
-    told = server.chat()
-    assert names.GEN_AI_INPUT_TOKENS not in told
-    assert told[names.GEN_AI_OUTPUT_TOKENS] == 3
+    recorded = server.chat()
+    assert names.GEN_AI_INPUT_TOKENS not in recorded
+    assert recorded[names.GEN_AI_OUTPUT_TOKENS] == 3
 
 
 async def close(server: Server) -> None:
@@ -180,10 +183,10 @@ async def test_nobody_listens_any_more(monkeypatch: pytest.MonkeyPatch, leave: C
     """Though the thread reads on to an end without a mark: that is abandoned, and not cut."""
     server = Server(monkeypatch, [piece(), b": wait", piece()])
     await leave(server)
-    told = server.chat()
-    assert told[names.MODEL_ABANDONED] is True
-    assert told[names.MODEL_CHUNKS] == 2
-    assert names.ERROR_TYPE not in told
+    recorded = server.chat()
+    assert recorded[names.MODEL_ABANDONED] is True
+    assert recorded[names.MODEL_CHUNKS] == 2
+    assert names.ERROR_TYPE not in recorded
 
 
 async def test_only_the_stream_s_own_thread_makes_its_call(monkeypatch: pytest.MonkeyPatch) -> None:

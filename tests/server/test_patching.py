@@ -1,4 +1,4 @@
-"""Functions of others are wrapped and unwrapped; what somebody else wrapped meanwhile stays theirs."""
+"""Functions of other packages are wrapped and unwrapped; what others wrapped meanwhile stays wrapped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ailoop_otel.instrumentor import AILoopMiddleware
 from ailoop_otel.runtime import Runtime
 from ailoop_otel.server.patching import Patches, Target
 from ailoop_otel.server.stack import stack_targets
-from ailoop_otel.server.targets import inside_targets
+from ailoop_otel.server.targets import hook_targets
 
 MODULE = "module_to_be_wrapped"
 SOURCE = """
@@ -48,7 +48,7 @@ def target(path: str) -> Target:
 
 @pytest.fixture
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], ModuleType]]:
-    """Import the module, which nobody has imported before."""
+    """Import the module, which was not imported before."""
     (tmp_path / f"{MODULE}.py").write_text(SOURCE, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     yield lambda: importlib.import_module(MODULE)
@@ -153,7 +153,7 @@ def test_every_original_of_the_web_stack_is_back() -> None:
     runtime = Runtime(Guard(strict=True))
     places = [
         (importlib.import_module(each.module), each)
-        for each in stack_targets(runtime.guard, AILoopMiddleware) + inside_targets(runtime)
+        for each in stack_targets(runtime.guard, AILoopMiddleware) + hook_targets(runtime)
         if find_spec(each.module.partition(".")[0])
     ]
     # Older FastAPI leaves the one or the other to starlette.

@@ -64,7 +64,7 @@ async def two_workers(way: Way, tmp_path: Path) -> None:
     """Talk to both."""
     folder = Folder(tmp_path / "telemetry")
     async with running(way, folder, arguments=["--workers", "2"]) as server:
-        await said(server, "Application startup complete.", times=2)
+        await logged(server, "Application startup complete.", times=2)
         first = await converse(server.port)
         with held(first):
             second = await converse(server.port, messages=2)
@@ -78,7 +78,7 @@ async def two_workers(way: Way, tmp_path: Path) -> None:
 
 
 async def test_a_reload_loses_nothing(tmp_path: Path) -> None:
-    """Under `--reload` what was said before and after a change of the code is recorded."""
+    """Under `--reload` what happened before and after a change of the code is recorded."""
     await asyncio.gather(reload(STARTUP_FILE, tmp_path / "1"), reload(WRAPPER, tmp_path / "2"))
 
 
@@ -98,8 +98,8 @@ async def reload(way: Way, tmp_path: Path) -> None:
     assert pids_with_spans(folder) == {first, second}
 
 
-async def said(server: Server, words: str, times: int, timeout: float = 20.0) -> None:
-    """Wait until a server has said something so often."""
+async def logged(server: Server, words: str, times: int, timeout: float = 20.0) -> None:
+    """Wait until a server has logged a text so often."""
     deadline = time.monotonic() + timeout
     while server.output().count(words) < times:
         assert time.monotonic() < deadline, server.output()

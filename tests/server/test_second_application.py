@@ -14,7 +14,7 @@ from tests.switching.ways import STARTUP_FILE
 
 
 async def test_its_life_and_its_requests_are_its_own(tmp_path: Path) -> None:
-    """It starts, answers and stops in the middle of an exchange, of which nobody sees anything in the telemetry."""
+    """It starts, answers and stops in the middle of an exchange, and leaves nothing in the telemetry."""
     folder = Folder(tmp_path)
     port = free_port()
     async with running(STARTUP_FILE, folder, SECOND_PORT=str(port)) as server, connected(server.port) as client:

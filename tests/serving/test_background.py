@@ -12,7 +12,7 @@ from tests.ailoop.process import Installation
 from tests.ailoop.provider import Provider
 from tests.serving.conftest import Serve
 from tests.serving.folder import Folder, Span
-from tests.serving.test_inside import last, tree
+from tests.serving.test_hooks import last, tree
 
 AGENT = "invoke_agent d"
 TOOL = '[[tool name=list_directory arguments={"path": "."}]] [[say chunks=2]]'

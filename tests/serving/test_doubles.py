@@ -12,7 +12,7 @@ from tests.ailoop.process import Installation
 from tests.ailoop.provider import Provider
 from tests.serving.conftest import Serve
 from tests.serving.folder import Folder
-from tests.serving.test_inside import CLIENT, TOOL, last, tree
+from tests.serving.test_hooks import CLIENT, TOOL, last, tree
 from tests.switching.ways import WRAPPER
 
 OTHERS = {name: f"opentelemetry.instrumentation.{name}" for name in ("fastapi", "requests", "threading", "urllib3")}

@@ -13,8 +13,9 @@ import wrapt
 from opentelemetry.trace import SpanKind, get_current_span
 
 from ailoop_otel import names
-from ailoop_otel.server.inside import Inside
+from ailoop_otel.server.hooks import HookContext
 from ailoop_otel.server.mcp import called_hook
+from ailoop_otel.tracking.sessions import Ledger
 from ailoop_otel.wire.calls import remote_span
 from tests.ailoop.client import connected
 from tests.ailoop.process import Installation, free_port
@@ -42,11 +43,11 @@ class Here:
     def __init__(self) -> None:
         self.recording = Recording()
         self.guard = self.recording.guard
-        self._inside = Inside(self.recording.telemetry, frozenset(), lambda session_id: None, remote_span)
+        self._hooks = HookContext(self.recording.telemetry, frozenset(), Ledger(self.recording.telemetry), remote_span)
 
-    def inside(self) -> Inside:
-        """What the hooks share."""
-        return self._inside
+    def hook_context(self) -> HookContext:
+        """As a `HookHost`."""
+        return self._hooks
 
 
 class Client:

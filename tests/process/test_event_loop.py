@@ -10,8 +10,7 @@ from contextvars import Context, ContextVar
 import pytest
 
 from ailoop_otel.guard import Guard
-from ailoop_otel.process import LoopLag
-from ailoop_otel.process.loop import INTERVAL
+from ailoop_otel.process.event_loop import INTERVAL, LoopLag
 
 
 class FakeLoop:

@@ -1,4 +1,4 @@
-"""Making a value fit: its longest texts are cut, and what is left is still JSON."""
+"""Truncation of a JSON value to a number of characters: the longest texts are cut, and the result is still JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 ELLIPSIS: Final = "…"
-# Texts up to this length are read as JSON, and redacted, in one piece, characters.
+# Texts of up to so many characters are read as JSON, and redacted, in one piece.
 WHOLE: Final = 262_144
 _DEEPEST: Final = 32
 _MOST_NODES: Final = 10_000
@@ -19,15 +19,16 @@ _INTEGER_BITS: Final = 64
 
 
 class Label(str):
-    """A text that is never cut: it says what kind of thing the others are."""
+    """A text that is never cut, such as a role or a type: it names what the other texts are."""
 
     __slots__ = ()
 
 
-class Copy:
-    """Copies a value as JSON knows it, bounded in depth, in nodes and in its texts.
+class JsonCopy:
+    """Copies any value as JSON, bounded in depth, in the number of nodes and in the length of its texts.
 
-    `characters` counts those of the original's texts, as far as it was read; `cut` tells whether something is missing.
+    `characters` counts those of the original's texts, as far as it was read; `cut` is True if something is missing.
+    What is neither a collection nor a plain JSON value becomes `str(value)`.
     """
 
     def __init__(self, longest: int) -> None:
@@ -38,13 +39,13 @@ class Copy:
         self._nodes = _MOST_NODES
 
     def of(self, value: Any, depth: int = 0) -> Any:
-        """The copy."""
+        """The copy of a value that is `depth` levels deep."""
         self._nodes -= 1
         if depth > _DEEPEST:
             self.cut = True
             return ELLIPSIS
         if isinstance(value, dict):
-            return {clean(str(key)[:_LONGEST_KEY]): self.of(each, depth + 1) for key, each in self._some(value.items())}
+            return {_key(key): self.of(each, depth + 1) for key, each in self._some(value.items())}
         if isinstance(value, (list, tuple, set, frozenset)):
             return [self.of(each, depth + 1) for each in self._some(value)]
         return value if _is_plain(value) else self._text(value)
@@ -62,11 +63,11 @@ class Copy:
         kept = text[: min(self._longest, self._room)]
         self._room -= len(kept)
         self.cut = self.cut or len(kept) < len(text)
-        return clean(kept)
+        return without_lone_surrogates(kept)
 
 
-def clean(text: str) -> str:
-    """The text without halves of surrogate pairs, which no exporter can encode."""
+def without_lone_surrogates(text: str) -> str:
+    """The text with each half of a surrogate pair replaced: no exporter can encode these."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -75,34 +76,34 @@ def clean(text: str) -> str:
 
 
 def structured(text: str, longest: int) -> Any:
-    """What a text says that is a JSON object or list, as a bounded copy; any other text as it is."""
+    """The value of a text that is a JSON object or list, as a bounded copy; any other text unchanged."""
     if len(text) > WHOLE or not text.lstrip().startswith(("{", "[")):
         return text
     try:
-        return Copy(longest).of(json.loads(text))
+        return JsonCopy(longest).of(json.loads(text))
     except (ValueError, RecursionError):
         return text
 
 
 def dumped(value: Any) -> str:
-    """A value as JSON; its characters stay as they are."""
+    """A value as JSON; characters that are not ASCII stay as they are."""
     return json.dumps(value, ensure_ascii=False)
 
 
-def frame(value: Any) -> int:
-    """The length of a value's JSON without the texts that may be cut."""
+def overhead(value: Any) -> int:
+    """How many characters of a value's JSON cannot be cut: brackets, keys, numbers, labels."""
     return len(dumped(_mapped(value, lambda text: "")))
 
 
 def fitted(value: Any, limit: int) -> tuple[str, bool]:
-    """A value as JSON of at most `limit` characters, the longest texts cut, and whether anything was.
+    """A value as JSON of at most `limit` characters, its longest texts cut, and whether anything was cut.
 
-    What has no texts to cut becomes one JSON text: the beginning of its JSON.
+    Where cutting texts is not enough, the result is one JSON text: the beginning of the value's JSON.
     """
     whole = dumped(value)
     if len(whole) <= limit:
         return whole, False
-    room = limit - frame(value)
+    room = limit - overhead(value)
     if room < 0:
         return quoted(whole, limit), True
     sizes: list[int] = []
@@ -122,7 +123,7 @@ def quoted(text: str, limit: int) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """The beginning of a text, at most so many characters long as JSON, with a mark where it was cut."""
+    """The beginning of a text, at most `most` characters long as JSON, with an ellipsis if it was cut."""
     text, full = text[: most + 1], text
     if len(text) == len(full) and _size(text) <= most:
         return text
@@ -134,7 +135,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def _share(sizes: list[int], room: int) -> int:
-    # The short ones leave what they do not need to the long ones.
+    # Water-filling: short texts leave the room that they do not need to the long ones.
     left = len(sizes)
     for size in sorted(sizes):
         if size * left > room:
@@ -156,6 +157,10 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
         return {key: _mapped(each, change) for key, each in value.items()}
     return [_mapped(each, change) for each in value] if isinstance(value, list) else value
+
+
+def _key(key: Any) -> str:
+    return without_lone_surrogates(str(key)[:_LONGEST_KEY])
 
 
 def _is_plain(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What the callbacks of the process's metrics return, and when they return nothing."""
+"""The process's metrics: when their callbacks return something, and that it is right."""
 
 from __future__ import annotations
 
@@ -8,16 +8,22 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from ailoop_otel import names, process
+from ailoop_otel import names
 from ailoop_otel.guard import Guard
-from ailoop_otel.process.cpu import observe_cpu_time
-from ailoop_otel.process.descriptors import observe_descriptors
-from ailoop_otel.process.sampling import Observers
+from ailoop_otel.process import metrics
+from ailoop_otel.process.metrics import (
+    ProcessMetrics,
+    observe_cpu_time,
+    observe_descriptors,
+    observe_memory_peak,
+    observe_memory_usage,
+)
 
 _OPTIONS = CallbackOptions()
 _METRIC = names.METRIC_MEMORY_USAGE
@@ -29,7 +35,7 @@ def test_every_metric_of_the_process_reaches_a_reader() -> None:
     provider = MeterProvider([reader], shutdown_on_exit=False)
     meter = provider.get_meter("test")
     table = {}
-    for metric, callback in process.observers(Guard(strict=True)):
+    for metric, callback in ProcessMetrics(Guard(strict=True)):
         create = getattr(meter, "create_" + metric.kind.replace("updowncounter", "up_down_counter"))
         create(metric.name, callbacks=[callback], unit=metric.unit, description=metric.description)
         table[metric.name] = metric
@@ -47,10 +53,10 @@ def test_every_metric_of_the_process_reaches_a_reader() -> None:
 
 def test_stopped_callbacks_return_nothing() -> None:
     """After `stop()` a collection finds no value of ours."""
-    observers = process.observers(Guard(strict=True))
-    assert all(list(callback(_OPTIONS)) for _, callback in observers)
-    observers.stop()
-    assert not any(list(callback(_OPTIONS)) for _, callback in observers)
+    callbacks = ProcessMetrics(Guard(strict=True))
+    assert all(list(callback(_OPTIONS)) for _, callback in callbacks)
+    callbacks.stop()
+    assert not any(list(callback(_OPTIONS)) for _, callback in callbacks)
 
 
 def test_a_failing_sample_is_a_gap() -> None:
@@ -58,8 +64,8 @@ def test_a_failing_sample_is_a_gap() -> None:
     answers: list[Sequence[Observation]] = [[Observation(1)]]
     now = [0.0]
     guard = Guard()
-    observers = Observers(guard, [(_METRIC, lambda: answers.pop())], lambda: now[0])
-    ((_, callback),) = observers
+    callbacks = ProcessMetrics(guard, [(_METRIC, lambda: answers.pop())], lambda: now[0])
+    ((_, callback),) = callbacks
     assert [point.value for point in callback(_OPTIONS)] == [1]
     now[0] = 2.0
     assert list(callback(_OPTIONS)) == []
@@ -75,7 +81,7 @@ def test_a_sample_is_taken_once_a_second_at_most() -> None:
         looks.append(now[0])
         return [Observation(len(looks))]
 
-    ((_, callback),) = Observers(Guard(strict=True), [(_METRIC, sample)], lambda: now[0])
+    ((_, callback),) = ProcessMetrics(Guard(strict=True), [(_METRIC, sample)], lambda: now[0])
     for tenth in range(11):
         now[0] = 100.0 + tenth / 10
         assert [point.value for point in callback(_OPTIONS)] == [1 if tenth < 10 else 2]
@@ -125,7 +131,7 @@ def test_garbage_is_counted_by_generation(metric: names.Metric) -> None:
     """A collection of the oldest generation raises that generation's number, whose label is an int."""
 
     def oldest() -> float:
-        ((callback),) = [callback for known, callback in process.observers(Guard(strict=True)) if known is metric]
+        ((callback),) = [callback for known, callback in ProcessMetrics(Guard(strict=True)) if known is metric]
         points = list(callback(_OPTIONS))
         assert [point.attributes for point in points] == [{"cpython.gc.generation": n} for n in range(len(points))]
         return points[-1].value
@@ -136,3 +142,53 @@ def test_garbage_is_counted_by_generation(metric: names.Metric) -> None:
     del cycle
     gc.collect()
     assert oldest() > before
+
+
+# --- Memory ----------------------------------------------------------------------------------------------------
+def _status(proc: Path, pid: int, text: str) -> None:
+    (proc / str(pid)).mkdir()
+    (proc / str(pid) / "status").write_text(text)
+
+
+def test_peak_is_read_from_proc_and_given_in_bytes(tmp_path: Path) -> None:
+    """`VmHWM: 2048 kB` is two mebibytes."""
+    _status(tmp_path, 7, "Name:\tpython\nVmPeak:\t 9999 kB\nVmHWM:\t    2048 kB\nVmRSS:\t 1024 kB\n")
+    assert [point.value for point in observe_memory_peak(str(tmp_path), 7)] == [2 * 1024 * 1024]
+
+
+def test_peak_without_proc_comes_from_getrusage(tmp_path: Path) -> None:
+    """Where there is no /proc the number is of the same size as the one in it."""
+    (elsewhere,) = observe_memory_peak(str(tmp_path))
+    (resident,) = observe_memory_usage()
+    assert resident.value / 2 < elsewhere.value < 64 * 1024**3
+
+
+def test_peak_without_its_line_comes_from_getrusage(tmp_path: Path) -> None:
+    """A status file without VmHWM (a sandboxed kernel) is as good as none."""
+    _status(tmp_path, 7, "Name:\tpython\n")
+    assert observe_memory_peak(str(tmp_path), 7)
+
+
+@pytest.mark.parametrize(("platform", "bytes_"), [("darwin", 1000), ("freebsd14", 1000 * 1024)])
+def test_getrusage_counts_bytes_on_macos_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, platform: str, bytes_: int
+) -> None:
+    """One number, two units: macOS has bytes, everything else KiB."""
+    import resource
+
+    class Usage:
+        ru_maxrss = 1000
+
+    monkeypatch.setattr(resource, "getrusage", lambda _who: Usage)
+    monkeypatch.setattr(metrics.sys, "platform", platform)
+    assert [point.value for point in observe_memory_peak(str(tmp_path))] == [bytes_]
+
+
+def test_usage_grows_with_what_is_held() -> None:
+    """Sixty-four mebibytes more are seen as such, in bytes."""
+    (before,) = observe_memory_usage()
+    held = bytearray(b"x" * (64 * 1024 * 1024))
+    (after,) = observe_memory_usage()
+    assert 60 * 1024**2 < after.value - before.value < 80 * 1024**2
+    assert len(held) < after.value <= observe_memory_peak()[0].value
+    assert abs(after.value - psutil.Process().memory_info().rss) < 32 * 1024**2

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ailoop_otel.server.cutting import Copy, fitted, shortened
+from ailoop_otel.server.content.truncation import JsonCopy, fitted, shortened
 
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.recursive(
@@ -44,10 +44,10 @@ def test_the_longest_texts_are_cut_first() -> None:
     assert len(text) == 200
 
 
-def test_what_json_cannot_say_is_told_as_text() -> None:
+def test_what_json_cannot_say_becomes_text() -> None:
     """Also what contains itself."""
     circle: list[Any] = [float("nan"), 10**40, b"x"]
     circle.append(circle)
-    copy = Copy(100).of(circle)
+    copy = JsonCopy(100).of(circle)
     assert copy[:3] == ["nan", str(10**40), "b'x'"]
     assert "…" in json.dumps(copy, ensure_ascii=False)

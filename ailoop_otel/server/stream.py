@@ -1,4 +1,7 @@
-"""The lines of a model's stream: server-sent events as OpenRouter sends them."""
+"""A model's stream: the lines of server-sent events as OpenRouter sends them, and what is known from them.
+
+Format: https://openrouter.ai/docs/api-reference/streaming
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 DATA: Final = b"data: "
-# How a line ends that holds a JSON object, whole.
-WHOLE: Final = b"}"
+# How a line ends that holds a whole JSON object.
+CLOSED: Final = b"}"
 _DONE: Final = b"data: [DONE]"
 _MOST_TOKENS: Final = 2**53
 
 
-class Stream:
-    """What the lines of a stream came to. Times are of the clock `now`, nanoseconds; 0 is never.
+class ModelStream:
+    """Counts the lines of one stream and reads some of them. Times are of the clock `now`, nanoseconds; 0 is never.
 
-    Only the first lines and the last few are read as JSON. From the first output on, `flows`, a line costs a look at
-    its two ends: whoever reads such a line counts it here by himself, as a call for each would cost more than that.
+    Only the first lines and the last few are read as JSON. From the first output on, `flows` is True, and a line costs
+    a look at its two ends: the reader of the lines counts such a line by itself, as a call for each would cost more.
     """
 
     __slots__ = ("chunks", "done", "first", "flows", "garbage", "latest", "now", "size", "summary", "tail")
@@ -34,7 +37,7 @@ class Stream:
         self.summary = Summary()
 
     def line(self, line: bytes) -> None:
-        """A line came that is not empty."""
+        """Count a line that is not empty."""
         self.size += len(line) + 1
         if is_data(line):
             self.latest = self.now()
@@ -42,13 +45,13 @@ class Stream:
             self.tail.append(line)
             if not self.first:
                 self._look_for_output(line)
-            elif not line.endswith(WHOLE):
+            elif not line.endswith(CLOSED):
                 self.garbage = True
         elif line.startswith(_DONE):
             self.done = True
 
     def end(self) -> None:
-        """No more will come: read the last ones."""
+        """Read the last lines: no more will come."""
         for line in self.tail:
             chunk = read(line)
             if chunk is None:
@@ -95,7 +98,7 @@ def delta(chunk: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Summary:
-    """What the chunks of a stream said about the whole: the model, its tokens, why it stopped, what went wrong."""
+    """The values in a stream's chunks that are about the whole: model, token counts, cost, finish reason, error."""
 
     model: str | None = None
     response_id: str | None = None
@@ -106,7 +109,7 @@ class Summary:
     error: str | None = None
 
     def take(self, chunk: dict[str, Any]) -> None:
-        """Take from a chunk what it says; the latest word counts."""
+        """Take over the values of a chunk; of each value the latest counts."""
         self.model = _text(chunk.get("model")) or self.model
         self.response_id = _text(chunk.get("id")) or self.response_id
         self.finish_reason = _text(_first_choice(chunk).get("finish_reason")) or self.finish_reason
@@ -133,6 +136,6 @@ def _text(value: object) -> str | None:
 
 
 def _count(value: object) -> int | None:
-    # A provider may send anything; what no exporter can write is no count.
+    # A provider may send anything: a number that no exporter can write is no count.
     known = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS
     return value if known else None  # type: ignore[return-value]

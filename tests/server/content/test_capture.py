@@ -13,27 +13,27 @@ from hypothesis import strategies as st
 
 from ailoop_otel import names
 from ailoop_otel.guard import Guard
-from ailoop_otel.server.content import MARGIN, Content, ModelContent, Redact, capture
-from ailoop_otel.server.cutting import WHOLE
-from ailoop_otel.server.desk import Withheld
+from ailoop_otel.server.content.attribute import MARGIN, Redact, Withheld
+from ailoop_otel.server.content.capture import ContentCapture, ModelContent, capture
+from ailoop_otel.server.content.truncation import WHOLE
 from ailoop_otel.settings import Settings
-from tests.server.test_cutting import VALUES
+from tests.server.content.test_truncation import VALUES
 
 LIMIT = 1000
 
 
 @pytest.fixture
-def content() -> Content:
+def content() -> ContentCapture:
     """Content capture without a hook."""
     return made(None)
 
 
-def made(redact: Redact | None, limit: int = LIMIT) -> Content:
+def made(redact: Redact | None, limit: int = LIMIT) -> ContentCapture:
     """Content capture with a hook."""
-    return Content(limit, redact, Guard(strict=True))
+    return ContentCapture(limit, redact, Guard(strict=True))
 
 
-def said(content: Content, *messages: Any) -> ModelContent:
+def call_with(content: ContentCapture, *messages: Any) -> ModelContent:
     """A call with these messages."""
     call = content.model({"messages": list(messages), "api_key": "canary"})
     assert call is not None
@@ -46,8 +46,8 @@ def line(**delta: Any) -> bytes:
 
 
 @given(VALUES | st.binary() | st.sets(st.text()), st.integers(256, 2000))
-def test_any_tool_result_is_told_within_the_limit(value: Any, limit: int) -> None:
-    """As JSON, unless the tool returned plain text; its size is told where it was cut."""
+def test_any_tool_result_is_recorded_within_the_limit(value: Any, limit: int) -> None:
+    """As JSON, unless the tool returned plain text; its original size is there where it was cut."""
     result = made(None, limit).of_tool(None, value)
     if value is None:
         assert result == {}
@@ -62,7 +62,7 @@ def test_any_tool_result_is_told_within_the_limit(value: Any, limit: int) -> Non
 def test_messages_keep_their_shape_within_the_limit(texts: list[str], limit: int) -> None:
     """A list of messages made of parts, the newest among them."""
     content = made(None, limit)
-    found = content.of_model(said(content, *({"role": "user", "content": text} for text in texts)))
+    found = content.of_model(call_with(content, *({"role": "user", "content": text} for text in texts)))
     messages = json.loads(found[names.GEN_AI_INPUT_MESSAGES])
     assert len(found[names.GEN_AI_INPUT_MESSAGES]) <= limit
     assert all(message["role"] == "user" and isinstance(message["parts"], list) for message in messages)
@@ -72,9 +72,9 @@ def test_messages_keep_their_shape_within_the_limit(texts: list[str], limit: int
         assert ["".join(part["content"] for part in message["parts"]) for message in messages] == texts
 
 
-def test_a_conversation_is_told_as_jaeger_reads_it(content: Content) -> None:
+def test_a_conversation_is_recorded_as_jaeger_reads_it(content: ContentCapture) -> None:
     """Roles, parts, and the system's instructions apart."""
-    call = said(
+    call = call_with(
         content,
         {"role": "system", "content": "be kind"},
         {"role": "user", "content": [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": "secret"}]},
@@ -95,7 +95,7 @@ def test_a_conversation_is_told_as_jaeger_reads_it(content: Content) -> None:
         line(tool_calls=[{"index": 0, "function": {"arguments": ": 1}"}}]),
         b"data: [DONE]",
     ):
-        call.answer.line(each)
+        call.output.line(each)
     call.finish_reason = "tool_calls"
     found = content.of_model(call)
     assert {name: json.loads(value) for name, value in found.items()} == {
@@ -122,29 +122,29 @@ def test_a_conversation_is_told_as_jaeger_reads_it(content: Content) -> None:
     }
 
 
-def test_no_more_of_an_answer_is_kept_than_can_be_told(content: Content) -> None:
+def test_no_more_of_an_answer_is_kept_than_can_be_recorded(content: ContentCapture) -> None:
     """Its size is known all the same."""
-    call = said(content)
+    call = call_with(content)
     for _ in range(40):
-        call.answer.line(line(content="x" * 50_000))
-    assert call.answer.missing() == 40 * 50_000 - WHOLE - 1
+        call.output.line(line(content="x" * 50_000))
+    assert call.output.missing() == 40 * 50_000 - WHOLE - 1
     assert content.of_model(call)[names.CONTENT_OUTPUT_SIZE] == 40 * 50_000
 
 
 @pytest.mark.parametrize("odd", [None, 7, "messages", {"role": 3}, {"role": "tool"}, {"tool_calls": [None, 3]}])
-def test_odd_messages_do_no_harm(content: Content, odd: Any) -> None:
+def test_odd_messages_do_no_harm(content: ContentCapture, odd: Any) -> None:
     """Whatever a server puts there."""
-    json.loads(content.of_model(said(content, odd))[names.GEN_AI_INPUT_MESSAGES])
+    json.loads(content.of_model(call_with(content, odd))[names.GEN_AI_INPUT_MESSAGES])
 
 
-def test_half_a_surrogate_pair_does_not_get_through(content: Content) -> None:
+def test_half_a_surrogate_pair_does_not_get_through(content: ContentCapture) -> None:
     """No exporter could encode it, and the whole batch would be lost."""
     found = content.of_tool('{"a": "\\ud83d"}', "x\ud83d\ude00y\ud83d")
     assert found[names.GEN_AI_TOOL_RESULT] == "x😀y�"
     assert json.loads(found[names.GEN_AI_TOOL_ARGUMENTS]) == {"a": "�"}
 
 
-def test_the_hook_sees_all_and_its_answer_is_what_is_told() -> None:
+def test_the_hook_sees_all_and_its_answer_is_what_is_recorded() -> None:
     """Each text with its kind; of JSON the keys too."""
     seen: list[tuple[str, str]] = []
 
@@ -153,8 +153,8 @@ def test_the_hook_sees_all_and_its_answer_is_what_is_told() -> None:
         return text.replace("secret", "***")
 
     content = made(redact)
-    call = said(content, {"role": "system", "content": "secret 1"}, {"role": "user", "content": "secret 2"})
-    call.answer.line(line(content="secret 3"))
+    call = call_with(content, {"role": "system", "content": "secret 1"}, {"role": "user", "content": "secret 2"})
+    call.output.line(line(content="secret 3"))
     found = content.of_model(call) | content.of_tool('{"secret": 4}', {"secret": 5})
     assert "secret" not in str(found)
     assert "***" in found[names.GEN_AI_TOOL_ARGUMENTS]
@@ -168,7 +168,7 @@ def test_the_hook_sees_all_and_its_answer_is_what_is_told() -> None:
 
 
 @pytest.mark.parametrize("result", [str, lambda text: {"content": text}], ids=["text", "JSON"])
-def test_a_secret_that_lies_on_the_edge_is_not_told_in_part(result: Any) -> None:
+def test_a_secret_that_lies_on_the_edge_is_not_recorded_in_part(result: Any) -> None:
     """A text too long for the hook loses its end, though what is before it may have shrunk."""
     secret = "secret" * 100
     text = "-" * (WHOLE - 300) + secret + "x" * WHOLE
@@ -198,7 +198,7 @@ def mute(kind: str, text: str) -> Any:
 
 @pytest.mark.parametrize("hook", [failing, leaving, mute])
 def test_a_hook_that_fails_withholds_everything(hook: Redact) -> None:
-    """And says nothing of the content."""
+    """And names nothing of the content."""
     with pytest.raises(Withheld) as raised:
         made(hook).of_tool("canary", "canary")
     assert "canary" not in str(raised.value)

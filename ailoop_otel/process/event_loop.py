@@ -1,4 +1,4 @@
-"""How late the serving event loop comes to what it was to do."""
+"""Event-loop lag: how late the serving event loop runs what is due."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INTERVAL: Final = 0.25  # seconds
 
 
 class LoopLag:
-    """A heartbeat on an event loop: `record` gets for each beat by how many seconds it came late.
+    """A timer on an event loop every `INTERVAL`: `record` gets by how many seconds each beat came late.
 
     `last_beat` (`perf_counter_ns`, 0 while it does not run) may be read from any thread: it stands still
     while the loop is blocked, so the loop has been blocked for now − `last_beat` − `INTERVAL`.
@@ -33,14 +33,14 @@ class LoopLag:
         self._turn: object | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin to beat on `loop`, in whose thread this must be called; a loop that beat before is left."""
+        """Begin to beat on `loop`, in whose thread this must be called; a loop before it gets no more beats."""
         self._turn = turn = object()
         self.last_beat = self._clock()
         self._arm(loop, turn)
 
     def stop(self) -> None:
         """Beat no more; from any thread."""
-        # A timer may only be cancelled in its own loop's thread, so the one that is out fires into nothing.
+        # A timer may only be cancelled in its own loop's thread: the one that is armed fires and does nothing.
         self._turn = None
         self.last_beat = 0
 

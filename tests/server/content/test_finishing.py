@@ -1,4 +1,4 @@
-"""Spans with content end on time, with it or without, and nobody waits for them."""
+"""Spans with content end on time, with it or without, and delay nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from ailoop_otel.guard import Guard
-from ailoop_otel.server.desk import Desk
+from ailoop_otel.server.content.finishing import SpanFinisher
 
 
 def failing() -> dict[str, Any]:
@@ -29,9 +29,9 @@ class Spans:
         provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.tracer = provider.get_tracer("test")
 
-    def end(self, desk: Desk, form: Any) -> None:
+    def end(self, finisher: SpanFinisher, form: Any) -> None:
         """Start one and have it ended in the year 2100."""
-        desk.end(self.tracer.start_span("x"), 4_102_444_800_000_000_000, form)
+        finisher.end(self.tracer.start_span("x"), 4_102_444_800_000_000_000, form)
 
     @property
     def ended(self) -> list[tuple[dict[str, Any], int | None]]:
@@ -40,31 +40,31 @@ class Spans:
 
 
 def test_a_span_ends_when_it_ended_whatever_happens_to_its_content(caplog: pytest.LogCaptureFixture) -> None:
-    """With it, or without where forming it failed, which is said once and without the content."""
-    spans, desk = Spans(), Desk(Guard(strict=True))
-    spans.end(desk, lambda: {"a": 1})
+    """With it, or without where forming it failed, which is logged once and without the content."""
+    spans, finisher = Spans(), SpanFinisher(Guard(strict=True))
+    spans.end(finisher, lambda: {"a": 1})
     for _ in range(3):
-        spans.end(desk, failing)
-    desk.drain(5)
+        spans.end(finisher, failing)
+    finisher.drain(5)
     year = 4_102_444_800_000_000_000
     assert spans.ended == [({"a": 1}, year), ({}, year), ({}, year), ({}, year)]
     assert len(caplog.messages) == 1
     assert "canary" not in caplog.text
-    desk.stop(1)
+    finisher.stop(1)
 
 
-def test_a_hook_that_hangs_holds_up_nobody(caplog: pytest.LogCaptureFixture) -> None:
-    """Handing over takes no time, what waits is bounded, and the end waits no longer than it is told to."""
-    spans, desk, let_go = Spans(), Desk(Guard(strict=True)), threading.Event()
-    spans.end(desk, lambda: let_go.wait(10) and {})
+def test_a_hook_that_hangs_holds_up_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Handing over takes no time, what waits is bounded, and the end waits no longer than its timeout."""
+    spans, finisher, let_go = Spans(), SpanFinisher(Guard(strict=True)), threading.Event()
+    spans.end(finisher, lambda: let_go.wait(10) and {})
     for _ in range(600):
-        spans.end(desk, lambda: {"a": 1})
+        spans.end(finisher, lambda: {"a": 1})
     assert len(spans.ended) == 89
     began = time.monotonic()
-    desk.drain(0.05)
+    finisher.drain(0.05)
     assert time.monotonic() - began < 1
     assert len(spans.ended) == 601
     let_go.set()
-    desk.stop(5)
+    finisher.stop(5)
     assert len(spans.ended) == 601
     assert len(caplog.messages) == 1

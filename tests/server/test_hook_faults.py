@@ -28,7 +28,7 @@ def test_the_client_sees_the_same_where_a_hook_inside_raises(dialect: str, tmp_p
             "HOME": str(tmp_path),
             "PYTHONPATH": str(ROOT),
         }
-        command = [sys.executable, "-m", "tests.server.inside_faults", str(root), dialect]
+        command = [sys.executable, "-m", "tests.server.hook_faults", str(root), dialect]
         done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=120)
     found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert found, done.stderr[-3000:]

@@ -1,4 +1,4 @@
-"""A process of its own: the stand-in serves in it, and each function of the inside rooms is made to fail in turn.
+"""A process of its own: the stand-in serves in it, and each function of the hooks is made to fail in turn.
 
 Prints one JSON line for each: its name, how often it was called, and whether the client saw what it sees otherwise.
 """
@@ -29,25 +29,26 @@ from tests.ailoop.process import LOOPBACK, free_port
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d{4}-\d\d-\d\dT[\d:.+]+|\"id\": \d+")
 LOOK = 'x [[tool name=list_directory arguments={"path": "interactive_server"}]] [[say chunks=1]]'
 # What makes hooks or is the barrier, and runs before there is a server.
-_BEFORE = ("targets", "stack", "patching", "http")
+_BEFORE = ("targets", "stack", "patching")
 
 
 Found = tuple[str, Any, str, Any]
 
 
 def functions() -> Iterator[Found]:
-    """Each function and method that the inside rooms define: its name, its owner, its attribute, itself."""
-    for found in pkgutil.iter_modules(rooms.__path__):
-        if found.name in _BEFORE:
+    """Each function and method that the modules of the hooks define: its name, its owner, its attribute, itself."""
+    for found in pkgutil.walk_packages(rooms.__path__, f"{rooms.__name__}."):
+        place = found.name.removeprefix(f"{rooms.__name__}.")
+        if place in _BEFORE:
             continue
-        module = import_module(f"{rooms.__name__}.{found.name}")
+        module = import_module(found.name)
         for name, value in list(vars(module).items()):
             if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.endswith("_hook"):
-                yield f"{found.name}.{name}", module, name, value
+                yield f"{place}.{name}", module, name, value
             elif inspect.isclass(value) and value.__module__ == module.__name__:
                 for method, function in list(vars(value).items()):
                     if inspect.isfunction(function) and not method.startswith("__"):
-                        yield f"{found.name}.{name}.{method}", value, method, function
+                        yield f"{place}.{name}.{method}", value, method, function
 
 
 @contextmanager
@@ -99,7 +100,7 @@ async def conversation(port: int, dialect: str) -> list[str]:
         return [_ID.sub("*", frame.text) for frame in client.frames]
 
 
-def main(root: str, dialect: str, say: Callable[[str], object] = print) -> None:
+def main(root: str, dialect: str, write: Callable[[str], object] = print) -> None:
     """Serve the stand-in of a generation and try every function."""
     AILoopInstrumentor().instrument()
     sys.path.insert(0, root)
@@ -118,7 +119,7 @@ def main(root: str, dialect: str, say: Callable[[str], object] = print) -> None:
             continue
         with failing(owner, attribute, function) as hits:
             seen = asyncio.run(conversation(port, dialect))
-        say(json.dumps({"name": name, "hits": hits[0], "same": seen == expected}))
+        write(json.dumps({"name": name, "hits": hits[0], "same": seen == expected}))
     server.should_exit = True
 
 

@@ -1,12 +1,16 @@
-"""What is said to a model and by it, in the form of OpenTelemetry's GenAI conventions: messages made of parts."""
+"""Messages to and from a model in the form of OpenTelemetry's GenAI conventions: a role, and parts with a type.
+
+Schemas: https://github.com/open-telemetry/semantic-conventions-genai/tree/main/docs/gen-ai
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from ailoop_otel.server import sse
-from ailoop_otel.server.cutting import WHOLE, Label, clean
+from ailoop_otel.server import stream
+from ailoop_otel.server.content.attribute import AttributeText
+from ailoop_otel.server.content.truncation import WHOLE, Label, without_lone_surrogates
 
 _MOST_CALLS: Final = 128
 _LONGEST_NAME: Final = 64
@@ -19,62 +23,52 @@ _BLOB: Final = Label("blob")
 Part = dict[str, Any]
 
 
-class Sheet(Protocol):
-    """Takes texts as they were and gives them as they may be told."""
-
-    def text(self, text: str) -> str:
-        """Of plain text."""
-
-    def value(self, value: Any) -> Any:
-        """Of what may be JSON."""
-
-
-def instructions(messages: tuple[Any, ...]) -> int:
-    """How many messages at the beginning are the system's."""
+def system_messages(messages: tuple[Any, ...]) -> int:
+    """How many messages at the beginning have the role `system`."""
     count = 0
     while count < len(messages) and _role(messages[count]) == "system":
         count += 1
     return count
 
 
-def parts(message: Any, sheet: Sheet) -> list[Part]:
-    """The parts of a message as OpenRouter takes it."""
+def parts(message: Any, attribute: AttributeText) -> list[Part]:
+    """The parts of a message that has OpenRouter's form; none of what is no message."""
     if not isinstance(message, dict):
         return []
     if _role(message) == "tool":
-        response = sheet.value(message.get("content"))
+        response = attribute.value(message.get("content"))
         return [{"type": _RESPONSE, "id": _name(message.get("tool_call_id")), "response": response}]
-    found = list(_texts(message.get("content"), sheet))
+    found = list(_texts(message.get("content"), attribute))
     calls = message.get("tool_calls")
     for call in calls if isinstance(calls, list) else ():
         function = call.get("function") if isinstance(call, dict) else None
         if isinstance(function, dict):
-            arguments = sheet.value(function.get("arguments"))
+            arguments = attribute.value(function.get("arguments"))
             found.append(_tool_call(call.get("id"), function.get("name"), arguments))
     return found
 
 
-def told(message: Any, sheet: Sheet) -> dict[str, Any]:
-    """A message in the form of the conventions."""
-    return {"role": _role(message), "parts": parts(message, sheet)}
+def as_message(message: Any, attribute: AttributeText) -> dict[str, Any]:
+    """A message of OpenRouter's form in the form of the conventions."""
+    return {"role": _role(message), "parts": parts(message, attribute)}
 
 
-class Answer:
-    """A model's answer, put together from its chunks; bounded, and what is beyond is counted only."""
+class ModelOutput:
+    """A model's answer, joined from the chunks of its stream; bounded, and characters beyond the bound are counted."""
 
     __slots__ = ("_calls", "_reasoning", "_text")
 
     def __init__(self) -> None:
-        self._text = _Pieces()
-        self._reasoning = _Pieces()
-        self._calls: dict[Any, _Call] = {}
+        self._text = _BoundedText()
+        self._reasoning = _BoundedText()
+        self._calls: dict[Any, _ToolCall] = {}
 
     def line(self, line: bytes) -> None:
-        """A line of the stream was read."""
-        chunk = sse.read(line) if sse.is_data(line) else None
+        """Take in one line of the stream."""
+        chunk = stream.read(line) if stream.is_data(line) else None
         if chunk is None:
             return
-        delta = sse.delta(chunk)
+        delta = stream.delta(chunk)
         self._text.add(delta.get("content"))
         self._reasoning.add(delta.get("reasoning"))
         calls = delta.get("tool_calls")
@@ -82,20 +76,20 @@ class Answer:
             if isinstance(call, dict):
                 self._take_call(call)
 
-    def told(self, finish_reason: str | None, sheet: Sheet) -> list[dict[str, Any]]:
-        """It as the one message that it is; none where nothing came."""
+    def messages(self, finish_reason: str | None, attribute: AttributeText) -> list[dict[str, Any]]:
+        """The answer as a list of one message; an empty list where nothing came."""
         found: list[Part] = []
         if self._reasoning.size:
-            found.append({"type": _REASONING, "content": sheet.text(self._reasoning.joined())})
+            found.append({"type": _REASONING, "content": attribute.text(self._reasoning.joined())})
         if self._text.size:
-            found.append({"type": _TEXT, "content": sheet.text(self._text.joined())})
+            found.append({"type": _TEXT, "content": attribute.text(self._text.joined())})
         found.extend(
-            _tool_call(call.id, call.name, sheet.value(call.arguments.joined())) for call in self._calls.values()
+            _tool_call(call.id, call.name, attribute.value(call.arguments.joined())) for call in self._calls.values()
         )
         return [{"role": _ASSISTANT, "parts": found, "finish_reason": _name(finish_reason)}] if found else []
 
     def missing(self) -> int:
-        """How many characters came and were not kept."""
+        """How many characters came beyond the bound."""
         kept = (self._text, self._reasoning, *(call.arguments for call in self._calls.values()))
         return sum(pieces.size - pieces.kept for pieces in kept)
 
@@ -106,7 +100,7 @@ class Answer:
         if call is None:
             if len(self._calls) >= _MOST_CALLS:
                 return
-            call = self._calls[index] = _Call()
+            call = self._calls[index] = _ToolCall()
         function = delta.get("function")
         function = function if isinstance(function, dict) else {}
         call.id = call.id or delta.get("id")
@@ -114,7 +108,7 @@ class Answer:
         call.arguments.add(function.get("arguments"))
 
 
-class _Pieces:
+class _BoundedText:
     __slots__ = ("_pieces", "kept", "size")
 
     def __init__(self) -> None:
@@ -125,7 +119,7 @@ class _Pieces:
         if not isinstance(piece, str) or not piece:
             return
         self.size += len(piece)
-        # One character more than is told: so it is known that there was more.
+        # One character more than is recorded: so it is known that there was more.
         if self.kept <= WHOLE:
             kept = piece[: WHOLE + 1 - self.kept]
             self._pieces.append(kept)
@@ -135,25 +129,25 @@ class _Pieces:
         return "".join(self._pieces)
 
 
-class _Call:
+class _ToolCall:
     __slots__ = ("arguments", "id", "name")
 
     def __init__(self) -> None:
         self.id: Any = None
         self.name: Any = None
-        self.arguments = _Pieces()
+        self.arguments = _BoundedText()
 
 
-def _texts(content: Any, sheet: Sheet) -> Iterator[Part]:
+def _texts(content: Any, attribute: AttributeText) -> Iterator[Part]:
     if isinstance(content, str):
         if content:
-            yield {"type": _TEXT, "content": sheet.text(content)}
+            yield {"type": _TEXT, "content": attribute.text(content)}
         return
     for part in content if isinstance(content, list) else ():
         if isinstance(part, dict) and isinstance(part.get("text"), str):
-            yield {"type": _TEXT, "content": sheet.text(part["text"])}
+            yield {"type": _TEXT, "content": attribute.text(part["text"])}
         elif isinstance(part, dict):
-            # An image or a file: that it was there, not what is in it.
+            # An image or a file: only that it was there.
             yield {"type": _BLOB, "modality": _name(part.get("type"))}
 
 
@@ -166,4 +160,4 @@ def _role(message: Any) -> Label:
 
 
 def _name(value: Any) -> Label:
-    return Label(clean(value[:_LONGEST_NAME]) if isinstance(value, str) else "")
+    return Label(without_lone_surrogates(value[:_LONGEST_NAME]) if isinstance(value, str) else "")

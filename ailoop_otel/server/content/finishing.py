@@ -1,0 +1,91 @@
+"""Ends spans that have content in a thread of its own, so that nothing in the server waits for redaction."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, Final
+
+from opentelemetry.trace import Span
+
+from ailoop_otel.guard import Guard, tried, warn
+from ailoop_otel.server.content.attribute import Withheld
+
+MakeAttributes = Callable[[], dict[str, Any]]
+
+# So many spans may wait for their content; further ones end without.
+_MOST: Final = 512
+# Seconds between two looks at whether all spans have ended.
+_PAUSE: Final = 0.005
+
+
+class SpanFinisher:
+    """A queue of spans that have ended and wait for their content attributes, and the thread that makes these.
+
+    A span ends with the end time it was given, whenever its content is ready.
+    """
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._queue: SimpleQueue[tuple[int, MakeAttributes] | None] = SimpleQueue()
+        # Who takes a span out of here ends it: so it ends once.
+        self._open: dict[int, tuple[Span, int]] = {}
+        self._number = 0
+        self._warned: set[str] = set()
+        threading.Thread(target=self._run, name="ailoop-otel-content", daemon=True).start()
+
+    def end(self, span: Span, end: int, make: MakeAttributes) -> None:
+        """End a span at `end` (nanoseconds since the epoch) with the attributes that `make` returns."""
+        if len(self._open) >= _MOST:
+            self._warn_once("spans come faster than their content can be formed")
+            span.end(end)
+            return
+        self._number += 1
+        number = self._number
+        self._open[number] = (span, end)
+        self._queue.put((number, make))
+
+    def drain(self, timeout: float) -> None:
+        """Wait `timeout` seconds at most until all spans have ended; those that have not end without content."""
+        deadline = time.monotonic() + timeout
+        while self._open and time.monotonic() < deadline:
+            time.sleep(_PAUSE)
+        for number in list(self._open):
+            self._finish(number, {})
+
+    def stop(self, timeout: float) -> None:
+        """As `drain`, and end the thread."""
+        self.drain(timeout)
+        self._queue.put(None)
+
+    def _run(self) -> None:
+        while self._next():
+            pass
+
+    # A function of its own: it keeps no reference to the last span's content while the queue is empty.
+    def _next(self) -> bool:
+        job = self._queue.get()
+        if job is None:
+            return False
+        number, make = job
+        attributes, fault = tried(make)
+        if fault is not None:
+            # Only the class of an exception that is not ours: its text may hold what a user wrote.
+            reason = str(fault) if isinstance(fault, Withheld) else f"{type(fault).__name__} in forming content"
+            self._warn_once(reason)
+        with self._guard:
+            self._finish(number, attributes or {})
+        return True
+
+    def _finish(self, number: int, attributes: dict[str, Any]) -> None:
+        span, end = self._open.pop(number, (None, 0))
+        if span is not None:
+            span.set_attributes(attributes)
+            span.end(end)
+
+    def _warn_once(self, reason: str) -> None:
+        if reason not in self._warned and len(self._warned) < _MOST:
+            self._warned.add(reason)
+            warn(f"{reason}: spans that this happens to have no content")

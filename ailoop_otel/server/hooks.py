@@ -1,0 +1,161 @@
+"""What every hook inside the server needs: the telemetry, whom the running code works for, and one clock per trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Set
+from contextvars import ContextVar
+from typing import Any, Final, Protocol
+
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanContext
+
+from ailoop_otel.guard import Guard
+from ailoop_otel.recording.spans import EMPTY
+from ailoop_otel.recording.telemetry import Attributes, Telemetry
+from ailoop_otel.server.content.capture import ContentCapture, capture
+from ailoop_otel.tracking.current import current_exchange
+from ailoop_otel.tracking.exchange import Exchange
+from ailoop_otel.tracking.sessions import Ledger
+from ailoop_otel.tracking.spent import Spent
+
+
+class TraceOwner(Protocol):
+    """What has a trace of its own: an exchange, a background agent's task, a session."""
+
+    @property
+    def offset(self) -> int:
+        """Wall clock minus monotonic clock when the trace began, nanoseconds."""
+
+
+class Owner(TraceOwner, Protocol):
+    """What the inside of the server works for: an exchange, or a task of a background agent.
+
+    Times are nanoseconds of the monotonic clock, 0 for never.
+    """
+
+    cut: bool
+    failed: bool
+    error_type: str | None
+    model: str | None
+    waiting_for: str
+    tools_running: int
+    spent: Spent | None
+
+    @property
+    def session_id(self) -> str | None:
+        """The id of its session, once known."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether its span has ended."""
+
+    @property
+    def left(self) -> int:
+        """When its client was seen to have left."""
+
+
+# The background task that the running code works for; such code has the context of the call that made the agent.
+CURRENT_TASK: Final[ContextVar[Owner | None]] = ContextVar("ailoop_otel_background_task", default=None)
+
+
+def current_owner() -> Owner | None:
+    """The open background task, or else the open exchange, that the running code works for."""
+    task = CURRENT_TASK.get()
+    return task if task is not None and not task.ended else current_exchange()
+
+
+class HookContext:
+    """The telemetry that hooks record with, and what they need of the wire.
+
+    `exchanges` are those that are open, `sessions` those of the process; `remote_span` reads a `traceparent`.
+    """
+
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        exchanges: Set[Exchange],
+        sessions: Ledger,
+        remote_span: Callable[[Any], SpanContext | None],
+    ) -> None:
+        self.telemetry = telemetry
+        self.exchanges = exchanges
+        self.sessions = sessions
+        self.remote_span = remote_span
+        self.content: ContentCapture | None = capture(telemetry.settings, telemetry.guard)
+
+    # --- Whom the running code works for -------------------------------------------------------------------
+    def exchange(self) -> Exchange | None:
+        """The exchange that the running code works for; from now on it is recorded where its time goes."""
+        exchange = current_exchange()
+        if exchange is not None:
+            self.spent(exchange)
+        return exchange
+
+    def owner(self) -> Owner | None:
+        """As `exchange`, or the background task that the running code works for."""
+        owner = current_owner()
+        if isinstance(owner, Exchange):
+            self.spent(owner)
+        return owner
+
+    def spent(self, exchange: Exchange) -> Spent:
+        """The record of where an exchange's time goes; made if there is none."""
+        if exchange.spent is None:
+            exchange.spent = Spent()
+            exchange.spent.lag_before = self.telemetry.lag
+        return exchange.spent
+
+    def parent(self, exchange: Exchange | None) -> Context:
+        """The parent of a span that has none nearer than its exchange; without an exchange the span is a root."""
+        return exchange.context if exchange is not None else EMPTY
+
+    # --- One clock per trace -------------------------------------------------------------------------------
+    def offset(self, owner: TraceOwner | None) -> int:
+        """What makes a monotonic time a time since the epoch in the owner's trace, nanoseconds.
+
+        It is read once per trace, so that a step of the wall clock moves no span out of its parent. Without an owner a
+        trace begins now: the caller keeps the value for all of that trace.
+        """
+        return owner.offset if owner is not None else self.telemetry.offset()
+
+    def event(self, name: str, attributes: Attributes, context: Context, owner: TraceOwner | None) -> None:
+        """Emit a log event now, in the owner's trace, at the place in it that `context` gives."""
+        time = self.telemetry.clock.now() + self.offset(owner)
+        self.telemetry.event(name, time, attributes, context)
+
+    # --- The end -------------------------------------------------------------------------------------------
+    def settle(self, timeout: float, *, for_good: bool = False) -> None:
+        """End the spans that wait for their content, within `timeout` seconds; `for_good` if none will follow."""
+        if self.content is not None:
+            finisher = self.content.finisher
+            (finisher.stop if for_good else finisher.drain)(timeout)
+
+
+class HookHost(Protocol):
+    """The process that hooks are in, as far as they need it."""
+
+    guard: Guard
+
+    def hook_context(self) -> HookContext | None:
+        """What hooks record with; None while switched off or not set up."""
+
+
+def failed(owner: Owner | None, error: str, *, cut: bool = False) -> None:
+    """Note a failure inside the server on an open exchange or task; the first one is its `error.type`."""
+    if owner is None or owner.ended:
+        return
+    owner.error_type = owner.error_type or error
+    if cut:
+        owner.cut = True
+    else:
+        owner.failed = True
+
+
+def error_name(fault: object) -> str:
+    """The `error.type` of what the server returns as an error: an exception's class, or nothing of its text."""
+    return type(fault).__name__ if isinstance(fault, BaseException) else "_OTHER"
+
+
+def argument(args: Any, kwargs: Any, position: int, name: str) -> Any:
+    """An argument of a hooked call, given by position or by name; None if it is absent."""
+    return args[position] if len(args) > position else kwargs.get(name)

@@ -1,0 +1,201 @@
+"""Background agents: each of their tasks is a trace of its own, linked to its session and to who queued it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from opentelemetry.context import attach, get_current
+from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode
+
+from ailoop_otel import names
+from ailoop_otel.protocol.jsonrpc import harmless
+from ailoop_otel.recording.lightspan import context_of
+from ailoop_otel.recording.telemetry import SHORTEST, Attributes
+from ailoop_otel.server.agents import agent_attributes
+from ailoop_otel.server.hooks import CURRENT_TASK, HookContext, HookHost, argument
+from ailoop_otel.tracking.current import CALLER, CURRENT
+from ailoop_otel.tracking.spent import Spent
+
+# The server's own queue of an agent holds no more.
+_MOST_QUEUED: Final = 100
+
+# The session whose background agent is looking for mail.
+MAIL_SESSION: Final[ContextVar[str | None]] = ContextVar("ailoop_otel_mail_session", default=None)
+
+_Queued = deque[tuple[str, SpanContext]]
+
+
+class AgentManagers:
+    """For each manager of background agents: its session's id, and the calls that queued the tasks that wait."""
+
+    def __init__(self) -> None:
+        self._sessions: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+        self._queued: WeakKeyDictionary[Any, dict[str, _Queued]] = WeakKeyDictionary()
+
+    def set_session(self, manager: Any, session_id: str) -> None:
+        """Note which session a manager belongs to."""
+        self._sessions[manager] = session_id
+
+    def session_of(self, manager: Any) -> str | None:
+        """The id of a manager's session."""
+        return self._sessions.get(manager)
+
+    def queue(self, manager: Any, agent: str, prompt: str, caller: SpanContext) -> None:
+        """Note the call that is about to queue a task."""
+        self._queued.setdefault(manager, {}).setdefault(agent, deque(maxlen=_MOST_QUEUED)).append((prompt, caller))
+
+    def take(self, manager: Any, agent: str, prompt: Any) -> SpanContext | None:
+        """The call that queued the task that begins; known by its prompt, the same object in queue and task."""
+        waiting = self._queued.get(manager, {}).get(agent)
+        if not waiting or not any(queued is prompt for queued, _ in waiting):
+            return None
+        while waiting:
+            queued, caller = waiting.popleft()
+            if queued is prompt:
+                return caller
+        return None
+
+
+class BackgroundTask:
+    """One task of a background agent: like an exchange it has model calls and tools, but no client that waits.
+
+    An `Owner`. The code that runs has its context from `begin` to `end`.
+    """
+
+    __slots__ = (
+        "_agent", "_before", "_began", "_errors", "cut", "ended", "error_type", "failed", "left", "model", "offset",
+        "session_id", "span", "spent", "tools_running", "waiting_for",
+    )  # fmt: skip
+
+    def __init__(self, agent: Any, span: Span, began: int, offset: int, session_id: str | None) -> None:
+        self._agent = agent
+        self._began = began
+        self._errors = _error_count(agent)
+        self.span = span
+        self.offset = offset
+        self.session_id = session_id
+        self.ended = False
+        self.failed = False
+        self.cut = False
+        self.left = 0
+        self.error_type: str | None = None
+        self.model: str | None = None
+        self.waiting_for = "server"
+        self.tools_running = 0
+        self.spent: Spent | None = None  # the spans below it show where its time goes
+
+    def begin(self) -> None:
+        """Let what runs from now on in this context work for the task."""
+        self._before = (CURRENT_TASK.get(), CURRENT.get(), CALLER.get(), get_current())
+        CURRENT_TASK.set(self)
+        # The exchange that the agent was made in has no part in its tasks.
+        CURRENT.set(None)
+        CALLER.set(self.span.get_span_context())
+        attach(context_of(self.span))
+
+    def end(self, now: int, error: str | None) -> None:
+        """Restore the context and end the span; the server counts the exceptions that it catches, and drops them."""
+        self.ended = True
+        task, exchange, caller, context = self._before
+        CURRENT_TASK.set(task)
+        CURRENT.set(exchange)
+        CALLER.set(caller)
+        attach(context)
+        error = error or self.error_type or (names.OTHER if _error_count(self._agent) > self._errors else None)
+        if error is not None:
+            self.span.set_attribute(names.ERROR_TYPE, error)
+            self.span.set_status(Status(StatusCode.ERROR))
+        self.span.end(max(now, self._began + SHORTEST) + self.offset)
+
+
+def manager_hook(host: HookHost, managers: AgentManagers) -> Callable[..., Any]:
+    """Wraps `_get_or_create_manager`: the only place where a manager and its session are seen together."""
+
+    async def get(wrapped: Callable[..., Any], endpoints: Any, args: Any, kwargs: Any) -> Any:
+        manager = await wrapped(*args, **kwargs)
+        with host.guard:
+            session_id = harmless(argument(args, kwargs, 0, "session_id"))
+            if host.hook_context() is not None and session_id is not None:
+                managers.set_session(manager, session_id)
+        return manager
+
+    return get
+
+
+def queue_hook(host: HookHost, managers: AgentManagers) -> Callable[..., Any]:
+    """Wraps `send_task_to_agent`, which only puts the task into the agent's queue."""
+
+    async def send(wrapped: Callable[..., Any], manager: Any, args: Any, kwargs: Any) -> Any:
+        with host.guard:
+            agent, prompt = argument(args, kwargs, 0, "agent_id"), argument(args, kwargs, 1, "prompt")
+            caller = CALLER.get()
+            if host.hook_context() is not None and caller is not None and agent in manager.sessions:
+                managers.queue(manager, agent, prompt, caller)
+        return await wrapped(*args, **kwargs)
+
+    return send
+
+
+def task_hook(host: HookHost, managers: AgentManagers) -> Callable[..., Any]:
+    """Wraps `_process_task`, which runs in the agent's own asyncio task and only logs a failure."""
+
+    async def process(wrapped: Callable[..., Any], manager: Any, args: Any, kwargs: Any) -> Any:
+        hooks: HookContext | None = None
+        task: BackgroundTask | None = None
+        with host.guard:
+            hooks = host.hook_context()
+            task = _begin(hooks, managers, manager, args, kwargs) if hooks is not None else None
+        if hooks is None or task is None:
+            return await wrapped(*args, **kwargs)
+        raised = False
+        try:
+            return await wrapped(*args, **kwargs)
+        except BaseException:
+            raised = True
+            raise
+        finally:
+            with host.guard:
+                task.end(hooks.telemetry.clock.now(), "cancelled" if raised else None)
+
+    return process
+
+
+def check_mail_hook(host: HookHost, managers: AgentManagers) -> Callable[..., Any]:
+    """Wraps `_check_mail_async`, so that the mail it finds is known to be the session's."""
+
+    async def check(wrapped: Callable[..., Any], manager: Any, args: Any, kwargs: Any) -> Any:
+        MAIL_SESSION.set(managers.session_of(manager))
+        try:
+            return await wrapped(*args, **kwargs)
+        finally:
+            MAIL_SESSION.set(None)
+
+    return check
+
+
+def _begin(hooks: HookContext, managers: AgentManagers, manager: Any, args: Any, kwargs: Any) -> BackgroundTask | None:
+    agent, job = argument(args, kwargs, 0, "session"), argument(args, kwargs, 1, "task")
+    agent_id = harmless(getattr(agent, "agent_id", None))
+    if agent_id is None or not isinstance(job, dict):
+        return None
+    telemetry = hooks.telemetry
+    session_id = managers.session_of(manager)
+    attributes: Attributes = agent_attributes(agent_id, getattr(agent, "agent", None), session_id)
+    attributes[names.TASK_TYPE] = harmless(job.get("type")) or "user"
+    session = hooks.sessions.link(session_id) if session_id is not None else None
+    caller = managers.take(manager, agent_id, job.get("prompt"))
+    links = [link for link in (session, Link(caller) if caller is not None else None) if link is not None]
+    began, offset = telemetry.clock.now(), hooks.offset(None)
+    span = telemetry.start_span(f"{names.SPAN_AGENT} {agent_id}", began + offset, attributes, links=links)
+    task = BackgroundTask(agent, span, began, offset, session_id)
+    task.begin()
+    return task
+
+
+def _error_count(agent: Any) -> int:
+    count = getattr(agent, "error_count", 0)
+    return count if isinstance(count, int) else 0

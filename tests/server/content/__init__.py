@@ -1,0 +1,1 @@
+"""How it gets into the web framework, and out again."""
