@@ -47,7 +47,7 @@ def test_a_stall_counts_from_the_latest_batch_of_tools() -> None:
     watchdog = unstarted(recording)
     exchange = opened(recording)
     exchange.traits = STATELESS
-    exchange.update(recording.clock.time, update("a"))
+    exchange.take(recording.clock.time, update("a"), UPDATE)
     watchdog.watch(exchange)
     for _ in range(2):
         recording.clock.move(9)
