@@ -13,7 +13,7 @@ import trustme
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 from ailoop_otel.doctor import hops
-from ailoop_otel.doctor.findings import OK, TROUBLE
+from ailoop_otel.doctor.findings import OK, PROBLEM
 from tests.ailoop.process import free_port
 from tests.doctor.backend import Backend
 from tests.doctor.conftest import about, examined, to
@@ -23,8 +23,8 @@ def test_a_chain_of_causes_has_an_end() -> None:
     """Though it may lead back to where it began; whatever nobody knows is no OTLP."""
     first, second = RuntimeError("secret"), ValueError("secret")
     first.__cause__, second.__cause__ = second, first
-    assert hops.of_fault(first).name == "protocol"
-    assert "secret" not in str(hops.of_fault(first))
+    assert hops.of_exception(first).name == "protocol"
+    assert "secret" not in str(hops.of_exception(first))
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,10 @@ def test_a_refusal_is_told_with_its_mend(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hidden")
     to(monkeypatch, backend.url)
     begin = time.monotonic()
-    found = examined(patience=20)
+    found = examined(timeout=20)
     assert time.monotonic() - begin < 10
     finding = about(found, "Collector")
-    assert (finding.level, finding.sentence.startswith(f"HTTP {status}: ")) == (TROUBLE, True)
+    assert (finding.level, finding.sentence.startswith(f"HTTP {status}: ")) == (PROBLEM, True)
     assert words in finding.mend
     assert backend.authorizations[0] == "Bearer hidden"
     assert "hidden" not in str(found)
@@ -81,7 +81,7 @@ def test_a_collector_that_hangs_is_told_in_time(backend: Backend, monkeypatch: p
     backend.hangs = True
     to(monkeypatch, backend.url)
     begin = time.monotonic()
-    finding = about(examined(patience=0.5), "Collector")
+    finding = about(examined(timeout=0.5), "Collector")
     assert time.monotonic() - begin < 5
     assert finding.sentence.startswith("no answer: ")
     assert "--timeout" in finding.mend
@@ -112,7 +112,7 @@ def test_the_hop_that_broke_is_named(
     to(monkeypatch, address.replace("http://", "http://me:hidden@"))
     found = examined()
     finding = about(found, "Collector")
-    assert (finding.level, finding.sentence.partition(":")[0]) == (TROUBLE, hop)
+    assert (finding.level, finding.sentence.partition(":")[0]) == (PROBLEM, hop)
     assert words in finding.mend
     assert "hidden" not in str(found)
 

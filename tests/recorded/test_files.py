@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from ailoop_otel.recorded import files
-from ailoop_otel.recorded.files import Follower, Tally, find, read
+from ailoop_otel.recorded.files import Follower, ReadCounts, find, read
 
 NAMES = some.lists(some.sampled_from(["one", "two", "three"]), max_size=6)
 
@@ -20,8 +20,8 @@ def _line(name: str) -> bytes:
     return f'{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{{ids},"name":"{name}"}}]}}]}}]}}\n'.encode()
 
 
-def _names(paths: list[Path], tally: Tally) -> list[str]:
-    return [span.name for batch in read(paths, tally) for span in batch.spans]
+def _names(paths: list[Path], counts: ReadCounts) -> list[str]:
+    return [span.name for batch in read(paths, counts) for span in batch.spans]
 
 
 def _told(follower: Follower) -> list[str]:
@@ -66,27 +66,27 @@ def test_a_half_written_last_line_is_ignored_and_told(tmp_path: Path) -> None:
     """The server was killed while it wrote: everything before is there."""
     path = tmp_path / "traces.jsonl"
     path.write_bytes(_line("one") + _line("two")[:-20])
-    tally = Tally()
-    assert _names([path], tally) == ["one"]
-    assert (tally.half_written, tally.skipped) == (["traces.jsonl"], 0)
+    counts = ReadCounts()
+    assert _names([path], counts) == ["one"]
+    assert (counts.half_written, counts.skipped) == (["traces.jsonl"], 0)
 
 
 def test_a_last_line_without_its_break_counts(tmp_path: Path) -> None:
     """Only the line break is missing: the span is whole."""
     path = tmp_path / "traces.jsonl"
     path.write_bytes(_line("one").rstrip())
-    tally = Tally()
-    assert _names([path], tally) == ["one"]
-    assert tally.half_written == []
+    counts = ReadCounts()
+    assert _names([path], counts) == ["one"]
+    assert counts.half_written == []
 
 
 def test_a_corrupt_line_is_counted_and_costs_nothing_else(tmp_path: Path) -> None:
     """The first place is remembered for the one line that tells it."""
     path = tmp_path / "traces.jsonl"
     path.write_bytes(_line("one") + b"garbage\n\n" + _line("two")[:30] + _line("three") + b"more\n")
-    tally = Tally()
-    assert _names([path], tally) == ["one", "three"]
-    assert (tally.skipped, tally.skipped_at) == (3, "traces.jsonl, line 2")
+    counts = ReadCounts()
+    assert _names([path], counts) == ["one", "three"]
+    assert (counts.skipped, counts.skipped_at) == (3, "traces.jsonl, line 2")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -97,7 +97,7 @@ def test_no_garbage_loses_a_good_line(tmp_path: Path, pieces: list[bytes | list[
     good = [name for piece in pieces if isinstance(piece, list) for name in piece]
     written = [piece + b"\n" if isinstance(piece, bytes) else b"".join(map(_line, piece)) for piece in pieces]
     path.write_bytes(b"".join(written))
-    assert _names([path], Tally()) == good
+    assert _names([path], ReadCounts()) == good
 
 
 def test_a_line_without_end_does_not_fill_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,17 +105,17 @@ def test_a_line_without_end_does_not_fill_memory(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(files, "LONGEST_LINE", 400)
     path = tmp_path / "traces.jsonl"
     path.write_bytes(b"x" * 3000 + b"\n" + _line("one"))
-    tally = Tally()
-    assert _names([path], tally) == ["one"]
-    assert tally.skipped == 1
+    counts = ReadCounts()
+    assert _names([path], counts) == ["one"]
+    assert counts.skipped == 1
 
 
 def test_a_file_that_goes_meanwhile_is_no_trouble(tmp_path: Path) -> None:
     """The writer's rotation may take a file between finding and reading it."""
-    tally = Tally()
+    counts = ReadCounts()
     gone = [tmp_path / "traces.jsonl"]
-    assert _names(gone, tally) == []
-    assert tally.unreadable == []
+    assert _names(gone, counts) == []
+    assert counts.unreadable == []
     assert files.size(gone) == 0
 
 
@@ -123,9 +123,9 @@ def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path, locked: Path) -> N
     """And the others are read."""
     path = tmp_path / "traces.jsonl"
     path.write_bytes(_line("one"))
-    tally = Tally()
-    assert _names([locked, path], tally) == ["one"]
-    assert tally.unreadable == ["locked.jsonl (Permission denied)"]
+    counts = ReadCounts()
+    assert _names([locked, path], counts) == ["one"]
+    assert counts.unreadable == ["locked.jsonl (Permission denied)"]
 
 
 def test_following_begins_at_the_end(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_following_tells_what_it_cannot_open_once(tmp_path: Path, locked: Path) 
     """A file that may not be read does not end the following."""
     follower = Follower(tmp_path)
     assert _told(follower) == _told(follower) == []
-    assert follower.tally.unreadable == [f"{locked.name} (Permission denied)"]
+    assert follower.counts.unreadable == [f"{locked.name} (Permission denied)"]
 
 
 def test_following_outlives_a_file_that_goes_under_its_hands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +200,7 @@ def test_following_outlives_a_file_that_goes_under_its_hands(tmp_path: Path, mon
     monkeypatch.setattr(files, "find", lambda place: [gone])
     follower = Follower(tmp_path)
     assert _told(follower) == []
-    assert follower.tally.unreadable == []
+    assert follower.counts.unreadable == []
 
 
 def test_following_forgets_nothing_when_a_listing_fails(tmp_path: Path) -> None:
@@ -219,6 +219,6 @@ def test_a_damaged_record_is_counted_at_its_place(tmp_path: Path) -> None:
     """A line may be JSON and one of its spans without sense: the others are read."""
     path = tmp_path / "traces.jsonl"
     path.write_bytes(_line("one").replace(b'"spans":[', b'"spans":[{},'))
-    tally = Tally()
-    assert _names([path], tally) == ["one"]
-    assert (tally.skipped, tally.skipped_at) == (1, "traces.jsonl, line 1")
+    counts = ReadCounts()
+    assert _names([path], counts) == ["one"]
+    assert (counts.skipped, counts.skipped_at) == (1, "traces.jsonl, line 1")

@@ -34,7 +34,7 @@ class Asked:
     port: int
 
     @property
-    def document(self) -> Any:
+    def parse(self) -> Any:
         """The body as JSON."""
         return json.loads(self.body)
 

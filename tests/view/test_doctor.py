@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ailoop_otel.doctor.findings import NOTE, OK, TROUBLE, Finding
+from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM, Finding
 from ailoop_otel.view import doctor
 from tests.view.conftest import console_of, written_on
 
 FINDINGS = (
     Finding("AILoop", OK, "AILoop", "the current generation (stateless) in /srv/ailoop."),
-    Finding("AILoop", TROUBLE, "StatelessAILoop._execute_tool_calls", "not there: without tools.", "Upgrade."),
+    Finding("AILoop", PROBLEM, "StatelessAILoop._execute_tool_calls", "not there: without tools.", "Upgrade."),
     Finding("Versions", NOTE, "fastapi", "0.165.0: for earlier ones.", "pip install " + "x" * 60 + "."),
 )
 

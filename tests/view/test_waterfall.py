@@ -9,14 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from ailoop_otel import names
+from ailoop_otel.recorded.otlp_json import Value
 from ailoop_otel.recorded.records import Span
-from ailoop_otel.recorded.values import Value
 from ailoop_otel.view import theme, waterfall
-from ailoop_otel.view.details import details
 from ailoop_otel.view.exchanges import Exchange
+from ailoop_otel.view.waterfall import attribute_summary
 from tests.view.conftest import console_of, written_on
 
 SECOND = 10**9
+TIMES = (names.TIME_MODEL_WAIT, names.TIME_MODEL_STREAM, names.TIME_TOOLS, names.TIME_SERVER, names.TIME_LOOP_LAG)
 SPANS = some.lists(
     some.tuples(some.integers(0, 6), some.integers(0, 6), some.integers(0, 20), some.integers(0, 20)), max_size=8
 )
@@ -47,7 +48,7 @@ def _drawn(spans: list[Span], width: int) -> str:
 
 
 def _with(attributes: dict[str, Value], name: str = "x") -> str:
-    return details(_span("a", name=name, attributes=attributes))
+    return attribute_summary(_span("a", name=name, attributes=attributes))
 
 
 def test_children_stand_below_their_parent_by_their_start() -> None:
@@ -143,3 +144,37 @@ def test_details_of_any_kind_are_readable() -> None:
         "a.count": 1234,
     }
     assert _with(told) == "finish stop, length · recovered yes · ratio 0.5 · count 1,234 · messages " + "x" * 47 + "…"
+
+
+def test_the_time_breakdown_is_not_among_the_attributes() -> None:
+    """It has a line of its own."""
+    attributes = dict.fromkeys((*TIMES, names.BLOCKED_TIME), 1.0)
+    assert _with({**attributes, names.BLOCKED_BY: "x", names.MESSAGE_SIZE: 3}) == "message 3 characters"
+
+
+def test_only_an_agents_further_rounds_are_told() -> None:
+    """One is what every message has."""
+    assert _with({names.AGENT_ROUNDS: 1}) == ""
+    assert _with({names.AGENT_ROUNDS: 2}) == "rounds 2"
+
+
+def test_a_model_call_is_told_in_short() -> None:
+    """The error first, then tokens; what the name says already, and what nobody asks, is left out."""
+    attributes: dict[str, Value] = {
+        names.GEN_AI_OPERATION: "chat",
+        names.GEN_AI_REQUEST_MODEL: "openai/gpt-4o",
+        names.GEN_AI_RESPONSE_MODEL: "openai/gpt-4o-2024",
+        names.GEN_AI_RESPONSE_ID: "gen-1",
+        names.GEN_AI_STREAM: True,
+        names.GEN_AI_INPUT_TOKENS: 1210,
+        names.GEN_AI_OUTPUT_TOKENS: 85,
+        names.GEN_AI_FINISH_REASONS: ("stop",),
+        names.GEN_AI_FIRST_CHUNK: 0.3,
+        names.HTTP_STATUS: 200,
+        names.MODEL_CHUNKS: 17,
+        names.MODEL_BYTES: 4321,
+    }
+    told = _with(attributes, "chat openai/gpt-4o")
+    assert told == "tokens 1,210 in, 85 out · finish stop · first chunk 300 ms · by openai/gpt-4o-2024 · 17 chunks"
+    same = {**attributes, names.GEN_AI_RESPONSE_MODEL: "openai/gpt-4o", names.ERROR_TYPE: "cut"}
+    assert _with(same, "chat openai/gpt-4o").startswith("cut · tokens 1,210 in, 85 out · finish stop")

@@ -1,8 +1,8 @@
-"""Sessions, exchanges, AI timeouts and calls as tables."""
+"""The overview of `ailoop-otel traces`: title, tables of sessions, exchanges, AI timeouts and calls, and totals."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
@@ -10,15 +10,32 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ailoop_otel.recorded.files import ReadCounts, size
 from ailoop_otel.view import theme, units
-from ailoop_otel.view.exchanges import Calls, Exchange, Session, Timeout
+from ailoop_otel.view.aggregator import Calls, DurationHistogram
+from ailoop_otel.view.exchanges import Exchange, Session, Timeout
+from ailoop_otel.view.options import OPEN
 from ailoop_otel.view.theme import Look
+from ailoop_otel.view.trace_files import TraceFiles
 
 _LONGEST_BAR: Final = 24
-# What the other columns of the exchanges need so that no common outcome is cut.
+# The cells that the other columns of the exchanges need, so that no common outcome is cut.
 _NARROW_COLUMNS, _WIDE_COLUMNS, _DAY, _MOSTLY = 75, 102, 6, 9
-# From this width on a slow exchange names its culprit.
+# From this width on the table shows what took most of an exchange's time.
 _ROOMY: Final = 110
+_LABEL: Final = 13
+_GAP: Final = 3
+
+
+def title(files: TraceFiles, look: Look) -> Text:
+    """The directory that was read and the covered time."""
+    totals = files.aggregator.totals
+    text = Text("AILoop telemetry", theme.HEADING)
+    text.append(f"  {files.place}", "not bold")
+    if totals.first:
+        day = "" if look.day else f"{units.day(totals.first, look.zone)}, "
+        text.append(f"  {day}{look.clock(totals.first)} to {look.clock(totals.last)}", "not bold dim")
+    return text
 
 
 def sessions(rows: Sequence[Session], total: int, look: Look, short: dict[str, str]) -> RenderableType:
@@ -38,16 +55,16 @@ def sessions(rows: Sequence[Session], total: int, look: Look, short: dict[str, s
 
 
 def exchanges(rows: Sequence[Exchange], total: int, look: Look, short: dict[str, str]) -> RenderableType:
-    """One row per exchange, newest last; the bar shows who was slow, and whether before or after the first chunk."""
+    """One row per exchange, newest last; the bar shows its duration before and after the first chunk."""
     roomy = look.console.width >= _NARROW_COLUMNS
     stream = ("Chunks", "Max gap" if look.wide else "Gap") if roomy else ()
-    blaming = look.console.width >= _ROOMY and any(row.mostly for row in rows)
-    mostly = ("Mostly",) if blaming else ()
+    with_mostly = look.console.width >= _ROOMY and any(row.mostly for row in rows)
+    mostly = ("Mostly",) if with_mostly else ()
     table = _table(look, ("Time", "Session", "Outcome"), ("First", "Took", "", *mostly, *stream, "Trace"), flexible=2)
-    for column in table.columns[5 : 7 if blaming else 6]:
+    for column in table.columns[5 : 7 if with_mostly else 6]:
         column.justify = "left"
     longest = max((row.seconds for row in rows), default=0.0)
-    width = _bar_width(look, _MOSTLY if blaming else 0)
+    width = _bar_width(look, _MOSTLY if with_mostly else 0)
     for row in rows:
         took = units.duration(row.seconds)
         table.add_row(
@@ -57,7 +74,7 @@ def exchanges(rows: Sequence[Exchange], total: int, look: Look, short: dict[str,
             units.duration(row.first_chunk),
             f"> {took}" if row.open else took,
             _bar(row, longest, width, look),
-            *((row.mostly or units.NOTHING,) if blaming else ()),
+            *((row.mostly or units.NOTHING,) if with_mostly else ()),
             *((units.count(row.chunks), units.duration(row.max_gap)) if roomy else ()),
             row.trace_id[:8],
         )
@@ -84,7 +101,7 @@ def timeouts(rows: Sequence[Timeout], total: int, look: Look, short: dict[str, s
 
 
 def calls(rows: Sequence[Calls], look: Look) -> RenderableType:
-    """One row per method of all calls that are no exchange."""
+    """One row per JSON-RPC method of the calls that start no exchange."""
     table = _table(look, ("Method",), ("Calls", "Errors", "p50", "Max"))
     for row in sorted(rows, key=lambda calls: (-calls.durations.count, calls.method)):
         table.add_row(
@@ -97,8 +114,47 @@ def calls(rows: Sequence[Calls], look: Look) -> RenderableType:
     return _section("Other calls", "", table)
 
 
+def totals(files: TraceFiles, look: Look) -> Iterator[Text]:
+    """The lines below the tables: counts over everything, and where the files are."""
+    counts = files.aggregator.totals
+    yield _line("Exchanges", _outcomes(files, look), look)
+    if counts.durations.count:
+        yield _line("First chunk", _percentiles(counts.first_chunks), look)
+        yield _line("Took", _percentiles(counts.durations), look)
+    also = [
+        f"{units.counted(counts.sessions, 'session')} started, {counts.sessions_ended:,} ended",
+        units.counted(counts.timeouts, "AI timeout"),
+        units.counted(counts.spans, "span"),
+    ]
+    if counts.server_starts or counts.server_stops:
+        starts = units.counted(counts.server_starts, "server start")
+        also.append(f"{starts}, {units.counted(counts.server_stops, 'stop')}")
+    yield _line("Also", [Text(part) for part in also], look)
+    where = f"{units.counted(len(files.paths), 'file')} in {files.place}, {units.size(size(files.paths))}"
+    yield _line("Files", [Text(where)], look)
+
+
+def warnings(counts: ReadCounts) -> Iterator[Text]:
+    """One line for each way in which something could not be read."""
+    if counts.half_written:
+        which = ", ".join(sorted(set(counts.half_written))[:3])
+        yield Text(
+            f"{units.counted(len(counts.half_written), 'last line')} half-written and ignored: {which} "
+            "(its server is writing now, or was killed)",
+            theme.UNSURE,
+        )
+    if counts.skipped:
+        yield Text(
+            f"{units.counted(counts.skipped, 'line')} could not be read and "
+            f"{'was' if counts.skipped == 1 else 'were'} skipped, the first in {counts.skipped_at}",
+            theme.UNSURE,
+        )
+    if counts.unreadable:
+        yield Text(f"could not be opened: {', '.join(counts.unreadable)}", theme.BAD)
+
+
 def _table(look: Look, left: Sequence[str], right: Sequence[str], flexible: int = 0) -> Table:
-    # Rich takes missing room from columns that may wrap; the cells of the flexible one are cut all the same.
+    # Rich shrinks only columns that may wrap. The cells of the flexible column do not wrap: they are cut.
     table = Table(
         box=SIMPLE_HEAD,
         show_edge=False,
@@ -152,3 +208,33 @@ def _bar(exchange: Exchange, longest: float, width: int, look: Look) -> Text:
     waited = min(cells, round(cells * share))
     style = theme.style(exchange.outcome)
     return Text(look.signs.wait * waited + look.signs.stream * (cells - waited), style)
+
+
+def _outcomes(files: TraceFiles, look: Look) -> list[Text]:
+    counts, still_open = files.aggregator.totals.outcomes, len(files.aggregator.open())
+    parts = [Text(f"{counts.total() + still_open:,}")]
+    parts += [look.outcome(outcome, f"{number:,} {outcome}") for outcome, number in counts.most_common()]
+    return [*parts, look.outcome(OPEN, f"{still_open:,} {OPEN}")] if still_open else parts
+
+
+def _percentiles(durations: DurationHistogram) -> list[Text]:
+    if not durations.count:
+        return [Text(units.NOTHING)]
+    values = (("p50", durations.percentile(0.5)), ("p95", durations.percentile(0.95)), ("max", durations.largest))
+    return [Text(f"{label} {units.duration(seconds)}") for label, seconds in values]
+
+
+def _line(label: str, parts: Sequence[Text], look: Look) -> Text:
+    """A label and its parts side by side; the line breaks only between parts."""
+    line = Text(f"{label:<{_LABEL}}", theme.QUIET)
+    used = _LABEL
+    for position, part in enumerate(parts):
+        if position and used + _GAP + part.cell_len > look.console.width:
+            line.append("\n" + " " * _LABEL)
+            used = _LABEL
+        elif position:
+            line.append(" " * _GAP)
+            used += _GAP
+        line.append_text(Text("", "not dim") + part)
+        used += part.cell_len
+    return line
