@@ -1,4 +1,4 @@
-"""The programs: Jaeger built from its Go module and kept, Prometheus as the system has it."""
+"""The executables: Jaeger, built from its Go module and cached, and the Prometheus of the system."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from rich.progress import track
 COLLECTOR = Path(__file__).parent.parent
 MODULE = COLLECTOR / "jaeger"
 PACKAGE = "github.com/jaegertracing/jaeger/cmd/jaeger"
-Say = Callable[[str], None]
-# About so many packages are compiled the first time: for the progress bar, nothing depends on it.
+Printer = Callable[[str], None]
+# The approximate number of packages of a first build, for the progress bar only.
 _PACKAGES: Final = 2300
 
 
-class Missing(Exception):
-    """A program that is not there; the message says how to get it."""
+class MissingProgram(Exception):
+    """A program that is not installed; the text says how to install it."""
 
 
-def jaeger(say: Say = print) -> Path:
-    """The Jaeger program; JAEGER_BINARY names one, otherwise it is built once and kept for every checkout.
+def jaeger(say: Printer = print) -> Path:
+    """The path of Jaeger: that in JAEGER_BINARY, or one that is built once and cached for all checkouts.
 
-    Raises Missing where there is no Go to build it with, or the build fails.
+    Raises MissingProgram if Go is not installed or the build fails.
     """
     named = os.environ.get("JAEGER_BINARY")
     if named:
         if not os.access(named, os.X_OK):
-            raise Missing(f"JAEGER_BINARY={named} is no program; unset it to have Jaeger built")
+            raise MissingProgram(f"JAEGER_BINARY={named} is no program; unset it to have Jaeger built")
         return Path(named)
     kept = _cache() / f"jaeger-{_version()}"
     if not kept.exists():
@@ -43,40 +43,42 @@ def jaeger(say: Say = print) -> Path:
 
 
 def prometheus() -> Path:
-    """The Prometheus program; PROMETHEUS_BINARY names one. Raises Missing where there is none."""
+    """The path of Prometheus: that in PROMETHEUS_BINARY, or the installed one. Raises MissingProgram."""
     found = os.environ.get("PROMETHEUS_BINARY") or shutil.which("prometheus")
     if found is None or not os.access(found, os.X_OK):
-        raise Missing("Prometheus is not installed: apt-get install prometheus, or name it in PROMETHEUS_BINARY")
+        raise MissingProgram("Prometheus is not installed: apt-get install prometheus, or name it in PROMETHEUS_BINARY")
     return Path(found)
 
 
 def has_prometheus() -> bool:
-    """Whether there is a Prometheus."""
+    """Whether Prometheus is installed."""
     try:
         prometheus()
-    except Missing:
+    except MissingProgram:
         return False
     return True
 
 
-def _build(target: Path, say: Say) -> None:
+def _build(target: Path, say: Printer) -> None:
     go = shutil.which("go")
     if go is None:
-        raise Missing("Jaeger is built with Go 1.25 or newer, which is not installed: https://go.dev/doc/install")
+        raise MissingProgram(
+            "Jaeger is built with Go 1.25 or newer, which is not installed: https://go.dev/doc/install"
+        )
     say("Building Jaeger from its Go module: some minutes the first time, seconds later on.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Two builds at once must not see each other's halves.
-    half = target.with_name(f"{target.name}.{os.getpid()}")
-    # -mod=readonly: what is built is what go.sum says, or nothing. -v: a line for each package, to show how far it is.
-    command = [go, "build", "-v", "-mod=readonly", "-ldflags=-s -w", "-o", str(half), PACKAGE]
+    # Two builds at the same time must not see each other's incomplete file.
+    partial = target.with_name(f"{target.name}.{os.getpid()}")
+    # -mod=readonly: only what go.sum pins is built. -v: a line for each package, for the progress bar.
+    command = [go, "build", "-v", "-mod=readonly", "-ldflags=-s -w", "-o", str(partial), PACKAGE]
     with subprocess.Popen(command, cwd=MODULE, text=True, stderr=subprocess.PIPE) as building:
         assert building.stderr is not None
         lines = track(building.stderr, "Packages", total=_PACKAGES, transient=True, disable=not sys.stdout.isatty())
-        said = list(lines)
+        output = list(lines)
     if building.returncode:
-        half.unlink(missing_ok=True)
-        raise Missing(f"Jaeger could not be built: {''.join(said[-15:])}")
-    half.rename(target)
+        partial.unlink(missing_ok=True)
+        raise MissingProgram(f"Jaeger could not be built: {''.join(output[-15:])}")
+    partial.rename(target)
 
 
 def _cache() -> Path:
@@ -85,7 +87,7 @@ def _cache() -> Path:
 
 
 def _version() -> str:
-    """Another module, another toolchain or another kind of machine is another program."""
+    """A hash of the Go module and the platform, which changes with either."""
     parts = [(MODULE / name).read_bytes() for name in ("go.mod", "go.sum")]
     parts.append(f"{platform.system()} {platform.machine()}".encode())
     return hashlib.sha256(b"\n".join(parts)).hexdigest()[:12]
