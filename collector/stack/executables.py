@@ -26,7 +26,7 @@ class MissingProgram(Exception):
     """A program that is not installed; the text says how to install it."""
 
 
-def jaeger(say: Printer = print) -> Path:
+def jaeger(notify: Printer = print) -> Path:
     """The path of Jaeger: that in JAEGER_BINARY, or one that is built once and cached for all checkouts.
 
     Raises MissingProgram if Go is not installed or the build fails.
@@ -38,7 +38,7 @@ def jaeger(say: Printer = print) -> Path:
         return Path(named)
     kept = _cache() / f"jaeger-{_version()}"
     if not kept.exists():
-        _build(kept, say)
+        _build(kept, notify)
     return kept
 
 
@@ -59,13 +59,13 @@ def has_prometheus() -> bool:
     return True
 
 
-def _build(target: Path, say: Printer) -> None:
+def _build(target: Path, notify: Printer) -> None:
     go = shutil.which("go")
     if go is None:
         raise MissingProgram(
             "Jaeger is built with Go 1.25 or newer, which is not installed: https://go.dev/doc/install"
         )
-    say("Building Jaeger from its Go module: some minutes the first time, seconds later on.")
+    notify("Building Jaeger from its Go module: some minutes the first time, seconds later on.")
     target.parent.mkdir(parents=True, exist_ok=True)
     # Two builds at the same time must not see each other's incomplete file.
     partial = target.with_name(f"{target.name}.{os.getpid()}")

@@ -117,7 +117,7 @@ class Program:
 class Stack:
     """Collector, Jaeger and Prometheus with their data in one folder; a context manager that starts and stops them.
 
-    `configuration` is that of the collector, `variables` are added to the environment of collector and Jaeger, `say`
+    `configuration` is that of the collector, `variables` are added to the environment of collector and Jaeger, `notify`
     prints a message.
     """
 
@@ -129,12 +129,12 @@ class Stack:
         with_prometheus: bool = True,
         configuration: Path = COLLECTOR / "collector.yaml",
         variables: Mapping[str, str] | None = None,
-        say: Callable[[str], None] = print,
+        notify: Callable[[str], None] = print,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.ports = ports
         self.folder = folder
-        program = str(jaeger(say))
+        program = str(jaeger(notify))
         environment = {
             **ports.variables(),
             "JAEGER_DATA": str(folder / "jaeger"),

@@ -23,7 +23,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
         if name.startswith(("OTEL_", "AILOOP_OTEL_", "FASTAPI_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    # One that somebody runs on this machine is not asked.
+    # A Jaeger that happens to run on this machine is not used.
     monkeypatch.setattr(endpoint, "DEFAULT_JAEGER", f"http://127.0.0.1:{free_port()}")
     monkeypatch.chdir(tmp_path)
 
@@ -44,7 +44,7 @@ def mute() -> Iterator[int]:
 
 @pytest.fixture
 def gibberish() -> Iterator[str]:
-    """The address of somebody who speaks another language."""
+    """The address of a server that speaks neither HTTP nor gRPC."""
     with taciturn(b"\x00\x00\x12\x04\x00\x00\n\n") as port:
         yield f"http://127.0.0.1:{port}"
 
@@ -68,7 +68,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 
 
 def about(findings: Iterator[Finding] | tuple[Finding, ...], subject: str) -> Finding:
-    """The one finding about something; every trouble names its mend."""
+    """The one finding about a subject; every problem names its remedy."""
     kept = list(findings)
     assert all(finding.mend for finding in kept if finding.level == PROBLEM)
     assert all(finding.sentence.endswith((".", "/", *"0123456789abcdef")) for finding in kept)
@@ -89,7 +89,7 @@ def complete(kind: str, copy: Path) -> Path:
 
 
 def examined(query: str = "", timeout: float = 1.5) -> tuple[Finding, ...]:
-    """What is said of where telemetry goes."""
+    """The findings on where telemetry goes."""
     return tuple(endpoint.check(Path.cwd(), query, timeout))
 
 

@@ -41,7 +41,7 @@ def test_without_a_jaeger_the_rest_is_a_note(backend: Backend, monkeypatch: pyte
     assert "--jaeger URL" in finding.mend
 
 
-def test_a_span_that_jaeger_never_sees_is_trouble(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_span_that_jaeger_never_sees_is_a_problem(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """The collector took it: whatever broke is behind it."""
     backend.finds = False
     to(monkeypatch, backend.url)
@@ -75,7 +75,7 @@ def test_files_need_a_folder_that_can_be_written(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_jaeger_behind_a_password_is_asked_with_it(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which nobody reads."""
+    """Which is printed nowhere."""
     to(monkeypatch, backend.url)
     found = examined(backend.url.replace("http://", "http://me:hid%40den@"))
     assert about(found, "Jaeger").level == OK
@@ -86,7 +86,7 @@ def test_a_jaeger_behind_a_password_is_asked_with_it(backend: Backend, monkeypat
 def test_a_port_that_speaks_no_http_is_no_jaeger(
     backend: Backend, gibberish: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its gRPC port, say."""
+    """Its gRPC port, for example."""
     to(monkeypatch, backend.url)
     assert "does not answer" in about(examined(gibberish), "Jaeger").sentence
 
@@ -101,7 +101,7 @@ def test_a_port_that_speaks_no_http_is_no_jaeger(
         ({"OTEL_TRACES_EXPORTER": "none"}, "Traces, metrics, logs", NOTE),
     ],
 )
-def test_other_places_are_told(
+def test_other_places_are_reported(
     variables: dict[str, str], subject: str, level: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As far as they can be looked at without making anything."""

@@ -37,8 +37,8 @@ def test_the_variable_counts_in_the_environment_only(
     assert level == OK or f"Set {ENABLED}=true" in finding.mend
 
 
-def test_a_missing_start_up_file_is_trouble(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The mend names both ways."""
+def test_a_missing_start_up_file_is_a_problem(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The remedy names both ways."""
     assert about(environment.check({}), "Start-up file").level == OK
     monkeypatch.setattr(site, "getsitepackages", lambda: [str(tmp_path)])
     finding = about(environment.check({}), "Start-up file")
@@ -48,7 +48,7 @@ def test_a_missing_start_up_file_is_trouble(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_settings_that_cannot_be_used_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever they come from; what the environment says hides what the `.env` says."""
+    """From both sources; the environment takes precedence over the `.env`."""
     name = "AILOOP_OTEL_AI_TIMEOUT_TOTAL"
     finding = about(environment.check({name: "soon"}), name)
     assert (finding.level, finding.mend) == (PROBLEM, f"Correct {name} or unset it.")

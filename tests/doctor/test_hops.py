@@ -20,7 +20,7 @@ from tests.doctor.conftest import about, examined, to
 
 
 def test_a_chain_of_causes_has_an_end() -> None:
-    """Though it may lead back to where it began; whatever nobody knows is no OTLP."""
+    """Though it may be a cycle; an unknown exception counts as no OTLP."""
     first, second = RuntimeError("secret"), ValueError("secret")
     first.__cause__, second.__cause__ = second, first
     assert hops.of_exception(first).name == "protocol"
@@ -59,7 +59,7 @@ def test_what_grpc_says_is_one_of_the_same_hops(code: str, details: str, name: s
         (599, "collector's log"),
     ],
 )
-def test_a_refusal_is_told_with_its_mend(
+def test_a_refusal_is_reported_with_its_remedy(
     status: int, words: str, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At once, though the exporter would try again; headers go out and are never printed."""
@@ -76,8 +76,8 @@ def test_a_refusal_is_told_with_its_mend(
     assert "hidden" not in str(found)
 
 
-def test_a_collector_that_hangs_is_told_in_time(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the patience that was asked for."""
+def test_a_collector_that_hangs_is_reported_in_time(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the timeout that was set."""
     backend.hangs = True
     to(monkeypatch, backend.url)
     begin = time.monotonic()
@@ -88,7 +88,7 @@ def test_a_collector_that_hangs_is_told_in_time(backend: Backend, monkeypatch: p
 
 
 def test_pages_for_people_are_no_collector(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever answers everything with 200 has taken nothing."""
+    """A server that answers everything with 200 has accepted nothing."""
     backend.kind = "text/html; charset=utf-8"
     to(monkeypatch, backend.url)
     assert about(examined(), "Collector").sentence.startswith("protocol: ")
@@ -144,7 +144,7 @@ class _Grpc(trace_service_pb2_grpc.TraceServiceServicer):
 
 
 def test_grpc_has_the_same_hops(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Taken, refused, nobody there, and a port that is for HTTP."""
+    """Accepted, rejected, no listener, and a port that is for HTTP."""
     collector, servicer = grpc.server(futures.ThreadPoolExecutor(2)), _Grpc()
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(servicer, collector)
     port = collector.add_insecure_port("127.0.0.1:0")
@@ -164,7 +164,7 @@ def test_grpc_has_the_same_hops(backend: Backend, monkeypatch: pytest.MonkeyPatc
     assert about(examined(), "Collector").sentence.startswith(("protocol: ", "no answer: "))
 
 
-def test_a_protocol_that_python_lacks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_protocol_that_python_lacks_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """With those that there are."""
     to(monkeypatch, "http://127.0.0.1:4318", "http/json")
     finding = about(examined(), "Collector")

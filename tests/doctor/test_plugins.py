@@ -39,7 +39,7 @@ def test_what_nobody_knows_is_a_note(install: Install, monkeypatch: pytest.Monke
 def test_log_records_are_not_to_be_exported(
     variables: dict[str, str], level: str, install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """AILoop logs what its users write, and the package that exports it does so unless it is told not to."""
+    """AILoop logs what its users write, and the package that exports it does so unless it is switched off."""
     install("opentelemetry-instrumentation-logging", "0.66b2", points=POINTS.format("logging"))
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -56,7 +56,7 @@ def test_the_sdk_may_export_them_as_well(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (finding.level, finding.mend) == (PROBLEM, f"Unset {name}.")
 
 
-def test_ourselves_switched_off_is_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ourselves_switched_off_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     """The variable that does it is named."""
     monkeypatch.setenv("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "ailoop,requests")
     finding = about(plugins.check(), "ailoop")
@@ -76,7 +76,7 @@ def test_ourselves_switched_off_is_trouble(monkeypatch: pytest.MonkeyPatch) -> N
 def test_of_two_distros_ours_is_to_be_named(
     variables: dict[str, str], level: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A note as long as nobody uses them."""
+    """A note as long as opentelemetry-instrument is not used."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     finding = about(plugins.check(), "Distro")
@@ -84,13 +84,13 @@ def test_of_two_distros_ours_is_to_be_named(
     assert level == OK or finding.mend == "Set OTEL_PYTHON_DISTRO=ailoop."
 
 
-def test_a_distro_that_is_not_there_is_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_distro_that_is_not_there_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     """A slip of the pen, as a rule."""
     monkeypatch.setenv("OTEL_PYTHON_DISTRO", "ailop")
     assert about(plugins.check(), "OTEL_PYTHON_DISTRO").level == PROBLEM
 
 
-def test_fastapis_own_telemetry_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fastapis_own_telemetry_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fine by itself; a second set-up of the SDK is not."""
     assert about(plugins.check(), "FastAPI").level == OK
     monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")

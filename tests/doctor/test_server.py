@@ -24,7 +24,7 @@ PLACES = [pytest.param("", kind, id=kind) for kind in (STATELESS, DELEGATES)] + 
 
 @pytest.mark.parametrize(("path", "kind"), PLACES)
 def test_every_target_is_there_or_known_to_be_absent(path: str, kind: str, tmp_path: Path) -> None:
-    """No row of the table is unaccounted for, and nothing is trouble."""
+    """Each row of the table has a finding, and nothing is a problem."""
     findings = tuple(server.check(Path(path) if path else complete(kind, tmp_path / "copy")))
     assert kind in about(findings, "AILoop").sentence
     assert PROBLEM not in {finding.level for finding in findings}
@@ -40,7 +40,7 @@ def test_every_target_is_there_or_known_to_be_absent(path: str, kind: str, tmp_p
 
 
 @pytest.mark.parametrize("row", [row for row in TARGETS if server.is_own(row)], ids=lambda row: row.path)
-def test_exactly_the_function_that_is_missing_is_trouble(row: server.Row, tmp_path: Path) -> None:
+def test_exactly_the_function_that_is_missing_is_a_problem(row: server.Row, tmp_path: Path) -> None:
     """In a copy in which it has another name."""
     copy = complete(row.generation, tmp_path / "copy")
     path = copy / (row.module.replace(".", "/") + ".py")
@@ -54,8 +54,8 @@ def test_exactly_the_function_that_is_missing_is_trouble(row: server.Row, tmp_pa
     assert "pip install --upgrade ailoop-otel" in about(findings, row.path).mend
 
 
-def test_a_module_that_is_gone_is_trouble_of_its_own_targets(tmp_path: Path) -> None:
-    """The generation is told by the rest."""
+def test_a_module_that_is_gone_is_a_problem_of_its_own_targets(tmp_path: Path) -> None:
+    """The other targets determine the generation."""
     copy = complete(STATELESS, tmp_path / "copy")
     (copy / "ai_whisperer" / "services" / "ai" / "openrouter.py").unlink()
     findings = tuple(server.check(copy))
@@ -70,7 +70,7 @@ def test_a_folder_without_a_server_says_where_to_go(tmp_path: Path) -> None:
     assert "--checkout" in finding.mend
 
 
-def test_a_server_of_an_unknown_generation_is_told(tmp_path: Path) -> None:
+def test_a_server_of_an_unknown_generation_is_reported(tmp_path: Path) -> None:
     """It has the entry point and none of the functions."""
     (tmp_path / "interactive_server").mkdir()
     (tmp_path / "interactive_server" / "main.py").touch()
@@ -79,7 +79,7 @@ def test_a_server_of_an_unknown_generation_is_told(tmp_path: Path) -> None:
     assert "a generation that nobody knows" in finding.sentence
 
 
-def test_a_server_that_this_python_cannot_read_is_told(tmp_path: Path) -> None:
+def test_a_server_that_this_python_cannot_read_is_reported(tmp_path: Path) -> None:
     """With the line, and without importing it."""
     copy = complete(DELEGATES, tmp_path / "copy")
     (copy / "interactive_server" / "main.py").write_text("x = 1\nclass class\n")
@@ -99,7 +99,7 @@ def test_a_library_without_which_the_server_does_is_a_note(tmp_path: Path, monke
     assert about(tuple(server.check(standin(STATELESS).root)), "FastMCP.call_tool").level == PROBLEM
 
 
-def test_a_missing_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """AILoop calls its models by it."""
     monkeypatch.setitem(sys.modules, "requests", None)
     finding = about(tuple(server.check(standin(STATELESS).root)), "requests.post")

@@ -28,8 +28,8 @@ def test_a_drift_names_both_sides(install: Install) -> None:
     assert "pip install 'opentelemetry-semantic-conventions==0.60b1'" in finding.mend
 
 
-def test_a_requirement_that_is_not_there_is_trouble(install: Install) -> None:
-    """Somebody removed it."""
+def test_a_requirement_that_is_not_there_is_a_problem(install: Install) -> None:
+    """It was removed."""
     install("opentelemetry-distro", "0.66b2", "opentelemetry-nowhere~=1.0", "not a requirement ==")
     finding = about(versions.check(STATELESS), "opentelemetry-distro")
     assert finding.sentence == "0.66b2 needs opentelemetry-nowhere ~=1.0, and it is not here."
@@ -61,14 +61,14 @@ def test_the_earlier_generation_has_no_such_bounds(install: Install) -> None:
     assert "mcp" not in {finding.subject for finding in versions.check(DELEGATES)}
 
 
-def test_uvicorn_without_websockets_is_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uvicorn_without_websockets_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would refuse every client."""
     monkeypatch.setattr(versions, "find_spec", lambda name: None)
     assert about(versions.check(STATELESS), "uvicorn").mend == "pip install websockets."
 
 
-def test_an_environment_without_the_server_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody runs this with another Python."""
+def test_an_environment_without_the_server_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This runs with another Python than the server's."""
     kept = {name: each for name, each in versions._installed().items() if name not in ("fastapi", "uvicorn")}
     monkeypatch.setattr(versions, "_installed", lambda: kept)
     for package in ("fastapi", "uvicorn"):

@@ -49,7 +49,7 @@ def _batch(line: bytes) -> Batch:
 
 
 def test_a_point_keeps_value_times_labels_and_process() -> None:
-    """All of one sum's point, and what its process tells of itself."""
+    """All of one sum's point, and the resource of its process."""
     point = _point(asDouble=1.5, attributes=[{"key": "cpu.mode", "value": {"stringValue": "user"}}])
     del point["asInt"]
     metric = {"name": names.METRIC_CPU_TIME.name, "sum": {"dataPoints": [point], "aggregationTemporality": 1}}
@@ -98,7 +98,7 @@ def test_spans_are_read_as_before() -> None:
     assert _batch(line).spans
 
 
-def test_a_torn_line_is_told_and_what_follows_it_is_read(tmp_path: Path) -> None:
+def test_a_torn_line_is_reported_and_what_follows_it_is_read(tmp_path: Path) -> None:
     """A writer was killed in mid-line, another went on; the last line is still being written."""
     whole = _line(_gauge(_point()))
     path = tmp_path / "metrics-1.jsonl"

@@ -1,4 +1,4 @@
-"""Lines as the embedded default writes them, small and told apart by name."""
+"""Lines as the embedded default writes them, small and distinguished by name."""
 
 from __future__ import annotations
 

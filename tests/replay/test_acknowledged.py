@@ -67,7 +67,7 @@ def test_two_at_once_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
-    """A recording, say, that was named by mistake."""
+    """A recording, for example, that was named by mistake."""
     path = tmp_path / "traces.jsonl"
     path.write_bytes(b'{"resourceSpans":[]}\n' * 100)
     with pytest.raises(UsageError, match="holds no record of what was sent: name another file with --state"):
@@ -88,7 +88,7 @@ def test_another_program_s_database_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    """Before anything is sent, with the mend."""
+    """Before anything is sent, with the remedy."""
     with pytest.raises(UsageError, match="cannot be noted in .*missing/state .*: name another file with --state"):
         Acknowledged(tmp_path / "missing" / "state", HERE)
 

@@ -49,7 +49,7 @@ class Time:
 
 
 class Trial:
-    """A delivery to an address, the time it slept and the waits it told."""
+    """A delivery to an address, the time it slept and the waits it reported."""
 
     def __init__(self, url: str, *, insecure: bool = False, patience: float = PATIENCE) -> None:
         self.time = Time()
@@ -124,14 +124,14 @@ def test_patience_ends(receiver: Receiver, trial: Trial) -> None:
 
 
 def test_a_collector_that_asks_for_too_much_is_left_alone(receiver: Receiver, trial: Trial) -> None:
-    """At once: it has said that trying is in vain."""
+    """At once: the response excludes that a retry succeeds."""
     receiver.replies = [Reply(429, headers={"Retry-After": "3600"})]
     with pytest.raises(ReplayStopped, match="answers 429 and asks to be left alone for 3600 s"):
         trial.send()
     assert trial.time.slept == []
 
 
-def test_nobody_there_is_told_in_words() -> None:
+def test_nobody_there_is_reported_in_words() -> None:
     """Not as an exception's innards."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -144,7 +144,7 @@ def test_nobody_there_is_told_in_words() -> None:
 
 @pytest.mark.parametrize("status", [400, 413, 422, 500])
 def test_a_refused_line_is_no_reason_to_stop(receiver: Receiver, trial: Trial, status: int) -> None:
-    """It is told with the collector's message, made harmless and short."""
+    """It is reported with the collector's message, shortened and safe to print."""
     receiver.replies = [Reply(status, json.dumps({"code": 3, "message": "no \x1b[2J" + "x" * 1000}).encode())]
     answer = trial.send()
     assert (answer.accepted, answer.unsupported, answer.divisible) == (False, False, status in (400, 413))
@@ -167,7 +167,7 @@ def test_a_refused_line_is_no_reason_to_stop(receiver: Receiver, trial: Trial, s
 def test_what_no_other_line_would_change_is_unsupported(
     receiver: Receiver, trial: Trial, status: int, mend: str
 ) -> None:
-    """With the mend; a redirection is not followed, as the line would get lost on the way."""
+    """With the remedy; a redirection is not followed, as the line would get lost on the way."""
     receiver.replies = [Reply(status, b"", {"Location": "/elsewhere"})]
     answer = trial.send()
     assert (answer.accepted, answer.unsupported) == (False, True)
@@ -218,7 +218,7 @@ def test_headers_and_user_reach_the_collector(receiver: Receiver, monkeypatch: p
 def test_a_password_for_other_programs_is_not_sent(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What ~/.netrc says of a collector's machine would replace the header that is set."""
+    """The entry of ~/.netrc for a collector's host would replace the header that is set."""
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20abc")

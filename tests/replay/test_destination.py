@@ -74,12 +74,12 @@ def test_what_is_no_address_is_refused(address: str) -> None:
 
 def test_a_refused_address_keeps_its_secrets() -> None:
     """It is printed, and may be in a log."""
-    with pytest.raises(UsageError) as told:
+    with pytest.raises(UsageError) as raised:
         destination("ftp://user:secret@here?key=secret", insecure=False)
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(raised.value)
 
 
-def test_an_environment_that_says_grpc_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_that_says_grpc_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its endpoint is another port; a named one is taken at its word."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
     with pytest.raises(UsageError, match="name the OTLP/HTTP address with --endpoint"):

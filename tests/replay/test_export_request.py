@@ -42,7 +42,7 @@ def test_a_line_without_end_does_not_fill_memory(tmp_path: Path, monkeypatch: py
 
 
 def test_a_document_is_what_stands_in_the_line() -> None:
-    """Not a byte is changed; how many spans, whose and when is told."""
+    """Not a byte is changed; the number of spans, their service and times are read."""
     content = traces("one", spans=3).strip()
     found = parse(content)
     assert found is not None
@@ -104,7 +104,7 @@ def test_what_is_no_telemetry_is_none(content: bytes) -> None:
 
 
 def test_numbers_that_make_no_sense_cost_the_times_only() -> None:
-    """The line is sent all the same: what a collector makes of it is its business."""
+    """The line is sent all the same: the collector decides whether it accepts it."""
     content = traces("one").replace(str(BEGIN).encode(), b"soon").replace(b'"end', b'"start')
     found = parse(content.strip())
     assert found is not None

@@ -108,7 +108,7 @@ def test_one_span_that_jaeger_cannot_read_does_not_cost_its_line(
 
 
 def test_a_line_that_is_too_large_for_jaeger_arrives_in_parts(faithful: Ports, tmp_path: Path) -> None:
-    """A receiver takes 20 MiB unless it is told otherwise; captured content can be more."""
+    """A receiver accepts 20 MiB by default; captured content can be more."""
     content = b'"attributes":[{"key":"a","value":{"stringValue":"%s"}}],"startTime' % (b"x" * 8_000_000)
     line = traces("large", spans=4).replace(b'"startTime', content)
     (tmp_path / "traces.jsonl").write_bytes(line)
@@ -134,7 +134,7 @@ def test_it_arrives_through_the_shipped_collector_and_store(
 ) -> None:
     """As it was recorded, but for what Jaeger's store on disk makes of it."""
     recorded = _recorded(conversations)
-    with Stack(tmp_path / "stack", free_ports(), with_prometheus=False, say=str) as stack:
+    with Stack(tmp_path / "stack", free_ports(), with_prometheus=False, notify=str) as stack:
         assert _replay(conversations, stack.ports, tmp_path) == 0
         seen = _seen(recorded, stack.ports)
     assert {id: _stored(*parts) for id, parts in seen.items()} == {

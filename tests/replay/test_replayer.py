@@ -26,7 +26,7 @@ LINES = some.lists(some.sampled_from([traces("a"), traces("b"), traces("c"), log
 
 
 class Collector:
-    """Takes every line, unless `answer` says otherwise, and keeps what it took."""
+    """Accepts every request, unless `answer` decides otherwise, and keeps what it accepted."""
 
     def __init__(self, answer: Callable[[ExportRequest], Answer] = lambda request: TAKEN) -> None:
         self.taken: list[bytes] = []
@@ -128,7 +128,7 @@ def test_what_is_acknowledged_may_be_noted_elsewhere(tmp_path: Path) -> None:
 
 
 def test_a_half_written_last_line_waits_for_the_next_time(tmp_path: Path) -> None:
-    """It is no trouble, and not sent before it is whole."""
+    """It is no failure, and not sent before it is complete."""
     folder = recording(tmp_path, "one")
     (path,) = find(folder)
     whole = path.read_bytes()
@@ -149,7 +149,7 @@ def test_a_last_line_that_lacks_only_its_break_is_sent(tmp_path: Path) -> None:
     assert Run(folder).names == ["two"]
 
 
-def test_a_torn_line_is_told_and_what_stands_behind_it_sent(tmp_path: Path) -> None:
+def test_a_torn_line_is_reported_and_what_stands_behind_it_sent(tmp_path: Path) -> None:
     """Once; nothing else is lost with it."""
     folder = recording(tmp_path)
     path = folder / "traces.jsonl"
@@ -164,7 +164,7 @@ def test_a_torn_line_is_told_and_what_stands_behind_it_sent(tmp_path: Path) -> N
     assert Run(folder).names == []
 
 
-def test_an_endless_line_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_line_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no line of ours, and must not fill memory."""
     monkeypatch.setattr("ailoop_otel.replay.export_request.LONGEST_LINE", 1000)
     folder = recording(tmp_path, "one")
@@ -185,8 +185,8 @@ def test_only_the_signals_that_are_wanted_are_sent(tmp_path: Path) -> None:
     assert second.names == ["two", "three"]
 
 
-def test_a_refused_line_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
-    """It is tried again the next time, as nobody has it."""
+def test_a_refused_line_is_reported_and_the_rest_goes_on(tmp_path: Path) -> None:
+    """The next replay tries it again."""
     folder = recording(tmp_path, "one", "two", "three")
     refuse = Collector(lambda request: Answer(b"two" not in request.content, message="400 no"))
     first = Run(folder, refuse)
@@ -297,15 +297,15 @@ def test_what_was_rejected_of_a_line_is_counted(tmp_path: Path) -> None:
     assert Run(folder).names == []
 
 
-def test_a_warning_is_told(tmp_path: Path) -> None:
-    """Collectors may take all and still have something to say."""
+def test_a_warning_is_reported(tmp_path: Path) -> None:
+    """Collectors may accept all and still send a message."""
     run = Run(recording(tmp_path, "one"), Collector(lambda request: Answer(accepted=True, message="slow down")))
     assert run.messages[0].endswith("line 1: taken, with a warning: slow down")
     assert run.summary.is_complete
 
 
 def test_a_signal_that_is_not_taken_does_not_keep_the_others(tmp_path: Path) -> None:
-    """Jaeger takes no logs: one line says so, and its traces come all the same."""
+    """Jaeger accepts no logs: one line reports it, and its traces are sent all the same."""
     folder = recording(tmp_path, "one")
     (folder / "logs.jsonl").write_bytes(logs("two") + logs("three"))
     collector = Collector(lambda request: TAKEN if request.signal is TRACES else Answer(False, 0, "404", True))
@@ -330,7 +330,7 @@ def test_ctrl_c_keeps_what_was_sent(tmp_path: Path) -> None:
     assert Run(folder).names == ["three"]
 
 
-def test_a_file_that_goes_meanwhile_is_no_trouble(tmp_path: Path) -> None:
+def test_a_file_that_goes_meanwhile_is_no_failure(tmp_path: Path) -> None:
     """The writer's rotation took it between listing and export_request."""
     folder = recording(tmp_path, "one")
     (folder / "a.jsonl").write_bytes(traces("two"))
@@ -345,7 +345,7 @@ def test_a_file_that_goes_meanwhile_is_no_trouble(tmp_path: Path) -> None:
     assert (run.names, run.summary.is_complete) == (["two", "one"], True)
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the others are sent."""
     folder = recording(tmp_path, "one")
     (folder / "locked.jsonl").write_bytes(traces("two"))

@@ -105,7 +105,7 @@ def test_the_same_export_twice_counts_once(sample: Sample) -> None:
 
 
 def test_an_open_session_counts_its_exchanges(sample: Sample) -> None:
-    """Until its end tells the sums."""
+    """Until the session's own span with the totals is read."""
     start = sample.session("s-1", 0)
     sample.exchange("s-1", 1, 1, session=start)
     sample.exchange("s-1", 3, 1, "cut", session=start)
@@ -141,7 +141,7 @@ def test_a_session_whose_start_is_gone_is_shown(sample: Sample) -> None:
 
 
 def test_a_session_of_which_only_the_end_is_left_is_shown(sample: Sample) -> None:
-    """The span over the whole life tells all there is to tell."""
+    """The session's own span holds everything that is shown."""
     start = sample.session("s-1", 0)
     sample.session_end(start, "s-1", 0, 9, "evicted", 2, 1)
     (session,) = _aggregated(_spans(sample.directory)[1:]).sessions()
@@ -208,16 +208,16 @@ def test_filters_choose(sample: Sample, filters: dict[str, object], shown: list[
     assert len(late) == total == shown.count("open")
 
 
-def test_adding_tells_what_happened(day: Path) -> None:
-    """Whoever follows learns of each start, end, exchange and timeout, and of nothing else."""
+def test_adding_returns_what_happened(day: Path) -> None:
+    """Each start, end, exchange and timeout is returned, and nothing else."""
     aggregator = Aggregator(Filters())
-    told: list[Entry] = [told for span in _spans(day) if (told := aggregator.add(span)) is not None]
-    kinds = {kind: sum(isinstance(one, kind) for one in told) for kind in (Exchange, Session, Timeout)}
+    entries: list[Entry] = [entry for span in _spans(day) if (entry := aggregator.add(span)) is not None]
+    kinds = {kind: sum(isinstance(one, kind) for one in entries) for kind in (Exchange, Session, Timeout)}
     assert kinds == {Exchange: 12, Session: 4, Timeout: 3}
 
 
 def test_the_server_itself_is_noted() -> None:
-    """Its start and stop count; other events are told by spans already."""
+    """Its start and stop count; other events stand in spans too."""
     aggregator = Aggregator(Filters(since=5))
     events = [LogEvent(names.EVENT_SERVER_START, 4), LogEvent(names.EVENT_SERVER_START, 9)]
     events += [LogEvent(names.EVENT_SERVER_STOP, 9), LogEvent(names.EVENT_AI_TIMEOUT, 9)]

@@ -13,7 +13,7 @@ FINDINGS = (
 )
 
 
-def test_findings_stand_in_groups_with_their_mends() -> None:
+def test_findings_stand_in_groups_with_their_remedies() -> None:
     """Readable without colour, no line beyond the terminal."""
     console = console_of(60)
     doctor.show("ailoop-otel", FINDINGS, console)

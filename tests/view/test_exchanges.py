@@ -40,16 +40,16 @@ def test_the_largest_part_is_what_took_most(seconds: tuple[float, ...], largest:
     assert _breakdown(*seconds).largest == largest
 
 
-def test_the_parts_are_told_in_words() -> None:
+def test_the_parts_are_reported_in_words() -> None:
     """Those that are next to nothing are left out."""
     attributes: dict[str, Value] = {
         **dict(zip(TIMES, (0.3, 0.1, 1.01, 0.014, 0.002), strict=True)),
         names.BLOCKED_BY: "execute_command",
         names.BLOCKED_TIME: 1.01,
     }
-    told = time_breakdown(_span(attributes))
-    assert told is not None
-    assert list(told.words()) == [
+    breakdown = time_breakdown(_span(attributes))
+    assert breakdown is not None
+    assert list(breakdown.words()) == [
         "model 300 ms waiting + 100 ms streaming",
         "tools 1.01 s",
         "server 14 ms",

@@ -67,7 +67,7 @@ def test_each_thing_is_a_line_when_it_comes(sample: Sample) -> None:
     ]
 
 
-def test_what_came_since_is_told_first(sample: Sample) -> None:
+def test_what_came_since_is_reported_first(sample: Sample) -> None:
     """With a time, following begins in the past; with a filter, it leaves out the rest."""
     sample.exchange("s-1", 1, 1)
     sample.exchange("s-2", 9, 1, "cut")
@@ -78,7 +78,7 @@ def test_what_came_since_is_told_first(sample: Sample) -> None:
 
 
 def test_a_directory_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
-    """Whoever starts the view before the server sees what to do, and then what comes."""
+    """Started before the server, it prints what to do, and then what is written."""
     directory = tmp_path / "telemetry"
     started: list[Sample] = []
 
@@ -93,7 +93,7 @@ def test_a_directory_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None
     assert lines[1:] == ["14:00:00  –         ● server started"]
 
 
-def test_garbage_is_told_once(sample: Sample) -> None:
+def test_garbage_is_reported_once(sample: Sample) -> None:
     """And costs nothing else."""
 
     def garbage() -> None:

@@ -18,7 +18,7 @@ def test_a_time_span_is_read(text: str, expected: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "10", "m", "10 minutes", "-5m", "1h x"])
 def test_a_time_span_without_sense_is_refused(text: str) -> None:
-    """With one line that says how to write one."""
+    """With one line that shows how to write one."""
     with pytest.raises(UsageError, match="write 90s, 10m"):
         parse_time_span(text)
 

@@ -144,7 +144,7 @@ def test_a_trace_is_drawn_by_the_beginning_of_its_id(drawn: Drawn) -> None:
 
 @pytest.mark.usefixtures("day")
 @pytest.mark.parametrize(
-    ("trace", "mend"),
+    ("trace", "remedy"),
     [
         ("3", "several traces begin with 3: give more of one of 310d70c35dd3ecf5, "),
         ("eeee", "no trace in telemetry begins with eeee: leave --trace out"),
@@ -152,9 +152,9 @@ def test_a_trace_is_drawn_by_the_beginning_of_its_id(drawn: Drawn) -> None:
         (" ", "takes the first hexadecimal digits"),
     ],
 )
-def test_a_trace_that_is_not_one_is_refused(drawn: Drawn, trace: str, mend: str) -> None:
-    """With one line that names the mend."""
-    with pytest.raises(UsageError, match=mend):
+def test_a_trace_that_is_not_one_is_refused(drawn: Drawn, trace: str, remedy: str) -> None:
+    """With one line that names the remedy."""
+    with pytest.raises(UsageError, match=remedy):
         drawn(TracesOptions(directory="telemetry", trace=trace))
 
 
@@ -228,15 +228,15 @@ def test_a_server_that_nobody_talked_to_yet_is_no_error(drawn: Drawn, sample: Sa
     assert "1 server start, 1 stop\n" in text
 
 
-def test_what_could_not_be_read_is_told_in_a_line(drawn: Drawn, sample: Sample) -> None:
+def test_what_could_not_be_read_is_reported_in_a_line(drawn: Drawn, sample: Sample) -> None:
     """Half a last line and garbage in the middle, each once."""
     sample.exchange("s-1", 0, 1, first_chunk=None)
     sample.close()
     with sample.path.open("ab") as file:
         file.write(b'garbage\n{"resourceSpans":[{"scopeSp')
-    told = drawn(TracesOptions(directory="telemetry")).splitlines()[-3:]
-    assert "1 last line half-written and ignored" in " ".join(told)
-    assert "1 line could not be read and was skipped" in " ".join(told)
+    warnings = drawn(TracesOptions(directory="telemetry")).splitlines()[-3:]
+    assert "1 last line half-written and ignored" in " ".join(warnings)
+    assert "1 line could not be read and was skipped" in " ".join(warnings)
 
 
 @pytest.mark.usefixtures("day")
@@ -277,7 +277,7 @@ def test_json_has_no_nan(drawn: Drawn, sample: Sample) -> None:
 
 
 def test_reading_much_asks_for_patience(sample: Sample, monkeypatch: pytest.MonkeyPatch, drawn: Drawn) -> None:
-    """A terminal says that it reads; nothing of it is left in the output."""
+    """A terminal shows a notice while it reads; it is not part of the output."""
     sample.exchange("s-1", 0, 1)
     monkeypatch.setattr(traces, "_SLOW_TO_READ", 1)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)

@@ -31,7 +31,7 @@ def run(bench: Bench, result: Result) -> None:
     ports = free_ports()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         try:
-            stack = Stack(Path(folder), ports, with_prometheus=False, say=bench.say)
+            stack = Stack(Path(folder), ports, with_prometheus=False, notify=bench.say)
             stack.start()
         except (MissingProgram, StartError) as fault:
             result.notes.append(f"not run: {fault}")
