@@ -29,7 +29,7 @@ _PROVIDERS: Final = (
     "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER",
     "OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER",
 )
-_LAST_MOMENT: Final = 0.5  # seconds
+_GRACE: Final = 0.5  # seconds
 
 
 @dataclass(frozen=True)
@@ -106,11 +106,11 @@ def send(timeout: float) -> Sent:
         worker.start()
         broken = watcher.wait()
         if broken is None:
-            worker.join(_LAST_MOMENT)
+            worker.join(_GRACE)
         end = threading.Thread(target=provider.shutdown, name="ailoop-otel-probe-end", daemon=True)
         end.start()
-        end.join(_LAST_MOMENT)
-        worker.join(_LAST_MOMENT)
+        end.join(_GRACE)
+        worker.join(_GRACE)
     return Sent(trace_id, broken)
 
 

@@ -28,7 +28,7 @@ _MOST_PATIENCE: Final = 86400.0
 _MOST_MESSAGES: Final = 10
 
 
-class Display:
+class ProgressDisplay:
     """A progress bar on the error output: bytes read, records sent and their rate. Invisible without a terminal."""
 
     def __init__(self, size: int) -> None:
@@ -64,7 +64,7 @@ class Display:
         elif self._messages == _MOST_MESSAGES + 1:
             self._progress.console.print("... and more of this", soft_wrap=True)
 
-    def __enter__(self) -> Display:
+    def __enter__(self) -> ProgressDisplay:
         self._progress.start()
         return self
 
@@ -89,7 +89,7 @@ def replay(
     files = _files(places or [Settings.from_environment().directory])
     receiver = destination(endpoint, insecure=insecure)
     begin = time.monotonic()
-    with Display(size(files)) as display, closing(Delivery(receiver, patience, display.wait)) as delivery:
+    with ProgressDisplay(size(files)) as display, closing(Delivery(receiver, patience, display.wait)) as delivery:
         database = Path(state) if state else None
         replayer = Replayer(delivery, receiver.base, wanted, database, display.print, again=again)
         replayer.run(files, lambda done: display.advance(done, replayer.summary))

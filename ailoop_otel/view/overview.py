@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
@@ -27,8 +28,35 @@ _LABEL: Final = 13
 _GAP: Final = 3
 
 
-def title(files: TraceFiles, look: Look) -> Text:
-    """The directory that was read and the covered time."""
+def tables(files: TraceFiles, look: Look) -> Iterator[RenderableType]:
+    """The title and the tables; a table without rows is left out."""
+    aggregator, filters = files.aggregator, files.aggregator.filters
+    sessions, exchanges = aggregator.sessions(), aggregator.exchanges()
+    timeouts, all_timeouts = aggregator.timeouts()
+    short = units.shorten(
+        session_id
+        for session_id in chain(
+            (session.session_id for session in sessions),
+            (exchange.session_id for exchange in exchanges),
+            (timeout.exchange.session_id for timeout in timeouts),
+        )
+    )
+    calls = [call for call in aggregator.calls.values() if call.errors or not filters.errors]
+    yield _title(files, look)
+    if sessions and not filters.outcome:
+        all_sessions = len(sessions) if filters.errors else max(len(sessions), aggregator.totals.sessions)
+        yield _sessions(sessions, all_sessions, look, short)
+    if exchanges:
+        yield _exchanges(exchanges, aggregator.matching(), look, short)
+    else:
+        yield Text("No exchange" + (" matches." if filters.narrow else " yet."), theme.UNSURE)
+    if timeouts:
+        yield _timeouts(timeouts, all_timeouts, look, short)
+    if calls and not filters.outcome:
+        yield _calls(calls, look)
+
+
+def _title(files: TraceFiles, look: Look) -> Text:
     totals = files.aggregator.totals
     text = Text("AILoop telemetry", theme.HEADING)
     text.append(f"  {files.place}", "not bold")
@@ -38,7 +66,7 @@ def title(files: TraceFiles, look: Look) -> Text:
     return text
 
 
-def sessions(rows: Sequence[Session], total: int, look: Look, short: dict[str, str]) -> RenderableType:
+def _sessions(rows: Sequence[Session], total: int, look: Look, short: dict[str, str]) -> RenderableType:
     """One row per session, newest last."""
     table = _table(look, ("Session", "Started", "State"), ("Lasted", "Turns", "Errors"), flexible=2)
     for row in rows:
@@ -54,7 +82,7 @@ def sessions(rows: Sequence[Session], total: int, look: Look, short: dict[str, s
     return _section("Sessions", _shown(len(rows), total), table)
 
 
-def exchanges(rows: Sequence[Exchange], total: int, look: Look, short: dict[str, str]) -> RenderableType:
+def _exchanges(rows: Sequence[Exchange], total: int, look: Look, short: dict[str, str]) -> RenderableType:
     """One row per exchange, newest last; the bar shows its duration before and after the first chunk."""
     roomy = look.console.width >= _NARROW_COLUMNS
     stream = ("Chunks", "Max gap" if look.wide else "Gap") if roomy else ()
@@ -83,7 +111,7 @@ def exchanges(rows: Sequence[Exchange], total: int, look: Look, short: dict[str,
     return _section("Exchanges", _shown(len(rows), total), table, legend if width else None)
 
 
-def timeouts(rows: Sequence[Timeout], total: int, look: Look, short: dict[str, str]) -> RenderableType:
+def _timeouts(rows: Sequence[Timeout], total: int, look: Look, short: dict[str, str]) -> RenderableType:
     """One row per AI timeout, newest last."""
     table = _table(look, ("Time", "Session", "Phase", "Waits on", "Became"), ("Limit", "Noticed", "Trace"), flexible=4)
     for row in rows:
@@ -100,7 +128,7 @@ def timeouts(rows: Sequence[Timeout], total: int, look: Look, short: dict[str, s
     return _section("AI timeouts", _shown(len(rows), total), table)
 
 
-def calls(rows: Sequence[Calls], look: Look) -> RenderableType:
+def _calls(rows: Sequence[Calls], look: Look) -> RenderableType:
     """One row per JSON-RPC method of the calls that start no exchange."""
     table = _table(look, ("Method",), ("Calls", "Errors", "p50", "Max"))
     for row in sorted(rows, key=lambda calls: (-calls.durations.count, calls.method)):

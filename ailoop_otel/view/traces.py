@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import tzinfo
-from itertools import chain
 from typing import Final
 
 from rich.console import Console, Group, RenderableType
@@ -72,7 +71,7 @@ def show(options: TracesOptions, console: Console, *, zone: tzinfo | None = None
     look = theme.look(console, zone, (totals.first, totals.last))
     parts = [_drawn(tree, look) for tree in trees]
     if not options.trace:
-        parts = [*_overview(found, look), *_titled(parts, trees), Group(*overview.totals(found, look))]
+        parts = [*overview.tables(found, look), *_titled(parts, trees), Group(*overview.totals(found, look))]
     for part in parts:
         console.print(part)
         console.print()
@@ -112,33 +111,6 @@ def _worst(found: TraceFiles, number: int) -> list[Tree]:
         for exchange in worst
         if traces.get(exchange.trace_id)
     ]
-
-
-def _overview(found: TraceFiles, look: Look) -> Iterator[RenderableType]:
-    aggregator, filters = found.aggregator, found.aggregator.filters
-    sessions, exchanges = aggregator.sessions(), aggregator.exchanges()
-    timeouts, all_timeouts = aggregator.timeouts()
-    short = units.shorten(
-        session_id
-        for session_id in chain(
-            (session.session_id for session in sessions),
-            (exchange.session_id for exchange in exchanges),
-            (timeout.exchange.session_id for timeout in timeouts),
-        )
-    )
-    calls = [call for call in aggregator.calls.values() if call.errors or not filters.errors]
-    yield overview.title(found, look)
-    if sessions and not filters.outcome:
-        all_sessions = len(sessions) if filters.errors else max(len(sessions), aggregator.totals.sessions)
-        yield overview.sessions(sessions, all_sessions, look, short)
-    if exchanges:
-        yield overview.exchanges(exchanges, aggregator.matching(), look, short)
-    else:
-        yield Text("No exchange" + (" matches." if filters.narrow else " yet."), theme.UNSURE)
-    if timeouts:
-        yield overview.timeouts(timeouts, all_timeouts, look, short)
-    if calls and not filters.outcome:
-        yield overview.calls(calls, look)
 
 
 def _drawn(tree: Tree, look: Look) -> RenderableType:
