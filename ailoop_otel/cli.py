@@ -1,7 +1,7 @@
 """The command line: parse, call one function, print, exit code."""
 
-# No `from __future__ import annotations`: typer reads the annotations, and it is imported inside a function, so
-# that `run` works where the extra that brings it is not installed.
+# No `from __future__ import annotations`: typer evaluates the annotations, and it is imported inside a function, so
+# that `run` works without the extra that installs it.
 
 import os
 import sys
@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
 from ailoop_otel.names import SETTING_ENABLED
+from ailoop_otel.settings import UsageError
 from ailoop_otel.version import __version__
 
 if TYPE_CHECKING:
     from typer import Typer
 
-OK, TROUBLE, WRONG, NOT_EXECUTABLE, NOT_FOUND, INTERRUPTED = 0, 1, 2, 126, 127, 130
+OK, PROBLEM, USAGE, NOT_EXECUTABLE, NOT_FOUND, INTERRUPTED = 0, 1, 2, 126, 127, 130
 EXTRA: Final = "pip install 'ailoop-otel[cli]'"
 RUN_USAGE: Final = "usage: ailoop-otel run -- COMMAND [ARGUMENT ...]"
 RUN_HELP: Final = f"""{RUN_USAGE}
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         app = _app()
     except ImportError:
-        return _complain(f"this needs rich and typer: {EXTRA}")
+        return _fail(f"this needs rich and typer: {EXTRA}")
     try:
         app(args=words or ["--help"], prog_name="ailoop-otel")
     except SystemExit as end:
@@ -44,25 +45,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(words: Sequence[str]) -> int:
-    """Become a command whose environment switches the instrumentation on; returns only if that fails."""
+    """Replace this process by a command with the instrumentation switched on; returns only if that fails."""
     if words and words[0] in ("-h", "--help"):
         print(RUN_HELP)
         return OK
     command = list(words[1:] if words and words[0] == "--" else words)
     if not command or (words[0] != "--" and command[0].startswith("-")):
         print(RUN_USAGE, file=sys.stderr)
-        return WRONG
+        return USAGE
     try:
         os.execvpe(command[0], command, {**os.environ, SETTING_ENABLED.name: "true"})
     except FileNotFoundError:
-        return _complain(f"command not found: {command[0]}", NOT_FOUND)
+        return _fail(f"command not found: {command[0]}", NOT_FOUND)
     except OSError as error:
-        return _complain(f"cannot run {command[0]}: {error.strerror}", NOT_EXECUTABLE)
+        return _fail(f"cannot run {command[0]}: {error.strerror}", NOT_EXECUTABLE)
 
 
 def _app() -> "Typer":
-    import rich  # noqa: F401 - the verbs need it: say so before one is parsed
+    import rich  # noqa: F401 - the verbs need it: fail before one is parsed
     import typer
+
+    from ailoop_otel.measure import verbs
 
     app = typer.Typer(
         add_completion=False,
@@ -104,17 +107,59 @@ def _app() -> "Typer":
         follow: Annotated[bool, typer.Option("--follow", "-f", help="Print what comes, until Ctrl-C.")] = False,
     ) -> None:
         """Show the sessions, exchanges and AI timeouts that the embedded default has written."""
-        from ailoop_otel.view import command
+        from ailoop_otel.view.traces import traces
 
-        def show() -> None:
-            command.traces(
+        def show() -> int:
+            traces(
                 directory, session, outcome, since, trace,
                 errors=errors, limit=limit, waterfalls=waterfall, json=json, following=follow,
             )  # fmt: skip
+            return OK
 
-        raise typer.Exit(_shown(show))
+        raise typer.Exit(_exit_code(show))
 
-    _register(app)
+    verbs.register(app)
+
+    @app.command("replay")
+    def replay_verb(
+        files: Annotated[
+            list[str] | None,
+            typer.Argument(metavar="[FILE...]", help="Files or directories; AILOOP_OTEL_DIRECTORY otherwise."),
+        ] = None,
+        endpoint: Annotated[
+            str,
+            typer.Option(
+                metavar="URL",
+                help="An OTLP/HTTP receiver; OTEL_EXPORTER_OTLP_ENDPOINT otherwise, or else http://127.0.0.1:4318.",
+            ),
+        ] = "",
+        signals: Annotated[
+            str,
+            typer.Option(
+                help="Some of traces,logs,metrics. Jaeger takes traces only, and what is scraped, "
+                "as Prometheus does, has no place for metrics of the past."
+            ),
+        ] = "traces",
+        again: Annotated[bool, typer.Option("--again", help="Send also what was acknowledged before.")] = False,
+        state: Annotated[
+            str,
+            typer.Option(metavar="FILE", help="Where to note what is acknowledged; beside the recording otherwise."),
+        ] = "",
+        patience: Annotated[
+            float, typer.Option(metavar="S", help="Seconds to try one line while the collector does not take it.")
+        ] = 60.0,
+        insecure: Annotated[bool, typer.Option("--insecure", help="Do not check the collector's certificate.")] = False,
+    ) -> None:
+        """Send recorded telemetry into a collector; what it has acknowledged before is not sent again.
+
+        OTEL_EXPORTER_OTLP_HEADERS and OTEL_EXPORTER_OTLP_CERTIFICATE hold for it too. Exit code 0: all is there.
+        """
+        from ailoop_otel.replay.command import replay
+
+        def send() -> int:
+            return replay(files or [], endpoint, signals, state, patience, again=again, insecure=insecure)
+
+        raise typer.Exit(_exit_code(send))
 
     @app.command("doctor")
     def doctor_verb(
@@ -129,61 +174,52 @@ def _app() -> "Typer":
     return app
 
 
-def _register(app: "Typer") -> None:
-    """Let each room that has verbs of its own add them."""
-    from ailoop_otel.measure import verbs as measuring
-    from ailoop_otel.replay import verbs as replaying
-
-    measuring.register(app)
-    replaying.register(app)
-
-
 def doctor(checkout: str, jaeger: str, timeout: float, *, json: bool) -> int:
-    """Examine a server's environment and print what was found; the exit code says whether there is trouble."""
+    """Check a server's environment and print the findings; returns 1 if there are problems."""
     try:
-        from ailoop_otel.doctor import Refusal, examine
+        from ailoop_otel.doctor import examine
     except ValueError as fault:
-        # The API reads it while it is imported; a server with such a value starts without any OpenTelemetry.
-        return _complain(f"OTEL_PROPAGATORS={os.environ.get('OTEL_PROPAGATORS')!r} cannot be used: {fault}", TROUBLE)
+        # The API reads this variable on import. A server with such a value runs without OpenTelemetry.
+        return _fail(f"OTEL_PROPAGATORS={os.environ.get('OTEL_PROPAGATORS')!r} cannot be used: {fault}", PROBLEM)
     from ailoop_otel.view import doctor as page
-    from ailoop_otel.view import documents
-    from ailoop_otel.view.terminal import terminal
+    from ailoop_otel.view import json_output
+    from ailoop_otel.view.theme import terminal
 
     try:
         report = examine(checkout, jaeger, timeout)
-    except Refusal as refusal:
-        return _complain(str(refusal))
+    except UsageError as error:
+        return _fail(str(error))
     except KeyboardInterrupt:
         return INTERRUPTED
 
-    def show() -> None:
+    def show() -> int:
         if json:
-            print(documents.written(report.document()))
+            print(json_output.encode(report.document()))
         else:
             title = f"ailoop-otel {report.version} on Python {report.python}, {report.checkout}"
             page.show(title, report.findings, terminal())
+        return OK
 
-    return _shown(show) or (TROUBLE if report.troubles else OK)
+    return _exit_code(show) or (PROBLEM if report.problems else OK)
 
 
-def _shown(show: Callable[[], None]) -> int:
-    """Run a verb that only prints, and give its ends their exit codes."""
-    from ailoop_otel.view.filters import Refusal
-
+def _exit_code(verb: Callable[[], int]) -> int:
+    """Run a verb and return its exit code, or that of the exception that ended it."""
     try:
-        show()
+        code = verb()
         sys.stdout.flush()
-    except Refusal as refusal:
-        return _complain(str(refusal))
+    except UsageError as error:
+        return _fail(str(error))
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader, `head` say, has had enough. Python flushes once more at exit, which must not complain either.
+        # The reader, `head` for example, has closed the pipe. Python flushes again at exit, which must not fail either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return OK
+        return OK
+    return code
 
 
-def _complain(message: str, code: int = WRONG) -> int:
+def _fail(message: str, code: int = USAGE) -> int:
     print(f"ailoop-otel: {message}", file=sys.stderr)
     return code
 

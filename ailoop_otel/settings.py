@@ -15,6 +15,10 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
 
+class UsageError(Exception):
+    """A command was called with something that it cannot use; the text is one line that names the remedy."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of one process; times in seconds, sizes in megabytes, ages in hours.

@@ -49,7 +49,7 @@ def test_traces_shows_a_directory(day: Path) -> None:
 
 
 def test_traces_takes_its_directory_from_the_settings(day: Path) -> None:
-    """The variable that tells the server where to write tells the reader where to look."""
+    """The variable that sets where the server writes also sets where the reader looks."""
     result = _run(["traces", "--json", "--limit", "1"], AILOOP_OTEL_DIRECTORY=str(day))
     assert result.returncode == 0
     assert '"kind": "totals"' in result.stdout.splitlines()[-1]
@@ -112,7 +112,7 @@ def test_the_version_is_printed(arguments: list[str], capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize("arguments", [["traces"], ["--help"], []])
-def test_without_the_extra_the_mend_is_one_line(arguments: list[str]) -> None:
+def test_without_the_extra_the_remedy_is_one_line(arguments: list[str]) -> None:
     """Whatever needs rich or typer names the command that installs them."""
     result = _run(arguments, code=BARE + START)
     assert (result.returncode, result.stdout) == (2, "")
@@ -134,7 +134,7 @@ def test_run_becomes_the_command() -> None:
     assert _run(["run", "--", sys.executable, "-c", "raise SystemExit(7)"]).returncode == 7
 
 
-def test_run_tells_what_it_cannot_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_reports_what_it_cannot_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A command that is not there is 127, one that cannot be executed 126, as in a shell."""
     assert cli.main(["run", "--", "no-such-command-here"]) == 127
     assert capsys.readouterr().err == "ailoop-otel: command not found: no-such-command-here\n"

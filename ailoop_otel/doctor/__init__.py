@@ -1,5 +1,52 @@
-"""Looks at a server's environment from outside and says what would keep its telemetry from being seen."""
+"""Checks a server's environment from outside for what would keep its telemetry from being seen."""
 
-from ailoop_otel.doctor.examination import Refusal, examine
+from __future__ import annotations
 
-__all__ = ["Refusal", "examine"]
+import math
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ailoop_otel.doctor import endpoint, environment, plugins, server, versions
+from ailoop_otel.doctor.findings import Finding, Report
+from ailoop_otel.settings import UsageError
+from ailoop_otel.version import __version__
+
+__all__ = ["examine"]
+
+
+def examine(checkout: str, query: str, timeout: float) -> Report:
+    """Run all checks; raises UsageError for arguments without sense.
+
+    `checkout` is the server's directory (empty: the current one), `query` the address of Jaeger's query API (empty: a
+    local one is tried), `timeout` the seconds to wait for each hop.
+    """
+    place = Path(checkout or ".").resolve()
+    if not place.is_dir():
+        raise UsageError(f"--checkout {checkout} is no directory: name the one that the server is started in")
+    if query and not _is_address(query):
+        raise UsageError("--jaeger is no address: write http://HOST:16686")
+    if not (math.isfinite(timeout) and timeout > 0):
+        raise UsageError(f"--timeout {timeout:g} leaves no time: take more than 0 s")
+    generation = server.generation(server.folders(place))
+    findings = tuple(_all(place, generation, query, timeout))
+    return Report(__version__, platform.python_version(), str(place), generation, findings)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _all(place: Path, generation: str, query: str, timeout: float) -> Iterator[Finding]:
+    yield from server.check(place)
+    dotenv = environment.read_dotenv(place)
+    yield from environment.check(dotenv)
+    yield from versions.check(generation)
+    with environment.added(dotenv):
+        yield from plugins.check()
+        yield from endpoint.check(place, query, timeout)

@@ -1,29 +1,45 @@
-"""Where telemetry goes, and whether it gets there."""
+"""Where telemetry goes, and whether it arrives: files, a collector, and Jaeger behind it."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
+from base64 import b64encode
 from collections.abc import Iterator
+from http.client import HTTPException
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
+from urllib.error import HTTPError, URLError
+from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
 from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE, OTEL_SDK_DISABLED
 
-from ailoop_otel.doctor import jaeger, probe
-from ailoop_otel.doctor.findings import ENDPOINT, NOTE, OK, TROUBLE, Finding
+from ailoop_otel.doctor import probe
+from ailoop_otel.doctor.findings import ENDPOINT, NOTE, OK, PROBLEM, Finding
 from ailoop_otel.export import choice
 from ailoop_otel.export.signals import SIGNALS, TRACES, Signal
 from ailoop_otel.names import SETTING_DIRECTORY
 from ailoop_otel.settings import Settings, environment, is_true
 
+DEFAULT_JAEGER: Final = "http://127.0.0.1:16686"
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+_JAEGER_PATHS: Final = ("api/traces", "api/v3/traces")
+_PAUSE: Final = 0.2  # seconds
+_ONE_TRY: Final = 2.0  # seconds
 
-def examine(checkout: Path, query: str, patience: float) -> Iterator[Finding]:
-    """Each place that telemetry goes to; a collector is sent one span, which Jaeger at `query` is asked for."""
+
+def check(checkout: Path, query: str, timeout: float) -> Iterator[Finding]:
+    """Check each destination of telemetry; a collector is sent one span, which Jaeger at `query` is then asked for.
+
+    `query` may be empty; `timeout` is in seconds, for the collector and for Jaeger each.
+    """
     if is_true(environment(OTEL_SDK_DISABLED)):
-        yield Finding(ENDPOINT, TROUBLE, OTEL_SDK_DISABLED, "nothing is recorded.", f"Unset {OTEL_SDK_DISABLED}.")
+        yield Finding(ENDPOINT, PROBLEM, OTEL_SDK_DISABLED, "nothing is recorded.", f"Unset {OTEL_SDK_DISABLED}.")
         return
     if environment(OTEL_CONFIG_FILE):
         yield _declared(checkout / environment(OTEL_CONFIG_FILE))
@@ -35,18 +51,18 @@ def examine(checkout: Path, query: str, patience: float) -> Iterator[Finding]:
     for name, signals in places.items():
         yield from _place(name, signals, checkout)
     if choice.OTLP in choice.exporters(TRACES):
-        yield from _collector(query, patience)
+        yield from _collector(query, timeout)
     elif query:
         sentence = "it is not asked: traces do not go to a collector by OTLP."
         yield Finding(ENDPOINT, NOTE, "Jaeger", sentence, f"Set {TRACES.endpoint}.")
 
 
 def _place(name: str, signals: list[Signal], checkout: Path) -> Iterator[Finding]:
-    told = ", ".join(signal.name for signal in signals)
+    listed = ", ".join(signal.name for signal in signals)
     if name == "none":
-        yield Finding(ENDPOINT, NOTE, told.capitalize(), "kept nowhere, as the environment says.")
+        yield Finding(ENDPOINT, NOTE, listed.capitalize(), "kept nowhere, as the environment says.")
     elif name == choice.FILES:
-        yield _files(checkout / Settings.from_environment().directory, told)
+        yield _files(checkout / Settings.from_environment().directory, listed)
     elif name == choice.OTLP:
         for signal in signals:
             where = f"to {choice.endpoint(signal)} by {choice.protocol(signal)}."
@@ -60,52 +76,111 @@ def _named(name: str, signal: Signal) -> Finding:
         return Finding(ENDPOINT, NOTE, signal.name.capitalize(), f"to the exporter {name!r}, which is not tried here.")
     package = f"opentelemetry-exporter-{name.replace('_', '-')}"
     mend = f"pip install {package}, or correct {signal.exporter}."
-    return Finding(ENDPOINT, TROUBLE, signal.name.capitalize(), f"no exporter {name!r} is installed.", mend)
+    return Finding(ENDPOINT, PROBLEM, signal.name.capitalize(), f"no exporter {name!r} is installed.", mend)
 
 
-def _files(directory: Path, told: str) -> Finding:
+def _files(directory: Path, signals: str) -> Finding:
     existing = next(place for place in (directory, *directory.absolute().parents) if place.exists())
     if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
-        return Finding(ENDPOINT, OK, "Files", f"{told} into {directory}, which can be written.")
+        return Finding(ENDPOINT, OK, "Files", f"{signals} into {directory}, which can be written.")
     why = "may not be written by this user" if existing.is_dir() else "is no directory"
     mend = f"Set {SETTING_DIRECTORY.name} to a directory that the server's user may write."
-    return Finding(ENDPOINT, TROUBLE, "Files", f"{told} should go into {directory}, but {existing} {why}.", mend)
+    return Finding(ENDPOINT, PROBLEM, "Files", f"{signals} should go into {directory}, but {existing} {why}.", mend)
 
 
 def _declared(path: Path) -> Finding:
     if find_spec("opentelemetry.configuration") is None:
         sentence = "the package that reads it is missing, so it is ignored."
-        return Finding(ENDPOINT, TROUBLE, OTEL_CONFIG_FILE, sentence, "pip install opentelemetry-configuration.")
+        return Finding(ENDPOINT, PROBLEM, OTEL_CONFIG_FILE, sentence, "pip install opentelemetry-configuration.")
     if not path.is_file():
-        return Finding(ENDPOINT, TROUBLE, OTEL_CONFIG_FILE, f"there is no file {path}.", f"Correct {OTEL_CONFIG_FILE}.")
+        return Finding(ENDPOINT, PROBLEM, OTEL_CONFIG_FILE, f"there is no file {path}.", f"Correct {OTEL_CONFIG_FILE}.")
     return Finding(ENDPOINT, NOTE, OTEL_CONFIG_FILE, f"telemetry goes where {path} says, which is not tried here.")
 
 
-def _collector(query: str, patience: float) -> Iterator[Finding]:
+def _collector(query: str, timeout: float) -> Iterator[Finding]:
     begin = time.monotonic()
     where = choice.endpoint(TRACES)
-    sent = probe.send(patience)
+    sent = probe.send(timeout)
     if sent.broken is not None:
         hop = sent.broken
-        yield Finding(ENDPOINT, TROUBLE, "Collector", f"{hop.name}: {where}, {hop.sentence}.", hop.mend)
+        yield Finding(ENDPOINT, PROBLEM, "Collector", f"{hop.name}: {where}, {hop.sentence}.", hop.mend)
         return
     took = (time.monotonic() - begin) * 1e3
     sentence = f"took a span of service {probe.SERVICE} in {took:.0f} ms, trace {sent.trace_id}."
     yield Finding(ENDPOINT, OK, "Collector", sentence)
-    yield _jaeger(query, sent.trace_id, patience, is_near=jaeger.is_loopback(where))
+    yield _jaeger(query, sent.trace_id, timeout, is_near=_is_loopback(where))
 
 
-def _jaeger(query: str, trace_id: str, patience: float, *, is_near: bool) -> Finding:
-    base = query or jaeger.DEFAULT
+def _jaeger(query: str, trace_id: str, timeout: float, *, is_near: bool) -> Finding:
+    base = query or DEFAULT_JAEGER
     shown = re.sub(r"//[^/@]*@", "//", base.partition("?")[0])
-    if not jaeger.answers(base) if query or is_near else True:
+    if not _has_query_api(base) if query or is_near else True:
         if query:
             mend = "Start Jaeger, or correct --jaeger: it is the address of its pages, port 16686 as a rule."
-            return Finding(ENDPOINT, TROUBLE, "Jaeger", f"its query API does not answer at {shown}.", mend)
+            return Finding(ENDPOINT, PROBLEM, "Jaeger", f"its query API does not answer at {shown}.", mend)
         sentence = "whether the span got further than the collector is not known: no Jaeger is near."
         return Finding(ENDPOINT, NOTE, "Jaeger", sentence, "Name its address: ailoop-otel doctor --jaeger URL.")
-    if jaeger.has(base, trace_id, patience):
+    if _has_trace(base, trace_id, timeout):
         return Finding(ENDPOINT, OK, "Jaeger", f"the span is there: {shown.rstrip('/')}/trace/{trace_id}")
-    sentence = f"the collector took the span, but within {patience:g} s {shown} has not seen it."
+    sentence = f"the collector took the span, but within {timeout:g} s {shown} has not seen it."
     mend = "Look at the collector's exporters and its log; if this is not its Jaeger, name that with --jaeger URL."
-    return Finding(ENDPOINT, TROUBLE, "Jaeger", sentence, mend)
+    return Finding(ENDPOINT, PROBLEM, "Jaeger", sentence, mend)
+
+
+def _is_loopback(url: str) -> bool:
+    return urlsplit(url if "//" in url else f"//{url}").hostname in _LOOPBACK
+
+
+def _has_query_api(url: str) -> bool:
+    try:
+        _get(url, "api/services", _ONE_TRY)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _has_trace(url: str, trace_id: str, timeout: float) -> bool:
+    """Whether Jaeger finds a trace within `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        if any(_finds(url, f"{path}/{trace_id}", deadline) for path in _JAEGER_PATHS):
+            return True
+        if time.monotonic() + _PAUSE >= deadline:
+            return False
+        time.sleep(_PAUSE)
+
+
+def _finds(url: str, path: str, deadline: float) -> bool:
+    try:
+        answer = _get(url, path, max(0.1, min(_ONE_TRY, deadline - time.monotonic())))
+    except (OSError, ValueError):
+        return False  # Jaeger answers 404 until the trace is stored
+    return isinstance(answer, dict) and bool(answer.get("data") or answer.get("result") or answer.get("resourceSpans"))
+
+
+def _get(url: str, path: str, timeout: float) -> object:
+    """GET a path and decode its JSON; raises OSError if there is no answer, ValueError if it is no JSON."""
+    try:
+        with _opener(url).open(_request(url, path), timeout=timeout) as response:
+            return json.loads(response.read())
+    except HTTPError as fault:
+        with fault:
+            raise OSError(fault.code) from None
+    except (URLError, HTTPException) as fault:
+        raise OSError(type(fault).__name__) from None
+
+
+def _request(url: str, path: str) -> Request:
+    """A request with the user and password of the address as basic authentication."""
+    parts = urlsplit(url)
+    address = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], f"{parts.path.rstrip('/')}/{path}", "", ""))
+    request = Request(address)
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        request.add_header("Authorization", f"Basic {b64encode(pair.encode()).decode()}")
+    return request
+
+
+def _opener(url: str) -> OpenerDirector:
+    # For a proxy a loopback address would mean the proxy's own machine.
+    return build_opener(ProxyHandler({})) if _is_loopback(url) else build_opener()

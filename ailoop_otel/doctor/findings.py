@@ -1,25 +1,27 @@
-"""What the examination says: one sentence for each thing it looked at."""
+"""A finding: one sentence on one thing that was checked. A report: all findings."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Final
 
+# The levels of findings, as they stand in the JSON document.
 OK: Final = "ok"
 NOTE: Final = "note"
-TROUBLE: Final = "trouble"
+PROBLEM: Final = "trouble"
 
 # The groups in which findings are shown.
 SERVER: Final = "AILoop"
 SWITCH: Final = "Switching on"
 VERSIONS: Final = "Versions"
-DOUBLES: Final = "Other instrumentation"
+PLUGINS: Final = "Other instrumentation"
+DIALECTS: Final = "Dialects of other packages"
 ENDPOINT: Final = "Where telemetry goes"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at; `mend` says what to do, always where it is trouble."""
+    """The result of one check; `mend` names the remedy and is never empty for a problem."""
 
     group: str
     level: str
@@ -30,7 +32,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """All findings, and what they are about; `generation` is empty where there is no AILoop."""
+    """All findings and the environment they are about; `generation` is empty if no AILoop was found."""
 
     version: str
     python: str
@@ -39,18 +41,18 @@ class Report:
     findings: tuple[Finding, ...]
 
     @property
-    def troubles(self) -> int:
-        """How many of them are trouble."""
-        return sum(finding.level == TROUBLE for finding in self.findings)
+    def problems(self) -> int:
+        """The number of findings that are problems."""
+        return sum(finding.level == PROBLEM for finding in self.findings)
 
     def document(self) -> dict[str, object]:
-        """The same for scripts."""
+        """The report as a JSON document, for scripts."""
         return {
             "kind": "doctor",
             "version": self.version,
             "python": self.python,
             "checkout": self.checkout,
             "generation": self.generation or None,
-            "troubles": self.troubles,
+            "troubles": self.problems,
             "findings": [asdict(finding) for finding in self.findings],
         }

@@ -1,4 +1,7 @@
-"""The hops between here and the collector, each with what it means that it broke; no text of others is repeated."""
+"""The hops between here and the collector, and what it means if one fails.
+
+Errors are classified; their texts, which may hold secrets, are not repeated.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ _MOST_CAUSES: Final = 32
 
 @dataclass(frozen=True)
 class Hop:
-    """Where it broke, in a word, in a sentence, and what to do."""
+    """A hop that failed: its name, what happened in a sentence, and the remedy."""
 
     name: str
     sentence: str
@@ -83,7 +86,7 @@ _STATUS_MENDS: Final = {
 }
 _UNREACHABLE_NUMBERS: Final = (errno.EHOSTUNREACH, errno.ENETUNREACH)
 _GRPC_CREDENTIALS: Final = ("UNAUTHENTICATED", "PERMISSION_DENIED")
-# What gRPC says of a connection that does not come about, in small letters.
+# Parts of gRPC's message for a connection that fails, in lower case.
 _GRPC_WORDS: Final = (
     ("dns resolution", _DNS),
     ("refused", _REFUSED),
@@ -94,17 +97,17 @@ _GRPC_WORDS: Final = (
 )
 
 
-def silent(patience: float) -> Hop:
-    """Nothing came back in time."""
-    return Hop(_LATE.name, f"there is no answer within {patience:g} s", _LATE.mend)
+def no_answer(timeout: float) -> Hop:
+    """No answer came within `timeout` seconds."""
+    return Hop(_LATE.name, f"there is no answer within {timeout:g} s", _LATE.mend)
 
 
-def of_answer(status: int, kind: str) -> Hop | None:
-    """What an HTTP answer means; None where the telemetry was taken."""
+def of_response(status: int, content_type: str) -> Hop | None:
+    """Classify an HTTP response by status and content type; None if the telemetry was accepted."""
     if 200 <= status < 300:
-        return _NOT_HTTP if kind.startswith("text/html") else None
+        return _NOT_HTTP if content_type.startswith("text/html") else None
     if 300 <= status < 400:
-        # The exporter does not follow, and takes it for success.
+        # The exporter does not follow redirects and counts them as success.
         return Hop(f"HTTP {status}", "it sends elsewhere, and nothing is taken", _REDIRECTED)
     try:
         phrase = f" {HTTPStatus(status).phrase}"
@@ -114,8 +117,8 @@ def of_answer(status: int, kind: str) -> Hop | None:
     return Hop(f"HTTP {status}", f"it answers {status}{phrase}", mend)
 
 
-def of_fault(fault: BaseException) -> Hop:
-    """What an exception means, by its kind and the kinds of its causes."""
+def of_exception(fault: BaseException) -> Hop:
+    """Classify an exception by its type and the types of its causes."""
     causes = list(_causes(fault))
     names = {type(cause).__name__ for cause in causes}
     for found, hop in (
@@ -133,7 +136,7 @@ def of_fault(fault: BaseException) -> Hop:
 
 
 def of_grpc(code: str, details: str) -> Hop:
-    """What a gRPC status means."""
+    """Classify a gRPC status code and its details."""
     if code in _GRPC_CREDENTIALS:
         return Hop(f"gRPC {code}", f"it answers {code}", _CREDENTIALS)
     if code == "DEADLINE_EXCEEDED":
@@ -146,7 +149,7 @@ def of_grpc(code: str, details: str) -> Hop:
 
 
 def _causes(fault: BaseException) -> Iterator[BaseException]:
-    """An exception and what is behind it: urllib3 keeps causes in arguments and in `reason` as well."""
+    """An exception and its causes; urllib3 keeps causes in `args` and `reason` too."""
     pending: list[object] = [fault]
     seen: list[object] = []
     while pending and len(seen) < _MOST_CAUSES:

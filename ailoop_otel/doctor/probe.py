@@ -1,13 +1,13 @@
-"""One span through a real SDK pipeline to the collector, and where it got stuck if it did."""
+"""Sends one span through a real SDK pipeline to the collector and finds the hop that failed."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.environment_variables import OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
@@ -21,64 +21,67 @@ from ailoop_otel.export import choice
 from ailoop_otel.export.signals import TRACES
 from ailoop_otel.settings import environment
 
+if TYPE_CHECKING:
+    import requests
+
 SERVICE: Final = "ailoop-otel-doctor"
 _PROVIDERS: Final = (
     "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER",
     "OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER",
 )
-_LAST_MOMENT: Final = 0.5  # seconds
+_GRACE: Final = 0.5  # seconds
 
 
 @dataclass(frozen=True)
 class Sent:
-    """What became of the probe: its trace's id, and the hop that broke, if one did."""
+    """The result of a probe: the id of its trace, and the hop that failed or None."""
 
     trace_id: str
     broken: Hop | None
 
 
-class Verdict(logging.Handler):
-    """Waits for the first thing that tells how the export went: a result, an answer, a fault, a line of the SDK's."""
+class ExportWatcher(logging.Handler):
+    """Waits for the first sign of how an export went: its result, a response, an exception or a log line of the SDK."""
 
-    def __init__(self, patience: float) -> None:
+    def __init__(self, timeout: float) -> None:
         super().__init__(logging.WARNING)
-        self._patience = patience
-        self._told = threading.Event()
+        self._timeout = timeout
+        self._done = threading.Event()
         self._broken: Hop | None = None
 
-    def tell(self, broken: Hop | None) -> None:
-        """Take in what came first; what comes later is only a consequence."""
-        if not self._told.is_set():
+    def report(self, broken: Hop | None) -> None:
+        """Keep the first report; later ones are only consequences of it."""
+        if not self._done.is_set():
             self._broken = broken
-            self._told.set()
+            self._done.set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take in what gRPC's exporter says; over HTTP the answer itself has told before."""
+        """Classify a log line of the gRPC exporter; over HTTP the response was reported before it."""
         values = record.args if isinstance(record.args, tuple) else ()
         code = next((value.name for value in values if hasattr(value, "name") and hasattr(value, "value")), "")
         if code:
-            self.tell(hops.of_grpc(code, str(values[-1])))
+            self.report(hops.of_grpc(code, str(values[-1])))
 
-    def await_it(self) -> Hop | None:
-        """The hop that broke, or None; too long a silence is one as well."""
-        return self._broken if self._told.wait(self._patience) else hops.silent(self._patience)
+    def wait(self) -> Hop | None:
+        """Wait for a report; returns the hop that failed, or None. A timeout counts as a failed hop."""
+        return self._broken if self._done.wait(self._timeout) else hops.no_answer(self._timeout)
 
 
-class _Told(SpanExporter):
-    """The exporter, with an eye on what it returns."""
+class _WatchedExporter(SpanExporter):
+    """An exporter whose results and exceptions are reported."""
 
-    def __init__(self, exporter: SpanExporter, verdict: Verdict) -> None:
+    def __init__(self, exporter: SpanExporter, watcher: ExportWatcher) -> None:
         self._exporter = exporter
-        self._verdict = verdict
+        self._watcher = watcher
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Export, and tell how it went."""
+        """Export, and report how it went."""
         try:
             result = self._exporter.export(spans)
         except Exception as fault:
-            self._verdict.tell(hops.of_fault(fault))
+            self._watcher.report(hops.of_exception(fault))
             raise
-        self._verdict.tell(None if result is SpanExportResult.SUCCESS else hops.UNKNOWN)
+        self._watcher.report(None if result is SpanExportResult.SUCCESS else hops.UNKNOWN)
         return result
 
     def shutdown(self) -> None:
@@ -86,48 +89,66 @@ class _Told(SpanExporter):
         self._exporter.shutdown()
 
 
-def send(patience: float) -> Sent:
-    """Send one span to where the environment says; comes back after `patience` seconds at the latest."""
-    verdict = Verdict(patience)
-    with _overheard(verdict):
+def send(timeout: float) -> Sent:
+    """Send one span to the endpoint of the environment; returns shortly after `timeout` seconds at the latest."""
+    watcher = ExportWatcher(timeout)
+    with _sdk_logs_to(watcher):
         try:
-            exporter = _exporter(verdict, patience)
+            exporter = _exporter(watcher, timeout)
         except (ImportError, LookupError, OSError, ValueError, TypeError) as fault:
-            return Sent("", _not_made(fault))
+            return Sent("", _no_exporter(fault))
         provider = TracerProvider(resource=Resource({SERVICE_NAME: SERVICE}), shutdown_on_exit=False)
-        provider.add_span_processor(SimpleSpanProcessor(_Told(exporter, verdict)))
+        provider.add_span_processor(SimpleSpanProcessor(_WatchedExporter(exporter, watcher)))
         span = provider.get_tracer("ailoop_otel.doctor").start_span("ailoop-otel doctor")
         trace_id = format_trace_id(span.get_span_context().trace_id)
-        # Ending the span exports it, and that may hang.
+        # Ending the span exports it, which may hang.
         worker = threading.Thread(target=span.end, name="ailoop-otel-probe", daemon=True)
         worker.start()
-        broken = verdict.await_it()
+        broken = watcher.wait()
         if broken is None:
-            worker.join(_LAST_MOMENT)
+            worker.join(_GRACE)
         end = threading.Thread(target=provider.shutdown, name="ailoop-otel-probe-end", daemon=True)
         end.start()
-        end.join(_LAST_MOMENT)
-        worker.join(_LAST_MOMENT)
+        end.join(_GRACE)
+        worker.join(_GRACE)
     return Sent(trace_id, broken)
 
 
-def _exporter(verdict: Verdict, patience: float) -> SpanExporter:
+def _exporter(watcher: ExportWatcher, timeout: float) -> SpanExporter:
     if choice.protocol(TRACES) == choice.GRPC:
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as Grpc
 
-        return Grpc(timeout=max(1, round(patience)))
+        return Grpc(timeout=max(1, round(timeout)))
     if choice.protocol(TRACES) != choice.HTTP:
         raise LookupError(choice.protocol(TRACES))
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as Http
 
-    from ailoop_otel.doctor.witness import witness
-
-    # Whose session has the credentials is the one to send by, though it tells less.
-    session = None if any(map(environment, _PROVIDERS)) else witness(verdict.tell)
-    return Http(session=session, timeout=patience)
+    # A credential provider brings its own session, which must be used although it reports less.
+    session = None if any(map(environment, _PROVIDERS)) else _watched_session(watcher.report)
+    return Http(session=session, timeout=timeout)
 
 
-def _not_made(fault: Exception) -> Hop:
+def _watched_session(report: Callable[[Hop], None]) -> requests.Session:
+    """A session that reports failed responses and exceptions, of which the exporter only logs a text."""
+    import requests
+
+    class Session(requests.Session):
+        def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+            """Send a request, and report what failed."""
+            try:
+                response = super().send(request, **options)
+            except (OSError, ValueError) as fault:  # all exceptions of requests are one of the two
+                report(hops.of_exception(fault))
+                raise
+            broken = hops.of_response(response.status_code, response.headers.get("Content-Type", ""))
+            if broken is not None:
+                report(broken)
+            return response
+
+    return Session()
+
+
+def _no_exporter(fault: Exception) -> Hop:
     kind = type(fault).__name__
     if isinstance(fault, LookupError):
         protocol = choice.protocol(TRACES)
@@ -141,14 +162,14 @@ def _not_made(fault: Exception) -> Hop:
 
 
 @contextmanager
-def _overheard(verdict: Verdict) -> Iterator[None]:
-    """What the SDK says goes to the verdict; on the terminal the finding says it in plain words."""
-    told: Any = logging.getLogger("opentelemetry")
-    before = told.propagate
-    told.propagate = False
-    told.addHandler(verdict)
+def _sdk_logs_to(watcher: ExportWatcher) -> Iterator[None]:
+    """Send log lines of the SDK to the watcher only: the finding explains the failure on the terminal."""
+    logger: Any = logging.getLogger("opentelemetry")
+    before = logger.propagate
+    logger.propagate = False
+    logger.addHandler(watcher)
     try:
         yield
     finally:
-        told.removeHandler(verdict)
-        told.propagate = before
+        logger.removeHandler(watcher)
+        logger.propagate = before

@@ -1,4 +1,4 @@
-"""Which AILoop is here, and whether each function is there that is wrapped inside it."""
+"""The AILoop in this environment: its generation, and whether each function that is wrapped exists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from ailoop_otel.doctor.findings import NOTE, OK, SERVER, TROUBLE, Finding
+from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM, SERVER, Finding
 from ailoop_otel.doctor.source import defines, locate, parse
 from ailoop_otel.server.targets import BOTH, DELEGATES, STATELESS, TARGETS, HookPoint
 
@@ -22,18 +22,18 @@ _UPGRADE: Final = (
 
 
 def folders(checkout: Path) -> list[Path]:
-    """Where the server would import from when it is started in its checkout."""
+    """The folders that the server imports from when it is started in its checkout."""
     return [checkout, *(Path(entry) for entry in sys.path if entry and Path(entry).is_dir())]
 
 
 def generation(places: Sequence[Path]) -> str:
-    """The generation that most of the targets are of, or nothing where there is no AILoop."""
+    """The generation that most of the existing targets belong to; empty if there is no AILoop."""
     found = [row.generation for row in TARGETS if row.generation != BOTH and is_own(row) and locate(row.module, places)]
     return max(_WORDS, key=found.count) if found else ""
 
 
-def examine(checkout: Path) -> Iterator[Finding]:
-    """Which AILoop this is, whether this Python can read it, and each target."""
+def check(checkout: Path) -> Iterator[Finding]:
+    """Check which AILoop this is, whether this Python can parse it, and each target."""
     places = folders(checkout)
     kind, main = generation(places), locate(MAIN, places)
     yield _which(checkout, kind, main)
@@ -47,17 +47,17 @@ def examine(checkout: Path) -> Iterator[Finding]:
 
 
 def is_own(row: HookPoint) -> bool:
-    """Whether a target is in the server's own code."""
+    """Whether a target belongs to the server's own code, not to a library."""
     return row.module.partition(".")[0] in _OWN
 
 
 def _which(checkout: Path, kind: str, main: Path | None) -> Finding:
     if main is None:
         mend = "Run this where the server is started, or name the place: ailoop-otel doctor --checkout DIR."
-        return Finding(SERVER, TROUBLE, "AILoop", f"there is no {MAIN} in {checkout}.", mend)
+        return Finding(SERVER, PROBLEM, "AILoop", f"there is no {MAIN} in {checkout}.", mend)
     if not kind:
         sentence = "of a generation that nobody knows: timing, sessions and timeouts at most, nothing from inside."
-        return Finding(SERVER, TROUBLE, "AILoop", sentence, "pip install --upgrade ailoop-otel.")
+        return Finding(SERVER, PROBLEM, "AILoop", sentence, "pip install --upgrade ailoop-otel.")
     return Finding(SERVER, OK, "AILoop", f"the {_WORDS[kind]} generation ({kind}) in {main.parent.parent}.")
 
 
@@ -76,7 +76,7 @@ def _target(row: HookPoint, kind: str, places: Sequence[Path]) -> Finding:
         sentence = f"{package} is not installed here: without {row.gives}, which the server can do without."
         return Finding(SERVER, NOTE, row.path, sentence, f"pip install {package}, if the server is to have them.")
     sentence = f"not in {row.module}, or no such module: without {row.gives}; the rest works."
-    return Finding(SERVER, TROUBLE, row.path, sentence, _UPGRADE)
+    return Finding(SERVER, PROBLEM, row.path, sentence, _UPGRADE)
 
 
 def _imported(row: HookPoint) -> Finding:
@@ -85,12 +85,12 @@ def _imported(row: HookPoint) -> Finding:
         owner: object = importlib.import_module(row.module)
     except ImportError:
         sentence = f"there is no package {row.module} here: without {row.gives}; AILoop itself needs it."
-        return Finding(SERVER, TROUBLE, subject, sentence, f"pip install {row.module}.")
+        return Finding(SERVER, PROBLEM, subject, sentence, f"pip install {row.module}.")
     for name in row.path.split("."):
         owner = vars(owner).get(name)
     if callable(owner):
         return Finding(SERVER, OK, subject, f"found, for {row.gives}.")
-    return Finding(SERVER, TROUBLE, subject, f"not there: without {row.gives}; the rest works.", _UPGRADE)
+    return Finding(SERVER, PROBLEM, subject, f"not there: without {row.gives}; the rest works.", _UPGRADE)
 
 
 def _unreadable(module: str, path: Path) -> Iterator[Finding]:
@@ -100,7 +100,7 @@ def _unreadable(module: str, path: Path) -> Iterator[Finding]:
     except SyntaxError as fault:
         sentence = f"Python {python} cannot read line {fault.lineno} of it, so the server does not start."
         mend = "Start the server with the Python that it is written for, and install ailoop-otel there."
-        yield Finding(SERVER, TROUBLE, module, sentence, mend)
+        yield Finding(SERVER, PROBLEM, module, sentence, mend)
     except (OSError, ValueError) as fault:
         sentence = f"it cannot be read ({type(fault).__name__})."
         yield Finding(SERVER, NOTE, module, sentence, "Run this as the user who runs the server.")

@@ -1,4 +1,4 @@
-"""Finds modules and what they define by reading them: importing AILoop sets up logging and writes files."""
+"""Finds modules and their definitions without importing them: importing AILoop sets up logging and writes files."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Final
 
 _BLOCKS: Final = ("body", "orelse", "handlers", "finalbody")
-# A name that is imported from a module that imports it in turn, and so on.
-_LONGEST_WAY: Final = 8
+# How many re-exports of a name are followed.
+_MOST_IMPORTS: Final = 8
 
 
 def locate(module: str, folders: Sequence[Path]) -> Path | None:
-    """The file that a module would be imported from, or None."""
+    """The file that a module would be imported from, searched in `folders` as in `sys.path`; None if there is none."""
     *packages, name = module.split(".")
     places = list(folders)
     for package in packages:
         found = [place / package for place in places if (place / package).is_dir()]
-        # A package with an `__init__` hides those after it; those without add up.
+        # A regular package hides later ones; namespace packages (without `__init__.py`) are merged.
         regular = [place for place in found if (place / "__init__.py").is_file()]
         places = regular[:1] or found
     files = (path for place in places for path in (place / name / "__init__.py", place / f"{name}.py"))
@@ -27,7 +27,7 @@ def locate(module: str, folders: Sequence[Path]) -> Path | None:
 
 
 def parse(path: Path) -> ast.Module:
-    """Read a file as this Python would; raises SyntaxError, and ValueError or OSError for what is no text."""
+    """Parse a file with the syntax of this Python; raises SyntaxError, OSError, or ValueError if it is no text."""
     return _parse(path, path.stat().st_mtime_ns)
 
 
@@ -37,7 +37,7 @@ def _parse(path: Path, changed: int) -> ast.Module:
 
 
 def defines(module: str, path: str, folders: Sequence[Path]) -> bool:
-    """Whether a module has a callable at a dotted path, defined there and not inherited; raises as `parse` does."""
+    """Whether a module defines a dotted path (not by inheritance); raises what `parse` raises."""
     *owners, name = path.split(".")
     file = locate(module, folders)
     body = list(parse(file).body) if file else []
@@ -50,8 +50,8 @@ def defines(module: str, path: str, folders: Sequence[Path]) -> bool:
 
 
 def _resolve(module: str, body: Sequence[ast.stmt], name: str, folders: Sequence[Path]) -> tuple[ast.AST | None, str]:
-    """What a name stands for, and in which module: a class here, or one that was imported under this name."""
-    for _ in range(_LONGEST_WAY):
+    """The definition of a name and its module, with `from … import` followed."""
+    for _ in range(_MOST_IMPORTS):
         node = next((node for node in reversed(list(_statements(body))) if _binds(node, name)), None)
         if not isinstance(node, ast.ImportFrom):
             return node, module
@@ -72,7 +72,7 @@ def _absolute(module: str, node: ast.ImportFrom, folders: Sequence[Path]) -> str
 
 
 def _statements(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
-    """What is run when a body is, also under a condition."""
+    """All statements of a body, those in conditional blocks included."""
     for node in body:
         yield node
         if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):

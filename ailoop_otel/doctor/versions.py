@@ -1,4 +1,4 @@
-"""Versions that do not go together: OpenTelemetry's packages among each other, and AILoop with its own."""
+"""Package versions that conflict: OpenTelemetry's packages with each other, and AILoop with its dependencies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from ailoop_otel.doctor.findings import NOTE, OK, TROUBLE, VERSIONS, Finding
+from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM, VERSIONS, Finding
 from ailoop_otel.server.targets import STATELESS
 
 _OURS: Final = ("opentelemetry-", "ailoop-otel")
@@ -21,7 +21,7 @@ _OURS: Final = ("opentelemetry-", "ailoop-otel")
 
 @dataclass(frozen=True)
 class Bound:
-    """Which versions of a package a generation of AILoop gets along with, and what becomes of others."""
+    """The versions of a package that a generation of AILoop works with, and the consequence of others."""
 
     generation: str
     package: str
@@ -31,19 +31,19 @@ class Bound:
 
 
 BOUNDS: Final = (
-    Bound(STATELESS, "mcp", ">=1.9,<2", TROUBLE, "this AILoop cannot import it and does not start"),
+    Bound(STATELESS, "mcp", ">=1.9,<2", PROBLEM, "this AILoop cannot import it and does not start"),
     Bound(STATELESS, "fastmcp", "<3", NOTE, "this AILoop was written for earlier ones"),
     Bound(STATELESS, "fastapi", "<0.116", NOTE, "this AILoop was written for earlier ones; it starts all the same"),
     Bound(STATELESS, "starlette", "<0.47", NOTE, "this AILoop was written for earlier ones; it starts all the same"),
 )
 
 
-def examine(generation: str) -> Iterator[Finding]:
-    """What does not go together, and the versions of what matters."""
+def check(generation: str) -> Iterator[Finding]:
+    """Check for conflicts, and report the versions of the packages that matter."""
     installed = _installed()
-    drift = list(_drift(installed))
-    yield from drift
-    if not drift:
+    conflicts = list(_conflicts(installed))
+    yield from conflicts
+    if not conflicts:
         sdk = installed.get("opentelemetry-sdk")
         yield Finding(VERSIONS, OK, "OpenTelemetry", f"SDK {sdk.version if sdk else '?'}; all packages go together.")
     for bound in BOUNDS:
@@ -55,13 +55,13 @@ def examine(generation: str) -> Iterator[Finding]:
 def _installed() -> dict[str, metadata.Distribution]:
     found: dict[str, metadata.Distribution] = {}
     for each in metadata.distributions():
-        # The first on the path is the one that is imported; one that was half removed has no name.
+        # The first on the path is the one that is imported. A partly removed one has no name.
         if each.metadata["Name"]:
             found.setdefault(canonicalize_name(each.metadata["Name"]), each)
     return found
 
 
-def _drift(installed: dict[str, metadata.Distribution]) -> Iterator[Finding]:
+def _conflicts(installed: dict[str, metadata.Distribution]) -> Iterator[Finding]:
     for name, each in sorted(installed.items()):
         if not name.startswith(_OURS):
             continue
@@ -73,11 +73,11 @@ def _drift(installed: dict[str, metadata.Distribution]) -> Iterator[Finding]:
             has = f"{other.version} is here" if other else "it is not here"
             sentence = f"{each.version} needs {requirement.name} {requirement.specifier}, and {has}."
             mend = f"pip install '{requirement.name}{requirement.specifier}', or --upgrade {name}."
-            yield Finding(VERSIONS, TROUBLE, name, sentence, mend)
+            yield Finding(VERSIONS, PROBLEM, name, sentence, mend)
 
 
 def _requirement(text: str) -> Requirement | None:
-    """One that counts in this Python, without extras."""
+    """Parse a requirement; None if it does not apply to this Python, belongs to an extra or is invalid."""
     try:
         requirement = Requirement(text)
     except InvalidRequirement:
@@ -90,7 +90,7 @@ def _fits(version: str, specifier: SpecifierSet) -> bool:
     try:
         return specifier.contains(Version(version), prereleases=True)
     except InvalidVersion:
-        return True  # nobody can tell
+        return True  # an invalid version cannot be compared
 
 
 def _bound(bound: Bound, version: str) -> Finding:
@@ -105,7 +105,7 @@ def _web(installed: dict[str, metadata.Distribution]) -> Iterator[Finding]:
         if package not in installed:
             sentence = "it is not in this environment, which therefore is not the server's."
             yield Finding(
-                VERSIONS, TROUBLE, package, sentence, f"Run this with the server's Python, or pip install {package}."
+                VERSIONS, PROBLEM, package, sentence, f"Run this with the server's Python, or pip install {package}."
             )
     if "uvicorn" not in installed:
         return
@@ -113,4 +113,4 @@ def _web(installed: dict[str, metadata.Distribution]) -> Iterator[Finding]:
         yield Finding(VERSIONS, OK, "uvicorn", f"{installed['uvicorn'].version}, with WebSockets.")
     else:
         sentence = "it has no WebSocket library, so it refuses every client of AILoop."
-        yield Finding(VERSIONS, TROUBLE, "uvicorn", sentence, "pip install websockets.")
+        yield Finding(VERSIONS, PROBLEM, "uvicorn", sentence, "pip install websockets.")

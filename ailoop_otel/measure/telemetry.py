@@ -23,7 +23,7 @@ from ailoop_otel.measure.refusal import Refusal
 from ailoop_otel.measure.run import Context, Run
 from ailoop_otel.measure.served import AI_TIMEOUT, METRICS, MOST, Served, Telemetry, process_of
 from ailoop_otel.recorded import files, points
-from ailoop_otel.recorded.files import Tally
+from ailoop_otel.recorded.files import ReadCounts as Tally
 
 SCENARIO: Final = "production"
 _SECOND: Final = 1e9

@@ -1,1 +1,1 @@
-"""Telemetry that was written to files, read back: lines, batches, spans."""
+"""Reads telemetry back from the OTLP JSON Lines files that the embedded default writes."""

@@ -1,4 +1,4 @@
-"""Finding, reading and following the files of the embedded default."""
+"""Finds, reads and follows the files that the embedded default writes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import BinaryIO, Final
 from ailoop_otel.recorded.records import Batch, Parser, parse, rescue
 
 SUFFIX: Final = ".jsonl"
-# A line is one export of a few hundred spans. What is longer is no line of ours and must not fill memory.
+# A line is one export of a few hundred spans. A longer one was written by something else and must not fill memory.
 LONGEST_LINE: Final = 64 * 1024 * 1024
 _BLOCK: Final = 64 * 1024
 _DIGITS: Final = re.compile(r"(\d+)")
 
 
 @dataclass(slots=True)
-class Tally:
-    """How many lines were read, and what could not be, with the places for the one line that tells it."""
+class ReadCounts:
+    """How many lines were read, and what could not be read, with file names and line numbers for the message."""
 
     understood: int = 0
     skipped: int = 0
@@ -29,19 +29,19 @@ class Tally:
     unreadable: list[str] = field(default_factory=list)
 
     def skip(self, place: str, count: int = 1) -> None:
-        """Count lines or records that made no sense."""
+        """Count lines or records that could not be read."""
         self.skipped_at = self.skipped_at or place
         self.skipped += count
 
     def fail(self, path: Path, error: OSError) -> None:
-        """Note once that a file cannot be read at all."""
-        trouble = f"{path.name} ({error.strerror or type(error).__name__})"
-        if trouble not in self.unreadable:
-            self.unreadable.append(trouble)
+        """Record once that a file cannot be opened or read."""
+        failure = f"{path.name} ({error.strerror or type(error).__name__})"
+        if failure not in self.unreadable:
+            self.unreadable.append(failure)
 
 
 def find(place: Path) -> list[Path]:
-    """The telemetry files of a directory in the order they were begun, or the one file that is named."""
+    """The telemetry files of a directory, oldest first; if `place` is a file, that one. Never raises."""
     if place.is_file():
         return [place]
     try:
@@ -51,38 +51,38 @@ def find(place: Path) -> list[Path]:
 
 
 def size(paths: list[Path]) -> int:
-    """What the files take up together, in bytes; one that is gone meanwhile counts nothing."""
+    """The total size of files in bytes; a file that was deleted meanwhile counts 0."""
     return sum(_size(path) for path in paths)
 
 
 def read(
     paths: Sequence[Path],
-    tally: Tally,
+    counts: ReadCounts,
     wanted: Callable[[bytes], bool] = lambda line: True,
     parser: Parser = parse,
 ) -> Iterator[Batch]:
-    """Read files line by line; a line that `wanted` refuses is not even decoded."""
+    """Read files line by line; a line that `wanted` rejects is not decoded. Never raises: failures are counted."""
     for path in paths:
-        yield from _read(path, tally, wanted, parser)
+        yield from _read(path, counts, wanted, parser)
 
 
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except OSError:  # the writer's rotation took it
+    except OSError:  # deleted by the writer's rotation
         return 0
 
 
-def _read(path: Path, tally: Tally, wanted: Callable[[bytes], bool], parser: Parser) -> Iterator[Batch]:
+def _read(path: Path, counts: ReadCounts, wanted: Callable[[bytes], bool], parser: Parser) -> Iterator[Batch]:
     try:
         with path.open("rb") as file:
             for number, line in enumerate(_lines(file), 1):
                 if wanted(line):
-                    yield _understood(line, f"{path.name}, line {number}", path.name, tally, parser)
-    except FileNotFoundError:  # the writer's rotation took it
+                    yield _parsed(line, f"{path.name}, line {number}", path.name, counts, parser)
+    except FileNotFoundError:  # deleted by the writer's rotation
         return
     except OSError as error:
-        tally.fail(path, error)
+        counts.fail(path, error)
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
@@ -92,39 +92,39 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
             line = file.readline(LONGEST_LINE)
 
 
-def _understood(line: bytes, place: str, file: str, tally: Tally, parser: Parser = parse) -> Batch:
+def _parsed(line: bytes, place: str, file: str, counts: ReadCounts, parser: Parser = parse) -> Batch:
     if not line.strip():
         return Batch()
     batch = parser(line)
     if batch is None and len(line) < LONGEST_LINE and not line.endswith(b"\n"):
-        tally.half_written.append(file)
+        counts.half_written.append(file)
         return Batch()
     if batch is None:
-        tally.skip(place)
+        counts.skip(place)
         batch = rescue(line, parser)
     if batch is None:
         return Batch()
-    tally.understood += 1
+    counts.understood += 1
     if batch.damaged:
-        tally.skip(place, batch.damaged)
+        counts.skip(place, batch.damaged)
     return batch
 
 
 def _order(path: Path) -> list[tuple[int, int, str]]:
-    """Names sort by the numbers in them: the tenth file of a process comes after its ninth."""
+    """Sort key by the numbers in a name, so that the tenth file of a process comes after its ninth."""
     parts = _DIGITS.split(path.name)
     return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts]
 
 
 class Follower:
-    """Reads what is appended to a directory's files, over rotation and new files, one poll at a time.
+    """Reads what is appended to the files of a directory, one poll at a time, across rotation and new files.
 
-    A file is known by its inode, so one that is renamed is not read twice. It is open only during a poll, so that
-    its writer may remove it.
+    A file is identified by its inode, so a renamed one is not read twice. Files are open only during a poll, so that
+    their writer can delete them.
     """
 
     def __init__(self, place: Path, *, from_start: bool = False) -> None:
-        self.tally = Tally()
+        self.counts = ReadCounts()
         self._place = place
         self._read_to: dict[tuple[int, int], int] = {}
         if not from_start:
@@ -132,9 +132,9 @@ class Follower:
                 self._start_at_end(path)
 
     def poll(self) -> Iterator[Batch]:
-        """Everything that was completed since the last poll; to be read to its end."""
+        """Read the lines completed since the last poll. The caller must exhaust the iterator."""
         paths = find(self._place)
-        if not paths:  # nothing there yet, or the directory could not be listed just now
+        if not paths:  # there is no file yet, or the directory cannot be listed at the moment
             return
         known, self._read_to = self._read_to, {}
         for path in paths:
@@ -148,7 +148,7 @@ class Follower:
         except FileNotFoundError:
             return
         except OSError as error:
-            self.tally.fail(path, error)
+            self.counts.fail(path, error)
 
     def _appended(self, path: Path, known: dict[tuple[int, int], int]) -> Iterator[Batch]:
         try:
@@ -161,15 +161,15 @@ class Follower:
         except FileNotFoundError:
             return
         except OSError as error:
-            self.tally.fail(path, error)
+            self.counts.fail(path, error)
 
     def _complete(self, file: BinaryIO, name: str) -> Iterator[Batch]:
-        """Read whole lines and leave the file at the beginning of one that is still being written."""
+        """Read complete lines and leave the position at the beginning of one that is still being written."""
         for line in iter(lambda: file.readline(LONGEST_LINE), b""):
             if not line.endswith(b"\n") and len(line) < LONGEST_LINE:
                 file.seek(-len(line), 1)
                 return
-            yield _understood(line, name, name, self.tally)
+            yield _parsed(line, name, name, self.counts)
 
 
 def _identity(file: BinaryIO) -> tuple[int, int]:
@@ -178,7 +178,7 @@ def _identity(file: BinaryIO) -> tuple[int, int]:
 
 
 def _last_break(file: BinaryIO, end: int) -> int:
-    """Where the last whole line ends, looked for from the end; 0 when there is none."""
+    """The offset where the last complete line ends, searched from the end of the file; 0 if there is none."""
     while end > 0:
         begin = max(0, end - _BLOCK)
         file.seek(begin)

@@ -1,4 +1,4 @@
-"""Metric lines of an OTLP JSON Lines file: the points of sums and gauges, and of histograms how much they counted."""
+"""The metrics of an OTLP JSON Lines file: the values of sums and gauges, and the counts of histograms."""
 
 from __future__ import annotations
 
@@ -7,16 +7,27 @@ import math
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
+from ailoop_otel.recorded.otlp_json import (
+    METRICS,
+    Json,
+    Value,
+    attributes,
+    double,
+    instant,
+    integer,
+    mapping,
+    mappings,
+    text,
+)
 from ailoop_otel.recorded.records import Batch, Parser, Point, parse
-from ailoop_otel.recorded.values import Json, Value, attributes, double, instant, integer, mapping, mappings, text
 
 _DELTA: Final = (1, "AGGREGATION_TEMPORALITY_DELTA")
-_KEY: Final = "resourceMetrics"
-_MARK: Final = _KEY.encode()
+_RESOURCES, _SCOPES, _METRICS = METRICS.members
+_MARK: Final = _RESOURCES.encode()
 
 
 def reader(wanted: Collection[str]) -> Parser:
-    """A parser for `files.read` that reads these metrics too, and never raises on bad input."""
+    """A parser for `files.read` that also decodes the metrics of these names. It never raises on bad input."""
 
     def parse_all(line: bytes) -> Batch | None:
         return _metrics(line, wanted) if _MARK in line[:64] else parse(line)
@@ -29,14 +40,14 @@ def _metrics(line: bytes, wanted: Collection[str]) -> Batch | None:
         content = mapping(json.loads(line))
     except (ValueError, RecursionError):
         return None
-    if _KEY not in content:
+    if _RESOURCES not in content:
         return None
     made = [
         _point(text(metric.get("name")), kind, record, known)
-        for resource in mappings(content[_KEY])
+        for resource in mappings(content[_RESOURCES])
         for known in (attributes(mapping(resource.get("resource")).get("attributes")),)
-        for scoped in mappings(resource.get("scopeMetrics"))
-        for metric in mappings(scoped.get("metrics"))
+        for scoped in mappings(resource.get(_SCOPES))
+        for metric in mappings(scoped.get(_METRICS))
         if text(metric.get("name")) in wanted
         for kind, record in _records(metric)
     ]

@@ -1,4 +1,4 @@
-"""One line of an OTLP JSON Lines file as small frozen records; pure, and never raises on bad input."""
+"""One line of an OTLP JSON Lines file as frozen records: spans and log events. Never raises on bad input."""
 
 from __future__ import annotations
 
@@ -8,14 +8,28 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
-from ailoop_otel.recorded.values import LATEST, Json, Value, attributes, identifier, instant, mapping, mappings, text
+from ailoop_otel.recorded.otlp_json import (
+    LATEST,
+    LOGS,
+    METRICS,
+    TRACES,
+    Json,
+    Signal,
+    Value,
+    attributes,
+    identifier,
+    instant,
+    mapping,
+    mappings,
+    text,
+)
 
 SERVER: Final = 2
 _SERVER_KINDS: Final = (SERVER, "SPAN_KIND_SERVER")
 _ERRORS: Final = (2, "STATUS_CODE_ERROR")
-# Two writers in one file, the first killed in mid-line: what the second wrote follows without a line break.
+# If a writer is killed in the middle of a line, the next writer of that file appends without a line break.
 _BEGINNING: Final = re.compile(rb'\{\s*"resource(?:Spans|Logs|Metrics)"')
-_METRICS: Final = b'{"resourceMetrics":'
+_METRICS_PREFIX: Final = b'{"%s":' % METRICS.members[0].encode()
 
 Parser: TypeAlias = "Callable[[bytes], Batch | None]"
 T = TypeVar("T")
@@ -23,7 +37,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The span that another one points to."""
+    """The span that another span links to."""
 
     trace_id: str
     span_id: str
@@ -47,23 +61,23 @@ class Span:
 
     @property
     def seconds(self) -> float:
-        """How long it took, in seconds."""
+        """The duration in seconds, never negative."""
         return max(0, self.end - self.start) / 1e9
 
     def text(self, name: str) -> str:
-        """An attribute as text; empty when it is absent."""
+        """The value of an attribute as text; empty if it is absent."""
         value = self.attributes.get(name)
         return "" if value is None else str(value)
 
     def number(self, name: str) -> float | None:
-        """An attribute as a number in its own unit; None when it is absent or no finite number."""
+        """The value of an attribute as a number in its own unit; None if it is absent or not a finite number."""
         value = self.attributes.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
         return float(value) if abs(value) < LATEST else None
 
     def flag(self, name: str) -> bool:
-        """Whether an attribute says true."""
+        """Whether an attribute is the boolean true."""
         return self.attributes.get(name) is True
 
 
@@ -77,9 +91,10 @@ class LogEvent:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One value of a sum or gauge in its metric's unit, or a histogram's count; times in nanoseconds since 1970.
+    """One data point: the value of a sum or gauge in its metric's unit, or the count of a histogram.
 
-    A `delta` counts since `start`, which is 0 where there is none. `resource` is what its process tells of itself.
+    Times are in nanoseconds since 1970. A `delta` counts from `start`, which is 0 if unknown. `resource` holds the
+    resource attributes of the process.
     """
 
     metric: str
@@ -93,9 +108,9 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one line holds; `damaged` counts the records in it that made no sense.
+    """The records of one line; `damaged` counts those that could not be read.
 
-    `points` is empty unless `points.reader` read the line: to look at spans no metric is decoded.
+    `points` stays empty unless `points.reader` parsed the line: reading spans does not decode metrics.
     """
 
     spans: tuple[Span, ...] = ()
@@ -105,43 +120,42 @@ class Batch:
 
 
 def parse(line: bytes) -> Batch | None:
-    """Read one line; None when it is no OTLP JSON."""
-    if line.startswith(_METRICS) and line.rstrip().endswith(b"]}"):
-        return Batch()  # no metric is shown, so none is decoded
+    """Parse one line; None if it is not OTLP JSON."""
+    if line.startswith(_METRICS_PREFIX) and line.rstrip().endswith(b"]}"):
+        return Batch()  # metrics are not used here, so they are not decoded
     try:
         document = json.loads(line)
     except (ValueError, RecursionError):
         return None
     if not isinstance(document, dict):
         return None
-    if "resourceSpans" in document:
-        spans, damaged = _each(document, ("resourceSpans", "scopeSpans", "spans"), _span)
+    if TRACES.members[0] in document:
+        spans, damaged = _each(document, TRACES, _span)
         return Batch(spans=spans, damaged=damaged)
-    if "resourceLogs" in document:
-        events, damaged = _each(document, ("resourceLogs", "scopeLogs", "logRecords"), _event)
+    if LOGS.members[0] in document:
+        events, damaged = _each(document, LOGS, _event)
         return Batch(events=events, damaged=damaged)
-    return Batch() if "resourceMetrics" in document else None
+    return Batch() if METRICS.members[0] in document else None
 
 
 def rescue(line: bytes, parser: Parser = parse) -> Batch | None:
-    """Read what a whole line behind a torn one holds; None when there is none."""
+    """Parse the complete export that follows a truncated one in the same line; None if there is none."""
     return next((batch for batch in map(parser, beginnings(line)) if batch is not None), None)
 
 
 def beginnings(line: bytes) -> Iterator[bytes]:
-    """What may be a whole line behind a torn one, the last first."""
+    """The parts of a line that may be a complete export behind a truncated one, the last first."""
     for found in reversed(list(_BEGINNING.finditer(line, 1))):
         yield line[found.start() :]
 
 
-def _each(
-    document: Json, path: tuple[str, str, str], make: Callable[[Json, str], T | None]
-) -> tuple[tuple[T, ...], int]:
+def _each(document: Json, signal: Signal, make: Callable[[Json, str], T | None]) -> tuple[tuple[T, ...], int]:
+    resources, scopes, records = signal.members
     made = [
         make(record, text(mapping(scoped.get("scope")).get("name")))
-        for resource in mappings(document.get(path[0]))
-        for scoped in mappings(resource.get(path[1]))
-        for record in mappings(scoped.get(path[2]))
+        for resource in mappings(document.get(resources))
+        for scoped in mappings(resource.get(scopes))
+        for record in mappings(scoped.get(records))
     ]
     kept = tuple(record for record in made if record is not None)
     return kept, len(made) - len(kept)
@@ -162,10 +176,7 @@ def _span(record: Json, scope: str) -> Span | None:
         end=end,
         attributes=attributes(record.get("attributes")),
         error=mapping(record.get("status")).get("code") in _ERRORS,
-        links=tuple(
-            Link(identifier(link.get("traceId")), identifier(link.get("spanId")))
-            for link in mappings(record.get("links"))
-        ),
+        links=tuple(map(_link, mappings(record.get("links")))),
         scope=scope,
     )
 

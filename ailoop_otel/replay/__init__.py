@@ -1,1 +1,7 @@
-"""Recorded telemetry sent into a collector."""
+"""Sends recorded telemetry into a collector, each export once."""
+
+from __future__ import annotations
+
+
+class ReplayStopped(Exception):
+    """Nothing more can be sent for now; the text is one line that names the reason."""

@@ -1,4 +1,4 @@
-"""What a collector has acknowledged, kept beside the recording so that it is never sent again."""
+"""A database of the lines that a collector has acknowledged, so that they are not sent again."""
 
 from __future__ import annotations
 
@@ -9,47 +9,50 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from ailoop_otel.replay.refusal import Halt, Refusal
+from ailoop_otel.replay import ReplayStopped
+from ailoop_otel.settings import UsageError
 
 NAME: Final = ".ailoop-otel-replayed.sqlite"
-_APPLICATION: Final = 0x61696C70  # SQLite's mark of whose file it is: "ailp"
-_DIGEST: Final = 16  # bytes
+_APPLICATION: Final = 0x61696C70  # SQLite's application id: "ailp"
+_HASH_SIZE: Final = 16  # bytes
 
 
 class Acknowledged:
-    """The lines that one destination has acknowledged, each remembered before the next is sent.
+    """The lines that one destination has acknowledged; each is stored before the next is sent.
 
-    A line is known by its content, so a file may grow, be rotated, renamed, copied or joined with another. Each
-    line is a transaction of its own that outlives a killed process. One process at a time may have the file open.
+    A line is identified by a hash of its content, so files may grow, be rotated, renamed, copied or merged. Each line
+    is a transaction of its own that survives a killed process. Only one process at a time can open the file.
+
+    Raises UsageError if the file cannot be used.
     """
 
     def __init__(self, path: Path, destination: str) -> None:
         self._path = path
-        self._key = blake2b(destination.encode(), digest_size=_DIGEST).digest()
+        self._key = blake2b(destination.encode(), digest_size=_HASH_SIZE).digest()
         try:
             self._database = sqlite3.connect(path, timeout=0, isolation_level=None)
         except sqlite3.Error as fault:
-            raise self._refusal(fault) from None
+            raise self._usage_error(fault) from None
         try:
             self._open()
         except sqlite3.Error as fault:
             self._database.close()
-            raise self._refusal(fault) from None
-        except Refusal:
+            raise self._usage_error(fault) from None
+        except UsageError:
             self._database.close()
             raise
 
     def holds(self, content: bytes) -> bool:
         """Whether this line was acknowledged."""
-        found = self._database.execute("SELECT 1 FROM acknowledged WHERE line = ?", (self._digest(content),))
+        found = self._database.execute("SELECT 1 FROM acknowledged WHERE line = ?", (self._hash(content),))
         return found.fetchone() is not None
 
     def add(self, content: bytes) -> None:
-        """Remember that this line was acknowledged; raises Halt where that cannot be written down."""
+        """Store that this line was acknowledged; raises ReplayStopped if it cannot be written."""
         try:
-            self._database.execute("INSERT OR IGNORE INTO acknowledged VALUES (?)", (self._digest(content),))
+            self._database.execute("INSERT OR IGNORE INTO acknowledged VALUES (?)", (self._hash(content),))
         except sqlite3.Error as fault:
-            raise Halt(f"what was sent cannot be noted in {self._path} ({fault})") from None
+            raise ReplayStopped(f"what was sent cannot be noted in {self._path} ({fault})") from None
 
     def __enter__(self) -> Acknowledged:
         return self
@@ -57,7 +60,7 @@ class Acknowledged:
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # A full disk keeps SQLite from tidying up; what it noted is safe in its journal.
+        # On a full disk SQLite cannot clean up; the committed lines are safe in its write-ahead log.
         with suppress(sqlite3.Error):
             self._database.close()
 
@@ -65,10 +68,10 @@ class Acknowledged:
         execute = self._database.execute
         owner = execute("PRAGMA application_id").fetchone()[0]
         if owner != _APPLICATION and execute("SELECT 1 FROM sqlite_master").fetchone():
-            raise Refusal(f"{self._path} is another program's database: name another file with --state")
-        # Locked until it is closed, and no file of shared memory, which not every file system has.
+            raise UsageError(f"{self._path} is another program's database: name another file with --state")
+        # Locked until it is closed, and without a shared-memory file, which not every file system supports.
         execute("PRAGMA locking_mode = EXCLUSIVE")
-        # A commit is one write: what a killed process wrote is there, and after a power cut the last lines may lack.
+        # A commit is one write: it survives a killed process; after a power failure the last lines may be missing.
         execute("PRAGMA journal_mode = WAL")
         execute("PRAGMA synchronous = NORMAL")
         execute("BEGIN EXCLUSIVE")
@@ -76,13 +79,13 @@ class Acknowledged:
         execute("CREATE TABLE IF NOT EXISTS acknowledged (line BLOB PRIMARY KEY) WITHOUT ROWID")
         execute("COMMIT")
 
-    def _digest(self, content: bytes) -> bytes:
-        return blake2b(content, digest_size=_DIGEST, key=self._key).digest()
+    def _hash(self, content: bytes) -> bytes:
+        return blake2b(content, digest_size=_HASH_SIZE, key=self._key).digest()
 
-    def _refusal(self, fault: sqlite3.Error) -> Refusal:
-        told = str(fault)
-        if "locked" in told:
-            return Refusal(f"another replay has {self._path} open: wait until it is done")
-        if "not a database" in told or "malformed" in told:
-            return Refusal(f"{self._path} holds no record of what was sent: name another file with --state")
-        return Refusal(f"what was sent cannot be noted in {self._path} ({told}): name another file with --state")
+    def _usage_error(self, fault: sqlite3.Error) -> UsageError:
+        reason = str(fault)
+        if "locked" in reason:
+            return UsageError(f"another replay has {self._path} open: wait until it is done")
+        if "not a database" in reason or "malformed" in reason:
+            return UsageError(f"{self._path} holds no record of what was sent: name another file with --state")
+        return UsageError(f"what was sent cannot be noted in {self._path} ({reason}): name another file with --state")

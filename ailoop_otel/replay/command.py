@@ -1,4 +1,4 @@
-"""From the words of the command line to an exit code."""
+"""`ailoop-otel replay`: checks its arguments, shows the progress, prints the summary, and gives the exit code."""
 
 from __future__ import annotations
 
@@ -7,69 +7,107 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ailoop_otel.recorded.files import find, size
-from ailoop_otel.replay.course import Course
+from ailoop_otel.recorded.otlp_json import SIGNALS, Signal
 from ailoop_otel.replay.delivery import Delivery
 from ailoop_otel.replay.destination import destination
-from ailoop_otel.replay.progress import Display
-from ailoop_otel.replay.refusal import Refusal
-from ailoop_otel.replay.signals import SIGNALS, Signal
-from ailoop_otel.settings import Settings
+from ailoop_otel.replay.replayer import Replayer
+from ailoop_otel.replay.summary import Summary
+from ailoop_otel.settings import Settings, UsageError
 
-ALL, SOME, WRONG, INTERRUPTED = 0, 1, 2, 130
+COMPLETE, INCOMPLETE, INTERRUPTED = 0, 1, 130
 _MOST_PATIENCE: Final = 86400.0
+# So many messages on single lines are printed; further ones are only counted in the summary.
+_MOST_MESSAGES: Final = 10
+
+
+class ProgressDisplay:
+    """A progress bar on the error output: bytes read, records sent and their rate. Invisible without a terminal."""
+
+    def __init__(self, size: int) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._progress = Progress(
+            BarColumn(bar_width=None),
+            DownloadColumn(),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._progress.add_task("", total=size)
+        self._messages = 0
+
+    def advance(self, size: int, summary: Summary) -> None:
+        """Advance by a line of `size` bytes."""
+        elapsed = self._progress.tasks[0].elapsed or 0.0
+        rate = f", {summary.records.total() / elapsed:,.0f}/s" if summary.records and elapsed > 1 else ""
+        self._progress.update(self._task, advance=size, description=f"{summary.sent_records}{rate}")
+
+    def wait(self, reason: str, pause: float) -> None:
+        """Show that the collector accepts nothing at the moment, and the pause in seconds."""
+        self._progress.update(self._task, description=f"{reason}; next try in {pause:.0f} s")
+
+    def print(self, message: str) -> None:
+        """Print a message on one line of a file; after the first ones, only that there are more."""
+        self._messages += 1
+        if self._messages <= _MOST_MESSAGES:
+            self._progress.console.print(escape(message), soft_wrap=True)
+        elif self._messages == _MOST_MESSAGES + 1:
+            self._progress.console.print("... and more of this", soft_wrap=True)
+
+    def __enter__(self) -> ProgressDisplay:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
 
 
 def replay(
     places: Sequence[str], endpoint: str, signals: str, state: str, patience: float, *, again: bool, insecure: bool
 ) -> int:
-    """Send what was recorded and tell what came of it; the exit code says whether all is where it should be."""
+    """Send recorded telemetry and print the result; returns 0 if everything was accepted, else 1, or 130 by Ctrl-C.
+
+    `places` are files or directories, `signals` names separated by commas, `state` the file of what was acknowledged,
+    `patience` the seconds to retry one line. Raises UsageError for arguments that cannot be used.
+    """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # names of files and services, in whatever encoding
-    try:
-        return _replay(places, endpoint, _signals(signals), state, _patience(patience), again=again, insecure=insecure)
-    except Refusal as refusal:
-        _print(f"ailoop-otel: {refusal}", error=True)
-        return WRONG
-
-
-def _replay(
-    places: Sequence[str],
-    endpoint: str,
-    wanted: frozenset[Signal],
-    state: str,
-    patience: float,
-    *,
-    again: bool,
-    insecure: bool,
-) -> int:
+            stream.reconfigure(errors="replace")  # names of files and services may have any encoding
+    wanted, patience = _signals(signals), _patience(patience)
     files = _files(places or [Settings.from_environment().directory])
     receiver = destination(endpoint, insecure=insecure)
     begin = time.monotonic()
-    with Display(size(files)) as display, closing(Delivery(receiver, patience, display.wait)) as delivery:
-        kept = Path(state) if state else None
-        course = Course(delivery, receiver.base, wanted, kept, display.tell, again=again)
-        course.run(files, lambda done: display.advance(done, course.account))
-    account = course.account
-    for sentence in account.sentences(receiver.base, time.monotonic() - begin):
-        _print(sentence)
-    if account.interrupted:
+    with ProgressDisplay(size(files)) as display, closing(Delivery(receiver, patience, display.wait)) as delivery:
+        database = Path(state) if state else None
+        replayer = Replayer(delivery, receiver.base, wanted, database, display.print, again=again)
+        replayer.run(files, lambda done: display.advance(done, replayer.summary))
+    summary = replayer.summary
+    for sentence in summary.sentences(receiver.base, time.monotonic() - begin):
+        Console().out(sentence, highlight=False)
+    if summary.interrupted:
         return INTERRUPTED
-    return ALL if account.is_complete else SOME
+    return COMPLETE if summary.is_complete else INCOMPLETE
 
 
 def _files(places: Sequence[str]) -> list[Path]:
-    """All files in the order they were begun, each once."""
+    """All files, oldest first within a directory, each once."""
     files: dict[Path, Path] = {}
     for place in places:
         found = find(Path(place))
         if not found:
-            raise Refusal(f"no telemetry in {place}: name a directory of .jsonl files, or the files")
+            raise UsageError(f"no telemetry in {place}: name a directory of .jsonl files, or the files")
         files.update({path.resolve(): path for path in found})
     return list(files.values())
 
@@ -78,15 +116,11 @@ def _signals(words: str) -> frozenset[Signal]:
     names = [name.strip() for name in words.split(",") if name.strip()]
     unknown = [name for name in names if name not in SIGNALS]
     if unknown or not names:
-        raise Refusal(f"--signals {words!r} is not understood: take some of {','.join(SIGNALS)}")
+        raise UsageError(f"--signals {words!r} is not understood: take some of {','.join(SIGNALS)}")
     return frozenset(SIGNALS[name] for name in names)
 
 
 def _patience(seconds: float) -> float:
     if not 0 <= seconds <= _MOST_PATIENCE:
-        raise Refusal(f"--patience {seconds:g} is no number of seconds from 0 to {_MOST_PATIENCE:g}")
+        raise UsageError(f"--patience {seconds:g} is no number of seconds from 0 to {_MOST_PATIENCE:g}")
     return seconds
-
-
-def _print(sentence: str, *, error: bool = False) -> None:
-    Console(stderr=error).out(sentence, highlight=False)

@@ -1,4 +1,4 @@
-"""One line to a collector: sent, tried again while it is worth it, and what came of it."""
+"""Sends one export request to a collector, with retries, and classifies the response."""
 
 from __future__ import annotations
 
@@ -15,61 +15,61 @@ from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import HTTPError, InvalidHeader
 from urllib3.util.retry import Retry
 
-from ailoop_otel.recorded.values import Json, integer, mapping, text
+from ailoop_otel.recorded.otlp_json import Json, integer, mapping, text
+from ailoop_otel.replay import ReplayStopped
 from ailoop_otel.replay.destination import Destination
-from ailoop_otel.replay.lines import Document
-from ailoop_otel.replay.refusal import Halt
+from ailoop_otel.replay.export_request import ExportRequest
 
-# The answers after which OTLP has a client try again.
-_AGAIN: Final = (429, 502, 503, 504)
-# The fault is in this one line, or at least the next may fare better.
-_THIS_LINE: Final = (400, 413, 422, 500)
-# Nothing of the line was taken: it is too large, or one record in it spoils the others.
-_NOTHING_OF_IT: Final = (400, 413)
+# The retryable status codes: https://opentelemetry.io/docs/specs/otlp/#retryable-response-codes
+_RETRYABLE: Final = (429, 502, 503, 504)
+# Only this request was rejected; the next may be accepted.
+_THIS_REQUEST: Final = (400, 413, 422, 500)
+# No record of the request was accepted: it is too large, or one invalid record made the collector reject all.
+_DIVISIBLE: Final = (400, 413)
 _MENDS: Final = {
     401: "set OTEL_EXPORTER_OTLP_HEADERS to what it asks for",
     403: "set OTEL_EXPORTER_OTLP_HEADERS to what it asks for",
     404: "it has no OTLP/HTTP receiver for them there",
     415: "it takes no OTLP as JSON",
 }
-_TIMEOUT: Final = (5.0, 30.0)  # seconds to connect, and to be answered
-_LONGEST_PAUSE: Final = 10.0  # seconds, unless the collector asks for more
+_TIMEOUT: Final = (5.0, 30.0)  # seconds to connect, and for the response
+_LONGEST_PAUSE: Final = 10.0  # seconds, unless the collector requests more
 _LONGEST_ANSWER: Final = 64 * 1024
-_LONGEST_TOLD: Final = 200
+_LONGEST_MESSAGE: Final = 200
 _FASTEST: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a collector said to one line: taken but for `rejected` records, or not; `told` is its message.
+    """A collector's response to one request: whether it was accepted, except for `rejected` records; its message.
 
-    `hopeless` says that no other line of the signal would fare better, `divisible` that a part of this one may.
+    `unsupported` means that it accepts no request of this signal, `divisible` that a part of this one may be accepted.
     """
 
-    taken: bool
+    accepted: bool
     rejected: int = 0
-    told: str = ""
-    hopeless: bool = False
+    message: str = ""
+    unsupported: bool = False
     divisible: bool = False
 
 
 class Delivery:
-    """A connection to a collector that is kept open; `patience` is how long one line is tried, in seconds.
+    """A persistent connection to a collector; each request is retried for `patience` seconds.
 
-    `waits` is called before each pause with the reason and its length in seconds.
+    `on_wait` is called before each pause with the reason and its length in seconds.
     """
 
     def __init__(
         self,
         destination: Destination,
         patience: float,
-        waits: Callable[[str, float], None],
+        on_wait: Callable[[str, float], None],
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._destination = destination
         self._patience = patience
-        self._waits = waits
+        self._on_wait = on_wait
         self._clock = clock
         self._sleep = sleep
         self._session = _session(destination)
@@ -78,39 +78,39 @@ class Delivery:
         """Close the connection."""
         self._session.close()
 
-    def send(self, document: Document) -> Answer:
-        """Send one line; raises Halt when patience ends before the collector has answered."""
-        body = gzip.compress(document.content, _FASTEST)
-        url = self._destination.url(document.signal)
+    def send(self, request: ExportRequest) -> Answer:
+        """Send one request; raises ReplayStopped if `patience` ends before the collector has answered."""
+        body = gzip.compress(request.content, _FASTEST)
+        url = self._destination.url(request.signal)
         begin = self._clock()
         retry = Retry(total=None, allowed_methods=None, backoff_factor=0.25)
         while True:
-            response, trouble = self._post(url, body)
-            if response is not None and response.status_code not in _AGAIN:
-                return _answer(document, response)
-            retry = retry.increment("POST", url, error=HTTPError(trouble))
-            pause = _asked(retry, response) or min(retry.get_backoff_time(), _LONGEST_PAUSE)
+            response, problem = self._post(url, body)
+            if response is not None and response.status_code not in _RETRYABLE:
+                return _answer(request, response)
+            retry = retry.increment("POST", url, error=HTTPError(problem))
+            pause = _requested_pause(retry, response) or min(retry.get_backoff_time(), _LONGEST_PAUSE)
             if self._clock() - begin + pause > self._patience:
                 asks = f" and asks to be left alone for {pause:.0f} s" if pause > _LONGEST_PAUSE else ""
-                raise Halt(f"{self._destination.base} {trouble}{asks}")
-            self._waits(f"{self._destination.base} {trouble}", pause)
+                raise ReplayStopped(f"{self._destination.base} {problem}{asks}")
+            self._on_wait(f"{self._destination.base} {problem}", pause)
             self._sleep(pause)
 
     def _post(self, url: str, body: bytes) -> tuple[requests.Response | None, str]:
-        """One try: the answer, and what is wrong where there is none that ends it."""
+        """One attempt: the response, or None, and what is wrong unless the response is final."""
         try:
             response = self._session.post(
                 url, data=body, timeout=_TIMEOUT, verify=self._destination.verify, allow_redirects=False, stream=True
             )
         except requests.exceptions.SSLError as fault:
             mend = "set OTEL_EXPORTER_OTLP_CERTIFICATE to its authority's, or --insecure"
-            raise Halt(f"{self._destination.base} cannot be trusted: {mend} ({_reason(fault)})") from None
+            raise ReplayStopped(f"{self._destination.base} cannot be trusted: {mend} ({_reason(fault)})") from None
         except requests.exceptions.Timeout:
             return None, "does not answer"
         except (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError) as fault:
             return None, f"does not answer ({_reason(fault)})"
         except (requests.exceptions.RequestException, OSError) as fault:
-            raise Halt(f"{self._destination.base} cannot be asked ({_reason(fault)})") from None
+            raise ReplayStopped(f"{self._destination.base} cannot be asked ({_reason(fault)})") from None
         return response, f"answers {response.status_code}"
 
 
@@ -124,37 +124,38 @@ def _session(destination: Destination) -> requests.Session:
             "Content-Encoding": "gzip",
         }
     )
-    session.trust_env = not destination.is_near
-    # Anything but None, or else requests looks for a password in ~/.netrc and puts it over the header that is set.
-    session.auth = HTTPBasicAuth(*destination.user) if destination.user else lambda request: request
+    session.trust_env = not destination.is_loopback
+    # Not None: requests would then read ~/.netrc and replace the Authorization header with what it finds there.
+    session.auth = HTTPBasicAuth(*destination.user) if destination.user else lambda prepared: prepared
     session.cert = destination.certificate
     if destination.verify is False:
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     return session
 
 
-def _answer(document: Document, response: requests.Response) -> Answer:
+def _answer(request: ExportRequest, response: requests.Response) -> Answer:
     code, content = response.status_code, _content(response)
     if 200 <= code < 300 and response.headers.get("Content-Type", "").startswith("text/html"):
-        # Jaeger's own pages, for one, answer so to whatever they are asked.
-        return Answer(taken=False, told="it answers with a web page: name its OTLP/HTTP address", hopeless=True)
+        # Jaeger's UI, for example, answers any request with its page.
+        return Answer(
+            accepted=False, message="it answers with a web page: name its OTLP/HTTP address", unsupported=True
+        )
     if 200 <= code < 300:
         partial = mapping(content.get("partialSuccess"))
         return Answer(
-            taken=True,
-            rejected=max(0, integer(partial.get(document.signal.rejected)) or 0),
-            told=_plain(partial.get("errorMessage")),
+            accepted=True,
+            rejected=max(0, integer(partial.get(request.signal.rejected)) or 0),
+            message=_plain(partial.get("errorMessage")),
         )
-    message = _plain(content.get("message"))
-    told = f"{code} {message}".rstrip()
-    if code in _THIS_LINE:
-        return Answer(taken=False, told=told, divisible=code in _NOTHING_OF_IT)
+    message = f"{code} {_plain(content.get('message'))}".rstrip()
+    if code in _THIS_REQUEST:
+        return Answer(accepted=False, message=message, divisible=code in _DIVISIBLE)
     mend = _MENDS.get(code, "it should be an OTLP/HTTP receiver")
-    return Answer(taken=False, told=f"{told}: {mend}", hopeless=True)
+    return Answer(accepted=False, message=f"{message}: {mend}", unsupported=True)
 
 
 def _content(response: requests.Response) -> Json:
-    """The answer's JSON object; empty where it is none. Read to its end, or the connection could not be kept."""
+    """The JSON object of a response, or an empty one. Reads to the end, so that the connection can be reused."""
     try:
         with response:
             return mapping(json.loads(response.raw.read(_LONGEST_ANSWER, decode_content=True)))
@@ -162,8 +163,8 @@ def _content(response: requests.Response) -> Json:
         return {}
 
 
-def _asked(retry: Retry, response: requests.Response | None) -> float:
-    """How long the collector asks to be left alone, in seconds."""
+def _requested_pause(retry: Retry, response: requests.Response | None) -> float:
+    """The pause that the collector requests by `Retry-After`, in seconds; 0 if none."""
     if response is None:
         return 0.0
     _content(response)
@@ -174,17 +175,17 @@ def _asked(retry: Retry, response: requests.Response | None) -> float:
 
 
 def _reason(fault: BaseException) -> str:
-    """The innermost reason that an exception of requests wraps, without addresses of objects."""
+    """The innermost cause of an exception of requests, without addresses of objects."""
     while True:
         inner = getattr(fault, "reason", None) or next((arg for arg in fault.args if isinstance(arg, Exception)), None)
         if not isinstance(inner, BaseException):
             break
         fault = inner
     cause = fault.__cause__ or fault.__context__
-    told = fault if isinstance(fault, OSError) or not isinstance(cause, OSError) else cause
-    return _plain(getattr(told, "strerror", None)) or type(told).__name__
+    named = fault if isinstance(fault, OSError) or not isinstance(cause, OSError) else cause
+    return _plain(getattr(named, "strerror", None)) or type(named).__name__
 
 
 def _plain(content: object) -> str:
-    """A text that somebody else wrote, short and without what would disturb a terminal."""
-    return text(content)[:_LONGEST_TOLD].strip()
+    """A text from outside, shortened and safe to print on a terminal."""
+    return text(content)[:_LONGEST_MESSAGE].strip()

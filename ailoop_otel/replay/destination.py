@@ -1,4 +1,4 @@
-"""Where recorded telemetry goes, and how to get in."""
+"""The OTLP/HTTP receiver that recorded telemetry is sent to, and its credentials."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from opentelemetry.sdk.environment_variables import (
 )
 from opentelemetry.util.re import parse_env_headers
 
-from ailoop_otel.replay.refusal import Refusal
-from ailoop_otel.replay.signals import SIGNALS, Signal
-from ailoop_otel.settings import environment
+from ailoop_otel.recorded.otlp_json import SIGNALS, Signal
+from ailoop_otel.settings import UsageError, environment
 
 DEFAULT: Final = "http://127.0.0.1:4318"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -30,7 +29,7 @@ _SIGNAL_PATH: Final = re.compile(rf"/v1/(?:{'|'.join(SIGNALS)})$")
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """An OTLP/HTTP receiver: `base` is its address without `/v1/…` and without what may be a secret."""
+    """An OTLP/HTTP receiver; `base` is its address without `/v1/…` and without secrets."""
 
     base: str
     headers: Mapping[str, str]
@@ -39,20 +38,20 @@ class Destination:
     certificate: tuple[str, str] | None = None
 
     def url(self, signal: Signal) -> str:
-        """Where a signal is sent to."""
+        """The address for the requests of a signal."""
         return f"{self.base}/v1/{signal.name}"
 
     @property
-    def is_near(self) -> bool:
-        """Whether it is on this machine, which no proxy knows."""
+    def is_loopback(self) -> bool:
+        """Whether it is on this machine; no proxy is used then."""
         return urlsplit(self.base).hostname in _LOOPBACK
 
 
 def destination(endpoint: str, *, insecure: bool) -> Destination:
-    """The receiver that was named, or else that of the environment; raises Refusal where it cannot be one."""
+    """The receiver at `endpoint`, or else that of the environment; raises UsageError if it is not usable."""
     if not endpoint and environment(OTEL_EXPORTER_OTLP_PROTOCOL) == "grpc":
-        told = f"{OTEL_EXPORTER_OTLP_PROTOCOL} says grpc, but a recording is sent by HTTP"
-        raise Refusal(f"{told}: name the OTLP/HTTP address with --endpoint, port 4318 as a rule")
+        reason = f"{OTEL_EXPORTER_OTLP_PROTOCOL} says grpc, but a recording is sent by HTTP"
+        raise UsageError(f"{reason}: name the OTLP/HTTP address with --endpoint, port 4318 as a rule")
     parts = _parts(endpoint or environment(OTEL_EXPORTER_OTLP_ENDPOINT) or DEFAULT)
     host = parts.netloc.rpartition("@")[2]
     path = _SIGNAL_PATH.sub("", parts.path.rstrip("/")).rstrip("/")
@@ -68,11 +67,11 @@ def destination(endpoint: str, *, insecure: bool) -> Destination:
 def _parts(address: str) -> SplitResult:
     try:
         parts = urlsplit(address)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
-        sound = False
-    if not sound:
-        raise Refusal(f"--endpoint {_without_secrets(address)!r} is no address: write it like {DEFAULT}")
+        valid = False
+    if not valid:
+        raise UsageError(f"--endpoint {_without_secrets(address)!r} is no address: write it like {DEFAULT}")
     return parts
 
 
@@ -86,8 +85,8 @@ def _certificate() -> tuple[str, str] | None:
 
 
 def _file(variable: str) -> str:
-    """The file that a variable names, empty when it names none."""
+    """The path in a variable, or empty; raises UsageError if there is no such file."""
     path = environment(variable)
     if path and not Path(path).is_file():
-        raise Refusal(f"{variable} names {path}, which is no file: correct or unset it")
+        raise UsageError(f"{variable} names {path}, which is no file: correct or unset it")
     return path

@@ -1,1 +1,1 @@
-"""Telemetry as a person reads it in a terminal."""
+"""Shows telemetry, and the findings of the doctor, in a terminal."""

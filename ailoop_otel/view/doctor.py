@@ -1,4 +1,4 @@
-"""What the doctor found, for a person."""
+"""Prints the findings of `ailoop-otel doctor`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ailoop_otel.view import theme, units
 
-# A sign, its plain form, and its colour.
+# For each level: a sign, its plain form, and its colour.
 _LEVELS: Final = {
     "ok": ("✓", "+", theme.GOOD),
     "note": ("●", "!", theme.UNSURE),
@@ -22,12 +22,12 @@ _LEVELS: Final = {
 _ARROW: Final = ("→", "->")
 
 
-class Found(Protocol):
-    """One thing that was looked at."""
+class Finding(Protocol):
+    """The result of one check, as `ailoop_otel.doctor.findings` has it."""
 
     @property
     def group(self) -> str:
-        """Where it belongs."""
+        """The heading it is shown under."""
 
     @property
     def level(self) -> str:
@@ -35,7 +35,7 @@ class Found(Protocol):
 
     @property
     def subject(self) -> str:
-        """What was looked at."""
+        """What was checked."""
 
     @property
     def sentence(self) -> str:
@@ -43,11 +43,11 @@ class Found(Protocol):
 
     @property
     def mend(self) -> str:
-        """What to do."""
+        """The remedy; may be empty."""
 
 
-def show(title: str, findings: Sequence[Found], console: Console) -> None:
-    """Print all findings in their groups, and how many are trouble."""
+def show(title: str, findings: Sequence[Finding], console: Console) -> None:
+    """Print all findings in their groups, then how many are problems."""
     plain = console.options.ascii_only
     console.print(Text(title, theme.HEADING), soft_wrap=True)
     for name, group in groupby(findings, key=lambda finding: finding.group):
@@ -55,26 +55,26 @@ def show(title: str, findings: Sequence[Found], console: Console) -> None:
         console.print(Text(name, theme.HEADING))
         console.print(Padding(_rows(group, plain=plain), (0, 0, 0, 2)))
     console.print()
-    console.print(_sum(findings, plain=plain))
+    console.print(_summary(findings, plain=plain))
 
 
-def _rows(findings: Iterable[Found], *, plain: bool) -> RenderableType:
+def _rows(findings: Iterable[Finding], *, plain: bool) -> RenderableType:
     table = Table.grid(padding=(0, 1, 0, 0))
     table.add_column(no_wrap=True)
-    # A path or a command may be longer than a line.
+    # Paths and commands may be longer than a line.
     table.add_column(overflow="fold")
     for finding in findings:
         sign, bare, style = _LEVELS[finding.level]
-        told: list[RenderableType] = [Text(finding.subject, theme.HEADING).append(f"  {finding.sentence}", "not bold")]
+        parts: list[RenderableType] = [Text(finding.subject, theme.HEADING).append(f"  {finding.sentence}", "not bold")]
         if finding.mend:
-            told.append(Text(f"{_ARROW[plain]} {finding.mend}", theme.LIVE))
-        table.add_row(Text(bare if plain else sign, style), Group(*told))
+            parts.append(Text(f"{_ARROW[plain]} {finding.mend}", theme.LIVE))
+        table.add_row(Text(bare if plain else sign, style), Group(*parts))
     return table
 
 
-def _sum(findings: Sequence[Found], *, plain: bool) -> Text:
-    notes, troubles = (sum(finding.level == level for finding in findings) for level in ("note", "trouble"))
-    sign, bare, style = _LEVELS["trouble" if troubles else "ok"]
-    told = units.counted(troubles, "trouble") if troubles else "No trouble"
+def _summary(findings: Sequence[Finding], *, plain: bool) -> Text:
+    notes, problems = (sum(finding.level == level for finding in findings) for level in ("note", "trouble"))
+    sign, bare, style = _LEVELS["trouble" if problems else "ok"]
+    total = units.counted(problems, "trouble") if problems else "No trouble"
     more = f", {units.counted(notes, 'note')}" if notes else ""
-    return Text(f"{bare if plain else sign} {told}{more}.", style)
+    return Text(f"{bare if plain else sign} {total}{more}.", style)

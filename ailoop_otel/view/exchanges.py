@@ -1,26 +1,84 @@
-"""What a person looks for in the spans: exchanges, sessions, AI timeouts and other calls."""
+"""What `ailoop-otel traces` shows: exchanges, where their time went, sessions and AI timeouts, read from spans."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from ailoop_otel import names
 from ailoop_otel.recorded.records import Span
-from ailoop_otel.view.filters import OPEN
-from ailoop_otel.view.spent import spent
-from ailoop_otel.view.spread import Spread
+from ailoop_otel.view import units
+from ailoop_otel.view.options import OPEN
 
 OK: Final = "ok"
-_BY_CLIENT: Final = ("disconnected", "cancelled")
+_ENDED_BY_CLIENT: Final = ("disconnected", "cancelled")
+
+MODEL: Final = "model"
+TOOLS: Final = "tools"
+SERVER: Final = "server"
+LAG: Final = "lag"
+# Shorter times are not shown.
+_SHORTEST_SHOWN: Final = 0.0005  # seconds
+_PARTS: Final = (names.TIME_MODEL_WAIT, names.TIME_MODEL_STREAM, names.TIME_TOOLS, names.TIME_SERVER)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeBreakdown:
+    """Where the time of one exchange went, in seconds.
+
+    The event loop's `lag` is contained in the other four; `blocked_by` is empty if nothing blocked the event loop.
+    """
+
+    wait: float
+    stream: float
+    tools: float
+    server: float
+    lag: float
+    blocked_by: str
+    blocked: float
+
+    @property
+    def largest(self) -> str:
+        """The part that took most of the time; empty if every part is too short to be shown.
+
+        It is the event loop's lag if that is at least half of the time and no tool is the largest part: a tool of the
+        server's own that blocks the event loop causes the lag itself.
+        """
+        shares = {MODEL: self.wait + self.stream, TOOLS: self.tools, SERVER: self.server}
+        largest = max(shares, key=lambda part: shares[part])
+        if largest != TOOLS and self.lag >= max(_SHORTEST_SHOWN, sum(shares.values()) / 2):
+            return LAG
+        return largest if shares[largest] >= _SHORTEST_SHOWN else ""
+
+    def words(self) -> Iterator[str]:
+        """The parts that are long enough to be shown, each with its duration."""
+        parts = ((self.wait, "waiting"), (self.stream, "streaming"))
+        model = " + ".join(f"{units.duration(seconds)} {word}" for seconds, word in parts if seconds >= _SHORTEST_SHOWN)
+        if model:
+            yield f"model {model}"
+        for label, seconds in (("tools", self.tools), ("server", self.server), ("loop late", self.lag)):
+            if seconds >= _SHORTEST_SHOWN:
+                yield f"{label} {units.duration(seconds)}"
+        if self.blocked_by:
+            yield f"frozen {units.duration(self.blocked)} by {self.blocked_by}"
+
+
+def time_breakdown(span: Span) -> TimeBreakdown | None:
+    """Read the breakdown from the root span of an exchange; None if the hooks inside the server recorded none."""
+    if not any(name in span.attributes for name in _PARTS):
+        return None
+    wait, stream, tools, server = (max(0.0, span.number(name) or 0.0) for name in _PARTS)
+    lag, blocked = (max(0.0, span.number(name) or 0.0) for name in (names.TIME_LOOP_LAG, names.BLOCKED_TIME))
+    return TimeBreakdown(wait, stream, tools, server, lag, span.text(names.BLOCKED_BY), blocked)
 
 
 @dataclass(slots=True)
 class Exchange:
     """One message and its answer; times in nanoseconds since 1970, `first_chunk` and `max_gap` in seconds.
 
-    It is `open` as long as only spans below its root have come; `span_id` is the root's, empty while unknown.
-    `mostly` is what took most of its time, empty where the server's inside was not seen.
+    It is `open` as long as only child spans were read; `span_id` is that of the root span, empty while unknown.
+    `mostly` is what took most of its time, empty if the hooks inside the server recorded no breakdown.
     """
 
     trace_id: str
@@ -39,50 +97,64 @@ class Exchange:
 
     @property
     def open(self) -> bool:
-        """Whether its end is not in the files."""
+        """Whether its root span is missing: the exchange still runs, or its server was killed."""
         return self.outcome == OPEN
 
     @property
     def failed(self) -> bool:
-        """Whether it did not end well, or hangs."""
+        """Whether its outcome is not ok, or it is open and had an AI timeout."""
         return self.timeouts > 0 if self.open else self.outcome != OK
 
     @property
-    def badness(self) -> int:
-        """How much it is worth a look: the AI or the server failed or was silent, then what a client ended."""
-        if self.timeouts or (self.failed and self.outcome not in _BY_CLIENT):
+    def severity(self) -> int:
+        """The rank for choosing which to draw: 2 for failures and timeouts, 1 if the client ended it, 0 if ok."""
+        if self.timeouts or (self.failed and self.outcome not in _ENDED_BY_CLIENT):
             return 2
         return int(self.failed)
 
     @property
     def seconds(self) -> float:
-        """How long it took, or as far as is known."""
+        """The duration in seconds, as far as it is known."""
         return max(0, self.end - self.start) / 1e9
 
-    def see(self, span: Span) -> None:
-        """Take in what a span below the root tells; a finished root knows better."""
+    def add_child(self, span: Span) -> None:
+        """Add what a span below the root holds; values from the root span take precedence."""
         if self.open:
             self.start, self.end = min(self.start, span.start), max(self.end, span.end)
             self.session_id = self.session_id or span.text(names.SESSION_ID)
         if span.name == names.SPAN_FIRST_CHUNK and self.first_chunk is None:
             self.first_chunk = span.seconds
         if span.name == names.SPAN_STREAM:
-            self._stream(span)
+            self._add_stream(span)
+
+    def add_timeout(self, span: Span) -> Timeout:
+        """Add a span of an AI timeout."""
+        self.timeouts += 1
+        self.recovered = self.recovered or span.flag(names.TIMEOUT_RECOVERED)
+        self.add_child(span)
+        return Timeout(
+            exchange=self,
+            phase=span.text(names.TIMEOUT_PHASE),
+            noticed=span.end,
+            deadline=span.number(names.TIMEOUT_DEADLINE),
+            delay=span.number(names.TIMEOUT_DETECTION_DELAY),
+            waiting_for=span.text(names.TIMEOUT_WAITING_FOR),
+        )
 
     def finish(self, span: Span) -> None:
-        """Take in the root."""
+        """Add the root span, which is exported when the exchange has ended."""
         self.start, self.end = span.start, span.end
         self.session_id = span.text(names.SESSION_ID) or self.session_id
         self.outcome = span.text(names.OUTCOME)
         self.error_type = span.text(names.ERROR_TYPE)
         self.recovered = self.recovered or span.flag(names.TIMEOUT_RECOVERED)
-        told = spent(span)
-        self.mostly = told.culprit if told else ""
+        breakdown = time_breakdown(span)
+        self.mostly = breakdown.largest if breakdown else ""
         first_chunk = span.number(names.TIME_TO_FIRST_CHUNK)
         self.first_chunk = self.first_chunk if first_chunk is None else first_chunk
-        self._stream(span)
+        self._add_stream(span)
 
-    def _stream(self, span: Span) -> None:
+    def _add_stream(self, span: Span) -> None:
         chunks, gap = span.number(names.STREAM_CHUNKS), span.number(names.STREAM_MAX_GAP)
         self.chunks = self.chunks if chunks is None else chunks
         self.max_gap = self.max_gap if gap is None else gap
@@ -90,7 +162,7 @@ class Exchange:
 
 @dataclass(slots=True)
 class Timeout:
-    """An AI silent for too long; `noticed` in nanoseconds since 1970, `deadline` and `delay` in seconds."""
+    """An AI timeout; `noticed` in nanoseconds since 1970, `deadline` and `delay` (of detection) in seconds."""
 
     exchange: Exchange
     phase: str
@@ -101,13 +173,13 @@ class Timeout:
 
     @property
     def ending(self) -> str:
-        """What became of it: `open`, `recovered`, or the exchange's outcome."""
+        """How its exchange ended: `open`, `recovered`, or the exchange's outcome."""
         return "recovered" if self.exchange.recovered else self.exchange.outcome
 
 
 @dataclass(slots=True)
 class Session:
-    """A session's life; `started`, `ended` and `seen` in nanoseconds since 1970, 0 when unknown."""
+    """One session; `started`, `ended` and `seen` (its last span) in nanoseconds since 1970, 0 if unknown."""
 
     session_id: str
     trace_id: str
@@ -121,11 +193,11 @@ class Session:
 
     @property
     def seconds(self) -> float:
-        """How long it lasted, or until it was last heard of."""
+        """The duration in seconds until its end, or until its last span; 0 if its start is unknown."""
         return max(0, (self.ended or self.seen) - self.started) / 1e9 if self.started else 0.0
 
     def finish(self, span: Span) -> None:
-        """Take in the span over the whole life."""
+        """Add the span over the whole session, which is exported at its end."""
         self.started, self.ended, self.seen = span.start, span.end, span.end
         self.end_reason = span.text(names.SESSION_END_REASON)
         self.resumed = self.resumed or span.flag(names.SESSION_RESUMED)
@@ -134,32 +206,4 @@ class Session:
         self.errors = self.errors if errors is None else int(errors)
 
 
-@dataclass(slots=True)
-class Calls:
-    """All calls of one method that are no exchange."""
-
-    method: str
-    errors: int = 0
-    durations: Spread = field(default_factory=Spread)
-
-    def add(self, span: Span) -> None:
-        """Count one call."""
-        self.durations.add(span.seconds)
-        self.errors += span.error
-
-
-Told: TypeAlias = "Exchange | Session | Timeout"
-
-
-def timeout(span: Span, exchange: Exchange) -> Timeout:
-    """Read the span that tells of an AI timeout."""
-    exchange.timeouts += 1
-    exchange.recovered = exchange.recovered or span.flag(names.TIMEOUT_RECOVERED)
-    return Timeout(
-        exchange=exchange,
-        phase=span.text(names.TIMEOUT_PHASE),
-        noticed=span.end,
-        deadline=span.number(names.TIMEOUT_DEADLINE),
-        delay=span.number(names.TIMEOUT_DETECTION_DELAY),
-        waiting_for=span.text(names.TIMEOUT_WAITING_FOR),
-    )
+Entry: TypeAlias = "Exchange | Session | Timeout"

@@ -1,4 +1,4 @@
-"""The command that prints what happens while it happens."""
+"""`ailoop-otel traces --follow`: one line for each entry when it is written."""
 
 from __future__ import annotations
 
@@ -10,84 +10,146 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
+from ailoop_otel import names
 from ailoop_otel.recorded import files
 from ailoop_otel.recorded.files import Follower
-from ailoop_otel.recorded.records import Batch
-from ailoop_otel.view import documents, lines, recording, summary, theme, units
-from ailoop_otel.view.filters import Wish
-from ailoop_otel.view.history import History
+from ailoop_otel.recorded.records import Batch, LogEvent
+from ailoop_otel.view import json_output, overview, theme, units
+from ailoop_otel.view.aggregator import Aggregator
+from ailoop_otel.view.exchanges import Entry, Exchange, Session, Timeout
+from ailoop_otel.view.options import TracesOptions
 from ailoop_otel.view.theme import Look
+from ailoop_otel.view.trace_files import no_telemetry
 
 POLL_SECONDS: Final = 0.25
+_OUTCOME_WIDTH: Final = 15
+_ROOMY: Final = 100
 
 
 def follow(
-    wish: Wish,
+    options: TracesOptions,
     console: Console,
     *,
     zone: tzinfo | None = None,
     now: Callable[[], int] = time.time_ns,
     wait: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Print a line for each exchange, session and AI timeout that comes, until it is interrupted.
+    """Print a line for each exchange, session and AI timeout as it is written, until KeyboardInterrupt.
 
-    What was there before is left out, unless the filters say since when.
+    Earlier ones are left out, unless the filters have `since`. `wait` is called with the seconds between two polls.
     """
-    follower = Follower(wish.place, from_start=bool(wish.filters.since))
-    printer = _Printer(wish, console, theme.look(console, zone, (wish.filters.since or now(), now())))
+    follower = Follower(options.place, from_start=bool(options.filters.since))
+    printer = _Printer(options, console, theme.look(console, zone, (options.filters.since or now(), now())))
     printer.greet()
     while True:
         for batch in follower.poll():
             printer.print(batch)
-        printer.complain(follower)
+        printer.warn(follower)
         wait(POLL_SECONDS)
 
 
 class _Printer:
-    """Keeps what has to be remembered between the polls."""
+    """Prints batches of records; keeps the state between polls."""
 
-    def __init__(self, wish: Wish, console: Console, look: Look) -> None:
-        self._wish = wish
+    def __init__(self, options: TracesOptions, console: Console, look: Look) -> None:
+        self._options = options
         self._console = console
         self._look = look
-        self._history = History(wish.filters)
-        self._complaints: set[str] = set()
+        self._aggregator = Aggregator(options.filters)
+        self._warnings: set[str] = set()
 
     def greet(self) -> None:
-        """Say what is being followed, or what to do where there is nothing yet."""
-        if self._wish.json:
+        """Print what is followed, or what to do if there is no telemetry yet."""
+        if self._options.json:
             return
-        place = self._wish.place
+        place = self._options.place
         paths = files.find(place)
         if paths:
-            self._say(f"following {units.counted(len(paths), 'file')} in {place}; Ctrl-C ends")
+            self._print_note(f"following {units.counted(len(paths), 'file')} in {place}; Ctrl-C ends")
         else:
-            self._say(f"{recording.nothing(place)}; waiting for it, Ctrl-C ends")
+            self._print_note(f"{no_telemetry(place)}; waiting for it, Ctrl-C ends")
 
     def print(self, batch: Batch) -> None:
-        """Print what a batch tells."""
+        """Print the entries that a batch starts or completes."""
         for event in batch.events:
-            if self._history.note(event):
-                self._put(lines.server_line(event, self._look), documents.server(event))
+            if self._aggregator.add_event(event):
+                self._print_entry(_server(event, self._look), json_output.server(event))
         for span in batch.spans:
-            told = self._history.add(span)
-            if told is not None:
-                self._put(lines.line(told, self._look), documents.told(told))
+            entry = self._aggregator.add(span)
+            if entry is not None:
+                self._print_entry(_entry(entry, self._look), json_output.entry(entry))
 
-    def complain(self, follower: Follower) -> None:
-        """Tell what could not be read, each trouble once."""
-        for complaint in summary.troubles(follower.tally):
-            if complaint.plain not in self._complaints and not self._wish.json:
-                self._complaints.add(complaint.plain)
-                self._console.print(complaint, soft_wrap=True)
+    def warn(self, follower: Follower) -> None:
+        """Print what could not be read, each warning once."""
+        for warning in overview.warnings(follower.counts):
+            if warning.plain not in self._warnings and not self._options.json:
+                self._warnings.add(warning.plain)
+                self._console.print(warning, soft_wrap=True)
 
-    def _put(self, text: Text, document: dict[str, object]) -> None:
-        if self._wish.json:
-            self._console.file.write(documents.written(document) + "\n")
+    def _print_entry(self, text: Text, document: dict[str, object]) -> None:
+        if self._options.json:
+            self._console.file.write(json_output.encode(document) + "\n")
             self._console.file.flush()
         else:
-            # A terminal breaks between words; whoever reads a pipe gets one line for one thing.
+            # A terminal wraps between words; in a pipe each entry is exactly one line.
             self._console.print(text, soft_wrap=not self._console.is_terminal)
 
-    def _say(self, text: str) -> None:
+    def _print_note(self, text: str) -> None:
         self._console.print(Text(text, theme.QUIET), soft_wrap=True)
+
+
+def _entry(entry: Entry, look: Look) -> Text:
+    if isinstance(entry, Exchange):
+        return _exchange(entry, look)
+    return _timeout(entry, look) if isinstance(entry, Timeout) else _session(entry, look)
+
+
+def _server(event: LogEvent, look: Look) -> Text:
+    word = "started" if event.name == names.EVENT_SERVER_START else "stopped"
+    return _stamp(event.time, "", look).append(f"{look.signs.on} server {word}", theme.HEADING)
+
+
+def _exchange(exchange: Exchange, look: Look) -> Text:
+    text = _stamp(exchange.end, exchange.session_id, look)
+    outcome = look.exchange(exchange)
+    outcome.append(" " * (_OUTCOME_WIDTH - outcome.cell_len))
+    text.append_text(outcome).append(f" {units.duration(exchange.seconds):>7}")
+    parts = []
+    if exchange.first_chunk is not None:
+        parts.append(f"first {units.duration(exchange.first_chunk)}")
+    if exchange.chunks:
+        parts.append(units.counted(int(exchange.chunks), "chunk"))
+    if exchange.max_gap and look.console.width >= _ROOMY:
+        parts.append(f"gap {units.duration(exchange.max_gap)}")
+    return _tail(text, [*parts, exchange.trace_id[:8]], look)
+
+
+def _timeout(timeout: Timeout, look: Look) -> Text:
+    exchange = timeout.exchange
+    silence = f"AI silent for {units.span_of_time(timeout.deadline)} ({timeout.phase or 'unknown phase'})"
+    text = _stamp(timeout.noticed, exchange.session_id, look).append_text(look.outcome("ai_timeout", silence))
+    delay = "" if timeout.delay is None else f"noticed +{units.duration(timeout.delay)}"
+    waiting = f"waits on {timeout.waiting_for}" if timeout.waiting_for else ""
+    ending = "still open" if exchange.open else timeout.ending
+    return _tail(text, [delay, waiting, ending, exchange.trace_id[:8]], look)
+
+
+def _session(session: Session, look: Look) -> Text:
+    if not session.ended:
+        word = "resumed" if session.resumed else "started"
+        text = _stamp(session.started, session.session_id, look)
+        return text.append(f"{look.signs.on} session {word}", theme.LIVE)
+    text = _stamp(session.ended, session.session_id, look).append(f"{look.signs.off} session ended")
+    turns, errors = units.counted(session.turns, "turn"), units.counted(session.errors, "error")
+    return _tail(text, [session.end_reason, turns, errors, units.duration(session.seconds)], look)
+
+
+def _stamp(time: int, session_id: str, look: Look) -> Text:
+    short = units.brief(session_id) if session_id else units.NOTHING
+    return Text().append(look.clock(time), theme.QUIET).append(f"  {short:<8}  ")
+
+
+def _tail(text: Text, parts: list[str], look: Look) -> Text:
+    for part in filter(None, parts):
+        text.append(f" {look.signs.dot} ", theme.QUIET).append(part)
+    return text

@@ -1,18 +1,20 @@
-"""Colours and signs; every sign has a plain form for terminals that cannot write it."""
+"""The terminal: its encoding, colours and signs. Every sign has a plain form for encodings that lack it."""
 
 from __future__ import annotations
 
+import codecs
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Final
+from typing import Final, NoReturn
 
 from rich.console import Console
 from rich.text import Text
 
 from ailoop_otel.view import units
 from ailoop_otel.view.exchanges import Exchange, Timeout
-from ailoop_otel.view.filters import OPEN
+from ailoop_otel.view.options import OPEN
 
 WIDE: Final = 120
 HEADING: Final = "bold"
@@ -36,11 +38,12 @@ _OUTCOMES: Final = {
     "recovered": ("✓", "+", GOOD),
 }
 _OTHER: Final = ("✗", "x", BAD)
+_REPLACEMENTS: Final = {"–": "-", "…": "~", "−": "-"}
 
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """The signs that a terminal can show."""
+    """The signs of tables and waterfalls."""
 
     wait: str = "─"
     stream: str = "━"
@@ -64,7 +67,7 @@ PLAIN: Final = Signs(
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a drawing needs to know: the console, its signs, the zone of its times, and whether they name the day."""
+    """How to draw on a console: its signs, the time zone, and whether times include the day."""
 
     console: Console
     signs: Signs
@@ -73,7 +76,7 @@ class Look:
 
     @property
     def wide(self) -> bool:
-        """Whether there is room for what is merely good to know."""
+        """Whether there is room for what is useful but not needed."""
         return self.console.width >= WIDE
 
     def clock(self, nanoseconds: int) -> str:
@@ -86,12 +89,12 @@ class Look:
         text = f"{plain if self.signs.plain else sign} {label or outcome}"
         return Text(text, style, no_wrap=True, overflow="ellipsis")
 
-    def ending(self, late: Timeout) -> Text:
-        """What became of an AI timeout."""
-        return self.outcome(late.ending, "still open" if late.ending == OPEN else "")
+    def ending(self, timeout: Timeout) -> Text:
+        """How the exchange of an AI timeout ended."""
+        return self.outcome(timeout.ending, "still open" if timeout.ending == OPEN else "")
 
     def exchange(self, exchange: Exchange) -> Text:
-        """An exchange's outcome, with what says more: the error, or that the AI was silent for too long."""
+        """An exchange's outcome with its error, or with a remark on its AI timeout."""
         text = self.outcome(exchange.outcome)
         more = exchange.error_type if exchange.error_type != exchange.outcome else ""
         if exchange.timeouts and not more:
@@ -105,6 +108,27 @@ def style(outcome: str) -> str:
 
 
 def look(console: Console, zone: tzinfo | None, times: Iterable[int]) -> Look:
-    """How to draw on a console; times name the day unless all of these are of one."""
+    """How to draw on a console; times include the day if the given ones (ns since 1970) are of more than one day."""
     days = {units.moment(time, zone).date() for time in times if time}
     return Look(console, PLAIN if console.options.ascii_only else Signs(), zone, day=len(days) > 1)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        """Raise, as the command line decides what a closed pipe means; rich itself exits with code 1."""
+        raise BrokenPipeError
+
+
+def terminal() -> Console:
+    """A console on the standard output; characters that its encoding lacks become plain ones."""
+    codecs.register_error("plain", _replace)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="plain")
+    return _Console(highlight=False)
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    """Replace each character that an encoding lacks by one plain one, so that columns stay aligned."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_REPLACEMENTS.get(sign, "?") for sign in error.object[error.start : error.end]), error.end

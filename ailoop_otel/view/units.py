@@ -1,4 +1,4 @@
-"""Numbers, times and ids as a person reads them, each with its unit."""
+"""Formats numbers, times and ids for people, each with its unit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHORTEST, _LONGEST = 8, 12
 
 
 def duration(seconds: float | None) -> str:
-    """A duration in the unit that suits it, three digits at most."""
+    """A measured duration in ms, s or larger units, with at most three digits."""
     if seconds is None or not math.isfinite(seconds):
         return NOTHING
     if seconds < 0.9995:
@@ -24,14 +24,14 @@ def duration(seconds: float | None) -> str:
 
 
 def span_of_time(seconds: float | None) -> str:
-    """A duration somebody chose, without digits that say nothing: `30 s`."""
+    """A configured duration, without trailing zeros: `30 s`."""
     if seconds is None or not math.isfinite(seconds):
         return NOTHING
     return f"{seconds:g} s" if seconds < 1e6 else duration(seconds)
 
 
 def count(number: float | None) -> str:
-    """A whole number with thousands apart."""
+    """A whole number with thousands separators."""
     return NOTHING if number is None else f"{number:,.0f}"
 
 
@@ -54,25 +54,25 @@ def moment(nanoseconds: int, zone: tzinfo | None) -> datetime:
 
 
 def day(nanoseconds: int, zone: tzinfo | None) -> str:
-    """The day, as one says it: `22 Nov 2025`."""
+    """The day: `22 Nov 2025`."""
     date = moment(nanoseconds, zone)
     return f"{date.day} {date:%b %Y}"
 
 
 def clock(nanoseconds: int, zone: tzinfo | None, *, day: bool) -> str:
-    """The time of day, with the day where that says something."""
+    """The time of day, preceded by the day if `day` is true."""
     if not nanoseconds:
         return NOTHING
     return moment(nanoseconds, zone).strftime("%m-%d %H:%M:%S" if day else "%H:%M:%S")
 
 
 def timestamp(nanoseconds: int) -> str | None:
-    """ISO 8601 in UTC with microseconds, for scripts; None for a time that is unknown."""
+    """ISO 8601 in UTC with microseconds, for scripts; None for 0, an unknown time."""
     return moment(nanoseconds, timezone.utc).isoformat(timespec="microseconds") if nanoseconds else None
 
 
 def shorten(identifiers: Iterable[str]) -> dict[str, str]:
-    """Short forms that tell these ids apart: their beginnings, or beginning and end."""
+    """Short forms that keep these ids distinct: their beginnings, or beginning and end."""
     distinct = {identifier for identifier in identifiers if identifier}
     for length in range(_SHORTEST, _LONGEST + 1):
         if len({identifier[:length] for identifier in distinct}) == len(distinct):
@@ -81,7 +81,7 @@ def shorten(identifiers: Iterable[str]) -> dict[str, str]:
 
 
 def brief(identifier: str) -> str:
-    """The short form of one id whose neighbours are not known: a random one is told by its beginning."""
+    """The short form of one id: its beginning if that is hexadecimal, hence probably random, or beginning and end."""
     beginning = identifier[:_SHORTEST]
     return beginning if all(sign in "0123456789abcdefABCDEF" for sign in beginning) else _ends(identifier)
 

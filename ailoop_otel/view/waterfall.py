@@ -1,4 +1,4 @@
-"""One trace as a waterfall: the tree of its spans with bars on a common time scale."""
+"""One trace as a waterfall: the tree of its spans, with bars on a common time scale and the main attributes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ailoop_otel import names
+from ailoop_otel.recorded.otlp_json import Value
 from ailoop_otel.recorded.records import Span
 from ailoop_otel.view import theme, units
-from ailoop_otel.view.details import details
-from ailoop_otel.view.exchanges import Exchange
-from ailoop_otel.view.spent import spent
+from ailoop_otel.view.exchanges import Exchange, time_breakdown
 from ailoop_otel.view.theme import Look
 
 MOST_ROWS: Final = 200
@@ -29,11 +28,45 @@ _COLOURS: Final = (
     ("chat ", "blue"),
     ("execute_tool ", "magenta"),
 )
+_LONGEST_TEXT: Final = 48
+_UNITS: Final = {name.name: name.unit for name in names.ATTRIBUTES}
+# Left out beside a span: the heading or the span's name shows them already, or they are of little use here.
+_HIDDEN: Final = frozenset(
+    {
+        names.SESSION_ID, names.OUTCOME, names.DIALECT, names.TIME_TO_FIRST_CHUNK,
+        names.JSONRPC_VERSION, names.JSONRPC_ID,
+        names.RPC_SYSTEM, names.RPC_METHOD, names.CLIENT_ADDRESS, names.CORRELATION,
+        names.GEN_AI_OPERATION, names.GEN_AI_CONVERSATION, names.GEN_AI_PROVIDER, names.GEN_AI_TOOL_NAME,
+        names.GEN_AI_AGENT_NAME, names.GEN_AI_AGENT_ID, names.GEN_AI_TOOL_TYPE, names.GEN_AI_TOOL_CALL_ID,
+        names.GEN_AI_RESPONSE_ID, names.GEN_AI_STREAM, names.GEN_AI_INPUT_TOKENS, names.GEN_AI_OUTPUT_TOKENS,
+        names.HTTP_STATUS, names.MODEL_BYTES,
+        names.TIME_MODEL_WAIT, names.TIME_MODEL_STREAM, names.TIME_TOOLS, names.TIME_SERVER, names.TIME_LOOP_LAG,
+        names.BLOCKED_BY, names.BLOCKED_TIME,
+    }
+)  # fmt: skip
+# These come first, so that a narrow terminal does not cut them off.
+_FIRST: Final = (names.ERROR_TYPE, names.GEN_AI_FINISH_REASONS, names.GEN_AI_FIRST_CHUNK)
+_HIDDEN_PREFIXES: Final = ("network.", "server.", "url.", "user_agent.", "thread.", "code.")
+_LABELS: Final = {
+    names.ERROR_TYPE: "",
+    names.MESSAGE_SIZE: "message",
+    names.ANSWER_SIZE: "answer",
+    names.STREAM_SIZE: "streamed",
+    names.STREAM_CHUNKS: "",
+    names.TIMEOUT_PHASE: "",
+    names.TIMEOUT_DETECTION_DELAY: "noticed after",
+    names.RPC_STATUS: "code",
+    names.GEN_AI_REQUEST_MODEL: "",
+    names.GEN_AI_RESPONSE_MODEL: "by",
+    names.GEN_AI_FINISH_REASONS: "finish",
+    names.GEN_AI_FIRST_CHUNK: "first chunk",
+    names.MODEL_CHUNKS: "",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A span and how it hangs in the tree: for each level above, whether more siblings follow."""
+    """A span and its place in the tree; `levels` holds for each level above whether more siblings follow."""
 
     span: Span
     levels: tuple[bool, ...]
@@ -41,19 +74,19 @@ class Row:
 
 
 def tree(spans: Sequence[Span]) -> list[Row]:
-    """The spans in the order of a tree, each once, whatever their parents say; siblings by their start."""
+    """The spans in the order of a tree, siblings by start; each occurs once, even if parents form a cycle."""
     distinct = {span.span_id: span for span in sorted(spans, key=lambda span: (span.start, span.end))}
     below: defaultdict[str, list[Span]] = defaultdict(list)
     for span in distinct.values():
         below[span.parent_id].append(span)
     roots = [span for span in distinct.values() if span.parent_id not in distinct]
     seen: set[str] = set()
-    # A circle of parents has no root: whoever is left after the roots begins a tree of their own.
+    # A cycle of parents has no root: each span that the roots did not reach starts a tree of its own.
     return [row for root in [*roots, *distinct.values()] for row in _walk(root, below, seen)]
 
 
 def subtree(spans: Sequence[Span], exchange: Exchange) -> list[Span]:
-    """The spans of one exchange, where a client's trace holds several; all of them while its root is unknown."""
+    """The spans of one exchange, as a client's trace may hold several; all spans if its root span is unknown."""
     chosen = {exchange.span_id}
     latest = chosen
     while latest:
@@ -63,7 +96,7 @@ def subtree(spans: Sequence[Span], exchange: Exchange) -> list[Span]:
 
 
 def heading(exchange: Exchange, look: Look) -> Text:
-    """What the exchange came to."""
+    """The line above a waterfall: time, outcome, duration, first chunk and session of an exchange."""
     text = Text().append(look.clock(exchange.start), theme.HEADING)
     dot = f" {look.signs.dot} "
     text.append(dot, theme.QUIET).append_text(look.exchange(exchange))
@@ -80,18 +113,18 @@ def heading(exchange: Exchange, look: Look) -> Text:
 
 
 def trace_line(trace_id: str) -> Text:
-    """The whole trace id, for whoever looks it up elsewhere."""
+    """The complete trace id, to look it up in another tool."""
     return Text("trace ", theme.QUIET).append(trace_id, "default")
 
 
 def waterfall(spans: Sequence[Span], look: Look) -> RenderableType:
-    """The tree of spans with their bars, and how many of them there was no room for."""
+    """The tree of spans with their bars, and how many spans were left out."""
     rows = tree(spans)
     shown = rows[:MOST_ROWS]
     scale = _Scale.over(shown, look)
     lines = [scale.ruler()]
     for row in shown:
-        lines.extend(_lines(row, scale))
+        lines.extend(_row_lines(row, scale))
     if len(rows) > len(shown):
         lines.append(Text(f"… and {units.counted(len(rows) - len(shown), 'span')} more", theme.QUIET))
     return Group(*lines)
@@ -99,14 +132,14 @@ def waterfall(spans: Sequence[Span], look: Look) -> RenderableType:
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """Columns of the drawing, and which time is where."""
+    """The widths of the columns in cells, and the mapping from times to cells."""
 
     look: Look
     start: int
     length: int
     label: int
     bar: int
-    details: int
+    attributes: int
 
     @classmethod
     def over(cls, rows: Sequence[Row], look: Look) -> _Scale:
@@ -122,7 +155,7 @@ class _Scale:
             length=max(1, max(row.span.end for row in rows) - start),
             label=label,
             bar=bar,
-            details=rest - bar,
+            attributes=rest - bar,
         )
 
     def ruler(self) -> Text:
@@ -132,7 +165,7 @@ class _Scale:
         return Text(" " * (self.label + 1) + marks + end.rjust(self.bar - len(marks)), theme.QUIET)
 
     def bar_of(self, span: Span) -> Text:
-        """Draw a bar in half cells; a span too short to be seen still gets one."""
+        """Draw a bar in steps of half a cell, at least half a cell long."""
         begin = min(self._half(span.start), 2 * self.bar - 1)
         end = min(max(self._half(span.end), begin + 1), 2 * self.bar)
         signs = self.look.signs
@@ -158,28 +191,28 @@ def _walk(root: Span, below: dict[str, list[Span]], seen: set[str]) -> Iterator[
         )
 
 
-def _lines(row: Row, scale: _Scale) -> Iterator[Text]:
+def _row_lines(row: Row, scale: _Scale) -> Iterator[Text]:
     look, span = scale.look, row.span
     label = _label(row, look)
     label.truncate(scale.label, overflow="ellipsis", pad=True)
     line = Text() + label + " " + scale.bar_of(span) + units.duration(span.seconds).rjust(_DURATION)
-    told = Text(details(span).replace("·", look.signs.dot), theme.QUIET)
-    if scale.details:
-        told.truncate(scale.details, overflow="ellipsis")
-        yield line + "  " + told if told else line
+    attributes = Text(attribute_summary(span).replace("·", look.signs.dot), theme.QUIET)
+    if scale.attributes:
+        attributes.truncate(scale.attributes, overflow="ellipsis")
+        yield line + "  " + attributes if attributes else line
     else:
         yield line
-        if told:
-            told = Text(_guides_below(row, look), theme.QUIET) + told
-            told.truncate(look.console.width, overflow="ellipsis")
-            yield told
-    yield from _time(row, look)
+        if attributes:
+            attributes = Text(_guides_below(row, look), theme.QUIET) + attributes
+            attributes.truncate(look.console.width, overflow="ellipsis")
+            yield attributes
+    yield from _breakdown(row, look)
 
 
-def _time(row: Row, look: Look) -> Iterator[Text]:
-    """Where an exchange's time went, under its root; broken only between its parts."""
-    told = spent(row.span)
-    words = list(told.words()) if told else []
+def _breakdown(row: Row, look: Look) -> Iterator[Text]:
+    """Where an exchange's time went, below its root span; lines break only between the parts."""
+    breakdown = time_breakdown(row.span)
+    words = list(breakdown.words()) if breakdown else []
     guides, dot = _guides_below(row, look), f" {look.signs.dot} "
     head = "time  "
     while words:
@@ -205,7 +238,7 @@ def _guides(row: Row, look: Look) -> str:
 
 
 def _guides_below(row: Row, look: Look) -> str:
-    """Guides for the line under a span, leading on to what follows it."""
+    """The guides of a line below a span, which connect to the rows that follow."""
     return _trunks(row.levels, look) + (look.signs.trunk if row.children else "   ")
 
 
@@ -218,3 +251,56 @@ def _colour(span: Span) -> str:
     if span.error:
         return theme.BAD
     return next((colour for prefix, colour in _COLOURS if span.name.startswith(prefix)), theme.LIVE)
+
+
+def attribute_summary(span: Span) -> str:
+    """The attributes of a span that are worth reading, as one line: the error first, long texts last."""
+    outcome = span.text(names.OUTCOME)
+    parts = [
+        _labelled(name, value)
+        for name, value in sorted(span.attributes.items(), key=_order)
+        if not _is_hidden(name, value)
+    ]
+    parts.insert(names.ERROR_TYPE in span.attributes, _tokens(span))
+    return " · ".join(words for words in parts if words.removeprefix("by ") not in span.name and words != outcome)
+
+
+def _tokens(span: Span) -> str:
+    """The number of input and output tokens of a model call."""
+    counts = ((names.GEN_AI_INPUT_TOKENS, "in"), (names.GEN_AI_OUTPUT_TOKENS, "out"))
+    numbers = ((span.number(name), word) for name, word in counts)
+    parts = ", ".join(f"{units.count(number)} {word}" for number, word in numbers if number is not None)
+    return f"tokens {parts}" if parts else ""
+
+
+def _labelled(name: str, value: Value) -> str:
+    label = _LABELS.get(name, name.rpartition(".")[2].replace("_", " "))
+    unit = _UNITS.get(name, "")
+    # "rounds 2", not "rounds 2 rounds".
+    unit = "" if unit.startswith("{") and unit.strip("{}") in label else unit
+    return f"{label} {_formatted(value, unit)}".strip()
+
+
+def _formatted(value: Value, unit: str) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(_formatted(member, unit) for member in value)[:_LONGEST_TEXT]
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST_TEXT else value[: _LONGEST_TEXT - 1] + "…"
+    if unit == "s":
+        return units.span_of_time(value) if float(value).is_integer() else units.duration(value)
+    if unit.startswith("{"):
+        return units.counted(int(value), unit.strip("{}"))
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+def _is_hidden(name: str, value: Value) -> bool:
+    usual = name == names.AGENT_ROUNDS and value == 1
+    return usual or name in _HIDDEN or name.startswith(_HIDDEN_PREFIXES)
+
+
+def _order(attribute: tuple[str, Value]) -> tuple[int, bool]:
+    name, value = attribute
+    rank = _FIRST.index(name) if name in _FIRST else len(_FIRST)
+    return rank, isinstance(value, str) and len(value) > _LONGEST_TEXT

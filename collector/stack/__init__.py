@@ -1,17 +1,19 @@
-"""Collector, Jaeger and Prometheus as processes on this machine: built, started, looked after, stopped."""
+"""Collector, Jaeger and Prometheus as processes on this machine: built, started, watched, stopped."""
 
-from collector.stack.places import Places, default_places, free_places
-from collector.stack.programs import Missing, has_prometheus, jaeger, prometheus
-from collector.stack.running import Stack, Trouble
+from collector.stack.executables import COLLECTOR, MissingProgram, has_prometheus, jaeger, prometheus
+from collector.stack.ports import Ports, free_ports, url
+from collector.stack.stack import Program, Stack, StartError
 
 __all__ = [
-    "Missing",
-    "Places",
+    "COLLECTOR",
+    "MissingProgram",
+    "Ports",
+    "Program",
     "Stack",
-    "Trouble",
-    "default_places",
-    "free_places",
+    "StartError",
+    "free_ports",
     "has_prometheus",
     "jaeger",
     "prometheus",
+    "url",
 ]

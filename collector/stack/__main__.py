@@ -1,4 +1,4 @@
-"""`make jaeger` and `make jaeger-stop`: the stack on the ports that everybody expects, left running."""
+"""`make jaeger` and `make jaeger-stop`: the stack on the usual ports, left running."""
 
 from __future__ import annotations
 
@@ -8,50 +8,46 @@ from pathlib import Path
 
 import requests
 
-from collector.stack.places import Places, default_places
-from collector.stack.programs import COLLECTOR, Missing, has_prometheus
-from collector.stack.running import Stack, Trouble
+from collector.stack import COLLECTOR, MissingProgram, Ports, Stack, StartError, has_prometheus
 
 FOLDER = Path("ailoop-jaeger")
 
 
 def main(verb: str) -> int:
-    """Start or stop the stack whose data is in `ailoop-jaeger/`; the exit code says whether that went well."""
+    """Start or stop the stack whose data is in `ailoop-jaeger/`; returns 1 if that fails."""
     try:
-        stack = Stack(FOLDER.resolve(), default_places(), with_prometheus=has_prometheus())
+        stack = Stack(FOLDER.resolve(), Ports(), with_prometheus=has_prometheus())
         if verb == "stop":
             stack.stop()
             print(f"Stopped. Traces and metrics stay in {FOLDER}/.")
             return 0
         stack.start()
-    except (Missing, Trouble) as trouble:
-        print(trouble, file=sys.stderr)
+    except (MissingProgram, StartError) as error:
+        print(error, file=sys.stderr)
         return 1
-    tell(stack.places, with_prometheus=stack.prometheus is not None)
+    print_addresses(stack.ports, with_prometheus=stack.prometheus is not None)
     return 0
 
 
-def tell(places: Places, *, with_prometheus: bool) -> None:
-    """Say where everything is."""
+def print_addresses(ports: Ports, *, with_prometheus: bool) -> None:
+    """Print the addresses of everything."""
     environment = os.path.relpath(COLLECTOR / "ailoop.env")
     print(f"""
-AILoop sends to      {places.otlp}   (set -a; . {environment}; set +a)
-Jaeger's query API   {places.jaeger}/api/traces?service=ailoop""")
-    if has_ui(places.jaeger):
-        print(f"Jaeger's UI          {places.jaeger}/search?service=ailoop")
+AILoop sends to      {ports.otlp}   (set -a; . {environment}; set +a)
+Jaeger's query API   {ports.jaeger}/api/traces?service=ailoop""")
+    if has_ui(ports.jaeger):
+        print(f"Jaeger's UI          {ports.jaeger}/search?service=ailoop")
     else:
         print("Jaeger's UI          not in a Go-built Jaeger; compose.yaml starts the official image, which has it")
     if with_prometheus:
-        print(
-            f"Prometheus           http://127.0.0.1:{places.prometheus}/graph?g0.expr=ailoop_exchange_active&g0.tab=0"
-        )
+        print(f"Prometheus           http://127.0.0.1:{ports.prometheus}/graph?g0.expr=ailoop_exchange_active&g0.tab=0")
     else:
         print("Prometheus           not installed: no metrics, no alerts (apt-get install prometheus)")
     print(f"Stop with            make jaeger-stop   (traces stay in {FOLDER}/)")
 
 
 def has_ui(address: str) -> bool:
-    """Whether a Jaeger serves its UI; a Go-built one has a placeholder page."""
+    """Whether a Jaeger serves its UI; one built with Go alone has a placeholder page."""
     try:
         page = requests.get(f"{address}/search", timeout=5).text
     except requests.RequestException:

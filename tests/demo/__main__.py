@@ -43,14 +43,14 @@ def talk(console: Console, variables: dict[str, str]) -> None:
 
 def with_jaeger() -> int:
     """Talk, and show what is in the Jaeger that `make jaeger` has started."""
-    from collector.stack import default_places
+    from collector.stack import Ports
     from tests.demo import jaeger
 
     console = Console(highlight=False)
     begun = time.time()
-    places = default_places()
-    talk(console, {"AILOOP_OTEL_ENABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": places.otlp, **DEADLINES})
-    return 0 if jaeger.show(console, places, MESSAGES, begun) else 1
+    ports = Ports()
+    talk(console, {"AILOOP_OTEL_ENABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": ports.otlp, **DEADLINES})
+    return 0 if jaeger.show(console, ports, MESSAGES, begun) else 1
 
 
 def with_files() -> int:

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from ailoop_otel import names
 from ailoop_otel.cli import main as ailoop_otel
+from collector.stack import Ports
 from collector.stack.__main__ import has_ui
-from collector.stack.places import Places
 
 MESSAGE = "sendUserMessage"
 PATIENCE = 20.0  # seconds
@@ -22,13 +22,13 @@ PATIENCE = 20.0  # seconds
 _DRAWN = "execute_tool"
 
 
-def show(console: Console, places: Places, messages: int, since: float) -> bool:
+def show(console: Console, ports: Ports, messages: int, since: float) -> bool:
     """Print where each message's trace is, and draw one; says whether all are there. `since` in seconds since 1970."""
-    traces = _wait(places, messages, since)
+    traces = _wait(ports, messages, since)
     if len(traces) < messages:
-        console.print(f"[red]Only {len(traces)} of {messages} messages are in Jaeger[/] at {places.jaeger}.")
+        console.print(f"[red]Only {len(traces)} of {messages} messages are in Jaeger[/] at {ports.jaeger}.")
         return False
-    has_pages = has_ui(places.jaeger)
+    has_pages = has_ui(ports.jaeger)
     if not has_pages:
         console.print("This Jaeger is built from its Go module and has no UI; its query API is the real one:")
     for trace in traces:
@@ -37,27 +37,27 @@ def show(console: Console, places: Places, messages: int, since: float) -> bool:
         path = "trace" if has_pages else "api/traces"
         outcome = tags[names.OUTCOME]
         colour = "red" if tags.get("error") else "green"
-        console.print(f"  {places.jaeger}/{path}/{trace['traceID']}  [{colour}]{outcome}[/]", soft_wrap=True)
+        console.print(f"  {ports.jaeger}/{path}/{trace['traceID']}  [{colour}]{outcome}[/]", soft_wrap=True)
     drawn = next(t for t in traces if any(span["operationName"].startswith(_DRAWN) for span in t["spans"]))
     console.print("\n[bold]One of them, drawn from that API:[/]")
-    _draw(places, drawn["traceID"])
+    _draw(ports, drawn["traceID"])
     return True
 
 
-def _wait(places: Places, messages: int, since: float) -> list[dict[str, Any]]:
+def _wait(ports: Ports, messages: int, since: float) -> list[dict[str, Any]]:
     """The traces of messages, oldest first, as soon as all are there."""
     wished = {"service": "ailoop", "operation": MESSAGE, "start": str(int(since * 1e6)), "limit": "100"}
     deadline = time.monotonic() + PATIENCE
     while True:
-        found = requests.get(f"{places.jaeger}/api/traces", params=wished, timeout=10).json()["data"]
+        found = requests.get(f"{ports.jaeger}/api/traces", params=wished, timeout=10).json()["data"]
         if len(found) >= messages or time.monotonic() > deadline:
             return sorted(found, key=lambda trace: min(span["startTime"] for span in trace["spans"]))
         time.sleep(0.3)
 
 
-def _draw(places: Places, trace: str) -> None:
+def _draw(ports: Ports, trace: str) -> None:
     """Jaeger's third API answers in OTLP, which the terminal's view reads."""
-    answer = requests.get(f"{places.jaeger}/api/v3/traces/{trace}", timeout=10).json()
+    answer = requests.get(f"{ports.jaeger}/api/v3/traces/{trace}", timeout=10).json()
     with TemporaryDirectory() as folder:
         Path(folder, "traces.jsonl").write_text(json.dumps(answer["result"]) + "\n")
         ailoop_otel(["traces", folder, "--trace", trace])

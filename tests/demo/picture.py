@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ailoop_otel import names
-from ailoop_otel.view.filters import Filters, Wish
+from ailoop_otel.view.options import Filters, TracesOptions
 from ailoop_otel.view.traces import show
 from tests.demo.__main__ import FOLDER
 from tests.serving.folder import Folder
@@ -43,7 +43,7 @@ def main() -> None:
         if span.attributes.get(names.TIMEOUT_RECOVERED) and span.attributes[names.STREAM_CHUNKS] == 9
     ]
     console = Console(record=True, width=100, force_terminal=True, color_system="truecolor", file=StringIO())
-    show(Wish(directory=str(FOLDER), filters=Filters(), trace=stalled, waterfalls=1, json=False), console)
+    show(TracesOptions(directory=str(FOLDER), filters=Filters(), trace=stalled, waterfalls=1, json=False), console)
     PICTURE.write_text(console.export_svg(title="ailoop-otel traces", code_format=_FORMAT), encoding="utf-8")
 
 

@@ -49,7 +49,7 @@ class Backend(ThreadingHTTPServer):
         return self.traces[trace_id] < 0
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of clients that went away."""
+        """Print nothing for clients that disconnected."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -83,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def running() -> Iterator[Backend]:
 
 @contextmanager
 def taciturn(answer: bytes = b"") -> Iterator[int]:
-    """A port that takes connections, says this, and drops them."""
+    """A port that accepts connections, sends these bytes, and closes them."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         ends = threading.Event()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ailoop_otel.doctor import endpoint, jaeger, server
-from ailoop_otel.doctor.findings import TROUBLE, Finding
+from ailoop_otel.doctor import endpoint, server
+from ailoop_otel.doctor.findings import PROBLEM, Finding
 from ailoop_otel.server.targets import TARGETS
 from tests.ailoop.process import free_port, standin
 from tests.doctor.backend import Backend, running, taciturn
@@ -23,8 +23,8 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
         if name.startswith(("OTEL_", "AILOOP_OTEL_", "FASTAPI_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    # One that somebody runs on this machine is not asked.
-    monkeypatch.setattr(jaeger, "DEFAULT", f"http://127.0.0.1:{free_port()}")
+    # A Jaeger that happens to run on this machine is not used.
+    monkeypatch.setattr(endpoint, "DEFAULT_JAEGER", f"http://127.0.0.1:{free_port()}")
     monkeypatch.chdir(tmp_path)
 
 
@@ -44,7 +44,7 @@ def mute() -> Iterator[int]:
 
 @pytest.fixture
 def gibberish() -> Iterator[str]:
-    """The address of somebody who speaks another language."""
+    """The address of a server that speaks neither HTTP nor gRPC."""
     with taciturn(b"\x00\x00\x12\x04\x00\x00\n\n") as port:
         yield f"http://127.0.0.1:{port}"
 
@@ -68,9 +68,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 
 
 def about(findings: Iterator[Finding] | tuple[Finding, ...], subject: str) -> Finding:
-    """The one finding about something; every trouble names its mend."""
+    """The one finding about a subject; every problem names its remedy."""
     kept = list(findings)
-    assert all(finding.mend for finding in kept if finding.level == TROUBLE)
+    assert all(finding.mend for finding in kept if finding.level == PROBLEM)
     assert all(finding.sentence.endswith((".", "/", *"0123456789abcdef")) for finding in kept)
     (found,) = [finding for finding in kept if finding.subject == subject]
     return found
@@ -88,9 +88,9 @@ def complete(kind: str, copy: Path) -> Path:
     return copy
 
 
-def examined(query: str = "", patience: float = 1.5) -> tuple[Finding, ...]:
-    """What is said of where telemetry goes."""
-    return tuple(endpoint.examine(Path.cwd(), query, patience))
+def examined(query: str = "", timeout: float = 1.5) -> tuple[Finding, ...]:
+    """The findings on where telemetry goes."""
+    return tuple(endpoint.check(Path.cwd(), query, timeout))
 
 
 def to(monkeypatch: pytest.MonkeyPatch, url: str, protocol: str = "") -> None:

@@ -41,7 +41,7 @@ def test_a_healthy_environment_is_exit_code_0(
     assert sorted(copy.rglob("*")) == before
 
 
-def test_trouble_is_exit_code_1(
+def test_a_problem_is_exit_code_1(
     here: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On the terminal and in JSON."""

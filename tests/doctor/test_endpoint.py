@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ailoop_otel.doctor import jaeger
-from ailoop_otel.doctor.findings import NOTE, OK, TROUBLE
+from ailoop_otel.doctor import endpoint
+from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM
 from tests.ailoop.process import free_port
 from tests.doctor.backend import Backend
 from tests.doctor.conftest import about, examined, to
@@ -28,7 +28,7 @@ def test_a_span_is_followed_into_jaeger(backend: Backend, monkeypatch: pytest.Mo
 
 def test_a_jaeger_nearby_is_asked_unbidden(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the collector is on this machine too."""
-    monkeypatch.setattr(jaeger, "DEFAULT", backend.url)
+    monkeypatch.setattr(endpoint, "DEFAULT_JAEGER", backend.url)
     to(monkeypatch, backend.url)
     assert about(examined(), "Jaeger").level == OK
 
@@ -41,12 +41,12 @@ def test_without_a_jaeger_the_rest_is_a_note(backend: Backend, monkeypatch: pyte
     assert "--jaeger URL" in finding.mend
 
 
-def test_a_span_that_jaeger_never_sees_is_trouble(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_span_that_jaeger_never_sees_is_a_problem(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """The collector took it: whatever broke is behind it."""
     backend.finds = False
     to(monkeypatch, backend.url)
     finding = about(examined(backend.url, 0.5), "Jaeger")
-    assert finding.level == TROUBLE
+    assert finding.level == PROBLEM
     assert "collector took the span" in finding.sentence
     assert "collector's exporters" in finding.mend
 
@@ -55,7 +55,7 @@ def test_a_jaeger_that_was_named_must_answer(backend: Backend, monkeypatch: pyte
     """What is secret in its address is not repeated."""
     to(monkeypatch, backend.url)
     finding = about(examined(f"http://user:secret@127.0.0.1:{free_port()}"), "Jaeger")
-    assert (finding.level, "does not answer" in finding.sentence) == (TROUBLE, True)
+    assert (finding.level, "does not answer" in finding.sentence) == (PROBLEM, True)
     assert "secret" not in str(finding)
     assert "correct --jaeger" in finding.mend
 
@@ -67,7 +67,7 @@ def test_files_need_a_folder_that_can_be_written(monkeypatch: pytest.MonkeyPatch
     (tmp_path / "taken").touch()
     monkeypatch.setenv("AILOOP_OTEL_DIRECTORY", "taken")
     finding = about(examined(), "Files")
-    assert (finding.level, "is no directory" in finding.sentence) == (TROUBLE, True)
+    assert (finding.level, "is no directory" in finding.sentence) == (PROBLEM, True)
     assert "AILOOP_OTEL_DIRECTORY" in finding.mend
     monkeypatch.setenv("AILOOP_OTEL_DIRECTORY", "locked")
     monkeypatch.setattr(os, "access", lambda path, mode: False)
@@ -75,7 +75,7 @@ def test_files_need_a_folder_that_can_be_written(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_jaeger_behind_a_password_is_asked_with_it(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which nobody reads."""
+    """Which is printed nowhere."""
     to(monkeypatch, backend.url)
     found = examined(backend.url.replace("http://", "http://me:hid%40den@"))
     assert about(found, "Jaeger").level == OK
@@ -86,7 +86,7 @@ def test_a_jaeger_behind_a_password_is_asked_with_it(backend: Backend, monkeypat
 def test_a_port_that_speaks_no_http_is_no_jaeger(
     backend: Backend, gibberish: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its gRPC port, say."""
+    """Its gRPC port, for example."""
     to(monkeypatch, backend.url)
     assert "does not answer" in about(examined(gibberish), "Jaeger").sentence
 
@@ -94,14 +94,14 @@ def test_a_port_that_speaks_no_http_is_no_jaeger(
 @pytest.mark.parametrize(
     ("variables", "subject", "level"),
     [
-        ({"OTEL_SDK_DISABLED": "true"}, "OTEL_SDK_DISABLED", TROUBLE),
-        ({"OTEL_CONFIG_FILE": "otel.yaml"}, "OTEL_CONFIG_FILE", TROUBLE),
-        ({"OTEL_TRACES_EXPORTER": "zipkin"}, "Traces", TROUBLE),
+        ({"OTEL_SDK_DISABLED": "true"}, "OTEL_SDK_DISABLED", PROBLEM),
+        ({"OTEL_CONFIG_FILE": "otel.yaml"}, "OTEL_CONFIG_FILE", PROBLEM),
+        ({"OTEL_TRACES_EXPORTER": "zipkin"}, "Traces", PROBLEM),
         ({"OTEL_TRACES_EXPORTER": "console"}, "Traces", NOTE),
         ({"OTEL_TRACES_EXPORTER": "none"}, "Traces, metrics, logs", NOTE),
     ],
 )
-def test_other_places_are_told(
+def test_other_places_are_reported(
     variables: dict[str, str], subject: str, level: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As far as they can be looked at without making anything."""

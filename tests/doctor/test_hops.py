@@ -13,18 +13,18 @@ import trustme
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 from ailoop_otel.doctor import hops
-from ailoop_otel.doctor.findings import OK, TROUBLE
+from ailoop_otel.doctor.findings import OK, PROBLEM
 from tests.ailoop.process import free_port
 from tests.doctor.backend import Backend
 from tests.doctor.conftest import about, examined, to
 
 
 def test_a_chain_of_causes_has_an_end() -> None:
-    """Though it may lead back to where it began; whatever nobody knows is no OTLP."""
+    """Though it may be a cycle; an unknown exception counts as no OTLP."""
     first, second = RuntimeError("secret"), ValueError("secret")
     first.__cause__, second.__cause__ = second, first
-    assert hops.of_fault(first).name == "protocol"
-    assert "secret" not in str(hops.of_fault(first))
+    assert hops.of_exception(first).name == "protocol"
+    assert "secret" not in str(hops.of_exception(first))
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_what_grpc_says_is_one_of_the_same_hops(code: str, details: str, name: s
         (599, "collector's log"),
     ],
 )
-def test_a_refusal_is_told_with_its_mend(
+def test_a_refusal_is_reported_with_its_remedy(
     status: int, words: str, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At once, though the exporter would try again; headers go out and are never printed."""
@@ -67,28 +67,28 @@ def test_a_refusal_is_told_with_its_mend(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hidden")
     to(monkeypatch, backend.url)
     begin = time.monotonic()
-    found = examined(patience=20)
+    found = examined(timeout=20)
     assert time.monotonic() - begin < 10
     finding = about(found, "Collector")
-    assert (finding.level, finding.sentence.startswith(f"HTTP {status}: ")) == (TROUBLE, True)
+    assert (finding.level, finding.sentence.startswith(f"HTTP {status}: ")) == (PROBLEM, True)
     assert words in finding.mend
     assert backend.authorizations[0] == "Bearer hidden"
     assert "hidden" not in str(found)
 
 
-def test_a_collector_that_hangs_is_told_in_time(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the patience that was asked for."""
+def test_a_collector_that_hangs_is_reported_in_time(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the timeout that was set."""
     backend.hangs = True
     to(monkeypatch, backend.url)
     begin = time.monotonic()
-    finding = about(examined(patience=0.5), "Collector")
+    finding = about(examined(timeout=0.5), "Collector")
     assert time.monotonic() - begin < 5
     assert finding.sentence.startswith("no answer: ")
     assert "--timeout" in finding.mend
 
 
 def test_pages_for_people_are_no_collector(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever answers everything with 200 has taken nothing."""
+    """A server that answers everything with 200 has accepted nothing."""
     backend.kind = "text/html; charset=utf-8"
     to(monkeypatch, backend.url)
     assert about(examined(), "Collector").sentence.startswith("protocol: ")
@@ -112,7 +112,7 @@ def test_the_hop_that_broke_is_named(
     to(monkeypatch, address.replace("http://", "http://me:hidden@"))
     found = examined()
     finding = about(found, "Collector")
-    assert (finding.level, finding.sentence.partition(":")[0]) == (TROUBLE, hop)
+    assert (finding.level, finding.sentence.partition(":")[0]) == (PROBLEM, hop)
     assert words in finding.mend
     assert "hidden" not in str(found)
 
@@ -144,7 +144,7 @@ class _Grpc(trace_service_pb2_grpc.TraceServiceServicer):
 
 
 def test_grpc_has_the_same_hops(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Taken, refused, nobody there, and a port that is for HTTP."""
+    """Accepted, rejected, no listener, and a port that is for HTTP."""
     collector, servicer = grpc.server(futures.ThreadPoolExecutor(2)), _Grpc()
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(servicer, collector)
     port = collector.add_insecure_port("127.0.0.1:0")
@@ -164,7 +164,7 @@ def test_grpc_has_the_same_hops(backend: Backend, monkeypatch: pytest.MonkeyPatc
     assert about(examined(), "Collector").sentence.startswith(("protocol: ", "no answer: "))
 
 
-def test_a_protocol_that_python_lacks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_protocol_that_python_lacks_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """With those that there are."""
     to(monkeypatch, "http://127.0.0.1:4318", "http/json")
     finding = about(examined(), "Collector")

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from ailoop_otel.recorded import files
-from ailoop_otel.recorded.files import Follower, Tally, find, read
+from ailoop_otel.recorded.files import Follower, ReadCounts, find, read
 
 NAMES = some.lists(some.sampled_from(["one", "two", "three"]), max_size=6)
 
@@ -20,11 +20,11 @@ def _line(name: str) -> bytes:
     return f'{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{{ids},"name":"{name}"}}]}}]}}]}}\n'.encode()
 
 
-def _names(paths: list[Path], tally: Tally) -> list[str]:
-    return [span.name for batch in read(paths, tally) for span in batch.spans]
+def _names(paths: list[Path], counts: ReadCounts) -> list[str]:
+    return [span.name for batch in read(paths, counts) for span in batch.spans]
 
 
-def _told(follower: Follower) -> list[str]:
+def _span_names(follower: Follower) -> list[str]:
     return [span.name for batch in follower.poll() for span in batch.spans]
 
 
@@ -62,31 +62,31 @@ def test_one_file_may_be_named(tmp_path: Path) -> None:
     assert find(tmp_path / "nowhere") == []
 
 
-def test_a_half_written_last_line_is_ignored_and_told(tmp_path: Path) -> None:
+def test_a_half_written_last_line_is_ignored_and_reported(tmp_path: Path) -> None:
     """The server was killed while it wrote: everything before is there."""
     path = tmp_path / "traces.jsonl"
     path.write_bytes(_line("one") + _line("two")[:-20])
-    tally = Tally()
-    assert _names([path], tally) == ["one"]
-    assert (tally.half_written, tally.skipped) == (["traces.jsonl"], 0)
+    counts = ReadCounts()
+    assert _names([path], counts) == ["one"]
+    assert (counts.half_written, counts.skipped) == (["traces.jsonl"], 0)
 
 
 def test_a_last_line_without_its_break_counts(tmp_path: Path) -> None:
     """Only the line break is missing: the span is whole."""
     path = tmp_path / "traces.jsonl"
     path.write_bytes(_line("one").rstrip())
-    tally = Tally()
-    assert _names([path], tally) == ["one"]
-    assert tally.half_written == []
+    counts = ReadCounts()
+    assert _names([path], counts) == ["one"]
+    assert counts.half_written == []
 
 
 def test_a_corrupt_line_is_counted_and_costs_nothing_else(tmp_path: Path) -> None:
-    """The first place is remembered for the one line that tells it."""
+    """The first place is kept for the message."""
     path = tmp_path / "traces.jsonl"
     path.write_bytes(_line("one") + b"garbage\n\n" + _line("two")[:30] + _line("three") + b"more\n")
-    tally = Tally()
-    assert _names([path], tally) == ["one", "three"]
-    assert (tally.skipped, tally.skipped_at) == (3, "traces.jsonl, line 2")
+    counts = ReadCounts()
+    assert _names([path], counts) == ["one", "three"]
+    assert (counts.skipped, counts.skipped_at) == (3, "traces.jsonl, line 2")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -97,7 +97,7 @@ def test_no_garbage_loses_a_good_line(tmp_path: Path, pieces: list[bytes | list[
     good = [name for piece in pieces if isinstance(piece, list) for name in piece]
     written = [piece + b"\n" if isinstance(piece, bytes) else b"".join(map(_line, piece)) for piece in pieces]
     path.write_bytes(b"".join(written))
-    assert _names([path], Tally()) == good
+    assert _names([path], ReadCounts()) == good
 
 
 def test_a_line_without_end_does_not_fill_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,48 +105,48 @@ def test_a_line_without_end_does_not_fill_memory(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(files, "LONGEST_LINE", 400)
     path = tmp_path / "traces.jsonl"
     path.write_bytes(b"x" * 3000 + b"\n" + _line("one"))
-    tally = Tally()
-    assert _names([path], tally) == ["one"]
-    assert tally.skipped == 1
+    counts = ReadCounts()
+    assert _names([path], counts) == ["one"]
+    assert counts.skipped == 1
 
 
-def test_a_file_that_goes_meanwhile_is_no_trouble(tmp_path: Path) -> None:
+def test_a_file_that_goes_meanwhile_is_no_failure(tmp_path: Path) -> None:
     """The writer's rotation may take a file between finding and reading it."""
-    tally = Tally()
+    counts = ReadCounts()
     gone = [tmp_path / "traces.jsonl"]
-    assert _names(gone, tally) == []
-    assert tally.unreadable == []
+    assert _names(gone, counts) == []
+    assert counts.unreadable == []
     assert files.size(gone) == 0
 
 
-def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path, locked: Path) -> None:
+def test_a_file_that_cannot_be_opened_is_reported(tmp_path: Path, locked: Path) -> None:
     """And the others are read."""
     path = tmp_path / "traces.jsonl"
     path.write_bytes(_line("one"))
-    tally = Tally()
-    assert _names([locked, path], tally) == ["one"]
-    assert tally.unreadable == ["locked.jsonl (Permission denied)"]
+    counts = ReadCounts()
+    assert _names([locked, path], counts) == ["one"]
+    assert counts.unreadable == ["locked.jsonl (Permission denied)"]
 
 
 def test_following_begins_at_the_end(tmp_path: Path) -> None:
-    """What was there is not told again, not even half of the line that is being written."""
+    """Earlier lines are not returned, not even half of the line that is being written."""
     path = tmp_path / "traces.jsonl"
     path.write_bytes(_line("one") + _line("two")[:30])
     follower = Follower(tmp_path)
-    assert _told(follower) == []
+    assert _span_names(follower) == []
     with path.open("ab") as file:
         file.write(_line("two")[30:] + _line("three")[:-1])
-    assert _told(follower) == ["two"]
+    assert _span_names(follower) == ["two"]
     with path.open("ab") as file:
         file.write(b"\n")
-    assert _told(follower) == ["three"]
-    assert _told(follower) == []
+    assert _span_names(follower) == ["three"]
+    assert _span_names(follower) == []
 
 
 def test_following_may_begin_at_the_start(tmp_path: Path) -> None:
     """What was there comes first."""
     (tmp_path / "traces.jsonl").write_bytes(_line("one"))
-    assert _told(Follower(tmp_path, from_start=True)) == ["one"]
+    assert _span_names(Follower(tmp_path, from_start=True)) == ["one"]
 
 
 def test_following_goes_over_rotation_and_new_files(tmp_path: Path) -> None:
@@ -154,14 +154,14 @@ def test_following_goes_over_rotation_and_new_files(tmp_path: Path) -> None:
     first, second, renamed = (tmp_path / f"traces-{number}.jsonl" for number in (1, 2, 9))
     follower = Follower(tmp_path)
     first.write_bytes(_line("one"))
-    assert _told(follower) == ["one"]
+    assert _span_names(follower) == ["one"]
     first.rename(renamed)
     second.write_bytes(_line("two"))
-    assert _told(follower) == ["two"]
+    assert _span_names(follower) == ["two"]
     renamed.unlink()
     with second.open("ab") as file:
         file.write(_line("three"))
-    assert _told(follower) == ["three"]
+    assert _span_names(follower) == ["three"]
 
 
 def test_following_starts_over_in_a_file_that_was_emptied(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_following_starts_over_in_a_file_that_was_emptied(tmp_path: Path) -> Non
     path.write_bytes(_line("one") + _line("two"))
     follower = Follower(tmp_path)
     path.write_bytes(_line("three"))
-    assert _told(follower) == ["three"]
+    assert _span_names(follower) == ["three"]
 
 
 def test_following_looks_for_the_last_break_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,14 +184,14 @@ def test_following_looks_for_the_last_break_block_by_block(tmp_path: Path, monke
     for growing in (path, half):
         with growing.open("ab") as file:
             file.write(b"\n")
-    assert _told(follower) == ["four", "two"]
+    assert _span_names(follower) == ["four", "two"]
 
 
 def test_following_tells_what_it_cannot_open_once(tmp_path: Path, locked: Path) -> None:
     """A file that may not be read does not end the following."""
     follower = Follower(tmp_path)
-    assert _told(follower) == _told(follower) == []
-    assert follower.tally.unreadable == [f"{locked.name} (Permission denied)"]
+    assert _span_names(follower) == _span_names(follower) == []
+    assert follower.counts.unreadable == [f"{locked.name} (Permission denied)"]
 
 
 def test_following_outlives_a_file_that_goes_under_its_hands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,26 +199,26 @@ def test_following_outlives_a_file_that_goes_under_its_hands(tmp_path: Path, mon
     gone = tmp_path / "gone.jsonl"
     monkeypatch.setattr(files, "find", lambda place: [gone])
     follower = Follower(tmp_path)
-    assert _told(follower) == []
-    assert follower.tally.unreadable == []
+    assert _span_names(follower) == []
+    assert follower.counts.unreadable == []
 
 
 def test_following_forgets_nothing_when_a_listing_fails(tmp_path: Path) -> None:
-    """A directory that is away for a moment is not told a second time."""
+    """A directory that is missing for a moment is not read a second time."""
     directory, away = tmp_path / "telemetry", tmp_path / "away"
     directory.mkdir()
     (directory / "traces.jsonl").write_bytes(_line("one"))
     follower = Follower(directory)
     directory.rename(away)
-    assert _told(follower) == []
+    assert _span_names(follower) == []
     away.rename(directory)
-    assert _told(follower) == []
+    assert _span_names(follower) == []
 
 
 def test_a_damaged_record_is_counted_at_its_place(tmp_path: Path) -> None:
     """A line may be JSON and one of its spans without sense: the others are read."""
     path = tmp_path / "traces.jsonl"
     path.write_bytes(_line("one").replace(b'"spans":[', b'"spans":[{},'))
-    tally = Tally()
-    assert _names([path], tally) == ["one"]
-    assert (tally.skipped, tally.skipped_at) == (1, "traces.jsonl, line 1")
+    counts = ReadCounts()
+    assert _names([path], counts) == ["one"]
+    assert (counts.skipped, counts.skipped_at) == (1, "traces.jsonl, line 1")

@@ -16,7 +16,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
 from ailoop_otel import names
-from ailoop_otel.recorded.files import Tally, read
+from ailoop_otel.recorded.files import ReadCounts, read
 from ailoop_otel.recorded.points import reader
 from ailoop_otel.recorded.records import Batch, parse
 
@@ -49,7 +49,7 @@ def _batch(line: bytes) -> Batch:
 
 
 def test_a_point_keeps_value_times_labels_and_process() -> None:
-    """All of one sum's point, and what its process tells of itself."""
+    """All of one sum's point, and the resource of its process."""
     point = _point(asDouble=1.5, attributes=[{"key": "cpu.mode", "value": {"stringValue": "user"}}])
     del point["asInt"]
     metric = {"name": names.METRIC_CPU_TIME.name, "sum": {"dataPoints": [point], "aggregationTemporality": 1}}
@@ -98,15 +98,15 @@ def test_spans_are_read_as_before() -> None:
     assert _batch(line).spans
 
 
-def test_a_torn_line_is_told_and_what_follows_it_is_read(tmp_path: Path) -> None:
+def test_a_torn_line_is_reported_and_what_follows_it_is_read(tmp_path: Path) -> None:
     """A writer was killed in mid-line, another went on; the last line is still being written."""
     whole = _line(_gauge(_point()))
     path = tmp_path / "metrics-1.jsonl"
     path.write_bytes(whole[:40] + whole + whole + whole[:-20])
-    tally = Tally()
-    points = [point for batch in read([path], tally, parser=READ) for point in batch.points]
+    counts = ReadCounts()
+    points = [point for batch in read([path], counts, parser=READ) for point in batch.points]
     assert len(points) == 2
-    assert (tally.skipped, tally.half_written) == (1, [path.name])
+    assert (counts.skipped, counts.half_written) == (1, [path.name])
 
 
 def test_what_the_embedded_default_writes_is_read(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_what_the_embedded_default_writes_is_read(tmp_path: Path) -> None:
     meter.create_counter(names.METRIC_CPU_TIME.name).add(0.25, {"cpu.mode": "user"})
     provider.force_flush()
     provider.shutdown()
-    points = {point.metric: point for batch in read([path], Tally(), parser=READ) for point in batch.points}
+    points = {point.metric: point for batch in read([path], ReadCounts(), parser=READ) for point in batch.points}
     assert points[MEMORY].value == 2048
     assert points["process.cpu.time"].value == 0.25
     assert points["process.cpu.time"].attributes == {"cpu.mode": "user"}

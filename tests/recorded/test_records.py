@@ -115,7 +115,7 @@ def test_a_value_that_makes_no_sense_is_left_out(value: object) -> None:
     ],
 )
 def test_a_span_without_ids_or_times_is_counted_as_damaged(change: dict[str, object]) -> None:
-    """A span that cannot be placed in a trace or in time is told, not shown."""
+    """A span without a trace id or a time is counted, not shown."""
     assert parse(_line(**change)) == Batch(damaged=1)
 
 
@@ -134,7 +134,7 @@ def test_enumerations_may_be_written_as_names() -> None:
 
 
 def test_metrics_are_known_and_not_decoded() -> None:
-    """A line of metrics is no trouble, even though nothing of it is shown."""
+    """A line of metrics is no failure, even though nothing of it is shown."""
     assert parse(b'{"resourceMetrics":[{}]}\n') == Batch()
     assert parse(b'{ "resourceMetrics": [] }') == Batch()
 

@@ -1,4 +1,4 @@
-"""Lines as the embedded default writes them, small and told apart by name."""
+"""Lines as the embedded default writes them, small and distinguished by name."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def names(bodies: list[bytes]) -> list[str]:
     """The name of the first record of each line, in order."""
     found = []
     for body in bodies:
-        document = json.loads(body)
-        (resources,) = document.values()
+        request = json.loads(body)
+        (resources,) = request.values()
         (scoped,) = (value for key, value in resources[0].items() if key.startswith("scope"))
         (records,) = (value for key, value in scoped[0].items() if key != "scope")
         found.append(records[0].get("name") or records[0]["eventName"])

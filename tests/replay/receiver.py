@@ -1,4 +1,4 @@
-"""A receiver of OTLP/HTTP: a real server on loopback that answers as it is told and keeps what it took."""
+"""A receiver of OTLP/HTTP: a real server on loopback that answers as configured and keeps what it accepted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Asked:
-    """One request, its body unpacked, and the client's port, which tells connections apart."""
+    """One request, its body unpacked, and the client's port, which identifies the connection."""
 
     path: str
     headers: Mapping[str, str]
@@ -34,7 +34,7 @@ class Asked:
     port: int
 
     @property
-    def document(self) -> Any:
+    def parse(self) -> Any:
         """The body as JSON."""
         return json.loads(self.body)
 
@@ -67,7 +67,7 @@ class Receiver:
         return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
 
     def reply(self, asked: Asked) -> Reply:
-        """Take a request, and say what is answered."""
+        """Keep a request and choose the response."""
         with self._arrived:
             self.asked.append(asked)
             held = self.holds_from is not None and len(self.asked) >= self.holds_from
@@ -85,7 +85,7 @@ class Receiver:
             assert self._arrived.wait_for(lambda: len(self.asked) >= count, 30)
 
     def release(self) -> None:
-        """Answer those who are held, and hold nobody from now on."""
+        """Answer the requests that are held, and hold none from now on."""
         self.holds_from = None
         self._released.set()
 
@@ -102,7 +102,7 @@ class _Server(ThreadingHTTPServer):
     receiver: Receiver
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of clients that went away."""
+        """Print nothing for clients that disconnected."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -126,4 +126,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(reply.body)
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing."""
+        """Print nothing."""

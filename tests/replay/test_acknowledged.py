@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from ailoop_otel.replay import ReplayStopped
 from ailoop_otel.replay.acknowledged import Acknowledged
-from ailoop_otel.replay.refusal import Halt, Refusal
+from ailoop_otel.settings import UsageError
 
 HERE = "http://127.0.0.1:4318"
 
@@ -57,16 +58,19 @@ def test_a_killed_process_leaves_what_it_added(tmp_path: Path) -> None:
 
 def test_two_at_once_are_refused(tmp_path: Path) -> None:
     """They would send everything twice."""
-    with Acknowledged(tmp_path / "state", HERE), pytest.raises(Refusal, match="another replay has .*state open: wait"):
+    with (
+        Acknowledged(tmp_path / "state", HERE),
+        pytest.raises(UsageError, match="another replay has .*state open: wait"),
+    ):
         Acknowledged(tmp_path / "state", HERE)
     Acknowledged(tmp_path / "state", HERE).__exit__(None, None, None)
 
 
 def test_a_file_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
-    """A recording, say, that was named by mistake."""
+    """A recording, for example, that was named by mistake."""
     path = tmp_path / "traces.jsonl"
     path.write_bytes(b'{"resourceSpans":[]}\n' * 100)
-    with pytest.raises(Refusal, match="holds no record of what was sent: name another file with --state"):
+    with pytest.raises(UsageError, match="holds no record of what was sent: name another file with --state"):
         Acknowledged(path, HERE)
     assert path.read_bytes() == b'{"resourceSpans":[]}\n' * 100
 
@@ -78,14 +82,14 @@ def test_another_program_s_database_is_left_alone(tmp_path: Path) -> None:
     database.execute("CREATE TABLE acknowledged (line TEXT)")
     database.close()
     before = path.read_bytes()
-    with pytest.raises(Refusal, match="another program's database"):
+    with pytest.raises(UsageError, match="another program's database"):
         Acknowledged(path, HERE)
     assert path.read_bytes() == before
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    """Before anything is sent, with the mend."""
-    with pytest.raises(Refusal, match="cannot be noted in .*missing/state .*: name another file with --state"):
+    """Before anything is sent, with the remedy."""
+    with pytest.raises(UsageError, match="cannot be noted in .*missing/state .*: name another file with --state"):
         Acknowledged(tmp_path / "missing" / "state", HERE)
 
 
@@ -93,7 +97,7 @@ def test_a_full_disk_stops_the_replay(tmp_path: Path) -> None:
     """What could not be noted would be sent again, and everything after it too."""
     with Acknowledged(tmp_path / "state", HERE) as state:
         state._database.execute("PRAGMA max_page_count = 3")
-        with pytest.raises(Halt, match=r"cannot be noted in .*state \(database or disk is full\)"):
+        with pytest.raises(ReplayStopped, match=r"cannot be noted in .*state \(database or disk is full\)"):
             _fill(state)
 
 

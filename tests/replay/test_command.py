@@ -42,13 +42,13 @@ def _start(receiver: Receiver, folder: Path, **more: str) -> subprocess.Popen[st
     )
 
 
-def test_what_came_of_it_is_told(receiver: Receiver, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_came_of_it_is_reported(receiver: Receiver, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """How much, where to, what was left out, and what to look for."""
     (folder / "logs.jsonl").write_bytes(logs("three"))
     assert _replay(str(folder), "--endpoint", receiver.url) == 0
-    told = capsys.readouterr()
-    assert told.err == ""
-    first, second, third = told.out.splitlines()
+    output = capsys.readouterr()
+    assert output.err == ""
+    first, second, third = output.out.splitlines()
     assert first.startswith(f"Sent 2 spans to {receiver.url}: 2 lines in ")
     assert second == "Skipped: 1 line of other signals (--signals sends them)."
     assert third.startswith("Look in Jaeger for service ailoop, from 2025-11-22 ")
@@ -86,32 +86,32 @@ def test_signals_may_be_chosen(receiver: Receiver, folder: Path) -> None:
     assert [asked.path for asked in receiver.asked] == ["/v1/logs", "/v1/traces", "/v1/traces"]
 
 
-def test_what_the_collector_refuses_is_told(
+def test_what_the_collector_refuses_is_reported(
     receiver: Receiver, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """At once and at the end, with exit code 1; the rest goes on."""
     partial = b'{"partialSuccess":{"rejectedSpans":"1","errorMessage":"[old]"}}'
     receiver.replies = [Reply(400, b'{"message":"[bad] line"}'), Reply(200, partial)]
     assert _replay(str(folder), "--endpoint", receiver.url) == 1
-    told = capsys.readouterr()
-    assert "line 1: 1 span refused with 400 [bad] line\n" in told.err
-    assert "line 2: 1 span rejected [old]\n" in told.err
-    assert "Rejected by it: 1 span.\n" in told.out
-    assert "Refused by it: 1 span; the next replay tries again.\n" in told.out
+    output = capsys.readouterr()
+    assert "line 1: 1 span refused with 400 [bad] line\n" in output.err
+    assert "line 2: 1 span rejected [old]\n" in output.err
+    assert "Rejected by it: 1 span.\n" in output.out
+    assert "Refused by it: 1 span; the next replay tries again.\n" in output.out
 
 
 def test_many_refusals_do_not_fill_the_terminal(
     receiver: Receiver, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ten are told, all are counted."""
+    """Ten are printed, all are counted."""
     receiver.always = Reply(400)
     assert _replay(str(recording(tmp_path, *NAMES)), "--endpoint", receiver.url) == 1
-    told = capsys.readouterr()
-    assert (told.err.count("refused"), told.err.count("and more")) == (10, 1)
-    assert "Refused by it: 40 spans" in told.out
+    output = capsys.readouterr()
+    assert (output.err.count("refused"), output.err.count("and more")) == (10, 1)
+    assert "Refused by it: 40 spans" in output.out
 
 
-def test_a_collector_that_is_not_there_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_collector_that_is_not_there_is_reported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With what to do next."""
     assert _replay(str(folder), "--endpoint", "http://127.0.0.1:1", "--patience", "0") == 1
     assert capsys.readouterr().out.splitlines() == [
@@ -139,11 +139,11 @@ def test_what_makes_no_sense_is_one_line(
     """On the error output, with exit code 2, and nothing is sent."""
     monkeypatch.chdir(folder)
     assert _replay(*([] if words == ["missing"] else [str(folder)]), *words) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.startswith("ailoop-otel: ")
-    assert message in told.err
-    assert told.err.count("\n") == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("ailoop-otel: ")
+    assert message in output.err
+    assert output.err.count("\n") == 1
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def test_a_second_replay_at_the_same_time_is_refused(
     assert "another replay has" in capsys.readouterr().err
 
 
-def test_a_terminal_of_another_encoding_is_no_trouble(receiver: Receiver, tmp_path: Path) -> None:
+def test_a_terminal_of_another_encoding_is_no_failure(receiver: Receiver, tmp_path: Path) -> None:
     """Whatever a service is called."""
     (tmp_path / "traces.jsonl").write_bytes(traces("one", service="плохо\x1b[2J"))
     process = _start(receiver, tmp_path, PYTHONIOENCODING="ascii")
@@ -210,9 +210,9 @@ def test_a_terminal_of_another_encoding_is_no_trouble(receiver: Receiver, tmp_pa
 def test_help_says_what_is_sent(capsys: pytest.CaptureFixture[str]) -> None:
     """And why it is traces unless more is asked for."""
     assert _replay("--help") == 0
-    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "Jaeger takes traces only" in told
-    assert "[default: traces]" in told
+    output = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "Jaeger takes traces only" in output
+    assert "[default: traces]" in output
 
 
 def test_progress_is_drawn_on_a_terminal(
@@ -222,6 +222,6 @@ def test_progress_is_drawn_on_a_terminal(
     monkeypatch.setenv("FORCE_COLOR", "1")
     receiver.replies = [Reply(503)]
     assert _replay(str(folder), "--endpoint", receiver.url) == 0
-    told = capsys.readouterr()
-    assert "2 spans" in told.err
-    assert "\x1b" not in told.out
+    output = capsys.readouterr()
+    assert "2 spans" in output.err
+    assert "\x1b" not in output.out

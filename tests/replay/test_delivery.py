@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import trustme
 
+from ailoop_otel.replay import ReplayStopped
 from ailoop_otel.replay.delivery import Answer, Delivery
 from ailoop_otel.replay.destination import Destination, destination
-from ailoop_otel.replay.lines import Document, document
-from ailoop_otel.replay.refusal import Halt
+from ailoop_otel.replay.export_request import ExportRequest, parse
 from tests.replay.exports import logs, traces
 from tests.replay.receiver import JSON, Receiver, Reply
 
@@ -22,8 +22,8 @@ PATIENCE = 60.0
 CLOSED = Reply(None)
 
 
-def _document(line: bytes) -> Document:
-    found = document(line.strip())
+def _document(line: bytes) -> ExportRequest:
+    found = parse(line.strip())
     assert found is not None
     return found
 
@@ -49,7 +49,7 @@ class Time:
 
 
 class Trial:
-    """A delivery to an address, the time it slept and the waits it told."""
+    """A delivery to an address, the time it slept and the waits it reported."""
 
     def __init__(self, url: str, *, insecure: bool = False, patience: float = PATIENCE) -> None:
         self.time = Time()
@@ -59,7 +59,7 @@ class Trial:
             receiver, patience, lambda reason, pause: self.waits.append(reason), self.time.clock, self.time.sleep
         )
 
-    def send(self, line: Document = LINE) -> Answer:
+    def send(self, line: ExportRequest = LINE) -> Answer:
         """Send one line."""
         return self.delivery.send(line)
 
@@ -74,8 +74,8 @@ def trial(receiver: Receiver) -> Iterator[Trial]:
 
 def test_a_line_arrives_as_it_was_recorded(receiver: Receiver, trial: Trial) -> None:
     """Byte for byte, packed on its way, each signal where it belongs."""
-    assert trial.send() == Answer(taken=True)
-    assert trial.send(_document(logs("a"))).taken
+    assert trial.send() == Answer(accepted=True)
+    assert trial.send(_document(logs("a"))).accepted
     first, second = receiver.asked
     assert (first.path, second.path) == ("/v1/traces", "/v1/logs")
     assert first.body == LINE.content
@@ -94,7 +94,7 @@ def test_one_connection_serves_all_lines(receiver: Receiver, trial: Trial) -> No
 def test_a_busy_collector_is_asked_again(receiver: Receiver, trial: Trial, status: int) -> None:
     """After pauses that grow, up to ten seconds."""
     receiver.replies = [Reply(status)] * 8
-    assert trial.send().taken
+    assert trial.send().accepted
     assert trial.time.slept == [0, 0.5, 1, 2, 4, 8, 10, 10]
     assert trial.waits[0] == f"{receiver.url} answers {status}"
 
@@ -102,7 +102,7 @@ def test_a_busy_collector_is_asked_again(receiver: Receiver, trial: Trial, statu
 def test_a_collector_that_says_when_is_asked_then(receiver: Receiver, trial: Trial) -> None:
     """By Retry-After, in seconds; what makes no sense there is as good as nothing."""
     receiver.replies = [Reply(503, headers={"Retry-After": said}) for said in ("7", "soon", "0")]
-    assert trial.send().taken
+    assert trial.send().accepted
     assert trial.time.slept == [7, 0.5, 1]
 
 
@@ -110,7 +110,7 @@ def test_a_connection_that_breaks_is_made_again(receiver: Receiver, trial: Trial
     """The line may have arrived: it is sent once more, and its spans keep their ids."""
     trial.send()
     receiver.replies = [CLOSED, CLOSED]
-    assert trial.send().taken
+    assert trial.send().accepted
     assert len(receiver.asked) == 4
     assert len(trial.time.slept) == 2
 
@@ -118,38 +118,38 @@ def test_a_connection_that_breaks_is_made_again(receiver: Receiver, trial: Trial
 def test_patience_ends(receiver: Receiver, trial: Trial) -> None:
     """With why; no line is given up for a collector that is away for less."""
     receiver.always = Reply(503)
-    with pytest.raises(Halt, match=rf"{receiver.url} answers 503$"):
+    with pytest.raises(ReplayStopped, match=rf"{receiver.url} answers 503$"):
         trial.send()
     assert PATIENCE - 10 <= trial.time.now <= PATIENCE
 
 
 def test_a_collector_that_asks_for_too_much_is_left_alone(receiver: Receiver, trial: Trial) -> None:
-    """At once: it has said that trying is in vain."""
+    """At once: the response excludes that a retry succeeds."""
     receiver.replies = [Reply(429, headers={"Retry-After": "3600"})]
-    with pytest.raises(Halt, match="answers 429 and asks to be left alone for 3600 s"):
+    with pytest.raises(ReplayStopped, match="answers 429 and asks to be left alone for 3600 s"):
         trial.send()
     assert trial.time.slept == []
 
 
-def test_nobody_there_is_told_in_words() -> None:
+def test_nobody_there_is_reported_in_words() -> None:
     """Not as an exception's innards."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     trial = Trial(f"http://127.0.0.1:{port}", patience=3)
-    with pytest.raises(Halt, match=rf"^http://127.0.0.1:{port} does not answer \(Connection refused\)$"):
+    with pytest.raises(ReplayStopped, match=rf"^http://127.0.0.1:{port} does not answer \(Connection refused\)$"):
         trial.send()
     trial.delivery.close()
 
 
 @pytest.mark.parametrize("status", [400, 413, 422, 500])
 def test_a_refused_line_is_no_reason_to_stop(receiver: Receiver, trial: Trial, status: int) -> None:
-    """It is told with the collector's message, made harmless and short."""
+    """It is reported with the collector's message, shortened and safe to print."""
     receiver.replies = [Reply(status, json.dumps({"code": 3, "message": "no \x1b[2J" + "x" * 1000}).encode())]
     answer = trial.send()
-    assert (answer.taken, answer.hopeless, answer.divisible) == (False, False, status in (400, 413))
-    assert answer.told.startswith(f"{status} no �[2Jxxx")
-    assert len(answer.told) < 250
+    assert (answer.accepted, answer.unsupported, answer.divisible) == (False, False, status in (400, 413))
+    assert answer.message.startswith(f"{status} no �[2Jxxx")
+    assert len(answer.message) < 250
     assert trial.time.slept == []
 
 
@@ -164,12 +164,14 @@ def test_a_refused_line_is_no_reason_to_stop(receiver: Receiver, trial: Trial, s
         (405, "should be an OTLP/HTTP receiver"),
     ],
 )
-def test_what_no_other_line_would_change_is_hopeless(receiver: Receiver, trial: Trial, status: int, mend: str) -> None:
-    """With the mend; a redirection is not followed, as the line would get lost on the way."""
+def test_what_no_other_line_would_change_is_unsupported(
+    receiver: Receiver, trial: Trial, status: int, mend: str
+) -> None:
+    """With the remedy; a redirection is not followed, as the line would get lost on the way."""
     receiver.replies = [Reply(status, b"", {"Location": "/elsewhere"})]
     answer = trial.send()
-    assert (answer.taken, answer.hopeless) == (False, True)
-    assert mend in answer.told
+    assert (answer.accepted, answer.unsupported) == (False, True)
+    assert mend in answer.message
     assert len(receiver.asked) == 1
 
 
@@ -177,7 +179,7 @@ def test_a_web_page_is_no_receiver(receiver: Receiver, trial: Trial) -> None:
     """Jaeger's query port answers 200 to everything: nothing may be taken as sent."""
     receiver.replies = [Reply(200, b"<html>", {"Content-Type": "text/html; charset=utf-8"})]
     answer = trial.send()
-    assert (answer.taken, answer.hopeless) == (False, True)
+    assert (answer.accepted, answer.unsupported) == (False, True)
 
 
 @pytest.mark.parametrize("count", [2, "2"])
@@ -185,7 +187,7 @@ def test_a_partial_success_counts_what_was_rejected(receiver: Receiver, trial: T
     """The line is acknowledged all the same, as OTLP has it."""
     partial = {"partialSuccess": {"rejectedSpans": count, "errorMessage": "too\nold"}}
     receiver.replies = [Reply(200, json.dumps(partial).encode())]
-    assert trial.send() == Answer(taken=True, rejected=2, told="too�old")
+    assert trial.send() == Answer(accepted=True, rejected=2, message="too�old")
 
 
 @pytest.mark.parametrize(
@@ -196,8 +198,8 @@ def test_a_partial_success_counts_what_was_rejected(receiver: Receiver, trial: T
 def test_an_answer_that_says_nothing_is_still_an_answer(receiver: Receiver, trial: Trial, body: bytes) -> None:
     """The status is what counts."""
     receiver.replies = [Reply(200, body, JSON)]
-    assert trial.send() == Answer(taken=True)
-    assert trial.send() == Answer(taken=True)
+    assert trial.send() == Answer(accepted=True)
+    assert trial.send() == Answer(accepted=True)
 
 
 def test_headers_and_user_reach_the_collector(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,12 +218,12 @@ def test_headers_and_user_reach_the_collector(receiver: Receiver, monkeypatch: p
 def test_a_password_for_other_programs_is_not_sent(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What ~/.netrc says of a collector's machine would replace the header that is set."""
+    """The entry of ~/.netrc for a collector's host would replace the header that is set."""
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20abc")
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr(Destination, "is_near", False)
+    monkeypatch.setattr(Destination, "is_loopback", False)
     trial = Trial(receiver.url)
     trial.send()
     trial.delivery.close()
@@ -237,14 +239,14 @@ def test_a_collector_with_tls_must_be_trusted(monkeypatch: pytest.MonkeyPatch, t
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     receiver = Receiver(context)
     stranger = Trial(receiver.url)
-    with pytest.raises(Halt, match="cannot be trusted: set OTEL_EXPORTER_OTLP_CERTIFICATE"):
+    with pytest.raises(ReplayStopped, match="cannot be trusted: set OTEL_EXPORTER_OTLP_CERTIFICATE"):
         stranger.send()
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere")
     careless = Trial(receiver.url, insecure=True)
-    assert careless.send().taken
+    assert careless.send().accepted
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", str(tmp_path / "ca.pem"))
     careful = Trial(receiver.url)
-    assert careful.send().taken
+    assert careful.send().accepted
     for trial in (stranger, careless, careful):
         trial.delivery.close()
     receiver.close()

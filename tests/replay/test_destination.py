@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from ailoop_otel.recorded.otlp_json import LOGS, TRACES
 from ailoop_otel.replay.destination import destination
-from ailoop_otel.replay.refusal import Refusal
-from ailoop_otel.replay.signals import LOGS, TRACES
+from ailoop_otel.settings import UsageError
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_certificates_come_from_the_environment(monkeypatch: pytest.MonkeyPatch,
 def test_a_certificate_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rather than every line with an error that names no file."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem")
-    with pytest.raises(Refusal, match="OTEL_EXPORTER_OTLP_CERTIFICATE names /nowhere/ca.pem, which is no file"):
+    with pytest.raises(UsageError, match="OTEL_EXPORTER_OTLP_CERTIFICATE names /nowhere/ca.pem, which is no file"):
         destination("", insecure=False)
 
 
@@ -68,20 +68,20 @@ def test_a_certificate_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPa
 )
 def test_what_is_no_address_is_refused(address: str) -> None:
     """With one that would be."""
-    with pytest.raises(Refusal, match=r"is no address: write it like http://127\.0\.0\.1:4318"):
+    with pytest.raises(UsageError, match=r"is no address: write it like http://127\.0\.0\.1:4318"):
         destination(address, insecure=False)
 
 
 def test_a_refused_address_keeps_its_secrets() -> None:
     """It is printed, and may be in a log."""
-    with pytest.raises(Refusal) as told:
+    with pytest.raises(UsageError) as raised:
         destination("ftp://user:secret@here?key=secret", insecure=False)
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(raised.value)
 
 
-def test_an_environment_that_says_grpc_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_that_says_grpc_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its endpoint is another port; a named one is taken at its word."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
-    with pytest.raises(Refusal, match="name the OTLP/HTTP address with --endpoint"):
+    with pytest.raises(UsageError, match="name the OTLP/HTTP address with --endpoint"):
         destination("", insecure=False)
     assert destination("http://here:4318", insecure=False).base == "http://here:4318"

@@ -14,9 +14,7 @@ import pytest
 import requests
 
 from ailoop_otel import cli
-from collector.stack import Places, Stack, free_places
-from collector.stack.places import url
-from collector.stack.program import Program
+from collector.stack import Ports, Program, Stack, free_ports, url
 from tests.ailoop.process import STATELESS, serving, standin
 from tests.ailoop.provider import Provider
 from tests.demo.conversations import CONVERSATIONS, hold
@@ -55,25 +53,25 @@ async def _talk(port: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def faithful(jaeger_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
+def faithful(jaeger_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
     """A Jaeger that keeps spans as they came."""
-    places = free_places()
+    ports = free_ports()
     configuration = Path(__file__).with_name("jaeger.yaml")
     folder = tmp_path_factory.mktemp("jaeger")
-    health = f"{url(places.jaeger_health)}/status"
+    health = f"{url(ports.jaeger_health)}/status"
     program = Program(
-        "jaeger", [str(jaeger_program), "--config", str(configuration)], health, folder, places.variables()
+        "jaeger", [str(jaeger_program), "--config", str(configuration)], health, folder, ports.variables()
     )
     program.start()
     try:
         program.wait()
-        yield places
+        yield ports
     finally:
         program.stop()
 
 
 def test_a_server_s_recording_arrives_identical(
-    conversations: Path, faithful: Places, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    conversations: Path, faithful: Ports, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Ids, parents, names, kinds, nanoseconds, attributes with their types, links, status, resource, scope."""
     recorded = _recorded(conversations)
@@ -86,7 +84,7 @@ def test_a_server_s_recording_arrives_identical(
     assert _seen(recorded, faithful) == recorded
 
 
-def test_everything_that_a_span_can_hold_arrives_identical(faithful: Places, tmp_path: Path) -> None:
+def test_everything_that_a_span_can_hold_arrives_identical(faithful: Ports, tmp_path: Path) -> None:
     """Every type of value at its extremes, events, trace state, dropped counts, every kind and status."""
     rich.write(tmp_path / "traces.jsonl")
     recorded = _recorded(tmp_path)
@@ -96,7 +94,7 @@ def test_everything_that_a_span_can_hold_arrives_identical(faithful: Places, tmp
 
 
 def test_one_span_that_jaeger_cannot_read_does_not_cost_its_line(
-    faithful: Places, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    faithful: Ports, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It answers 400 to the whole line; all the others of it arrive."""
     line = traces("spoilt", spans=20)
@@ -109,8 +107,8 @@ def test_one_span_that_jaeger_cannot_read_does_not_cost_its_line(
     assert sorted(seen) == [f"{number:016x}" for number in range(1, 21) if number != 12]
 
 
-def test_a_line_that_is_too_large_for_jaeger_arrives_in_parts(faithful: Places, tmp_path: Path) -> None:
-    """A receiver takes 20 MiB unless it is told otherwise; captured content can be more."""
+def test_a_line_that_is_too_large_for_jaeger_arrives_in_parts(faithful: Ports, tmp_path: Path) -> None:
+    """A receiver accepts 20 MiB by default; captured content can be more."""
     content = b'"attributes":[{"key":"a","value":{"stringValue":"%s"}}],"startTime' % (b"x" * 8_000_000)
     line = traces("large", spans=4).replace(b'"startTime', content)
     (tmp_path / "traces.jsonl").write_bytes(line)
@@ -120,7 +118,7 @@ def test_a_line_that_is_too_large_for_jaeger_arrives_in_parts(faithful: Places, 
 
 
 def test_replayed_again_it_is_there_once(
-    conversations: Path, faithful: Places, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    conversations: Path, faithful: Ports, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing is sent a second time, from here or from a copy elsewhere."""
     copy = Path(shutil.copytree(conversations, tmp_path / "copy"))
@@ -136,16 +134,16 @@ def test_it_arrives_through_the_shipped_collector_and_store(
 ) -> None:
     """As it was recorded, but for what Jaeger's store on disk makes of it."""
     recorded = _recorded(conversations)
-    with Stack(tmp_path / "stack", free_places(), with_prometheus=False, say=str) as stack:
-        assert _replay(conversations, stack.places, tmp_path) == 0
-        seen = _seen(recorded, stack.places)
+    with Stack(tmp_path / "stack", free_ports(), with_prometheus=False, notify=str) as stack:
+        assert _replay(conversations, stack.ports, tmp_path) == 0
+        seen = _seen(recorded, stack.ports)
     assert {id: _stored(*parts) for id, parts in seen.items()} == {
         id: _stored(*parts) for id, parts in recorded.items()
     }
 
 
-def _replay(folder: Path, places: Places, state: Path) -> int:
-    return cli.main(["replay", str(folder), "--endpoint", places.otlp, "--state", str(state / "state")])
+def _replay(folder: Path, ports: Ports, state: Path) -> int:
+    return cli.main(["replay", str(folder), "--endpoint", ports.otlp, "--state", str(state / "state")])
 
 
 def _recorded(folder: Path) -> Spans:
@@ -153,18 +151,18 @@ def _recorded(folder: Path) -> Spans:
     return _spans([json.loads(line) for line in lines])
 
 
-def _seen(recorded: Spans, places: Places) -> Spans:
+def _seen(recorded: Spans, ports: Ports) -> Spans:
     """The spans of all recorded traces, once as many have come as were recorded; none may be there twice."""
     identifiers = {span["traceId"] for span, _, _ in recorded.values()}
 
     def ask() -> Spans:
-        return {id: parts for trace in identifiers for id, parts in _trace(trace, places).items()}
+        return {id: parts for trace in identifiers for id, parts in _trace(trace, ports).items()}
 
     return eventually(ask, lambda seen: len(seen) >= len(recorded))
 
 
-def _trace(identifier: str, places: Places) -> Spans:
-    answer = requests.get(f"{places.jaeger}/api/v3/traces/{identifier}", timeout=30)
+def _trace(identifier: str, ports: Ports) -> Spans:
+    answer = requests.get(f"{ports.jaeger}/api/v3/traces/{identifier}", timeout=30)
     return _spans([answer.json()["result"]] if answer.status_code == 200 else [])
 
 

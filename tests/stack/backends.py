@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import requests
 
-from collector.stack.places import url
+from collector.stack import url
 
 T = TypeVar("T")
 

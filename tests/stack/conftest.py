@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.stack import Missing, Stack, free_places, has_prometheus, jaeger, prometheus
+from collector.stack import MissingProgram, Stack, free_ports, has_prometheus, jaeger, prometheus
 from tests.ailoop.provider import Provider
 from tests.stack.backends import Jaeger, Prometheus
 from tests.stack.flood import provider_process
@@ -45,7 +45,7 @@ def required(program: Callable[[], Path]) -> Path:
     """The program, or the end of the test that needs it."""
     try:
         return program()
-    except Missing as missing:
+    except MissingProgram as missing:
         if os.environ.get("CI") == "true":
             pytest.fail(f"CI needs every real program. {missing}")
         pytest.skip(str(missing))
@@ -66,20 +66,20 @@ def prometheus_program() -> Path:
 @pytest.fixture(scope="session")
 def stack(jaeger_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Collector, Jaeger and, where it is there, Prometheus as they are shipped, on ports of their own."""
-    with Stack(tmp_path_factory.mktemp("stack"), free_places(), with_prometheus=has_prometheus()) as running:
+    with Stack(tmp_path_factory.mktemp("stack"), free_ports(), with_prometheus=has_prometheus()) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def traces(stack: Stack) -> Jaeger:
     """Jaeger's query API."""
-    return Jaeger(stack.places.jaeger)
+    return Jaeger(stack.ports.jaeger)
 
 
 @pytest.fixture(scope="session")
 def metrics(stack: Stack, prometheus_program: Path) -> Prometheus:
     """Prometheus' query API."""
-    return Prometheus(stack.places.prometheus)
+    return Prometheus(stack.ports.prometheus)
 
 
 @pytest.fixture(scope="session")

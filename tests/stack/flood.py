@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 from websockets.asyncio.client import ClientConnection, connect
 
-from collector.stack.program import Program
+from collector.stack import Program
 from tests.ailoop.process import LOOPBACK
 from tests.stack.backends import Jaeger
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from collector.stack.programs import COLLECTOR
+from collector.stack import COLLECTOR
 
 
 def secured(folder: Path) -> Path:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from collector.stack.programs import COLLECTOR
+from collector.stack import COLLECTOR
 from tests.stack.backends import Jaeger, Prometheus, eventually
 from tests.stack.watched import WATCHED, selectors
 

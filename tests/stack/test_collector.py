@@ -16,7 +16,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
-from collector.stack import Stack, free_places
+from collector.stack import Stack, free_ports
 from tests.ailoop.provider import Provider
 from tests.stack.backends import Jaeger, eventually
 from tests.stack.secured import secured
@@ -37,7 +37,7 @@ USERS = "server:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ="
 def provider_of_spans(stack: Stack) -> Iterator[TracerProvider]:
     """Any other instrumentation in the same server."""
     provider = TracerProvider(resource=Resource({"service.name": "other"}))
-    provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(f"{stack.places.otlp}/v1/traces")))
+    provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(f"{stack.ports.otlp}/v1/traces")))
     yield provider
     provider.shutdown()
 
@@ -58,7 +58,7 @@ def test_what_must_not_leave_stays(provider_of_spans: TracerProvider, traces: Ja
 
 def test_logs_are_taken(stack: Stack) -> None:
     """Otherwise each server would complain of every batch."""
-    answer = requests.post(f"{stack.places.otlp}/v1/logs", json={"resourceLogs": []}, timeout=5)
+    answer = requests.post(f"{stack.ports.otlp}/v1/logs", json={"resourceLogs": []}, timeout=5)
     assert answer.status_code == 200
 
 
@@ -67,13 +67,13 @@ def test_a_restart_of_jaeger_loses_no_trace(
     jaeger_program: Path, tmp_path: Path, provider: Provider, number: int
 ) -> None:
     """Neither one that was stored, nor one that came while it was away; killed or stopped."""
-    with Stack(tmp_path, free_places(), with_prometheus=False) as stack:
-        jaeger = Jaeger(stack.places.jaeger)
-        told = run(provider, environment(stack.places.otlp, "before"))
+    with Stack(tmp_path, free_ports(), with_prometheus=False) as stack:
+        jaeger = Jaeger(stack.ports.jaeger)
+        told = run(provider, environment(stack.ports.otlp, "before"))
         messages = len(told.exchanges)
         before = eventually(lambda: roots(jaeger, "before"), lambda found: len(found) == messages)
         stack.jaeger.stop(number)
-        run(provider, environment(stack.places.otlp, "meanwhile"))
+        run(provider, environment(stack.ports.otlp, "meanwhile"))
         stack.jaeger.start()
         stack.jaeger.wait()
         assert roots(jaeger, "before") == before
@@ -101,17 +101,17 @@ def test_with_tls_and_basic_auth_only_who_knows_the_password_may_send(
         "COLLECTOR_TLS_KEY": str(tmp_path / "key"),
     }
     with Stack(
-        tmp_path, free_places(), with_prometheus=False, configuration=secured(tmp_path), variables=variables
+        tmp_path, free_ports(), with_prometheus=False, configuration=secured(tmp_path), variables=variables
     ) as stack:
-        endpoint = stack.places.otlp.replace("http:", "https:")
+        endpoint = stack.ports.otlp.replace("http:", "https:")
         trusting = {"OTEL_EXPORTER_OTLP_CERTIFICATE": str(tmp_path / "authority")}
         word = quote(f"Basic {b64encode(b'server:secret').decode()}")
         told = run(
             provider, environment(endpoint, "known", OTEL_EXPORTER_OTLP_HEADERS=f"authorization={word}", **trusting)
         )
         run(provider, environment(endpoint, "unknown", **trusting))
-        jaeger = Jaeger(stack.places.jaeger)
+        jaeger = Jaeger(stack.ports.jaeger)
         eventually(lambda: roots(jaeger, "known"), lambda found: len(found) == len(told.exchanges))
         assert jaeger.services() == ["known"]
         with pytest.raises(requests.HTTPError, match="400"):
-            requests.post(f"{stack.places.otlp}/v1/traces", json={}, timeout=5).raise_for_status()
+            requests.post(f"{stack.ports.otlp}/v1/traces", json={}, timeout=5).raise_for_status()

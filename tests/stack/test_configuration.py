@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from collector.stack import Places
-from collector.stack.programs import COLLECTOR
+from collector.stack import COLLECTOR, Ports
 from tests.stack.secured import secured
 
 CONFIGURATIONS = ("collector.yaml", "jaeger.yaml")
@@ -76,7 +75,7 @@ def test_the_runners_ports_are_the_configurations(tmp_path: Path) -> None:
     defaults: dict[str, str] = {}
     for name in CONFIGURATIONS:
         defaults |= dict(VARIABLE.findall((COLLECTOR / name).read_text()))
-    told = Places().variables()
+    told = Ports().variables()
     assert {name: defaults[name] for name in told} == told
 
 

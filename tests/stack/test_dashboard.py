@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from collector.stack.programs import COLLECTOR
+from collector.stack import COLLECTOR
 from tests.stack.backends import Jaeger, Prometheus, eventually
 from tests.stack.watched import NEWCOMER, WATCHED, First, selectors
 
@@ -159,11 +159,11 @@ def test_panels_are_complete(panel: dict[str, Any]) -> None:
 
 def test_panels_lie_beside_each_other() -> None:
     """Within 24 columns, none on another, each with a number of its own, and a title."""
-    places = [panel["gridPos"] for panel in DASHBOARD["panels"]]
-    assert all(place["x"] + place["w"] <= 24 for place in places)
-    for one, other in combinations(places, 2):
+    ports = [panel["gridPos"] for panel in DASHBOARD["panels"]]
+    assert all(place["x"] + place["w"] <= 24 for place in ports)
+    for one, other in combinations(ports, 2):
         beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
         below = one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
         assert beside or below
-    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(places)
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(ports)
     assert len({panel["title"] for panel in PANELS}) == len(PANELS)

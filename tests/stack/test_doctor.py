@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from ailoop_otel import cli
-from collector.stack import Stack, free_places
-from collector.stack.places import url
+from collector.stack import Stack, free_ports, url
 from tests.ailoop.process import STATELESS
 from tests.doctor.conftest import complete
 
@@ -39,11 +38,11 @@ def test_the_probe_is_found_in_jaeger(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """By both protocols, through the collector's batches."""
-    places = stack.places
-    endpoint = places.otlp if protocol != "grpc" else url(places.otlp_grpc)
+    ports = stack.ports
+    endpoint = ports.otlp if protocol != "grpc" else url(ports.otlp_grpc)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
-    assert examined([*command, "--jaeger", places.jaeger, "--timeout", "20"], capsys) == (0, [])
+    assert examined([*command, "--jaeger", ports.jaeger, "--timeout", "20"], capsys) == (0, [])
 
 
 def test_a_jaeger_that_is_down_behind_a_collector_that_is_up_is_named(
@@ -54,9 +53,9 @@ def test_a_jaeger_that_is_down_behind_a_collector_that_is_up_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The collector takes the probe, so it is the last hop that is broken; and the one after it is back."""
-    with Stack(tmp_path / "stack", free_places(), with_prometheus=False) as stack:
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", stack.places.otlp)
-        command = [*command, "--jaeger", stack.places.jaeger, "--timeout", "10"]
+    with Stack(tmp_path / "stack", free_ports(), with_prometheus=False) as stack:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", stack.ports.otlp)
+        command = [*command, "--jaeger", stack.ports.jaeger, "--timeout", "10"]
         stack.jaeger.stop()
         code, troubles = examined(command, capsys)
         assert code == 1

@@ -13,9 +13,7 @@ import pytest
 import requests
 
 from ailoop_otel import names
-from collector.stack import Stack
-from collector.stack.places import url
-from collector.stack.programs import COLLECTOR
+from collector.stack import COLLECTOR, Stack, url
 from tests.ailoop.provider import Provider
 from tests.stack.backends import Jaeger, Prometheus, Span, eventually
 from tests.stack.traffic import CLIENT_TRACE, Told, environment, run
@@ -36,7 +34,7 @@ Traces = dict[str, list[Span]]
 @pytest.fixture(scope="module")
 def told(stack: Stack, provider: Provider) -> Told:
     """One run of the scenario."""
-    return run(provider, environment(stack.places.otlp, "ailoop"))
+    return run(provider, environment(stack.ports.otlp, "ailoop"))
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +160,7 @@ def test_the_link_on_a_session_id_finds_the_sessions_traces(
     stack: Stack, told: Told, traces: Jaeger, exchanges: list[Span]
 ) -> None:
     """As Jaeger serves the pattern to its UI, filled in as the UI does, asked of the query API."""
-    page = requests.get(f"{stack.places.jaeger}/search", timeout=5).text
+    page = requests.get(f"{stack.ports.jaeger}/search", timeout=5).text
     configured = re.search(r"^JAEGER_CONFIG ?= ?(.*);$", page, re.MULTILINE)
     assert configured is not None
     (pattern,) = [each["url"] for each in json.loads(configured[1])["linkPatterns"] if each["key"] == names.SESSION_ID]
@@ -230,7 +228,7 @@ def test_every_metric_is_in_prometheus_with_its_unit(
     found = eventually(lambda: metrics.query(f'{series}{{job="{told.service}"}}'))
     assert found
     # Shown to Prometheus by the collector, which holds a batch back for a moment.
-    shown = f"{url(stack.places.collector_metrics)}/metrics"
+    shown = f"{url(stack.ports.collector_metrics)}/metrics"
     help_line = re.compile(rf"^# HELP {re.escape(name)} (.*)$", re.MULTILINE)
     described = eventually(lambda: help_line.findall(requests.get(shown, timeout=10).text))
     assert described == [metric.description]

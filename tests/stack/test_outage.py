@@ -8,8 +8,7 @@ from pathlib import Path
 
 import requests
 
-from collector.stack import Stack, free_places
-from collector.stack.places import url
+from collector.stack import Stack, free_ports, url
 from tests.ailoop.process import STATELESS, Server, standin
 from tests.stack.backends import Jaeger, eventually
 from tests.stack.conftest import Tell
@@ -30,13 +29,13 @@ def test_a_collector_that_is_away_for_half_a_minute_costs_nothing_that_is_not_co
     tell: Tell,
 ) -> None:
     """With the queue and the timeout that are shipped, nothing; with the SDK's own, what was counted as dropped."""
-    with Stack(tmp_path, free_places(), with_prometheus=False) as stack:
-        ours = shipped_environment(stack.places.otlp, "shipped")
+    with Stack(tmp_path, free_ports(), with_prometheus=False) as stack:
+        ours = shipped_environment(stack.ports.otlp, "shipped")
         unset = ("OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_BSP_MAX_QUEUE_SIZE")
         theirs = {name: value for name, value in ours.items() if name not in unset} | {"OTEL_SERVICE_NAME": "defaults"}
         with serve(answering, ours) as shipped, serve(answering, theirs) as defaults:
             rates = asyncio.run(interrupted(stack, shipped.port, defaults.port))
-            jaeger = Jaeger(stack.places.jaeger)
+            jaeger = Jaeger(stack.ports.jaeger)
             # A server that is stopped has 3 s for what it holds: it may hold nothing of that time any more.
             eventually(lambda: arrived(jaeger, "shipped"), lambda names: names[ROOT] >= MESSAGES, timeout=120)
             eventually(lambda: spans_dropped(stack, "defaults"), timeout=60)
@@ -58,7 +57,7 @@ def test_a_collector_that_is_away_for_half_a_minute_costs_nothing_that_is_not_co
 
 def spans_dropped(stack: Stack, service: str) -> int:
     """What a server says that it dropped, as the collector shows it to Prometheus."""
-    page = requests.get(f"{url(stack.places.collector_metrics)}/metrics", timeout=10).text
+    page = requests.get(f"{url(stack.ports.collector_metrics)}/metrics", timeout=10).text
     found = re.findall(rf'^ailoop_otel_spans_dropped_total\{{.*job="{service}".*\}} ([\d.e+]+)', page, re.MULTILINE)
     return int(sum(map(float, found)))
 

@@ -8,23 +8,23 @@ from pathlib import Path
 import psutil
 import pytest
 
-from collector.stack import Missing, Places, Stack, Trouble, free_places, jaeger
+from collector.stack import MissingProgram, Ports, Stack, StartError, free_ports, jaeger
 
 
 @pytest.fixture
-def places() -> Places:
+def ports() -> Ports:
     """Ports of their own."""
-    return free_places()
+    return free_ports()
 
 
-def made(folder: Path, places: Places) -> Stack:
-    return Stack(folder, places, with_prometheus=False)
+def made(folder: Path, ports: Ports) -> Stack:
+    return Stack(folder, ports, with_prometheus=False)
 
 
-def test_it_is_left_running_and_found_again(jaeger_program: Path, tmp_path: Path, places: Places) -> None:
+def test_it_is_left_running_and_found_again(jaeger_program: Path, tmp_path: Path, ports: Ports) -> None:
     """By another process, which has only the folder; started twice it runs once."""
-    with made(tmp_path, places) as running:
-        again = made(tmp_path, places)
+    with made(tmp_path, ports) as running:
+        again = made(tmp_path, ports)
         assert [program.pid for program in again.programs] == [program.pid for program in running.programs]
         again.start()
         assert [program.pid for program in again.programs] == [program.pid for program in running.programs]
@@ -33,9 +33,9 @@ def test_it_is_left_running_and_found_again(jaeger_program: Path, tmp_path: Path
     assert not any(psutil.pid_exists(pid) for pid in pids if pid)
 
 
-def test_one_of_the_two_that_died_is_started_again(jaeger_program: Path, tmp_path: Path, places: Places) -> None:
+def test_one_of_the_two_that_died_is_started_again(jaeger_program: Path, tmp_path: Path, ports: Ports) -> None:
     """The other is left alone."""
-    with made(tmp_path, places) as running:
+    with made(tmp_path, ports) as running:
         before = running.jaeger.pid
         running.collector.stop(signal.SIGKILL)
         running.start()
@@ -43,32 +43,32 @@ def test_one_of_the_two_that_died_is_started_again(jaeger_program: Path, tmp_pat
         assert running.collector.healthy()
 
 
-def test_a_place_that_is_taken_is_told(jaeger_program: Path, tmp_path: Path, places: Places) -> None:
+def test_a_place_that_is_taken_is_told(jaeger_program: Path, tmp_path: Path, ports: Ports) -> None:
     """And whoever has it is left alone."""
-    with made(tmp_path / "one", places) as running:
-        with pytest.raises(Trouble, match="Something else answers at"):
-            made(tmp_path / "other", places).start()
+    with made(tmp_path / "one", ports) as running:
+        with pytest.raises(StartError, match="Something else answers at"):
+            made(tmp_path / "other", ports).start()
         assert all(program.healthy() for program in running.programs)
 
 
 def test_one_that_does_not_start_says_why_and_the_other_is_stopped(
-    jaeger_program: Path, tmp_path: Path, places: Places
+    jaeger_program: Path, tmp_path: Path, ports: Ports
 ) -> None:
     """With the end of its log."""
     broken = tmp_path / "broken.yaml"
     broken.write_text("receivers: {nonsense: }\n")
-    stack = Stack(tmp_path, places, with_prometheus=False, configuration=broken)
-    with pytest.raises(Trouble, match="(?s)collector did not start.*nonsense"):
+    stack = Stack(tmp_path, ports, with_prometheus=False, configuration=broken)
+    with pytest.raises(StartError, match="(?s)collector did not start.*nonsense"):
         stack.start()
     assert [program.pid for program in stack.programs] == [None, None]
 
 
 def test_a_process_that_got_an_old_number_is_not_taken_for_it(
-    jaeger_program: Path, tmp_path: Path, places: Places
+    jaeger_program: Path, tmp_path: Path, ports: Ports
 ) -> None:
     """A pid file that a reboot left."""
     (tmp_path / "jaeger.pid").write_text(f"{psutil.Process().pid} 1.0")
-    stack = made(tmp_path, places)
+    stack = made(tmp_path, ports)
     assert stack.jaeger.pid is None
     stack.stop()
 
@@ -78,5 +78,5 @@ def test_without_go_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.delenv("JAEGER_BINARY", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Missing, match="built with Go 1.25 or newer"):
+    with pytest.raises(MissingProgram, match="built with Go 1.25 or newer"):
         jaeger()

@@ -16,7 +16,7 @@ def test_ten_thousand_messages_are_ten_thousand_traces(
 ) -> None:
     """As fast as the server answers; tells the rate and what each process took."""
     service = "ailoop-volume"
-    with serving(standin(STATELESS), answering | shipped_environment(stack.places.otlp, service)) as server:
+    with serving(standin(STATELESS), answering | shipped_environment(stack.ports.otlp, service)) as server:
         costs = Costs({"server": server.pid, **pids(stack.programs)})
         rate = asyncio.run(flood(server.port, MESSAGES))
         table = costs.table(MESSAGES)

@@ -34,7 +34,7 @@ MESSAGES = (
 @contextmanager
 def watched(stack: Stack, provider: Provider, metrics: Prometheus) -> Iterator[None]:
     """A server that runs on, after rounds of messages that Prometheus has seen one by one."""
-    variables = environment(stack.places.otlp, WATCHED, AILOOP_OTEL_AI_TIMEOUT_STALL="1")
+    variables = environment(stack.ports.otlp, WATCHED, AILOOP_OTEL_AI_TIMEOUT_STALL="1")
     with serving(standin(STATELESS), provider.plain_environment() | variables) as server:
         for number in range(ROUNDS):
             asyncio.run(_converse(server.port))
@@ -59,7 +59,7 @@ class First:
 def first(stack: Stack, provider: Provider) -> Iterator[First]:
     """A server with the intervals of the shipped ailoop.env that was never heard of before, and has had one message."""
     shipped = {"OTEL_BSP_SCHEDULE_DELAY": "1000", "OTEL_METRIC_EXPORT_INTERVAL": "10000"}
-    variables = provider.plain_environment() | environment(stack.places.otlp, NEWCOMER, **shipped)
+    variables = provider.plain_environment() | environment(stack.ports.otlp, NEWCOMER, **shipped)
     with serving(standin(STATELESS), variables) as server:
         said = time.time()
         yield First(said, asyncio.run(_greet(server.port)))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ailoop_otel.view.filters import Wish
+from ailoop_otel.view.options import TracesOptions
 from ailoop_otel.view.traces import show
 from tests.view.sample import Sample, a_day
 
@@ -37,9 +37,9 @@ def sample(tmp_path: Path) -> Iterator[Sample]:
 def drawn() -> Drawn:
     """What `traces` prints at a width, without colour and trailing blanks."""
 
-    def draw(wish: Wish, width: int = 120) -> str:
+    def draw(options: TracesOptions, width: int = 120) -> str:
         console = console_of(width)
-        show(wish, console, zone=timezone.utc)
+        show(options, console, zone=timezone.utc)
         return written_on(console)
 
     return draw

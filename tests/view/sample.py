@@ -131,7 +131,7 @@ class Sample:
         kind: SpanKind = SpanKind.INTERNAL,
         links: tuple[Span, ...] = (),
     ) -> Iterator[Span]:
-        """A span that is written only if somebody ends it."""
+        """A span that is written only if it is ended."""
         yield self._tracer.start_span(
             name,
             context=set_span_in_context(parent or INVALID_SPAN),

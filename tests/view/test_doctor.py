@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from ailoop_otel.doctor.findings import NOTE, OK, TROUBLE, Finding
+from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM, Finding
 from ailoop_otel.view import doctor
 from tests.view.conftest import console_of, written_on
 
 FINDINGS = (
     Finding("AILoop", OK, "AILoop", "the current generation (stateless) in /srv/ailoop."),
-    Finding("AILoop", TROUBLE, "StatelessAILoop._execute_tool_calls", "not there: without tools.", "Upgrade."),
+    Finding("AILoop", PROBLEM, "StatelessAILoop._execute_tool_calls", "not there: without tools.", "Upgrade."),
     Finding("Versions", NOTE, "fastapi", "0.165.0: for earlier ones.", "pip install " + "x" * 60 + "."),
 )
 
 
-def test_findings_stand_in_groups_with_their_mends() -> None:
+def test_findings_stand_in_groups_with_their_remedies() -> None:
     """Readable without colour, no line beyond the terminal."""
     console = console_of(60)
     doctor.show("ailoop-otel", FINDINGS, console)

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from ailoop_otel.view.filters import Filters, Wish
 from ailoop_otel.view.follow import POLL_SECONDS, follow
+from ailoop_otel.view.options import Filters, TracesOptions
 from tests.view.conftest import console_of, written_on
 from tests.view.sample import BEGIN, Sample
 
 Step = Callable[[], object]
 
 
-def _followed(wish: Wish, steps: list[Step], width: int = 120) -> list[str]:
+def _followed(options: TracesOptions, steps: list[Step], width: int = 120) -> list[str]:
     """Follow, doing one step where a poll would wait; after the last the user presses Ctrl-C."""
     console = console_of(width)
     waited: list[float] = []
@@ -29,7 +29,7 @@ def _followed(wish: Wish, steps: list[Step], width: int = 120) -> list[str]:
         steps.pop(0)()
 
     with pytest.raises(KeyboardInterrupt):
-        follow(wish, console, zone=timezone.utc, now=lambda: BEGIN * 10**9, wait=wait)
+        follow(options, console, zone=timezone.utc, now=lambda: BEGIN * 10**9, wait=wait)
     assert set(waited) == {POLL_SECONDS}
     assert POLL_SECONDS >= 0.25
     return written_on(console).splitlines()
@@ -54,7 +54,7 @@ def test_each_thing_is_a_line_when_it_comes(sample: Sample) -> None:
         lambda: sample.session_end(start, "f47ac10b-58cc", 0, 63, "disconnected", 3, 1),
         lambda: sample.server(70, stop=True),
     ]
-    lines = _followed(Wish(directory=str(directory)), steps)
+    lines = _followed(TracesOptions(directory=str(directory)), steps)
     others[0].close()
     assert lines[0] == f"following 1 file in {directory}; Ctrl-C ends"
     assert [line[:-8] if " · " in line and "ended" not in line else line for line in lines[1:]] == [
@@ -67,18 +67,18 @@ def test_each_thing_is_a_line_when_it_comes(sample: Sample) -> None:
     ]
 
 
-def test_what_came_since_is_told_first(sample: Sample) -> None:
+def test_what_came_since_is_reported_first(sample: Sample) -> None:
     """With a time, following begins in the past; with a filter, it leaves out the rest."""
     sample.exchange("s-1", 1, 1)
     sample.exchange("s-2", 9, 1, "cut")
     sample.exchange("s-1", 9, 1)
     filters = Filters(since=(BEGIN + 5) * 10**9, session="s-1")
-    lines = _followed(Wish(directory=str(sample.directory), filters=filters), [], width=80)
+    lines = _followed(TracesOptions(directory=str(sample.directory), filters=filters), [], width=80)
     assert [line[:29] for line in lines[1:]] == ["14:00:10  s-1       ✓ ok     "]
 
 
 def test_a_directory_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
-    """Whoever starts the view before the server sees what to do, and then what comes."""
+    """Started before the server, it prints what to do, and then what is written."""
     directory = tmp_path / "telemetry"
     started: list[Sample] = []
 
@@ -86,14 +86,14 @@ def test_a_directory_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None
         started.append(Sample(directory))
         started[0].server(0)
 
-    lines = _followed(Wish(directory=str(directory)), [start])
+    lines = _followed(TracesOptions(directory=str(directory)), [start])
     started[0].close()
     assert "AILOOP_OTEL_ENABLED=true" in lines[0]
     assert lines[0].endswith("waiting for it, Ctrl-C ends")
     assert lines[1:] == ["14:00:00  –         ● server started"]
 
 
-def test_garbage_is_told_once(sample: Sample) -> None:
+def test_garbage_is_reported_once(sample: Sample) -> None:
     """And costs nothing else."""
 
     def garbage() -> None:
@@ -101,7 +101,7 @@ def test_garbage_is_told_once(sample: Sample) -> None:
             file.write(b"garbage\n")
 
     lines = _followed(
-        Wish(directory=str(sample.directory)),
+        TracesOptions(directory=str(sample.directory)),
         [garbage, lambda: sample.exchange("s-1", 1, 1, first_chunk=None), lambda: None],
     )
     assert [line.partition(" skipped")[0] for line in lines[1:2]] == ["1 line could not be read and was"]
@@ -116,7 +116,7 @@ def test_scripts_follow_in_json(sample: Sample) -> None:
         lambda: sample.exchange("s-1", 40, 1),
         lambda: sample.server(70),
     ]
-    lines = _followed(Wish(directory=str(sample.directory), json=True), steps)
+    lines = _followed(TracesOptions(directory=str(sample.directory), json=True), steps)
     documents = [json.loads(line) for line in lines]
     assert [document["kind"] for document in documents] == ["session", "timeout", "exchange", "server"]
     assert documents[1]["ending"] == "open"

@@ -10,13 +10,14 @@ from typing import IO, Any
 
 import pytest
 
+from ailoop_otel.settings import UsageError
 from ailoop_otel.view import traces
-from ailoop_otel.view.filters import Filters, Refusal, Wish
+from ailoop_otel.view.options import Filters, TracesOptions
 from tests.view.conftest import Drawn, console_of, written_on
 from tests.view.sample import Sample
 
 EXPECTED = Path(__file__).parent / "expected"
-DAY = Wish(directory="telemetry")
+DAY = TracesOptions(directory="telemetry")
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +52,7 @@ def test_a_slow_exchange_names_its_culprit_where_there_is_room(drawn: Drawn, wid
     assert ("Mostly" in text) is named
     assert bool(re.search(r"^14:00:30 .* lag +210 ", text, re.MULTILINE)) is named
     assert max(map(len, text.splitlines())) <= width
-    assert "Mostly" not in drawn(Wish(directory="telemetry", filters=Filters(outcome="cut")), width)
+    assert "Mostly" not in drawn(TracesOptions(directory="telemetry", filters=Filters(outcome="cut")), width)
 
 
 @pytest.mark.usefixtures("day")
@@ -85,7 +86,7 @@ def test_colour_is_for_terminals() -> None:
 @pytest.mark.usefixtures("day")
 def test_errors_leave_out_what_went_well(drawn: Drawn) -> None:
     """No exchange that is ok, no call without error; a hanging exchange is shown."""
-    text = drawn(Wish(directory="telemetry", filters=Filters(errors=True)), 120)
+    text = drawn(TracesOptions(directory="telemetry", filters=Filters(errors=True)), 120)
     assert "Exchanges  9 " in text
     assert "✓ ok  " not in text
     assert "◌ open" in text
@@ -96,7 +97,7 @@ def test_errors_leave_out_what_went_well(drawn: Drawn) -> None:
 @pytest.mark.usefixtures("day")
 def test_one_session_is_shown_alone(drawn: Drawn) -> None:
     """Its exchanges, its timeouts, its calls."""
-    text = drawn(Wish(directory="telemetry", filters=Filters(session="9b2e"), waterfalls=0))
+    text = drawn(TracesOptions(directory="telemetry", filters=Filters(session="9b2e"), waterfalls=0))
     assert "9b2e7c44" in text
     assert "f47ac10b" not in text
     assert "Worst exchange" not in text
@@ -105,7 +106,7 @@ def test_one_session_is_shown_alone(drawn: Drawn) -> None:
 @pytest.mark.usefixtures("day")
 def test_nothing_that_matches_is_said(drawn: Drawn) -> None:
     """An empty table would leave one guessing."""
-    assert "No exchange matches." in drawn(Wish(directory="telemetry", filters=Filters(session="nobody")))
+    assert "No exchange matches." in drawn(TracesOptions(directory="telemetry", filters=Filters(session="nobody")))
 
 
 def test_the_slowest_is_drawn_where_all_went_well(drawn: Drawn, sample: Sample) -> None:
@@ -113,7 +114,7 @@ def test_the_slowest_is_drawn_where_all_went_well(drawn: Drawn, sample: Sample) 
     sample.exchange("s-1", 0, 2)
     sample.exchange("s-1", 5, 9)
     sample.exchange("s-1", 90_000, 4)
-    text = drawn(Wish(directory="telemetry", waterfalls=2), 80)
+    text = drawn(TracesOptions(directory="telemetry", waterfalls=2), 80)
     assert "Slowest exchanges" in text
     headings = re.findall(r"^\d\d-\d\d [\d:]+ · ✓ ok · ([\d.]+ s)", text, re.MULTILINE)
     assert headings == ["9.00 s", "4.00 s"]
@@ -125,16 +126,16 @@ def test_the_worst_is_what_the_ai_or_the_server_did(drawn: Drawn, sample: Sample
     sample.exchange("s-1", 0, 50)
     sample.exchange("s-1", 60, 40, "disconnected")
     sample.exchange("s-1", 120, 35, timeout="first_chunk", first_chunk=32, recovered=True)
-    text = drawn(Wish(directory="telemetry"))
+    text = drawn(TracesOptions(directory="telemetry"))
     assert re.search(r"Worst exchange .*\n\n14:02:00 · ✓ ok · recovered · 35\.0 s", text)
-    assert "14:01:00 · ⇥ disconnected" in drawn(Wish("telemetry", Filters(outcome="disconnected")))
+    assert "14:01:00 · ⇥ disconnected" in drawn(TracesOptions("telemetry", Filters(outcome="disconnected")))
 
 
 @pytest.mark.usefixtures("day")
 def test_a_trace_is_drawn_by_the_beginning_of_its_id(drawn: Drawn) -> None:
     """Only the waterfall, with the hint that its end has not come."""
-    open_one = _documents(drawn(Wish("telemetry", Filters(outcome="open"), json=True)), "exchange")[0]
-    text = drawn(Wish(directory="telemetry", trace=str(open_one["trace_id"])[:6].upper()))
+    open_one = _documents(drawn(TracesOptions("telemetry", Filters(outcome="open"), json=True)), "exchange")[0]
+    text = drawn(TracesOptions(directory="telemetry", trace=str(open_one["trace_id"])[:6].upper()))
     assert text.splitlines()[0] == "14:03:20 · ◌ open · silent · 30.0 s · session 1c9d0a3e"
     assert "it is still running, or its server was killed" in text
     assert "invoke_agent a" in text
@@ -143,7 +144,7 @@ def test_a_trace_is_drawn_by_the_beginning_of_its_id(drawn: Drawn) -> None:
 
 @pytest.mark.usefixtures("day")
 @pytest.mark.parametrize(
-    ("trace", "mend"),
+    ("trace", "remedy"),
     [
         ("3", "several traces begin with 3: give more of one of 310d70c35dd3ecf5, "),
         ("eeee", "no trace in telemetry begins with eeee: leave --trace out"),
@@ -151,18 +152,18 @@ def test_a_trace_is_drawn_by_the_beginning_of_its_id(drawn: Drawn) -> None:
         (" ", "takes the first hexadecimal digits"),
     ],
 )
-def test_a_trace_that_is_not_one_is_refused(drawn: Drawn, trace: str, mend: str) -> None:
-    """With one line that names the mend."""
-    with pytest.raises(Refusal, match=mend):
-        drawn(Wish(directory="telemetry", trace=trace))
+def test_a_trace_that_is_not_one_is_refused(drawn: Drawn, trace: str, remedy: str) -> None:
+    """With one line that names the remedy."""
+    with pytest.raises(UsageError, match=remedy):
+        drawn(TracesOptions(directory="telemetry", trace=trace))
 
 
 def test_many_traces_of_one_beginning_are_not_all_named(drawn: Drawn, sample: Sample) -> None:
     """Five are enough."""
     for number in range(200):
         sample.call("echo", number, 0.001)
-    with pytest.raises(Refusal, match=r"(, [0-9a-f]{16}){4} …$"):
-        drawn(Wish(directory="telemetry", trace="a"))
+    with pytest.raises(UsageError, match=r"(, [0-9a-f]{16}){4} …$"):
+        drawn(TracesOptions(directory="telemetry", trace="a"))
     text = drawn(DAY)
     assert "Exchanges    0\n" in text
     assert "First chunk" not in text
@@ -172,7 +173,7 @@ def test_a_session_is_a_trace_as_well(drawn: Drawn, sample: Sample) -> None:
     """It has no exchange to head it."""
     start = sample.session("s-1", 0)
     sample.session_end(start, "s-1", 0, 9, "stopped", 2, 0)
-    text = drawn(Wish(directory="telemetry", trace=f"{start.get_span_context().trace_id:032x}"), 80)
+    text = drawn(TracesOptions(directory="telemetry", trace=f"{start.get_span_context().trace_id:032x}"), 80)
     assert text.startswith("trace ")
     assert "└─ ailoop.session" in text
 
@@ -182,19 +183,19 @@ def test_an_empty_or_missing_directory_says_what_to_do(drawn: Drawn, tmp_path: P
     (tmp_path / "empty").mkdir()
     for directory in ("empty", "missing"):
         with pytest.raises(
-            Refusal, match=f"no telemetry in {directory}: start the server with AILOOP_OTEL_ENABLED=true"
+            UsageError, match=f"no telemetry in {directory}: start the server with AILOOP_OTEL_ENABLED=true"
         ):
-            drawn(Wish(directory=directory))
+            drawn(TracesOptions(directory=directory))
 
 
 def test_a_directory_of_something_else_says_so(drawn: Drawn, tmp_path: Path) -> None:
     """JSON Lines of another program are not passed off as silence."""
     (tmp_path / "notes.jsonl").write_text('{"note": 1}\n')
-    with pytest.raises(Refusal, match=r"nothing in \. is OTLP JSON, the first such line in notes\.jsonl, line 1"):
-        drawn(Wish(directory="."))
+    with pytest.raises(UsageError, match=r"nothing in \. is OTLP JSON, the first such line in notes\.jsonl, line 1"):
+        drawn(TracesOptions(directory="."))
     (tmp_path / "notes.jsonl").write_text("")
-    with pytest.raises(Refusal, match=r"no telemetry in \."):
-        drawn(Wish(directory="."))
+    with pytest.raises(UsageError, match=r"no telemetry in \."):
+        drawn(TracesOptions(directory="."))
 
 
 def test_files_of_another_user_are_said_to_be_so(drawn: Drawn, sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,10 +212,10 @@ def test_files_of_another_user_are_said_to_be_so(drawn: Drawn, sample: Sample, m
     (sample.directory / "a.jsonl").touch()
     assert "could not be opened: a.jsonl (Permission denied)" in drawn(DAY)
     readable.unlink()
-    with pytest.raises(Refusal, match=r"nothing in telemetry can be opened: a\.jsonl \(Permission denied\)"):
+    with pytest.raises(UsageError, match=r"nothing in telemetry can be opened: a\.jsonl \(Permission denied\)"):
         drawn(DAY)
     monkeypatch.setattr("os.access", lambda path, mode: False)
-    with pytest.raises(Refusal, match="telemetry may not be read: run this as the user who runs the server"):
+    with pytest.raises(UsageError, match="telemetry may not be read: run this as the user who runs the server"):
         drawn(DAY)
 
 
@@ -222,26 +223,26 @@ def test_a_server_that_nobody_talked_to_yet_is_no_error(drawn: Drawn, sample: Sa
     """There is telemetry, and no exchange."""
     sample.server(0)
     sample.server(9, stop=True)
-    text = drawn(Wish(directory="telemetry"))
+    text = drawn(TracesOptions(directory="telemetry"))
     assert "No exchange yet." in text
     assert "1 server start, 1 stop\n" in text
 
 
-def test_what_could_not_be_read_is_told_in_a_line(drawn: Drawn, sample: Sample) -> None:
+def test_what_could_not_be_read_is_reported_in_a_line(drawn: Drawn, sample: Sample) -> None:
     """Half a last line and garbage in the middle, each once."""
     sample.exchange("s-1", 0, 1, first_chunk=None)
     sample.close()
     with sample.path.open("ab") as file:
         file.write(b'garbage\n{"resourceSpans":[{"scopeSp')
-    told = drawn(Wish(directory="telemetry")).splitlines()[-3:]
-    assert "1 last line half-written and ignored" in " ".join(told)
-    assert "1 line could not be read and was skipped" in " ".join(told)
+    warnings = drawn(TracesOptions(directory="telemetry")).splitlines()[-3:]
+    assert "1 last line half-written and ignored" in " ".join(warnings)
+    assert "1 line could not be read and was skipped" in " ".join(warnings)
 
 
 @pytest.mark.usefixtures("day")
 def test_scripts_get_the_same_as_json(drawn: Drawn) -> None:
     """One object a line, each with its kind, durations in seconds."""
-    text = drawn(Wish(directory="telemetry", json=True), 80)
+    text = drawn(TracesOptions(directory="telemetry", json=True), 80)
     assert [len(_documents(text, kind)) for kind in ("session", "exchange", "timeout", "calls", "totals")] == [
         3, 13, 3, 3, 1,
     ]  # fmt: skip
@@ -271,13 +272,13 @@ def test_scripts_get_the_same_as_json(drawn: Drawn) -> None:
 def test_json_has_no_nan(drawn: Drawn, sample: Sample) -> None:
     """Strict readers refuse it."""
     trace = sample.span("x", 0, 1, {"a": float("inf"), "b": 1.5, "c": ("d", "e")}).get_span_context().trace_id
-    (span,) = _documents(drawn(Wish(directory="telemetry", trace=f"{trace:032x}", json=True)), "span")
+    (span,) = _documents(drawn(TracesOptions(directory="telemetry", trace=f"{trace:032x}", json=True)), "span")
     assert span["attributes"] == {"a": "inf", "b": 1.5, "c": ["d", "e"]}
 
 
 def test_reading_much_asks_for_patience(sample: Sample, monkeypatch: pytest.MonkeyPatch, drawn: Drawn) -> None:
-    """A terminal says that it reads; nothing of it is left in the output."""
+    """A terminal shows a notice while it reads; it is not part of the output."""
     sample.exchange("s-1", 0, 1)
-    monkeypatch.setattr(traces, "_MUCH", 1)
+    monkeypatch.setattr(traces, "_SLOW_TO_READ", 1)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    assert "reading" not in drawn(Wish(directory="telemetry"))
+    assert "reading" not in drawn(TracesOptions(directory="telemetry"))

@@ -9,14 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from ailoop_otel import names
+from ailoop_otel.recorded.otlp_json import Value
 from ailoop_otel.recorded.records import Span
-from ailoop_otel.recorded.values import Value
 from ailoop_otel.view import theme, waterfall
-from ailoop_otel.view.details import details
 from ailoop_otel.view.exchanges import Exchange
+from ailoop_otel.view.waterfall import attribute_summary
 from tests.view.conftest import console_of, written_on
 
 SECOND = 10**9
+TIMES = (names.TIME_MODEL_WAIT, names.TIME_MODEL_STREAM, names.TIME_TOOLS, names.TIME_SERVER, names.TIME_LOOP_LAG)
 SPANS = some.lists(
     some.tuples(some.integers(0, 6), some.integers(0, 6), some.integers(0, 20), some.integers(0, 20)), max_size=8
 )
@@ -47,7 +48,7 @@ def _drawn(spans: list[Span], width: int) -> str:
 
 
 def _with(attributes: dict[str, Value], name: str = "x") -> str:
-    return details(_span("a", name=name, attributes=attributes))
+    return attribute_summary(_span("a", name=name, attributes=attributes))
 
 
 def test_children_stand_below_their_parent_by_their_start() -> None:
@@ -70,7 +71,7 @@ def test_circles_and_doubles_are_shown_once() -> None:
 
 @given(SPANS)
 def test_a_tree_shows_every_span_once(members: list[tuple[int, int, int, int]]) -> None:
-    """Whatever the parents say."""
+    """Whatever their parents are."""
     spans = [_span(str(own), str(parent) if parent else "", start, end) for own, parent, start, end in members]
     shown = [row.span.span_id for row in waterfall.tree(spans)]
     assert sorted(shown) == sorted({span.span_id for span in spans})
@@ -97,7 +98,7 @@ def test_a_waterfall_of_known_times() -> None:
 
 
 def test_a_long_trace_says_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that nobody takes the part for the whole."""
+    """So that a part is not taken for the whole."""
     monkeypatch.setattr(waterfall, "MOST_ROWS", 3)
     assert _drawn([_span(str(number)) for number in range(5)], 80).endswith("… and 2 spans more")
 
@@ -119,8 +120,8 @@ def test_an_exchange_is_cut_out_of_a_clients_trace() -> None:
 
 
 def test_details_have_their_units() -> None:
-    """Seconds, counts and texts, the error first, what the name says already left out."""
-    told: dict[str, Value] = {
+    """Seconds, counts and texts, the error first, without what the name contains."""
+    attributes: dict[str, Value] = {
         names.SESSION_ID: "s-1",
         names.STREAM_CHUNKS: 17,
         names.STREAM_MAX_GAP: 0.08,
@@ -128,18 +129,55 @@ def test_details_have_their_units() -> None:
         "gen_ai.request.model": "gpt-4o",
         names.ERROR_TYPE: "500",
     }
-    assert _with(told) == "500 · 17 chunks · max gap 80 ms · streamed 12,345 characters · gpt-4o"
-    assert _with(told, "chat gpt-4o").endswith("streamed 12,345 characters")
+    assert _with(attributes) == "500 · 17 chunks · max gap 80 ms · streamed 12,345 characters · gpt-4o"
+    assert _with(attributes, "chat gpt-4o").endswith("streamed 12,345 characters")
     assert _with({names.OUTCOME: "cut", names.ERROR_TYPE: "cut"}) == ""
 
 
 def test_details_of_any_kind_are_readable() -> None:
     """Flags, arrays, plain numbers, and the beginning of a long text, which comes last."""
-    told: dict[str, Value] = {
+    attributes: dict[str, Value] = {
         "gen_ai.input.messages": "x" * 100,
         names.TIMEOUT_RECOVERED: True,
         "gen_ai.response.finish_reasons": ("stop", "length"),
         "a.ratio": 0.5,
         "a.count": 1234,
     }
-    assert _with(told) == "finish stop, length · recovered yes · ratio 0.5 · count 1,234 · messages " + "x" * 47 + "…"
+    assert (
+        _with(attributes)
+        == "finish stop, length · recovered yes · ratio 0.5 · count 1,234 · messages " + "x" * 47 + "…"
+    )
+
+
+def test_the_time_breakdown_is_not_among_the_attributes() -> None:
+    """It has a line of its own."""
+    attributes = dict.fromkeys((*TIMES, names.BLOCKED_TIME), 1.0)
+    assert _with({**attributes, names.BLOCKED_BY: "x", names.MESSAGE_SIZE: 3}) == "message 3 characters"
+
+
+def test_only_an_agents_further_rounds_are_reported() -> None:
+    """One is what every message has."""
+    assert _with({names.AGENT_ROUNDS: 1}) == ""
+    assert _with({names.AGENT_ROUNDS: 2}) == "rounds 2"
+
+
+def test_a_model_call_is_reported_in_short() -> None:
+    """The error first, then tokens; what the name contains and what is of little use is left out."""
+    attributes: dict[str, Value] = {
+        names.GEN_AI_OPERATION: "chat",
+        names.GEN_AI_REQUEST_MODEL: "openai/gpt-4o",
+        names.GEN_AI_RESPONSE_MODEL: "openai/gpt-4o-2024",
+        names.GEN_AI_RESPONSE_ID: "gen-1",
+        names.GEN_AI_STREAM: True,
+        names.GEN_AI_INPUT_TOKENS: 1210,
+        names.GEN_AI_OUTPUT_TOKENS: 85,
+        names.GEN_AI_FINISH_REASONS: ("stop",),
+        names.GEN_AI_FIRST_CHUNK: 0.3,
+        names.HTTP_STATUS: 200,
+        names.MODEL_CHUNKS: 17,
+        names.MODEL_BYTES: 4321,
+    }
+    summary = _with(attributes, "chat openai/gpt-4o")
+    assert summary == "tokens 1,210 in, 85 out · finish stop · first chunk 300 ms · by openai/gpt-4o-2024 · 17 chunks"
+    same = {**attributes, names.GEN_AI_RESPONSE_MODEL: "openai/gpt-4o", names.ERROR_TYPE: "cut"}
+    assert _with(same, "chat openai/gpt-4o").startswith("cut · tokens 1,210 in, 85 out · finish stop")

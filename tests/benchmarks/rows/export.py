@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import requests
 
-from collector.stack import Missing, Stack, Trouble, free_places
-from collector.stack.program import Program
+from collector.stack import MissingProgram, Program, Stack, StartError, free_ports
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.environments import OURS
 from tests.benchmarks.figures import Check, Figure, Result, Spread
@@ -29,12 +28,12 @@ _PATIENCE = 30.0  # seconds
 
 def run(bench: Bench, result: Result) -> None:
     """Exchanges as fast as they go, then until the last span is stored."""
-    places = free_places()
+    ports = free_ports()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         try:
-            stack = Stack(Path(folder), places, with_prometheus=False, say=bench.say)
+            stack = Stack(Path(folder), ports, with_prometheus=False, notify=bench.say)
             stack.start()
-        except (Missing, Trouble) as fault:
+        except (MissingProgram, StartError) as fault:
             result.notes.append(f"not run: {fault}")
             return
         try:
@@ -45,11 +44,11 @@ def run(bench: Bench, result: Result) -> None:
 
 def _measure(bench: Bench, result: Result, stack: Stack) -> None:
     python = bench.environments.python(OURS)
-    places = stack.places
-    ports = {"collector": places.collector_telemetry, "Jaeger": places.jaeger_telemetry}
+    ports = stack.ports
+    ports = {"collector": ports.collector_telemetry, "Jaeger": ports.jaeger_telemetry}
     programs = {"collector": stack.collector, "Jaeger": stack.jaeger}
     exchanges, rounds = bench.size(2_000, 300), bench.size(8, 3)
-    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": places.otlp}
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": ports.otlp}
     with Measured(python, "ailoop:network", variables) as ours, Measured(python, "nothing") as nothing:
         ours.ask("exchanges", exchanges=exchanges, chunks=_CHUNKS)
         idle = _idle(programs)

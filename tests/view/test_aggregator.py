@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import statistics
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from ailoop_otel import names
-from ailoop_otel.recorded.files import Tally, find, read
+from ailoop_otel.recorded.files import ReadCounts, find, read
 from ailoop_otel.recorded.records import LogEvent, Span
-from ailoop_otel.view import history as room
-from ailoop_otel.view.exchanges import Exchange, Session, Timeout, Told
-from ailoop_otel.view.filters import Filters
-from ailoop_otel.view.history import History
+from ailoop_otel.view import aggregator as module
+from ailoop_otel.view.aggregator import Aggregator, DurationHistogram
+from ailoop_otel.view.exchanges import Entry, Exchange, Session, Timeout
+from ailoop_otel.view.options import Filters
 from tests.view.sample import BEGIN, Sample
+
+SECONDS = some.floats(min_value=1e-6, max_value=1e5)
 
 
 def _spans(directory: Path) -> list[Span]:
-    return [span for batch in read(find(directory), Tally()) for span in batch.spans]
+    return [span for batch in read(find(directory), ReadCounts()) for span in batch.spans]
 
 
-def _history(spans: list[Span], **filters: object) -> History:
-    history = History(dataclasses.replace(Filters(), **filters))
+def _aggregated(spans: list[Span], **filters: object) -> Aggregator:
+    aggregator = Aggregator(dataclasses.replace(Filters(), **filters))
     for span in spans:
-        history.add(span)
-    return history
+        aggregator.add(span)
+    return aggregator
 
 
 def test_an_exchange_is_its_root(sample: Sample) -> None:
     """Outcome, error, first chunk, chunks and the longest gap come from the root and the stream below it."""
     sample.exchange("s-1", 5, 2.0, "ai_error", error_type="500", first_chunk=0.25, chunks=7, max_gap=0.5)
-    (exchange,) = _history(_spans(sample.directory)).exchanges()
+    (exchange,) = _aggregated(_spans(sample.directory)).exchanges()
     assert (exchange.outcome, exchange.error_type, exchange.failed, exchange.seconds) == ("ai_error", "500", True, 2)
     assert (exchange.first_chunk, exchange.chunks, exchange.max_gap) == (0.25, 7, 0.5)
 
@@ -40,16 +46,16 @@ def test_children_may_come_after_their_root(sample: Sample) -> None:
     """Another order in the file gives the same exchange."""
     sample.exchange("s-1", 5, 2.0, inside=True)
     spans = _spans(sample.directory)
-    backwards = _history(spans[::-1])
-    assert backwards.exchanges() == _history(spans).exchanges()
+    backwards = _aggregated(spans[::-1])
+    assert backwards.exchanges() == _aggregated(spans).exchanges()
     assert backwards.open() == []
 
 
 def test_an_exchange_whose_root_has_not_come_is_open(sample: Sample) -> None:
     """Its timeout is known at once, and it counts as failed as long as it hangs."""
     sample.exchange("s-1", 5, 31, timeout="first_chunk", first_chunk=None, finished=False)
-    history = _history(_spans(sample.directory))
-    (exchange,), (late,) = history.exchanges(), history.timeouts()[0]
+    aggregator = _aggregated(_spans(sample.directory))
+    (exchange,), (late,) = aggregator.exchanges(), aggregator.timeouts()[0]
     assert (exchange.outcome, exchange.failed, exchange.session_id) == ("open", True, "s-1")
     assert late.exchange is exchange
     assert (late.phase, late.deadline, late.delay, late.waiting_for) == ("first_chunk", 30, 0.0021, "model")
@@ -59,7 +65,7 @@ def test_an_exchange_whose_root_has_not_come_is_open(sample: Sample) -> None:
 def test_deeper_spans_alone_are_one_open_exchange(sample: Sample) -> None:
     """Spans of an agent below a root that has not come are one exchange, not one each."""
     sample.exchange("s-1", 5, 20, first_chunk=None, finished=False, inside=True)
-    (exchange,) = _history(_spans(sample.directory)).exchanges()
+    (exchange,) = _aggregated(_spans(sample.directory)).exchanges()
     assert (exchange.open, exchange.failed, exchange.span_id) == (True, False, "")
 
 
@@ -67,14 +73,14 @@ def test_somebody_elses_spans_are_no_open_exchange(sample: Sample) -> None:
     """Only what this package made is looked at."""
     sample.exchange("s-1", 5, 20, first_chunk=None, finished=False, inside=True)
     foreign = [dataclasses.replace(span, scope="somebody.else") for span in _spans(sample.directory)]
-    assert _history(foreign).exchanges() == []
+    assert _aggregated(foreign).exchanges() == []
 
 
 @pytest.mark.parametrize(("recovered", "ending"), [(True, "recovered"), (False, "ok")])
 def test_a_timeout_learns_what_became_of_it(sample: Sample, recovered: bool, ending: str) -> None:
     """When the root comes, its timeouts know the end."""
     sample.exchange("s-1", 5, 33, timeout="first_chunk", first_chunk=31, recovered=recovered)
-    (late,), total = _history(_spans(sample.directory)).timeouts()
+    (late,), total = _aggregated(_spans(sample.directory)).timeouts()
     assert (late.ending, total) == (ending, 1)
 
 
@@ -83,7 +89,7 @@ def test_several_exchanges_of_a_clients_trace_keep_their_own(sample: Sample) -> 
     sample.exchange("s-1", 5, 2.0, chunks=1)
     sample.exchange("s-1", 9, 2.0, chunks=2, timeout="stall")
     one_trace = [dataclasses.replace(span, trace_id="ab" * 16) for span in _spans(sample.directory)]
-    first, second = _history(one_trace).exchanges()
+    first, second = _aggregated(one_trace).exchanges()
     assert (first.chunks, first.timeouts, second.chunks, second.timeouts) == (1, 0, 2, 1)
 
 
@@ -93,20 +99,20 @@ def test_the_same_export_twice_counts_once(sample: Sample) -> None:
     sample.exchange("s-1", 1, 1, session=start)
     sample.session_end(start, "s-1", 0, 9, "stopped", 1, 0)
     spans = _spans(sample.directory)
-    history = _history(spans + spans)
-    assert (history.matching(), len(history.sessions()), history.totals.sessions_ended) == (1, 1, 1)
-    assert history.totals.outcomes == {"ok": 1}
+    aggregator = _aggregated(spans + spans)
+    assert (aggregator.matching(), len(aggregator.sessions()), aggregator.totals.sessions_ended) == (1, 1, 1)
+    assert aggregator.totals.outcomes == {"ok": 1}
 
 
 def test_an_open_session_counts_its_exchanges(sample: Sample) -> None:
-    """Until its end tells the sums."""
+    """Until the session's own span with the totals is read."""
     start = sample.session("s-1", 0)
     sample.exchange("s-1", 1, 1, session=start)
     sample.exchange("s-1", 3, 1, "cut", session=start)
-    (session,) = _history(_spans(sample.directory)).sessions()
+    (session,) = _aggregated(_spans(sample.directory)).sessions()
     assert (session.turns, session.errors, session.ended, session.seconds) == (2, 1, 0, 4)
     sample.session_end(start, "s-1", 0, 9, "disconnected", 5, 4)
-    (session,) = _history(_spans(sample.directory)).sessions()
+    (session,) = _aggregated(_spans(sample.directory)).sessions()
     assert (session.turns, session.errors, session.end_reason, session.seconds) == (5, 4, "disconnected", 9)
 
 
@@ -117,7 +123,7 @@ def test_a_resumed_session_is_a_row_of_its_own(sample: Sample) -> None:
     sample.session_end(first, "s-1", 0, 5, "disconnected", 1, 0)
     second = sample.session("s-1", 8, resumed=first)
     sample.exchange("s-1", 9, 1, session=second)
-    old, new = _history(_spans(sample.directory)).sessions()
+    old, new = _aggregated(_spans(sample.directory)).sessions()
     assert (old.resumed, old.turns, new.resumed, new.turns, new.ended) == (False, 1, True, 1, 0)
 
 
@@ -126,19 +132,19 @@ def test_a_session_whose_start_is_gone_is_shown(sample: Sample) -> None:
     start = sample.session("s-1", 0)
     sample.exchange("s-1", 1, 1, session=start)
     spans = [span for span in _spans(sample.directory) if span.name != names.SPAN_SESSION_START]
-    (session,) = _history(spans).sessions()
+    (session,) = _aggregated(spans).sessions()
     assert (session.started, session.turns, session.seconds) == (0, 1, 0)
     sample.session_end(start, "s-1", 0, 9, "stopped", 1, 0)
     spans = [span for span in _spans(sample.directory) if span.name != names.SPAN_SESSION_START]
-    (session,) = _history(spans).sessions()
+    (session,) = _aggregated(spans).sessions()
     assert (session.started, session.end_reason, session.seconds) == (BEGIN * 10**9, "stopped", 9)
 
 
 def test_a_session_of_which_only_the_end_is_left_is_shown(sample: Sample) -> None:
-    """The span over the whole life tells all there is to tell."""
+    """The session's own span holds everything that is shown."""
     start = sample.session("s-1", 0)
     sample.session_end(start, "s-1", 0, 9, "evicted", 2, 1)
-    (session,) = _history(_spans(sample.directory)[1:]).sessions()
+    (session,) = _aggregated(_spans(sample.directory)[1:]).sessions()
     assert (session.turns, session.errors, session.end_reason, session.seconds) == (2, 1, "evicted", 9)
 
 
@@ -148,7 +154,7 @@ def test_other_calls_are_counted_by_method(sample: Sample) -> None:
     sample.call("echo", 1, 0.004, error=True)
     spans = _spans(sample.directory)
     plain = dataclasses.replace(spans[0], name="GET /health", attributes={}, span_id="ee")
-    calls = _history([*spans, plain]).calls
+    calls = _aggregated([*spans, plain]).calls
     assert {name: (call.durations.count, call.errors) for name, call in calls.items()} == {
         "echo": (2, 1),
         "GET /health": (1, 0),
@@ -158,26 +164,26 @@ def test_other_calls_are_counted_by_method(sample: Sample) -> None:
 
 def test_methods_are_bounded(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
     """Names beyond the bound are counted together."""
-    monkeypatch.setattr(room, "_MOST_METHODS", 2)
+    monkeypatch.setattr(module, "_MOST_METHODS", 2)
     for method in ("a", "b", "c", "d"):
         sample.call(method, 0, 0.001)
-    calls = _history(_spans(sample.directory)).calls
+    calls = _aggregated(_spans(sample.directory)).calls
     assert {name: call.durations.count for name, call in calls.items()} == {"a": 1, "b": 1, names.OTHER: 2}
 
 
 def test_what_is_remembered_is_bounded(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest stay; the totals count all."""
-    monkeypatch.setattr(room, "REMEMBERED", 3)
+    monkeypatch.setattr(module, "REMEMBERED", 3)
     for number in range(9):
         start = sample.session(f"s-{number}", number)
         sample.exchange(f"s-{number}", number, 31, session=start, timeout="stall", first_chunk=None, finished=False)
         sample.exchange(f"s-{number}", number, 1, session=start)
-    history = _history(_spans(sample.directory), limit=2)
-    assert [session.session_id for session in history.sessions()] == ["s-7", "s-8"]
-    assert [exchange.outcome for exchange in history.exchanges()] == ["ok", "open"]
-    assert len(history.open()) <= 3
-    assert (len(history.timeouts()[0]), history.timeouts()[1]) == (2, 9)
-    assert (history.totals.sessions, history.totals.outcomes["ok"]) == (9, 9)
+    aggregator = _aggregated(_spans(sample.directory), limit=2)
+    assert [session.session_id for session in aggregator.sessions()] == ["s-7", "s-8"]
+    assert [exchange.outcome for exchange in aggregator.exchanges()] == ["ok", "open"]
+    assert len(aggregator.open()) <= 3
+    assert (len(aggregator.timeouts()[0]), aggregator.timeouts()[1]) == (2, 9)
+    assert (aggregator.totals.sessions, aggregator.totals.outcomes["ok"]) == (9, 9)
 
 
 @pytest.mark.parametrize(
@@ -196,24 +202,56 @@ def test_filters_choose(sample: Sample, filters: dict[str, object], shown: list[
     sample.exchange("s-1", 1, 1)
     sample.exchange("s-2", 4, 2, "cut")
     sample.exchange("s-1", 8, 31, timeout="stall", first_chunk=None, finished=False)
-    history = _history(_spans(sample.directory), **filters)
-    assert [exchange.outcome for exchange in history.exchanges()] == shown
-    late, total = history.timeouts()
+    aggregator = _aggregated(_spans(sample.directory), **filters)
+    assert [exchange.outcome for exchange in aggregator.exchanges()] == shown
+    late, total = aggregator.timeouts()
     assert len(late) == total == shown.count("open")
 
 
-def test_adding_tells_what_happened(day: Path) -> None:
-    """Whoever follows learns of each start, end, exchange and timeout, and of nothing else."""
-    history = History(Filters())
-    told: list[Told] = [told for span in _spans(day) if (told := history.add(span)) is not None]
-    kinds = {kind: sum(isinstance(one, kind) for one in told) for kind in (Exchange, Session, Timeout)}
+def test_adding_returns_what_happened(day: Path) -> None:
+    """Each start, end, exchange and timeout is returned, and nothing else."""
+    aggregator = Aggregator(Filters())
+    entries: list[Entry] = [entry for span in _spans(day) if (entry := aggregator.add(span)) is not None]
+    kinds = {kind: sum(isinstance(one, kind) for one in entries) for kind in (Exchange, Session, Timeout)}
     assert kinds == {Exchange: 12, Session: 4, Timeout: 3}
 
 
 def test_the_server_itself_is_noted() -> None:
-    """Its start and stop count; other events are told by spans already."""
-    history = History(Filters(since=5))
+    """Its start and stop count; other events stand in spans too."""
+    aggregator = Aggregator(Filters(since=5))
     events = [LogEvent(names.EVENT_SERVER_START, 4), LogEvent(names.EVENT_SERVER_START, 9)]
     events += [LogEvent(names.EVENT_SERVER_STOP, 9), LogEvent(names.EVENT_AI_TIMEOUT, 9)]
-    assert [history.note(event) for event in events] == [False, True, True, False]
-    assert (history.totals.server_starts, history.totals.server_stops) == (1, 1)
+    assert [aggregator.add_event(event) for event in events] == [False, True, True, False]
+    assert (aggregator.totals.server_starts, aggregator.totals.server_stops) == (1, 1)
+
+
+def _histogram(seconds: list[float]) -> DurationHistogram:
+    histogram = DurationHistogram()
+    for value in seconds:
+        histogram.add(value)
+    return histogram
+
+
+@given(some.lists(SECONDS, min_size=1), some.floats(min_value=0, max_value=1))
+def test_a_percentile_is_the_nearest_rank_to_a_thousandth(seconds: list[float], share: float) -> None:
+    """The bins cost no digit that is shown."""
+    rank = max(1, math.ceil(share * len(seconds)))
+    assert _histogram(seconds).percentile(share) == pytest.approx(sorted(seconds)[rank - 1], rel=0.001)
+
+
+def test_one_duration_is_exact() -> None:
+    """With a single value, percentiles and maximum are that value."""
+    histogram = _histogram([0.3])
+    assert (histogram.percentile(0.5), histogram.percentile(0.95), histogram.largest) == (0.3, 0.3, 0.3)
+
+
+def test_nothing_and_zero_have_percentiles() -> None:
+    """No duration at all gives 0, and a duration of zero does not break the logarithm."""
+    assert DurationHistogram().percentile(0.5) == 0.0
+    assert _histogram([0.0]).percentile(0.5) == 0.0
+
+
+def test_a_median_by_hand() -> None:
+    """Of 1 to 99 ms it is 50 ms."""
+    seconds = [number / 1000 for number in range(1, 100)]
+    assert _histogram(seconds).percentile(0.5) == pytest.approx(statistics.median(seconds), rel=0.001)

@@ -1,28 +1,73 @@
-"""Gathers spans into exchanges, sessions, timeouts and calls, in memory bounded by what is shown."""
+"""Aggregates spans into exchanges, sessions, AI timeouts, calls and totals, in bounded memory."""
 
 from __future__ import annotations
 
 import heapq
+import math
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from ailoop_otel import names
 from ailoop_otel.recorded.records import LogEvent, Span
-from ailoop_otel.view.exchanges import Calls, Exchange, Session, Timeout, Told, timeout
-from ailoop_otel.view.filters import OPEN, Filters
-from ailoop_otel.view.spread import Spread
+from ailoop_otel.view.exchanges import Entry, Exchange, Session, Timeout
+from ailoop_otel.view.options import OPEN, Filters
 
-# So many open exchanges, finished ones that a late child may name, sessions and timeouts are remembered.
+# The maximum number of open exchanges, of finished ones that a later child may name, of sessions and of timeouts.
 REMEMBERED: Final = 10_000
 _MOST_METHODS: Final = 200
+# Neighbouring bins differ by 0.1 %, so that the three digits that are shown are right.
+_STEP: Final = math.log(1.001)
+_SMALLEST: Final = 1e-9
 K = TypeVar("K")
 V = TypeVar("V")
 
 
+class DurationHistogram:
+    """Count, percentiles and maximum of durations in seconds; its memory grows with their range, not their number."""
+
+    __slots__ = ("_bins", "count", "largest", "smallest")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.largest = 0.0
+        self.smallest = math.inf
+        self._bins: Counter[int] = Counter()
+
+    def add(self, seconds: float) -> None:
+        """Add one duration."""
+        self.count += 1
+        self.largest = max(self.largest, seconds)
+        self.smallest = min(self.smallest, seconds)
+        self._bins[math.floor(math.log(max(seconds, _SMALLEST)) / _STEP)] += 1
+
+    def percentile(self, share: float) -> float:
+        """The nearest-rank percentile in seconds; `share` is from 0 to 1. 0 if no duration was added."""
+        rank = max(1, math.ceil(share * self.count))
+        for bin_, count in sorted(self._bins.items()):
+            rank -= count
+            if rank <= 0:
+                return min(max(math.exp((bin_ + 0.5) * _STEP), self.smallest), self.largest)
+        return 0.0
+
+
+@dataclass(slots=True)
+class Calls:
+    """All calls of one JSON-RPC method that start no exchange."""
+
+    method: str
+    errors: int = 0
+    durations: DurationHistogram = field(default_factory=DurationHistogram)
+
+    def add(self, span: Span) -> None:
+        """Add one call."""
+        self.durations.add(span.seconds)
+        self.errors += span.error
+
+
 @dataclass(slots=True)
 class Totals:
-    """Counts over everything that passed the filters; `first` and `last` in nanoseconds since 1970."""
+    """Counts over everything that passes the filters; `first` and `last` in nanoseconds since 1970."""
 
     spans: int = 0
     first: int = 0
@@ -33,16 +78,16 @@ class Totals:
     server_starts: int = 0
     server_stops: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
-    first_chunks: Spread = field(default_factory=Spread)
-    durations: Spread = field(default_factory=Spread)
+    first_chunks: DurationHistogram = field(default_factory=DurationHistogram)
+    durations: DurationHistogram = field(default_factory=DurationHistogram)
 
-    def see(self, span: Span) -> None:
-        """Count a span and stretch the time that is covered."""
+    def add(self, span: Span) -> None:
+        """Count a span and extend the covered time."""
         self.spans += 1
         self.first = min(self.first or span.start, span.start)
         self.last = max(self.last, span.end)
 
-    def finish(self, exchange: Exchange) -> None:
+    def add_finished(self, exchange: Exchange) -> None:
         """Count a finished exchange."""
         self.outcomes[exchange.outcome] += 1
         self.durations.add(exchange.seconds)
@@ -50,8 +95,8 @@ class Totals:
             self.first_chunks.add(exchange.first_chunk)
 
 
-class History:
-    """Takes spans in any order; `add` returns what a span has just told, for whoever follows."""
+class Aggregator:
+    """Aggregates spans that come in any order; `add` returns the entry that a span starts or completes."""
 
     def __init__(self, filters: Filters) -> None:
         self.filters = filters
@@ -64,14 +109,14 @@ class History:
         self._by_id: OrderedDict[str, Session] = OrderedDict()
         self._open: OrderedDict[str, Exchange] = OrderedDict()
         self._done: OrderedDict[str, Exchange] = OrderedDict()
-        self._strays: OrderedDict[str, Exchange] = OrderedDict()
+        self._orphans: OrderedDict[str, Exchange] = OrderedDict()
         self._done_traces: OrderedDict[str, None] = OrderedDict()
 
-    def add(self, span: Span) -> Told | None:
-        """Take in one span; returns the session that began or ended, the ended exchange, or the timeout."""
+    def add(self, span: Span) -> Entry | None:
+        """Add one span; returns the session that began or ended, the exchange that ended, or the AI timeout."""
         if span.end < self.filters.since or not self.filters.has_session(span.text(names.SESSION_ID)):
             return None
-        self.totals.see(span)
+        self.totals.add(span)
         if span.name == names.SPAN_SESSION_START:
             return self._session_start(span)
         if span.name == names.SPAN_SESSION:
@@ -79,12 +124,12 @@ class History:
         if span.name == names.SPAN_AI_TIMEOUT:
             return self._timeout(span)
         if span.server:
-            return self._server(span)
-        self._below(span)
+            return self._server_span(span)
+        self._descendant(span)
         return None
 
-    def note(self, event: LogEvent) -> bool:
-        """Take in a log event; returns whether it tells of the server itself."""
+    def add_event(self, event: LogEvent) -> bool:
+        """Add a log event; returns whether it is a start or stop of the server."""
         start, stop = event.name == names.EVENT_SERVER_START, event.name == names.EVENT_SERVER_STOP
         if event.time < self.filters.since or not (start or stop):
             return False
@@ -93,44 +138,44 @@ class History:
         return True
 
     def exchanges(self) -> list[Exchange]:
-        """The newest exchanges that are wanted, newest last, open ones among them."""
+        """The newest exchanges that pass the filters, open ones included, newest last."""
         done = [exchange for _, _, exchange in self._newest]
-        return self._last(sorted([*done, *self._wanted_open()], key=lambda exchange: exchange.start))
+        return self._last(sorted([*done, *self._passing_open()], key=lambda exchange: exchange.start))
 
     def matching(self) -> int:
-        """How many exchanges are wanted in all, shown or not."""
-        return self._matching + len(self._wanted_open())
+        """How many exchanges pass the filters, shown or not."""
+        return self._matching + len(self._passing_open())
 
     def open(self) -> list[Exchange]:
-        """Exchanges of which only parts have come."""
+        """Exchanges without a root span so far."""
         traces = {exchange.trace_id for exchange in self._open.values()}
         return [
             *self._open.values(),
-            *(stray for trace, stray in self._strays.items() if trace not in traces),
+            *(orphan for trace, orphan in self._orphans.items() if trace not in traces),
         ]
 
     def sessions(self) -> list[Session]:
-        """The newest sessions that are wanted, newest last."""
+        """The newest sessions that pass the filters, newest last."""
         wanted = [session for session in self._sessions.values() if session.errors or not self.filters.errors]
         return self._last(sorted(wanted, key=lambda session: session.started or session.seen))
 
     def timeouts(self) -> tuple[list[Timeout], int]:
-        """The newest AI timeouts of wanted exchanges, newest last, and how many there are in all."""
-        wanted = [late for late in self._timeouts.values() if self._wants(late.exchange)]
+        """The newest AI timeouts of exchanges that pass the filters, newest last, and how many there are in all."""
+        wanted = [timeout for timeout in self._timeouts.values() if self._passes(timeout.exchange)]
         total = self.totals.timeouts if len(wanted) == len(self._timeouts) else len(wanted)
-        return self._last(sorted(wanted, key=lambda late: late.noticed)), total
+        return self._last(sorted(wanted, key=lambda timeout: timeout.noticed)), total
 
     def _last(self, records: list[V]) -> list[V]:
         return records[-self.filters.limit :]
 
-    def _wants(self, exchange: Exchange) -> bool:
+    def _passes(self, exchange: Exchange) -> bool:
         return self.filters.has_outcome(exchange.outcome, failed=exchange.failed)
 
-    def _wanted_open(self) -> list[Exchange]:
-        return [exchange for exchange in self.open() if self._wants(exchange)]
+    def _passing_open(self) -> list[Exchange]:
+        return [exchange for exchange in self.open() if self._passes(exchange)]
 
-    def _server(self, span: Span) -> Exchange | None:
-        self._strays.pop(span.trace_id, None)
+    def _server_span(self, span: Span) -> Exchange | None:
+        self._orphans.pop(span.trace_id, None)
         _remember(self._done_traces, span.trace_id, None)
         if names.OUTCOME in span.attributes:
             return self._exchange(span)
@@ -141,14 +186,14 @@ class History:
         return None
 
     def _exchange(self, span: Span) -> Exchange | None:
-        if span.span_id in self._done:  # the same export twice
+        if span.span_id in self._done:  # exported twice
             return None
-        exchange = self._open.pop(span.span_id, None) or _begun(span, span.span_id)
+        exchange = self._open.pop(span.span_id, None) or _open_exchange(span, span.span_id)
         exchange.finish(span)
         _remember(self._done, span.span_id, exchange)
-        self.totals.finish(exchange)
-        self._turn(exchange, span)
-        if not self._wants(exchange):
+        self.totals.add_finished(exchange)
+        self._count_turn(exchange, span)
+        if not self._passes(exchange):
             return None
         self._matching += 1
         entry = (exchange.start, self._matching, exchange)
@@ -158,8 +203,8 @@ class History:
             heapq.heappushpop(self._newest, entry)
         return exchange
 
-    def _turn(self, exchange: Exchange, span: Span) -> None:
-        """Count an exchange for its session, as long as the session itself has not told its sum."""
+    def _count_turn(self, exchange: Exchange, span: Span) -> None:
+        """Count an exchange as a turn of its session, unless the session's own span with the totals was read."""
         linked = (self._sessions.get(link.span_id) for link in span.links)
         session = next((found for found in linked if found), None) or self._by_id.get(exchange.session_id)
         if session is None and exchange.session_id:
@@ -170,24 +215,23 @@ class History:
             session.errors += exchange.failed
 
     def _timeout(self, span: Span) -> Timeout | None:
-        late = timeout(span, self._parent(span))
-        late.exchange.see(span)
+        timeout = self._parent(span).add_timeout(span)
         self.totals.timeouts += 1
-        _remember(self._timeouts, self.totals.timeouts, late)
-        return late if self._wants(late.exchange) else None
+        _remember(self._timeouts, self.totals.timeouts, timeout)
+        return timeout if self._passes(timeout.exchange) else None
 
-    def _below(self, span: Span) -> None:
+    def _descendant(self, span: Span) -> None:
         if span.name in (names.SPAN_FIRST_CHUNK, names.SPAN_STREAM):
-            self._parent(span).see(span)
+            self._parent(span).add_child(span)
         elif span.parent_id and span.scope.startswith(names.SCOPE) and span.trace_id not in self._done_traces:
-            stray = self._strays.get(span.trace_id) or _begun(span, "")
-            stray.see(span)
-            _remember(self._strays, span.trace_id, stray)
+            orphan = self._orphans.get(span.trace_id) or _open_exchange(span, "")
+            orphan.add_child(span)
+            _remember(self._orphans, span.trace_id, orphan)
 
     def _parent(self, span: Span) -> Exchange:
-        """The exchange right above a span, whether its root has come or not."""
+        """The exchange whose root is the parent of a span, whether that root was read already or not."""
         found = self._open.get(span.parent_id) or self._done.get(span.parent_id)
-        return found or _remember(self._open, span.parent_id, _begun(span, span.parent_id))
+        return found or _remember(self._open, span.parent_id, _open_exchange(span, span.parent_id))
 
     def _session_start(self, span: Span) -> Session | None:
         if span.span_id in self._sessions:
@@ -203,7 +247,7 @@ class History:
         if session is None:
             session = Session(session_id, span.trace_id, span.start, span.end)
             self._remember_session(span.parent_id or span.span_id, session)
-        if session.ended:  # the same export twice
+        if session.ended:  # exported twice
             return None
         session.finish(span)
         self.totals.sessions_ended += 1
@@ -214,7 +258,7 @@ class History:
         return _remember(self._sessions, key, session)
 
 
-def _begun(span: Span, span_id: str) -> Exchange:
+def _open_exchange(span: Span, span_id: str) -> Exchange:
     return Exchange(span.trace_id, span_id, span.text(names.SESSION_ID), span.start, span.end, OPEN)
 
 

@@ -1,22 +1,25 @@
-"""Other instrumentation in this environment: what it would make twice, and what it would make of AILoop's content."""
+"""Other packages that plug in: instrumentors, distros, FastAPI's telemetry, and dialects of other people.
+
+Checks for spans that would be made twice and for message content that would be exported.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
 
-from ailoop_otel.doctor.findings import DOUBLES, NOTE, OK, TROUBLE, Finding
+from ailoop_otel.doctor.findings import DIALECTS, NOTE, OK, PLUGINS, PROBLEM, Finding
 from ailoop_otel.doctor.source import locate
 from ailoop_otel.settings import environment, is_true
 
 _OURS: Final = "ailoop"
 _DISTRO: Final = "OTEL_PYTHON_DISTRO"
 _DISABLED: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
-# The SDK's own switch, off by default, and that of opentelemetry-instrumentation-logging, on by default.
+# The switch of the SDK, off by default, and that of opentelemetry-instrumentation-logging, on by default.
 _SDK_LOGS: Final = "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED"
 _LOGS: Final = "OTEL_PYTHON_LOG_AUTO_INSTRUMENTATION"
 _FASTAPI: Final = "FASTAPI_OTEL_AUTO_CONFIGURE"
@@ -36,51 +39,65 @@ _HANDLED: Final = {
 }
 
 
-def examine() -> Iterator[Finding]:
-    """Each other instrumentor and distro, and FastAPI's own telemetry."""
+def check() -> Iterator[Finding]:
+    """Check each other instrumentor and distro, and FastAPI's own telemetry."""
     off = {name.strip() for name in environment(_DISABLED).split(",")}
     if _OURS in off:
         sentence = f"{_DISABLED} names it, so opentelemetry-instrument leaves it out."
-        yield Finding(DOUBLES, TROUBLE, _OURS, sentence, f"Take {_OURS} out of {_DISABLED}.")
+        yield Finding(PLUGINS, PROBLEM, _OURS, sentence, f"Take {_OURS} out of {_DISABLED}.")
     others = sorted({point.name for point in entry_points(group="opentelemetry_instrumentor")} - {_OURS})
     for name in others:
         yield _instrumentor(name, is_off=name in off)
     if is_true(environment(_SDK_LOGS)):
         sentence = "under opentelemetry-instrument it exports the server's log records, which hold its users' messages."
-        yield Finding(DOUBLES, TROUBLE, _SDK_LOGS, sentence, f"Unset {_SDK_LOGS}.")
+        yield Finding(PLUGINS, PROBLEM, _SDK_LOGS, sentence, f"Unset {_SDK_LOGS}.")
     yield from _distros()
     yield from _fastapi()
     if not others:
-        yield Finding(DOUBLES, OK, "Instrumentors", "there are no others.")
+        yield Finding(PLUGINS, OK, "Instrumentors", "there are no others.")
+
+
+def check_dialects(dialects: Iterable[tuple[str, str, str | None]]) -> Iterator[Finding]:
+    """Check the dialects that other packages register under the entry-point group `ailoop_otel_dialect`.
+
+    Each is (name of the entry point, its distribution with version, why it could not be loaded or None).
+    """
+    for name, distribution, problem in dialects:
+        if problem is None:
+            yield Finding(DIALECTS, OK, name, f"loaded from {distribution}.")
+        else:
+            sentence = f"{distribution} could not be loaded: {problem.rstrip('.')}. The server runs without it."
+            mend = f"Upgrade {distribution.partition(' ')[0]} or uninstall it."
+            yield Finding(DIALECTS, PROBLEM, name, sentence, mend)
 
 
 def _fastapi() -> Iterator[Finding]:
     if locate("fastapi.telemetry", [Path(entry) for entry in sys.path]) is None:
         return
-    yield Finding(DOUBLES, OK, "FastAPI", "its own telemetry leaves AILoop's sockets to us.")
+    yield Finding(PLUGINS, OK, "FastAPI", "its own telemetry leaves AILoop's sockets to us.")
     if is_true(environment(_FASTAPI)):
         sentence = f"{_FASTAPI} lets FastAPI set the SDK up as well, and whoever comes first decides."
-        yield Finding(DOUBLES, NOTE, "FastAPI", sentence, f"Unset {_FASTAPI} to have the defaults that suit AILoop.")
+        yield Finding(PLUGINS, NOTE, "FastAPI", sentence, f"Unset {_FASTAPI} to have the defaults that suit AILoop.")
 
 
 def _instrumentor(name: str, *, is_off: bool) -> Finding:
     if is_off:
-        return Finding(DOUBLES, OK, name, f"switched off by {_DISABLED}.")
+        return Finding(PLUGINS, OK, name, f"switched off by {_DISABLED}.")
     if name == "logging":
         return _logging()
     if name in _HANDLED:
-        return Finding(DOUBLES, OK, name, _HANDLED[name])
+        return Finding(PLUGINS, OK, name, _HANDLED[name])
     sentence = "under opentelemetry-instrument it may add spans of its own to AILoop's traces."
-    return Finding(DOUBLES, NOTE, name, sentence, f"If they are too many, add {name} to {_DISABLED}.")
+    return Finding(PLUGINS, NOTE, name, sentence, f"If they are too many, add {name} to {_DISABLED}.")
 
 
 def _logging() -> Finding:
     wanted = environment(_LOGS)
     if wanted and not is_true(wanted):
-        return Finding(DOUBLES, OK, "logging", f"{_LOGS} keeps it from exporting log records.")
-    level = TROUBLE if wanted or _is_automatic() else NOTE
+        return Finding(PLUGINS, OK, "logging", f"{_LOGS} keeps it from exporting log records.")
+    level = PROBLEM if wanted or _is_automatic() else NOTE
     sentence = "under opentelemetry-instrument it exports the server's log records, which hold its users' messages."
-    return Finding(DOUBLES, level, "logging", sentence, f"Set {_LOGS}=false.")
+    return Finding(PLUGINS, level, "logging", sentence, f"Set {_LOGS}=false.")
 
 
 def _distros() -> Iterator[Finding]:
@@ -88,16 +105,16 @@ def _distros() -> Iterator[Finding]:
     chosen = environment(_DISTRO)
     mend = f"Set {_DISTRO}={_OURS}."
     if chosen and chosen not in found:
-        yield Finding(DOUBLES, TROUBLE, _DISTRO, f"names {chosen!r}, which is not installed.", mend)
+        yield Finding(PLUGINS, PROBLEM, _DISTRO, f"names {chosen!r}, which is not installed.", mend)
     elif chosen == _OURS or found == [_OURS]:
-        yield Finding(DOUBLES, OK, "Distro", f"opentelemetry-instrument takes {_OURS}'s.")
+        yield Finding(PLUGINS, OK, "Distro", f"opentelemetry-instrument takes {_OURS}'s.")
     elif found:
-        level = TROUBLE if chosen or _is_automatic() else NOTE
+        level = PROBLEM if chosen or _is_automatic() else NOTE
         which = f"opentelemetry-instrument takes {chosen!r}" if chosen else "opentelemetry-instrument takes any of them"
         sentence = f"there are {', '.join(found)}: {which}, and the defaults may not be those that suit AILoop."
-        yield Finding(DOUBLES, level, "Distro", sentence, mend)
+        yield Finding(PLUGINS, level, "Distro", sentence, mend)
 
 
 def _is_automatic() -> bool:
-    """Whether this environment is that of `opentelemetry-instrument`, which the server would inherit."""
+    """Whether this is the environment of `opentelemetry-instrument`, which the server would inherit."""
     return _AUTO in environment("PYTHONPATH")

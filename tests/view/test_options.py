@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ailoop_otel.view.filters import Filters, Refusal, Wish, seconds
+from ailoop_otel.settings import UsageError
+from ailoop_otel.view.options import Filters, TracesOptions, parse_time_span
 
 
 @pytest.mark.parametrize(
@@ -12,25 +13,25 @@ from ailoop_otel.view.filters import Filters, Refusal, Wish, seconds
 )
 def test_a_time_span_is_read(text: str, expected: float) -> None:
     """In seconds, minutes, hours and days, also together."""
-    assert seconds(text) == expected
+    assert parse_time_span(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "10", "m", "10 minutes", "-5m", "1h x"])
 def test_a_time_span_without_sense_is_refused(text: str) -> None:
-    """With one line that says how to write one."""
-    with pytest.raises(Refusal, match="write 90s, 10m"):
-        seconds(text)
+    """With one line that shows how to write one."""
+    with pytest.raises(UsageError, match="write 90s, 10m"):
+        parse_time_span(text)
 
 
 def test_an_unknown_outcome_is_refused() -> None:
     """With the outcomes that there are."""
-    with pytest.raises(Refusal, match="protocol_error, .* ok, open"):
+    with pytest.raises(UsageError, match="protocol_error, .* ok, open"):
         Filters(outcome="timeout")
 
 
 def test_a_limit_that_shows_nothing_is_refused() -> None:
     """A table has at least one row."""
-    with pytest.raises(Refusal, match="take 1 or more"):
+    with pytest.raises(UsageError, match="take 1 or more"):
         Filters(limit=0)
 
 
@@ -45,5 +46,5 @@ def test_a_session_is_found_by_what_the_table_shows() -> None:
 def test_the_directory_is_the_settings_unless_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """The writer's setting is the reader's as well."""
     monkeypatch.setenv("AILOOP_OTEL_DIRECTORY", "elsewhere")
-    assert str(Wish().place) == "elsewhere"
-    assert str(Wish(directory="here").place) == "here"
+    assert str(TracesOptions().place) == "elsewhere"
+    assert str(TracesOptions(directory="here").place) == "here"

@@ -1,4 +1,4 @@
-"""What became of each line, and the few sentences that tell it."""
+"""Counts the lines and records of a replay, and the sentences printed at its end."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
+from ailoop_otel.recorded.otlp_json import Signal
 from ailoop_otel.replay.delivery import Answer
-from ailoop_otel.replay.lines import Document
-from ailoop_otel.replay.signals import Signal
+from ailoop_otel.replay.export_request import ExportRequest
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MOST_SERVICES: Final = 5
 
 
 @dataclass(slots=True)
-class Account:
-    """Counts of lines and records; `begin` and `end` of the sent spans in nanoseconds since 1970."""
+class Summary:
+    """Counts of lines, and of records by signal; `begin` and `end` of the sent spans in nanoseconds since 1970."""
 
     sent: int = 0
     records: Counter[Signal] = field(default_factory=Counter)
@@ -26,11 +26,11 @@ class Account:
     refused: Counter[Signal] = field(default_factory=Counter)
     already: int = 0
     unwanted: int = 0
-    senseless: int = 0
+    invalid: int = 0
     half_written: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
-    unsent: Counter[Signal] = field(default_factory=Counter)
-    halted: str = ""
+    unsupported: Counter[Signal] = field(default_factory=Counter)
+    stopped: str = ""
     interrupted: bool = False
     services: set[str] = field(default_factory=set)
     begin: int = 0
@@ -38,37 +38,37 @@ class Account:
 
     @property
     def is_complete(self) -> bool:
-        """Whether everything that is telemetry, and was asked for, is where it should be."""
-        troubles = (self.refused, self.unreadable, self.unsent, self.halted, self.interrupted)
-        return not any(troubles) and not self.rejected.total()
+        """Whether everything that was requested and is telemetry was accepted."""
+        failures = (self.refused, self.unreadable, self.unsupported, self.stopped, self.interrupted)
+        return not any(failures) and not self.rejected.total()
 
     @property
     def sent_records(self) -> str:
-        """How many records were taken, by signal: `5 spans and 1 metric`."""
+        """How many records were accepted, by signal: `5 spans and 1 metric`."""
         return " and ".join(counted(count, signal.record) for signal, count in self.records.items())
 
-    def take(self, document: Document, answer: Answer) -> None:
-        """A line, or a part of one, was acknowledged."""
-        self.records[document.signal] += document.records
-        self.rejected[document.signal] += answer.rejected
-        self.services |= document.services
-        if document.begin:
-            self.begin = min(self.begin or document.begin, document.begin)
-        self.end = max(self.end, document.end)
+    def add(self, request: ExportRequest, answer: Answer) -> None:
+        """Count a request, which may be a part of a line, that was accepted."""
+        self.records[request.signal] += request.records
+        self.rejected[request.signal] += answer.rejected
+        self.services |= request.services
+        if request.begin:
+            self.begin = min(self.begin or request.begin, request.begin)
+        self.end = max(self.end, request.end)
 
     def sentences(self, where: str, seconds: float) -> Iterator[str]:
-        """What a person wants to know at the end; `seconds` is how long it took."""
+        """The result in sentences; `where` is the destination, `seconds` how long the replay took."""
         yield self._sent(where, seconds)
         for signal, count in self.rejected.items():
             if count:
                 yield f"Rejected by it: {counted(count, signal.record)}."
         for signal, count in self.refused.items():
             yield f"Refused by it: {counted(count, signal.record)}; the next replay tries again."
-        for signal, count in self.unsent.items():
+        for signal, count in self.unsupported.items():
             yield f"Not sent, as it takes no {signal.name}: {counted(count, 'line')}."
         yield from self._skipped()
         yield from self._ended()
-        yield from self._place()
+        yield from self._where_to_look()
 
     def _sent(self, where: str, seconds: float) -> str:
         if not self.records:
@@ -81,22 +81,22 @@ class Account:
             yield f"Skipped: {counted(self.already, 'line')} that it has acknowledged before (--again sends all)."
         if self.unwanted:
             yield f"Skipped: {counted(self.unwanted, 'line')} of other signals (--signals sends them)."
-        if self.senseless:
-            yield f"Skipped: {counted(self.senseless, 'line')} that are no telemetry, or torn."
+        if self.invalid:
+            yield f"Skipped: {counted(self.invalid, 'line')} that are no telemetry, or torn."
         if self.half_written:
             yield f"Left for the next time: the last line of {', '.join(self.half_written)}, which is not whole yet."
         if self.unreadable:
             yield f"Not readable: {', '.join(self.unreadable)}."
 
     def _ended(self) -> Iterator[str]:
-        if self.halted:
-            yield f"Stopped: {self.halted}."
+        if self.stopped:
+            yield f"Stopped: {self.stopped}."
         if self.interrupted:
             yield "Stopped by Ctrl-C."
-        if self.halted or self.interrupted:
+        if self.stopped or self.interrupted:
             yield "The same command goes on where this one ended."
 
-    def _place(self) -> Iterator[str]:
+    def _where_to_look(self) -> Iterator[str]:
         if not (self.begin and self.services):
             return
         services = sorted(self.services)
@@ -111,6 +111,6 @@ def counted(number: int, thing: str) -> str:
 
 
 def _moment(nanoseconds: int) -> str:
-    """The time on this machine's clock, to the second."""
+    """The local time, to the second."""
     moment = _EPOCH + timedelta(microseconds=nanoseconds // 1000)
     return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"

@@ -1,4 +1,4 @@
-"""Where each program of the stack listens: all on loopback."""
+"""The ports on which the programs of the stack listen, all on loopback."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HIGHEST: Final = 32_000
 
 
 @dataclass(frozen=True)
-class Places:
+class Ports:
     """The ports of one stack; the defaults are those of the configurations."""
 
     otlp_grpc: int = 4317
@@ -31,16 +31,16 @@ class Places:
 
     @property
     def otlp(self) -> str:
-        """Where servers send to, as OTEL_EXPORTER_OTLP_ENDPOINT."""
+        """The collector's address for OTEL_EXPORTER_OTLP_ENDPOINT."""
         return url(self.otlp_http)
 
     @property
     def jaeger(self) -> str:
-        """Jaeger's query API and, in builds that have one, its UI."""
+        """The address of Jaeger's query API and, in builds that have one, its UI."""
         return url(self.jaeger_query)
 
     def variables(self) -> dict[str, str]:
-        """The environment that makes the configurations use these ports."""
+        """The environment variables by which the configurations use these ports."""
         return {
             "COLLECTOR_OTLP_GRPC": f"{HOST}:{self.otlp_grpc}",
             "COLLECTOR_OTLP_HTTP": f"{HOST}:{self.otlp_http}",
@@ -61,24 +61,19 @@ def url(port: int) -> str:
     return f"http://{HOST}:{port}"
 
 
-def default_places() -> Places:
-    """The ports that everybody expects."""
-    return Places()
+def free_ports() -> Ports:
+    """Ports that are free now, so that several stacks can run side by side.
 
-
-def free_places() -> Places:
-    """Ports that nobody listens on now, so that several stacks can run side by side.
-
-    They lie below those that systems give to outgoing connections, one of which might take a port before its program
-    does; and where they are looked for depends on the process, so that two that look at once find others.
+    They lie below the range for outgoing connections, as one of those could take a port before its program does. The
+    search starts at a number that depends on the process id, so that two processes find different ports.
     """
-    wanted = len(fields(Places))
+    wanted = len(fields(Ports))
     begin = os.getpid() * wanted
-    some = (_LOWEST + (begin + step) % (_HIGHEST - _LOWEST) for step in range(_HIGHEST - _LOWEST))
-    return Places(*islice(filter(_free, some), wanted))
+    candidates = (_LOWEST + (begin + step) % (_HIGHEST - _LOWEST) for step in range(_HIGHEST - _LOWEST))
+    return Ports(*islice(filter(_is_free, candidates), wanted))
 
 
-def _free(port: int) -> bool:
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         try:
             probe.bind((HOST, port))

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from ailoop_otel.replay import lines as reading
-from ailoop_otel.replay.lines import Document, document, halves, is_skippable, lines
-from ailoop_otel.replay.signals import LOGS, METRICS, TRACES
+from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES
+from ailoop_otel.replay import export_request
+from ailoop_otel.replay.export_request import ExportRequest, halves, is_skippable, parse, read_lines
 from tests.recorded.test_records import ALMOST
 from tests.replay.exports import BEGIN, logs, metrics, traces
 
@@ -20,7 +20,7 @@ def test_lines_come_with_their_place(tmp_path: Path) -> None:
     """Each without its break; the last one may have none."""
     path = tmp_path / "file"
     path.write_bytes(b"one\n\ntwo\r\nthree")
-    read = list(lines(path))
+    read = list(read_lines(path))
     assert [line.content for line in read] == [b"one", b"", b"two", b"three"]
     assert [line.number for line in read] == [1, 2, 3, 4]
     assert [line.ended for line in read] == [True, True, True, False]
@@ -29,11 +29,11 @@ def test_lines_come_with_their_place(tmp_path: Path) -> None:
 
 def test_a_line_without_end_does_not_fill_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its beginning is read, its size is known, and the next line is whole."""
-    monkeypatch.setattr(reading, "LONGEST_LINE", 100)
+    monkeypatch.setattr(export_request, "LONGEST_LINE", 100)
     path = tmp_path / "file"
     path.write_bytes(b"x" * 1000 + b"\nnext\n" + b"y" * 99 + b"\n" + b"z" * 100)
-    read = list(lines(path))
-    assert [(len(line.content), line.size, line.endless) for line in read] == [
+    read = list(read_lines(path))
+    assert [(len(line.content), line.size, line.too_long) for line in read] == [
         (100, 1001, True),
         (4, 5, False),
         (99, 100, False),
@@ -42,9 +42,9 @@ def test_a_line_without_end_does_not_fill_memory(tmp_path: Path, monkeypatch: py
 
 
 def test_a_document_is_what_stands_in_the_line() -> None:
-    """Not a byte is changed; how many spans, whose and when is told."""
+    """Not a byte is changed; the number of spans, their service and times are read."""
     content = traces("one", spans=3).strip()
-    found = document(content)
+    found = parse(content)
     assert found is not None
     assert found.content is content
     assert (found.signal, found.records, found.services) == (TRACES, 3, {"ailoop"})
@@ -54,7 +54,7 @@ def test_a_document_is_what_stands_in_the_line() -> None:
 def test_each_signal_is_known_by_what_it_holds() -> None:
     """Their times are not asked for: only spans are looked for by time."""
     for line, signal in ((logs("a"), LOGS), (metrics("b"), METRICS)):
-        found = document(line.strip())
+        found = parse(line.strip())
         assert found is not None
         assert (found.signal, found.records, found.begin, found.end) == (signal, 1, 0, 0)
 
@@ -62,7 +62,7 @@ def test_each_signal_is_known_by_what_it_holds() -> None:
 def test_of_a_torn_line_the_whole_one_behind_it_is_kept() -> None:
     """The first writer was killed in mid-line, the second went on in the same file."""
     whole = traces("second").strip()
-    found = document(traces("first")[:70] + whole)
+    found = parse(traces("first")[:70] + whole)
     assert found is not None
     assert found.content == whole
 
@@ -71,7 +71,7 @@ def test_what_was_halved_is_whole_together() -> None:
     """Each record as it was, with its resource and scope, and no empty ones."""
     first, second = traces("one", spans=3).strip(), traces("two", spans=2, service="other").strip()
     joined = first[:-2] + b"," + second[len(b'{"resourceSpans":[') :]
-    whole = document(joined)
+    whole = parse(joined)
     assert whole is not None
     left, right = halves(whole)
     assert (left.records, right.records) == (2, 3)
@@ -79,7 +79,7 @@ def test_what_was_halved_is_whole_together() -> None:
     assert _flat(left) + _flat(right) == _flat(whole)
 
 
-def _flat(found: Document) -> list[object]:
+def _flat(found: ExportRequest) -> list[object]:
     return [
         (resource["resource"], scoped["scope"], span)
         for resource in json.loads(found.content)["resourceSpans"]
@@ -89,9 +89,9 @@ def _flat(found: Document) -> list[object]:
 
 
 @given(outer=some.sampled_from([TRACES, LOGS, METRICS]), root=ALMOST)
-def test_whatever_is_halved_no_record_is_lost(outer: reading.Signal, root: object) -> None:
+def test_whatever_is_halved_no_record_is_lost(outer: export_request.Signal, root: object) -> None:
     """Nor made up."""
-    found = document(json.dumps({outer.members[0]: root}).encode())
+    found = parse(json.dumps({outer.members[0]: root}).encode())
     assert found is not None
     if found.records > 1:
         assert sum(half.records for half in halves(found)) == found.records
@@ -100,13 +100,13 @@ def test_whatever_is_halved_no_record_is_lost(outer: reading.Signal, root: objec
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"5", b'{"a":1}', b"\xff", b"[" * 100_000, traces("a")[:-5]])
 def test_what_is_no_telemetry_is_none(content: bytes) -> None:
     """Nothing of it is sent."""
-    assert document(content) is None
+    assert parse(content) is None
 
 
 def test_numbers_that_make_no_sense_cost_the_times_only() -> None:
-    """The line is sent all the same: what a collector makes of it is its business."""
+    """The line is sent all the same: the collector decides whether it accepts it."""
     content = traces("one").replace(str(BEGIN).encode(), b"soon").replace(b'"end', b'"start')
-    found = document(content.strip())
+    found = parse(content.strip())
     assert found is not None
     assert (found.records, found.begin, found.end) == (1, BEGIN + 10**9, 0)
 
@@ -114,13 +114,13 @@ def test_numbers_that_make_no_sense_cost_the_times_only() -> None:
 @given(some.binary())
 def test_no_bytes_can_crash_the_reader(content: bytes) -> None:
     """Whatever a disk gives back."""
-    assert document(content) is None
+    assert parse(content) is None
 
 
 @given(outer=some.sampled_from([TRACES, LOGS, METRICS]), root=ALMOST)
-def test_no_json_can_crash_the_reader(outer: reading.Signal, root: object) -> None:
+def test_no_json_can_crash_the_reader(outer: export_request.Signal, root: object) -> None:
     """JSON that is almost OTLP is sent, however little is known of it."""
-    found = document(json.dumps({outer.members[0]: root}).encode())
+    found = parse(json.dumps({outer.members[0]: root}).encode())
     assert found is not None
     assert found.signal is outer
 

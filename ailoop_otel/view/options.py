@@ -1,4 +1,4 @@
-"""What the reader of the telemetry wants to see."""
+"""The options of `ailoop-otel traces`: which records are shown, and how."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ailoop_otel import names
-from ailoop_otel.settings import Settings
+from ailoop_otel.settings import Settings, UsageError
 
 OPEN: Final = "open"
 OUTCOMES: Final = (*(outcome.name for outcome in names.OUTCOMES), OPEN)
@@ -16,13 +16,12 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _PIECE: Final = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 
 
-class Refusal(Exception):
-    """What was asked for cannot be shown; its text is one line that names the mend."""
-
-
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which records are shown: `since` in nanoseconds since 1970, `limit` the most rows of one table."""
+    """Which records are shown; `since` is in nanoseconds since 1970, `limit` is the maximum of rows in a table.
+
+    Raises UsageError for an unknown outcome or a limit below 1.
+    """
 
     session: str = ""
     outcome: str = ""
@@ -32,28 +31,28 @@ class Filters:
 
     def __post_init__(self) -> None:
         if self.outcome and self.outcome not in OUTCOMES:
-            raise Refusal(f"there is no outcome {self.outcome!r}: take one of {', '.join(OUTCOMES)}")
+            raise UsageError(f"there is no outcome {self.outcome!r}: take one of {', '.join(OUTCOMES)}")
         if self.limit < 1:
-            raise Refusal(f"--limit {self.limit} shows nothing: take 1 or more")
+            raise UsageError(f"--limit {self.limit} shows nothing: take 1 or more")
 
     @property
     def narrow(self) -> bool:
-        """Whether anything is left out on purpose."""
+        """Whether any filter is set."""
         return bool(self.session or self.outcome or self.errors or self.since)
 
     def has_session(self, session_id: str) -> bool:
-        """Whether a session is wanted, by the beginning of its id or by the `head…tail` that a table shows."""
+        """Whether a session passes: by the beginning of its id, or by the `head…tail` form that a table shows."""
         head, _, tail = self.session.partition("…")
         return session_id.startswith(head) and session_id.endswith(tail)
 
     def has_outcome(self, outcome: str, *, failed: bool) -> bool:
-        """Whether an exchange that ended like this is wanted."""
+        """Whether an exchange with this outcome passes."""
         return (not self.outcome or outcome == self.outcome) and (failed or not self.errors)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What was asked for; an empty directory means the one that the settings name."""
+class TracesOptions:
+    """All options; an empty `directory` means the one of AILOOP_OTEL_DIRECTORY."""
 
     directory: str = ""
     filters: Filters = field(default_factory=Filters)
@@ -63,13 +62,13 @@ class Wish:
 
     @property
     def place(self) -> Path:
-        """Where the files are."""
+        """The directory of the files, or one file."""
         return Path(self.directory or Settings.from_environment().directory)
 
 
-def seconds(text: str) -> float:
-    """Read a time span such as `90s`, `10m` or `1h30m`."""
+def parse_time_span(text: str) -> float:
+    """Read a time span such as `90s`, `10m` or `1h30m`, in seconds; raises UsageError for anything else."""
     pieces = _PIECE.findall(text.strip().lower())
     if not pieces or "".join(map("".join, pieces)) != text.strip().lower():
-        raise Refusal(f"--since {text!r} is no time span: write 90s, 10m, 1h30m or 2d")
+        raise UsageError(f"--since {text!r} is no time span: write 90s, 10m, 1h30m or 2d")
     return sum(float(number) * _SECONDS[unit] for number, unit in pieces)

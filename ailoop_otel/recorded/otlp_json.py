@@ -1,8 +1,9 @@
-"""Values of OTLP JSON: attributes, text, times and ids, none of which raises on bad input."""
+"""OTLP JSON: where each signal keeps its records, and readers of single values that never raise on bad input."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 LATEST: Final = 2**63 - 1
@@ -12,8 +13,28 @@ Value: TypeAlias = "Scalar | tuple[Scalar, ...]"
 Json: TypeAlias = "dict[str, object]"
 
 
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One signal as OTLP/HTTP and its JSON name it.
+
+    `name` stands in URLs, `record` is the word for one record, `members` are the three nested JSON members that lead
+    to the records, `rejected` is the member of a partial success that counts the rejected ones.
+    """
+
+    name: str
+    record: str
+    members: tuple[str, str, str]
+    rejected: str
+
+
+TRACES: Final = Signal("traces", "span", ("resourceSpans", "scopeSpans", "spans"), "rejectedSpans")
+METRICS: Final = Signal("metrics", "metric", ("resourceMetrics", "scopeMetrics", "metrics"), "rejectedDataPoints")
+LOGS: Final = Signal("logs", "log record", ("resourceLogs", "scopeLogs", "logRecords"), "rejectedLogRecords")
+SIGNALS: Final = {signal.name: signal for signal in (TRACES, METRICS, LOGS)}
+
+
 def attributes(records: object) -> dict[str, Value]:
-    """Attributes by name; of the same name the last."""
+    """Read a list of attributes into a dict; if a name occurs twice, the last value is kept."""
     found: dict[str, Value] = {}
     for record in mappings(records):
         value = _value(record.get("value"))
@@ -40,7 +61,7 @@ def _scalar(holder: Json) -> Scalar | None:
 
 
 def text(content: object) -> str:
-    """Text that can be shown; empty for anything else."""
+    """Read text, with unprintable characters replaced; empty for anything that is no text."""
     return _clean(content) if isinstance(content, str) else ""
 
 
@@ -53,7 +74,7 @@ def _boolean(content: object) -> Scalar | None:
 
 
 def integer(content: object) -> int | None:
-    """Read a 64-bit number, which JSON carries as text."""
+    """Read a 64-bit number, which OTLP JSON encodes as text; None for anything else."""
     if isinstance(content, bool) or not isinstance(content, int | str):
         return None
     try:
@@ -63,7 +84,7 @@ def integer(content: object) -> int | None:
 
 
 def double(content: object) -> float | None:
-    """Read a double; NaN and the infinities come as text."""
+    """Read a double, whose NaN and infinities are encoded as text; None for anything else."""
     if isinstance(content, bool) or not isinstance(content, int | float | str):
         return None
     try:
@@ -81,27 +102,27 @@ _READERS: Final[dict[str, Callable[[object], Scalar | None]]] = {
 
 
 def instant(content: object) -> int:
-    """Nanoseconds since 1970, or 0 for what is no such time."""
+    """Read a time in nanoseconds since 1970; 0 for anything else."""
     value = integer(content)
     return value if value is not None and 0 < value <= LATEST else 0
 
 
 def identifier(content: object) -> str:
-    """An id in lower case; empty for anything else."""
+    """Read a trace or span id in lower case; empty for anything else."""
     return _clean(content).lower() if isinstance(content, str) else ""
 
 
 def _clean(text: str) -> str:
-    """Replace what would move the cursor, colour the terminal or fail to be written."""
+    """Replace characters that could move the cursor, colour the terminal or fail to be encoded."""
     return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def mapping(content: object) -> Json:
-    """A JSON object; an empty one for anything else."""
+    """Read a JSON object; an empty one for anything else."""
     return content if isinstance(content, dict) else {}
 
 
 def mappings(content: object) -> Iterator[Json]:
-    """The members of a JSON array as objects; none for anything else."""
+    """Read a JSON array of objects; nothing for anything else."""
     if isinstance(content, list):
         yield from (mapping(member) for member in content)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ailoop_otel.doctor import switch, variables
-from ailoop_otel.doctor.findings import NOTE, OK, TROUBLE
+from ailoop_otel.doctor import environment
+from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM
 from tests.doctor.conftest import about
 
 ENABLED = "AILOOP_OTEL_ENABLED"
@@ -21,8 +21,8 @@ ENABLED = "AILOOP_OTEL_ENABLED"
         ("true", "", OK, "true in this environment"),
         ("", "", NOTE, "observed only by another way"),
         ("false", "", NOTE, "observed only by another way"),
-        ("", "true", TROUBLE, "too late"),
-        ("maybe", "", TROUBLE, "not true or false"),
+        ("", "true", PROBLEM, "too late"),
+        ("maybe", "", PROBLEM, "not true or false"),
     ],
 )
 def test_the_variable_counts_in_the_environment_only(
@@ -31,29 +31,29 @@ def test_the_variable_counts_in_the_environment_only(
     """In the `.env` it is read too late."""
     if value:
         monkeypatch.setenv(ENABLED, value)
-    finding = about(switch.examine({ENABLED: dotenv} if dotenv else {}), ENABLED)
+    finding = about(environment.check({ENABLED: dotenv} if dotenv else {}), ENABLED)
     assert finding.level == level
     assert words in finding.sentence
     assert level == OK or f"Set {ENABLED}=true" in finding.mend
 
 
-def test_a_missing_start_up_file_is_trouble(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The mend names both ways."""
-    assert about(switch.examine({}), "Start-up file").level == OK
+def test_a_missing_start_up_file_is_a_problem(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The remedy names both ways."""
+    assert about(environment.check({}), "Start-up file").level == OK
     monkeypatch.setattr(site, "getsitepackages", lambda: [str(tmp_path)])
-    finding = about(switch.examine({}), "Start-up file")
-    assert finding.level == TROUBLE
+    finding = about(environment.check({}), "Start-up file")
+    assert finding.level == PROBLEM
     assert "--force-reinstall ailoop-otel" in finding.mend
     assert "ailoop-otel run --" in finding.mend
 
 
 def test_settings_that_cannot_be_used_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever they come from; what the environment says hides what the `.env` says."""
+    """From both sources; the environment takes precedence over the `.env`."""
     name = "AILOOP_OTEL_AI_TIMEOUT_TOTAL"
-    finding = about(switch.examine({name: "soon"}), name)
-    assert (finding.level, finding.mend) == (TROUBLE, f"Correct {name} or unset it.")
+    finding = about(environment.check({name: "soon"}), name)
+    assert (finding.level, finding.mend) == (PROBLEM, f"Correct {name} or unset it.")
     monkeypatch.setenv(name, "60")
-    assert about(switch.examine({name: "soon"}), "Settings").level == OK
+    assert about(environment.check({name: "soon"}), "Settings").level == OK
 
 
 def test_a_dotenv_is_read_as_the_server_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,9 +62,9 @@ def test_a_dotenv_is_read_as_the_server_reads_it(tmp_path: Path, monkeypatch: py
     (tmp_path / ".env").write_text(
         "OPENROUTER_API_KEY=secret\n# OTEL_A=1\nexport OTEL_B = 'x # y'\nOTEL_C=2 # two\nOTEL_LOGS_EXPORTER=otlp\n"
     )
-    found = variables.read(tmp_path)
+    found = environment.read_dotenv(tmp_path)
     assert found == {"OTEL_B": "x # y", "OTEL_C": "2", "OTEL_LOGS_EXPORTER": "otlp"}
-    with variables.added(found):
+    with environment.added(found):
         assert [os.environ.get(name) for name in sorted(found)] == ["x # y", "2", "none"]
     assert "OTEL_B" not in os.environ
-    assert about(switch.examine(found), ".env").sentence.startswith("adds OTEL_B, OTEL_C;")
+    assert about(environment.check(found), ".env").sentence.startswith("adds OTEL_B, OTEL_C;")

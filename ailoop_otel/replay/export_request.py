@@ -1,4 +1,4 @@
-"""Recorded lines as they are sent: the bytes as they stand in the file, and what is told of them."""
+"""The lines of a recording: each holds one OTLP export request, which is sent as its bytes stand in the file."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Final
 
 from ailoop_otel.recorded.files import LONGEST_LINE
+from ailoop_otel.recorded.otlp_json import SIGNALS, TRACES, Json, Signal, attributes, instant, mapping, mappings
 from ailoop_otel.recorded.records import beginnings
-from ailoop_otel.recorded.values import Json, attributes, instant, mapping, mappings
-from ailoop_otel.replay.signals import SIGNALS, TRACES, Signal
 
 _SERVICE: Final = "service.name"
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a file without its break; `size` counts all its bytes, those of an endless one included."""
+    """One line of a file; `content` is without the line break, `size` counts all bytes, `number` begins at 1.
+
+    `ended` is false if the line break is missing.
+    """
 
     content: bytes
     size: int
@@ -27,14 +29,14 @@ class Line:
     number: int
 
     @property
-    def endless(self) -> bool:
-        """Whether it is longer than any export, so that only its beginning was read."""
+    def too_long(self) -> bool:
+        """Whether it is longer than any export; `content` is then only its beginning."""
         return self.size > LONGEST_LINE
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """One export as it was recorded; `begin` and `end` of its spans in nanoseconds since 1970, 0 where unknown."""
+class ExportRequest:
+    """One recorded export; `begin` and `end` of its spans in nanoseconds since 1970, 0 if unknown."""
 
     content: bytes
     signal: Signal
@@ -44,48 +46,48 @@ class Document:
     end: int
 
 
-def lines(path: Path) -> Iterator[Line]:
-    """The lines of a file up to its present end; raises OSError where it cannot be read."""
+def read_lines(path: Path) -> Iterator[Line]:
+    """Read the lines of a file up to its present end; raises OSError if it cannot be read."""
     number = 0
     with path.open("rb") as file:
-        while read := file.readline(LONGEST_LINE):
+        while piece := file.readline(LONGEST_LINE):
             number += 1
-            content, size = read, len(read)
-            while not read.endswith(b"\n") and len(read) == LONGEST_LINE:
-                read = file.readline(LONGEST_LINE)
-                size += len(read)
-            yield Line(content.strip(), size, read.endswith(b"\n"), number)
+            content, size = piece, len(piece)
+            while not piece.endswith(b"\n") and len(piece) == LONGEST_LINE:
+                piece = file.readline(LONGEST_LINE)
+                size += len(piece)
+            yield Line(content.strip(), size, piece.endswith(b"\n"), number)
 
 
-def document(content: bytes) -> Document | None:
-    """Read what a line holds, or what a whole one behind a torn one holds; None when it is no telemetry."""
-    return _document(content) or next(filter(None, map(_document, beginnings(content))), None)
+def parse(content: bytes) -> ExportRequest | None:
+    """Parse a line, or the complete export that follows a truncated one in it; None if it is no telemetry."""
+    return _parse(content) or next(filter(None, map(_parse, beginnings(content))), None)
 
 
-def halves(whole: Document) -> list[Document]:
-    """Two documents with half of the records each, every one as it was recorded, resource and scope with it."""
+def halves(whole: ExportRequest) -> list[ExportRequest]:
+    """Split a request into two with half of the records each; records keep their resource and scope."""
     root = json.loads(whole.content)
     middle = whole.records // 2
     parts = (_part(root, whole.signal, range(middle)), _part(root, whole.signal, range(middle, whole.records)))
-    written = (json.dumps(part, separators=(",", ":")).encode() for part in parts)
-    return [half for half in map(_document, written) if half is not None]
+    encoded = (json.dumps(part, separators=(",", ":")).encode() for part in parts)
+    return [half for half in map(_parse, encoded) if half is not None]
 
 
 def is_skippable(content: bytes, wanted: frozenset[Signal]) -> bool:
-    """Whether a line is seen to hold nothing of a wanted signal, not even behind a torn beginning."""
+    """Whether a line certainly holds no wanted signal, also not behind a truncated export; it is not decoded."""
     return (
         content.endswith(b"]}")
-        and any(content.startswith(_head(signal)) for signal in SIGNALS.values() if signal not in wanted)
-        and not any(_head(signal) in content for signal in wanted)
+        and any(content.startswith(_prefix(signal)) for signal in SIGNALS.values() if signal not in wanted)
+        and not any(_prefix(signal) in content for signal in wanted)
     )
 
 
-def _head(signal: Signal) -> bytes:
-    """How the embedded default begins a signal's lines."""
+def _prefix(signal: Signal) -> bytes:
+    """The beginning of a signal's lines, as the embedded default writes them."""
     return b'{"%s":' % signal.members[0].encode()
 
 
-def _document(content: bytes) -> Document | None:
+def _parse(content: bytes) -> ExportRequest | None:
     try:
         root = json.loads(content)
     except (ValueError, RecursionError):
@@ -103,11 +105,11 @@ def _document(content: bytes) -> Document | None:
         for record in mappings(scoped.get(signal.members[2]))
     ]
     begin, end = _times(records) if signal is TRACES else (0, 0)
-    return Document(content, signal, len(records), frozenset(_services(resources)), begin, end)
+    return ExportRequest(content, signal, len(records), frozenset(_services(resources)), begin, end)
 
 
 def _part(root: Json, signal: Signal, kept: range) -> Json:
-    """The records whose numbers are kept, counted through the whole document."""
+    """A copy with only those records whose running number is in `kept`."""
     outer, middle, inner = signal.members
     number = count()
     resources = []

@@ -1,4 +1,4 @@
-"""The same as JSON objects, for scripts: times in ISO 8601 UTC, durations in seconds by names that end in `_s`."""
+"""The output of `--json`: one JSON object a line, times in ISO 8601 UTC, durations in seconds in members `…_s`."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import json
 import math
 from pathlib import Path
 
-from ailoop_otel.recorded.files import Tally
+from ailoop_otel.recorded.files import ReadCounts
+from ailoop_otel.recorded.otlp_json import Value
 from ailoop_otel.recorded.records import LogEvent, Span
-from ailoop_otel.recorded.values import Value
 from ailoop_otel.view import units
-from ailoop_otel.view.exchanges import Calls, Exchange, Session, Timeout, Told
-from ailoop_otel.view.history import Totals
+from ailoop_otel.view.aggregator import Calls, Totals
+from ailoop_otel.view.exchanges import Entry, Exchange, Session, Timeout
 
 
-def written(document: dict[str, object]) -> str:
-    """One line of JSON in plain ASCII."""
+def encode(document: dict[str, object]) -> str:
+    """Encode a document as one line of ASCII JSON."""
     return json.dumps(document, allow_nan=False)
 
 
-def told(record: Told) -> dict[str, object]:
+def entry(record: Entry) -> dict[str, object]:
     """A session, an exchange or an AI timeout."""
     if isinstance(record, Exchange):
         return exchange(record)
@@ -44,7 +44,7 @@ def session(record: Session) -> dict[str, object]:
 
 
 def exchange(record: Exchange) -> dict[str, object]:
-    """An exchange; `outcome` is `open` and `end` null while its root has not come."""
+    """An exchange; while it is open `outcome` is `open` and `end` is null."""
     return {
         "kind": "exchange",
         "trace_id": record.trace_id,
@@ -80,7 +80,7 @@ def timeout(record: Timeout) -> dict[str, object]:
 
 
 def calls(record: Calls) -> dict[str, object]:
-    """All calls of one method that are no exchange."""
+    """All calls of one JSON-RPC method that start no exchange."""
     return {
         "kind": "calls",
         "method": record.method,
@@ -107,12 +107,12 @@ def span(record: Span) -> dict[str, object]:
 
 
 def server(event: LogEvent) -> dict[str, object]:
-    """The server came or went."""
+    """A start or stop of the server."""
     return {"kind": "server", "event": event.name, "time": units.timestamp(event.time)}
 
 
-def totals(record: Totals, open_exchanges: int, tally: Tally, paths: list[Path]) -> dict[str, object]:
-    """Counts over everything that was read, and what could not be."""
+def totals(record: Totals, open_exchanges: int, counts: ReadCounts, paths: list[Path]) -> dict[str, object]:
+    """Counts over everything that was read, and what could not be read."""
     return {
         "kind": "totals",
         "outcomes": dict(record.outcomes),
@@ -123,9 +123,9 @@ def totals(record: Totals, open_exchanges: int, tally: Tally, paths: list[Path])
         "spans": record.spans,
         "first_chunk_p50_s": record.first_chunks.percentile(0.5) if record.first_chunks.count else None,
         "duration_p50_s": record.durations.percentile(0.5) if record.durations.count else None,
-        "skipped_lines": tally.skipped,
-        "half_written": tally.half_written,
-        "unreadable": tally.unreadable,
+        "skipped_lines": counts.skipped,
+        "half_written": counts.half_written,
+        "unreadable": counts.unreadable,
         "files": [str(path) for path in paths],
     }
 
@@ -133,5 +133,5 @@ def totals(record: Totals, open_exchanges: int, tally: Tally, paths: list[Path])
 def _value(value: Value) -> object:
     if isinstance(value, tuple):
         return [_value(member) for member in value]
-    # JSON has no NaN and no infinity.
+    # JSON has no NaN and no infinities.
     return value if not isinstance(value, float) or math.isfinite(value) else str(value)

@@ -1,0 +1,96 @@
+"""The environment: what switches the instrumentation on, its settings, and the checkout's `.env`.
+
+The server adds the variables of the `.env` to its environment while it starts.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import site
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM, SWITCH, Finding
+from ailoop_otel.names import SETTING_ENABLED
+from ailoop_otel.settings import Settings, enabled
+
+_START_UP_FILE: Final = "ailoop_otel.pth"
+_VARIABLE: Final = SETTING_ENABLED.name
+_LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*)")
+_PREFIXES: Final = ("OTEL_", "AILOOP_OTEL_")
+
+
+def check(dotenv: Mapping[str, str]) -> Iterator[Finding]:
+    """Check the start-up file, its variable and the settings; `dotenv` holds the variables of the `.env`."""
+    yield _start_up_file()
+    yield _variable(dotenv)
+    extra = sorted(name for name in dotenv if name not in os.environ and name != _VARIABLE)
+    if extra:
+        yield Finding(SWITCH, OK, ".env", f"adds {', '.join(extra)}; the server reads it in time for these.")
+    settings = Settings.from_environment({**dotenv, **os.environ})
+    for problem in settings.problems:
+        name = problem.partition("=")[0]
+        yield Finding(SWITCH, PROBLEM, name, problem, f"Correct {name} or unset it.")
+    if not settings.problems:
+        yield Finding(SWITCH, OK, "Settings", "each can be used.")
+
+
+def read_dotenv(checkout: Path) -> dict[str, str]:
+    """Read the telemetry variables of the checkout's `.env`; empty if there is no such file."""
+    try:
+        text = (checkout / ".env").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    found = (match.groups() for match in map(_LINE.fullmatch, text.splitlines()) if match)
+    return {name: _dotenv_value(raw) for name, raw in found if name.startswith(_PREFIXES)}
+
+
+@contextmanager
+def added(variables: dict[str, str]) -> Iterator[None]:
+    """Add variables to the environment while the context lasts; those already set keep their value."""
+    missing = {name: value for name, value in variables.items() if name not in os.environ}
+    os.environ.update(missing)
+    try:
+        yield
+    finally:
+        for name in missing:
+            os.environ.pop(name, None)
+
+
+def _start_up_file() -> Finding:
+    folders = [Path(folder) for folder in _site_folders()]
+    if any((folder / _START_UP_FILE).is_file() for folder in folders):
+        return Finding(SWITCH, OK, "Start-up file", f"{_START_UP_FILE} is where this Python looks for it.")
+    sentence = f"there is no {_START_UP_FILE} in this Python's site-packages, so {_VARIABLE} alone switches nothing on."
+    mend = f"{sys.executable} -m pip install --force-reinstall ailoop-otel, or start with: ailoop-otel run -- COMMAND."
+    return Finding(SWITCH, PROBLEM, "Start-up file", sentence, mend)
+
+
+def _site_folders() -> list[str]:
+    return [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
+
+
+def _variable(dotenv: Mapping[str, str]) -> Finding:
+    wanted, problem = enabled()
+    if problem:
+        return Finding(SWITCH, PROBLEM, _VARIABLE, problem, f"Set {_VARIABLE}=true.")
+    if wanted:
+        return Finding(SWITCH, OK, _VARIABLE, "true in this environment.")
+    if enabled(dotenv)[0]:
+        sentence = "true in the .env only, which the server reads when it is too late for this one."
+        mend = f"Set {_VARIABLE}=true in the environment that starts the server."
+        return Finding(SWITCH, PROBLEM, _VARIABLE, sentence, mend)
+    sentence = "not true in this environment: a server that is started from here is observed only by another way."
+    mend = f"Set {_VARIABLE}=true, or start with: ailoop-otel run -- COMMAND."
+    return Finding(SWITCH, NOTE, _VARIABLE, sentence, mend)
+
+
+def _dotenv_value(raw: str) -> str:
+    text = raw.strip()
+    if text[:1] in ("'", '"'):
+        return text[1:].partition(text[0])[0]
+    return re.split(r"\s+#", text)[0]

@@ -1,0 +1,160 @@
+"""Sends each line of each file once and stores which were acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final, Protocol
+
+from ailoop_otel.recorded.otlp_json import Signal, text
+from ailoop_otel.replay import ReplayStopped
+from ailoop_otel.replay.acknowledged import NAME, Acknowledged
+from ailoop_otel.replay.delivery import Answer
+from ailoop_otel.replay.export_request import ExportRequest, Line, halves, is_skippable, parse, read_lines
+from ailoop_otel.replay.summary import Summary, counted
+
+_DIVIDED: Final = b"divided "
+# Enough to isolate seven invalid spans among the 512 of a line; bounded for a collector that rejects everything.
+_MOST_DIVISIONS: Final = 64
+
+
+class Sender(Protocol):
+    """Sends requests to a collector."""
+
+    def send(self, request: ExportRequest) -> Answer:
+        """Send one request; raises ReplayStopped if nothing more can be sent."""
+
+
+class Replayer:
+    """Sends files to one destination; `summary` holds the result, `on_message` gets a message per failed line.
+
+    What was acknowledged is stored in the file `state`; without one, in a file in the directory of each recording.
+    With `again` lines are sent even if they were acknowledged before.
+    """
+
+    def __init__(
+        self,
+        sender: Sender,
+        destination: str,
+        wanted: frozenset[Signal],
+        state: Path | None,
+        on_message: Callable[[str], None],
+        *,
+        again: bool,
+    ) -> None:
+        self.summary = Summary()
+        self._sender = sender
+        self._destination = destination
+        self._wanted = wanted
+        self._state = state
+        self._on_message = on_message
+        self._again = again
+        self._unsupported: set[Signal] = set()
+        self._divisions = 0
+
+    def run(self, files: Sequence[Path], on_line: Callable[[int], None]) -> None:
+        """Send everything that was not acknowledged yet; calls `on_line` with the size of each line when it is done.
+
+        Raises UsageError before anything is sent if acknowledged lines cannot be stored.
+        """
+        with ExitStack() as stack:
+            states = {path: self._state or path.absolute().parent / NAME for path in files}
+            databases = {
+                state: stack.enter_context(Acknowledged(state, self._destination)) for state in set(states.values())
+            }
+            try:
+                for path in files:
+                    self._file(path, databases[states[path]], on_line)
+            except ReplayStopped as reason:
+                self.summary.stopped = str(reason)
+            except KeyboardInterrupt:
+                self.summary.interrupted = True
+
+    def _file(self, path: Path, acknowledged: Acknowledged, on_line: Callable[[int], None]) -> None:
+        try:
+            for line in read_lines(path):
+                self._line(line, path, acknowledged)
+                on_line(line.size)
+        except FileNotFoundError:  # deleted by the writer's rotation
+            return
+        except OSError as fault:
+            self.summary.unreadable.append(f"{text(path.name)} ({fault.strerror or type(fault).__name__})")
+
+    def _line(self, line: Line, path: Path, acknowledged: Acknowledged) -> None:
+        place = f"{text(path.name)}, line {line.number}"
+        if not line.content:
+            return
+        if line.too_long:
+            self._invalid(f"{place}: longer than any export")
+        elif is_skippable(line.content, self._wanted):
+            self.summary.unwanted += 1
+        elif self._is_known(line.content, acknowledged):
+            self.summary.already += 1
+        else:
+            self._new(line, path, place, acknowledged)
+
+    def _new(self, line: Line, path: Path, place: str, acknowledged: Acknowledged) -> None:
+        found = parse(line.content)
+        if found is None or found.content != line.content:
+            if not line.ended and found is None:
+                self.summary.half_written.append(text(path.name))
+                return
+            self._invalid(f"{place}: no telemetry, or torn")
+        if found is None:
+            return
+        if found.signal not in self._wanted:
+            self.summary.unwanted += 1
+        elif found.signal in self._unsupported:
+            self.summary.unsupported[found.signal] += 1
+        elif found.content != line.content and self._is_known(found.content, acknowledged):
+            self.summary.already += 1
+        else:
+            self._divisions = 0
+            self.summary.sent += self._send(found, place, acknowledged)
+
+    def _send(self, found: ExportRequest, place: str, acknowledged: Acknowledged) -> bool:
+        """Send a line or a part of one; returns whether all of it was accepted."""
+        if self._is_known(_DIVIDED + found.content, acknowledged):
+            return self._divide(found, place, acknowledged)
+        answer = self._sender.send(found)
+        if answer.accepted:
+            # If the process is killed between sending and storing, the next replay sends the line again.
+            acknowledged.add(found.content)
+            self.summary.add(found, answer)
+            if answer.rejected:
+                self._on_message(
+                    f"{place}: {counted(answer.rejected, found.signal.record)} rejected {answer.message}".rstrip()
+                )
+            elif answer.message:
+                self._on_message(f"{place}: taken, with a warning: {answer.message}")
+        elif answer.unsupported:
+            self._unsupported.add(found.signal)
+            self.summary.unsupported[found.signal] += 1
+            self._on_message(f"{found.signal.name.capitalize()} are not taken: {answer.message}")
+        elif answer.divisible and found.records > 1 and self._divisions < _MOST_DIVISIONS:
+            return self._divide(found, place, acknowledged)
+        else:
+            self.summary.refused[found.signal] += found.records
+            self._on_message(f"{place}: {counted(found.records, found.signal.record)} refused with {answer.message}")
+        return answer.accepted
+
+    def _divide(self, found: ExportRequest, place: str, acknowledged: Acknowledged) -> bool:
+        """Send a rejected request in halves, and these again, so that only invalid records are left out."""
+        self._divisions += 1
+        # The whole is never sent again, as that would duplicate a half that was accepted.
+        acknowledged.add(_DIVIDED + found.content)
+        parts = [
+            self._is_known(half.content, acknowledged) or self._send(half, place, acknowledged)
+            for half in halves(found)
+        ]
+        if all(parts):
+            acknowledged.add(found.content)
+        return all(parts)
+
+    def _invalid(self, message: str) -> None:
+        self.summary.invalid += 1
+        self._on_message(message)
+
+    def _is_known(self, content: bytes, acknowledged: Acknowledged) -> bool:
+        return not self._again and acknowledged.holds(content)

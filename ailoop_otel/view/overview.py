@@ -1,0 +1,268 @@
+"""The overview of `ailoop-otel traces`: title, tables of sessions, exchanges, AI timeouts and calls, and totals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Final
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ailoop_otel.recorded.files import ReadCounts, size
+from ailoop_otel.view import theme, units
+from ailoop_otel.view.aggregator import Calls, DurationHistogram
+from ailoop_otel.view.exchanges import Exchange, Session, Timeout
+from ailoop_otel.view.options import OPEN
+from ailoop_otel.view.theme import Look
+from ailoop_otel.view.trace_files import TraceFiles
+
+_LONGEST_BAR: Final = 24
+# The cells that the other columns of the exchanges need, so that no common outcome is cut.
+_NARROW_COLUMNS, _WIDE_COLUMNS, _DAY, _MOSTLY = 75, 102, 6, 9
+# From this width on the table shows what took most of an exchange's time.
+_ROOMY: Final = 110
+_LABEL: Final = 13
+_GAP: Final = 3
+
+
+def tables(files: TraceFiles, look: Look) -> Iterator[RenderableType]:
+    """The title and the tables; a table without rows is left out."""
+    aggregator, filters = files.aggregator, files.aggregator.filters
+    sessions, exchanges = aggregator.sessions(), aggregator.exchanges()
+    timeouts, all_timeouts = aggregator.timeouts()
+    short = units.shorten(
+        session_id
+        for session_id in chain(
+            (session.session_id for session in sessions),
+            (exchange.session_id for exchange in exchanges),
+            (timeout.exchange.session_id for timeout in timeouts),
+        )
+    )
+    calls = [call for call in aggregator.calls.values() if call.errors or not filters.errors]
+    yield _title(files, look)
+    if sessions and not filters.outcome:
+        all_sessions = len(sessions) if filters.errors else max(len(sessions), aggregator.totals.sessions)
+        yield _sessions(sessions, all_sessions, look, short)
+    if exchanges:
+        yield _exchanges(exchanges, aggregator.matching(), look, short)
+    else:
+        yield Text("No exchange" + (" matches." if filters.narrow else " yet."), theme.UNSURE)
+    if timeouts:
+        yield _timeouts(timeouts, all_timeouts, look, short)
+    if calls and not filters.outcome:
+        yield _calls(calls, look)
+
+
+def _title(files: TraceFiles, look: Look) -> Text:
+    totals = files.aggregator.totals
+    text = Text("AILoop telemetry", theme.HEADING)
+    text.append(f"  {files.place}", "not bold")
+    if totals.first:
+        day = "" if look.day else f"{units.day(totals.first, look.zone)}, "
+        text.append(f"  {day}{look.clock(totals.first)} to {look.clock(totals.last)}", "not bold dim")
+    return text
+
+
+def _sessions(rows: Sequence[Session], total: int, look: Look, short: dict[str, str]) -> RenderableType:
+    """One row per session, newest last."""
+    table = _table(look, ("Session", "Started", "State"), ("Lasted", "Turns", "Errors"), flexible=2)
+    for row in rows:
+        lasted = units.duration(row.seconds) if row.started else units.NOTHING
+        table.add_row(
+            short.get(row.session_id, row.session_id),
+            look.clock(row.started),
+            _state(row, look),
+            lasted if row.ended or not row.started else f"> {lasted}",
+            units.count(row.turns),
+            _errors(row.errors),
+        )
+    return _section("Sessions", _shown(len(rows), total), table)
+
+
+def _exchanges(rows: Sequence[Exchange], total: int, look: Look, short: dict[str, str]) -> RenderableType:
+    """One row per exchange, newest last; the bar shows its duration before and after the first chunk."""
+    roomy = look.console.width >= _NARROW_COLUMNS
+    stream = ("Chunks", "Max gap" if look.wide else "Gap") if roomy else ()
+    with_mostly = look.console.width >= _ROOMY and any(row.mostly for row in rows)
+    mostly = ("Mostly",) if with_mostly else ()
+    table = _table(look, ("Time", "Session", "Outcome"), ("First", "Took", "", *mostly, *stream, "Trace"), flexible=2)
+    for column in table.columns[5 : 7 if with_mostly else 6]:
+        column.justify = "left"
+    longest = max((row.seconds for row in rows), default=0.0)
+    width = _bar_width(look, _MOSTLY if with_mostly else 0)
+    for row in rows:
+        took = units.duration(row.seconds)
+        table.add_row(
+            look.clock(row.start),
+            short.get(row.session_id, row.session_id or units.NOTHING),
+            look.exchange(row),
+            units.duration(row.first_chunk),
+            f"> {took}" if row.open else took,
+            _bar(row, longest, width, look),
+            *((row.mostly or units.NOTHING,) if with_mostly else ()),
+            *((units.count(row.chunks), units.duration(row.max_gap)) if roomy else ()),
+            row.trace_id[:8],
+        )
+    legend = Text("   ", theme.QUIET)
+    legend.append(f"{look.signs.wait * 2} until the first chunk  {look.signs.stream * 2} after it", theme.QUIET)
+    return _section("Exchanges", _shown(len(rows), total), table, legend if width else None)
+
+
+def _timeouts(rows: Sequence[Timeout], total: int, look: Look, short: dict[str, str]) -> RenderableType:
+    """One row per AI timeout, newest last."""
+    table = _table(look, ("Time", "Session", "Phase", "Waits on", "Became"), ("Limit", "Noticed", "Trace"), flexible=4)
+    for row in rows:
+        table.add_row(
+            look.clock(row.noticed),
+            short.get(row.exchange.session_id, row.exchange.session_id or units.NOTHING),
+            row.phase or units.NOTHING,
+            row.waiting_for or units.NOTHING,
+            look.ending(row),
+            units.span_of_time(row.deadline),
+            units.NOTHING if row.delay is None else f"+{units.duration(row.delay)}",
+            row.exchange.trace_id[:8],
+        )
+    return _section("AI timeouts", _shown(len(rows), total), table)
+
+
+def _calls(rows: Sequence[Calls], look: Look) -> RenderableType:
+    """One row per JSON-RPC method of the calls that start no exchange."""
+    table = _table(look, ("Method",), ("Calls", "Errors", "p50", "Max"))
+    for row in sorted(rows, key=lambda calls: (-calls.durations.count, calls.method)):
+        table.add_row(
+            row.method,
+            units.count(row.durations.count),
+            _errors(row.errors),
+            units.duration(row.durations.percentile(0.5)),
+            units.duration(row.durations.largest),
+        )
+    return _section("Other calls", "", table)
+
+
+def totals(files: TraceFiles, look: Look) -> Iterator[Text]:
+    """The lines below the tables: counts over everything, and where the files are."""
+    counts = files.aggregator.totals
+    yield _line("Exchanges", _outcomes(files, look), look)
+    if counts.durations.count:
+        yield _line("First chunk", _percentiles(counts.first_chunks), look)
+        yield _line("Took", _percentiles(counts.durations), look)
+    also = [
+        f"{units.counted(counts.sessions, 'session')} started, {counts.sessions_ended:,} ended",
+        units.counted(counts.timeouts, "AI timeout"),
+        units.counted(counts.spans, "span"),
+    ]
+    if counts.server_starts or counts.server_stops:
+        starts = units.counted(counts.server_starts, "server start")
+        also.append(f"{starts}, {units.counted(counts.server_stops, 'stop')}")
+    yield _line("Also", [Text(part) for part in also], look)
+    where = f"{units.counted(len(files.paths), 'file')} in {files.place}, {units.size(size(files.paths))}"
+    yield _line("Files", [Text(where)], look)
+
+
+def warnings(counts: ReadCounts) -> Iterator[Text]:
+    """One line for each way in which something could not be read."""
+    if counts.half_written:
+        which = ", ".join(sorted(set(counts.half_written))[:3])
+        yield Text(
+            f"{units.counted(len(counts.half_written), 'last line')} half-written and ignored: {which} "
+            "(its server is writing now, or was killed)",
+            theme.UNSURE,
+        )
+    if counts.skipped:
+        yield Text(
+            f"{units.counted(counts.skipped, 'line')} could not be read and "
+            f"{'was' if counts.skipped == 1 else 'were'} skipped, the first in {counts.skipped_at}",
+            theme.UNSURE,
+        )
+    if counts.unreadable:
+        yield Text(f"could not be opened: {', '.join(counts.unreadable)}", theme.BAD)
+
+
+def _table(look: Look, left: Sequence[str], right: Sequence[str], flexible: int = 0) -> Table:
+    # Rich shrinks only columns that may wrap. The cells of the flexible column do not wrap: they are cut.
+    table = Table(
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 2 if look.wide else 0, 0, 0),
+        header_style=theme.QUIET,
+        border_style=theme.QUIET,
+    )
+    for position, name in enumerate(left):
+        table.add_column(name, no_wrap=position != flexible)
+    for name in right:
+        table.add_column(name, no_wrap=True, justify="right")
+    return table
+
+
+def _section(title: str, shown: str, table: Table, legend: Text | None = None) -> RenderableType:
+    heading = Text().append(title, theme.HEADING)
+    heading.append(f"  {shown}" if shown else "", theme.QUIET)
+    heading.append_text(legend or Text())
+    return Group(heading, table)
+
+
+def _shown(shown: int, total: int) -> str:
+    return f"{total:,}" if shown >= total else f"the newest {shown:,} of {total:,}"
+
+
+def _errors(number: int) -> Text:
+    return Text(units.count(number), theme.BAD if number else "")
+
+
+def _state(session: Session, look: Look) -> Text:
+    if session.ended:
+        text = Text(f"{look.signs.off} ended", theme.QUIET)
+        text.append(f" {look.signs.dot} {session.end_reason}" if session.end_reason else "", "not dim")
+    else:
+        text = Text(f"{look.signs.on} open", theme.LIVE)
+    if session.resumed:
+        text.append(f" {look.signs.again}" if look.signs.plain else f" {look.signs.again} resumed", theme.UNSURE)
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
+
+
+def _bar_width(look: Look, more: int) -> int:
+    taken = (_WIDE_COLUMNS if look.wide else _NARROW_COLUMNS) + (_DAY if look.day else 0) + more
+    return min(_LONGEST_BAR, max(0, look.console.width - taken))
+
+
+def _bar(exchange: Exchange, longest: float, width: int, look: Look) -> Text:
+    cells = max(1, round(width * exchange.seconds / longest)) if longest and width else 0
+    share = 1.0 if exchange.first_chunk is None else exchange.first_chunk / (exchange.seconds or 1.0)
+    waited = min(cells, round(cells * share))
+    style = theme.style(exchange.outcome)
+    return Text(look.signs.wait * waited + look.signs.stream * (cells - waited), style)
+
+
+def _outcomes(files: TraceFiles, look: Look) -> list[Text]:
+    counts, still_open = files.aggregator.totals.outcomes, len(files.aggregator.open())
+    parts = [Text(f"{counts.total() + still_open:,}")]
+    parts += [look.outcome(outcome, f"{number:,} {outcome}") for outcome, number in counts.most_common()]
+    return [*parts, look.outcome(OPEN, f"{still_open:,} {OPEN}")] if still_open else parts
+
+
+def _percentiles(durations: DurationHistogram) -> list[Text]:
+    if not durations.count:
+        return [Text(units.NOTHING)]
+    values = (("p50", durations.percentile(0.5)), ("p95", durations.percentile(0.95)), ("max", durations.largest))
+    return [Text(f"{label} {units.duration(seconds)}") for label, seconds in values]
+
+
+def _line(label: str, parts: Sequence[Text], look: Look) -> Text:
+    """A label and its parts side by side; the line breaks only between parts."""
+    line = Text(f"{label:<{_LABEL}}", theme.QUIET)
+    used = _LABEL
+    for position, part in enumerate(parts):
+        if position and used + _GAP + part.cell_len > look.console.width:
+            line.append("\n" + " " * _LABEL)
+            used = _LABEL
+        elif position:
+            line.append(" " * _GAP)
+            used += _GAP
+        line.append_text(Text("", "not dim") + part)
+        used += part.cell_len
+    return line
