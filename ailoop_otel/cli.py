@@ -131,7 +131,7 @@ def _app() -> "Typer":
 
 def _register(app: "Typer") -> None:
     """Let each room that has verbs of its own add them."""
-    from ailoop_otel.measure import verbs as measuring
+    from ailoop_otel.measure.commands import options as measuring
     from ailoop_otel.replay import verbs as replaying
 
     measuring.register(app)

@@ -1,1 +1,7 @@
 """Load scenarios, statistics, verdicts and reports for any AILoop server at an address."""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):
+    """A request that cannot be met; the text is one line that names what to change. Exit code 2."""

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from ailoop_otel.measure.observations import Observation
-from ailoop_otel.measure.stopwatch import Journal, Stopwatch
+from ailoop_otel.measure.results.observations import Observation
+from ailoop_otel.measure.testing.fixture import Journal, Stopwatch
 
 if TYPE_CHECKING:
-    from ailoop_otel.measure.testing import Verdicts
+    from ailoop_otel.measure.testing.summary import Verdicts
 
 LIBRARIES: Final = ("hdrh", "jinja2", "matplotlib", "numpy", "rich", "scipy", "websockets")
 EXTRA: Final = "pip install 'ailoop-otel[measure]'"
@@ -118,8 +118,8 @@ class Ending:
         missing = missing_libraries()
         if missing:
             raise pytest.UsageError(f"{_REPORT} and the like need {', '.join(missing)}: {EXTRA}")
-        from ailoop_otel.measure.refusal import Refusal
-        from ailoop_otel.measure.testing import Verdicts
+        from ailoop_otel.measure import Refusal
+        from ailoop_otel.measure.testing.summary import Verdicts
 
         report, targets, baseline = (self._path(option) for option in (_REPORT, _TARGETS, _BASELINE))
         try:

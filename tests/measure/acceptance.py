@@ -14,12 +14,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ailoop_otel.measure import scenario
-from ailoop_otel.measure.campaign import measure
-from ailoop_otel.measure.judge import judge
-from ailoop_otel.measure.run import Run
-from ailoop_otel.measure.scenario import Scenario
-from ailoop_otel.measure.verdict import Judgement, Verdict
+from ailoop_otel.measure.load import scenario
+from ailoop_otel.measure.load.campaign import measure
+from ailoop_otel.measure.load.scenario import Scenario
+from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.verdict.judge import judge
+from ailoop_otel.measure.verdict.verdict import Judgement, Verdict
 from tests.ailoop.process import STATELESS, serving, standin
 from tests.ailoop.provider import Provider
 from tests.measure.scripted_server import LOOPBACK, scripted

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ailoop_otel.measure import scenario
-from ailoop_otel.measure.campaign import measure
-from ailoop_otel.measure.run import Run
-from ailoop_otel.measure.verdict import Verdict
+from ailoop_otel.measure.load import scenario
+from ailoop_otel.measure.load.campaign import measure
+from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.verdict.verdict import Verdict
 from tests.measure.acceptance import tally
 from tests.measure.scripted_server import scripted
 

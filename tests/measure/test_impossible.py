@@ -11,17 +11,17 @@ from statistics import median
 import pytest
 
 from ailoop_otel.cli import main
-from ailoop_otel.measure import definitions, report, storage
-from ailoop_otel.measure.conversation import Conversation
-from ailoop_otel.measure.definitions import DEFINITIONS
-from ailoop_otel.measure.exchanges import Place, of_message
-from ailoop_otel.measure.legacy import imported
-from ailoop_otel.measure.message import Message
-from ailoop_otel.measure.observations import Observation, observed
-from ailoop_otel.measure.refusal import Refusal
+from ailoop_otel.measure import Refusal, report
+from ailoop_otel.measure.client.conversation import Conversation
+from ailoop_otel.measure.client.exchanges import Place, of_message
+from ailoop_otel.measure.client.message import Message
+from ailoop_otel.measure.legacy.run import imported
 from ailoop_otel.measure.report.digest import digest
 from ailoop_otel.measure.report.exchanges import exchanges
-from ailoop_otel.measure.run import Context, Run
+from ailoop_otel.measure.results import definitions, storage
+from ailoop_otel.measure.results.definitions import DEFINITIONS
+from ailoop_otel.measure.results.observations import Observation, observed
+from ailoop_otel.measure.results.run import Context, Run
 
 LATENCIES = [observed(definitions.COMPLETION, 0.06, float(at), exchange=at) for at in range(9)]
 BYTES = Observation(definitions.COMPLETION.name, 2_633_826, "By", 9.0)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-import ailoop_otel.measure.chat
 import ailoop_otel.measure.report.files
-import ailoop_otel.measure.testing  # noqa: F401 - what a run in this process imports first it takes away again
-from ailoop_otel.measure import definitions, storage
-from ailoop_otel.measure.run import Run
+import ailoop_otel.measure.testing.chat
+import ailoop_otel.measure.testing.summary  # noqa: F401 - what a run in this process imports first it takes away again
+from ailoop_otel.measure.results import definitions, storage
+from ailoop_otel.measure.results.run import Run
 from tests.measure.scripted_server import scripted
 
 pytest_plugins = ["pytester"]

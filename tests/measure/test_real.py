@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ailoop_otel.measure import command, definitions, scenario, storage
-from ailoop_otel.measure.campaign import measure
-from ailoop_otel.measure.reconciliation import reconciled
-from ailoop_otel.measure.run import Run
-from ailoop_otel.measure.server import started
-from ailoop_otel.measure.statistics import summarise
+from ailoop_otel.measure.commands import measure as command
+from ailoop_otel.measure.load import scenario
+from ailoop_otel.measure.load.campaign import measure
+from ailoop_otel.measure.load.server import started
+from ailoop_otel.measure.results import definitions, storage
+from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.statistics.percentiles import summarise
+from ailoop_otel.measure.telemetry.reconciliation import reconciled
 from tests.ailoop.process import DELEGATES, STATELESS, Installation, checkout, free_port
 from tests.ailoop.provider import Provider
 from tests.serving.conftest import CHECKOUTS, PYTHON, wheel_installed

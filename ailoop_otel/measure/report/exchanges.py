@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ailoop_otel.measure import definitions
-from ailoop_otel.measure.definitions import Definition
-from ailoop_otel.measure.observations import OK, Observation
-from ailoop_otel.measure.run import Run
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.definitions import Definition
+from ailoop_otel.measure.results.observations import OK, Observation
+from ailoop_otel.measure.results.run import Run
 
 # Whose word is taken for how long exchanges took: the first of these that a run has at all, since one column cannot
 # hold two definitions.

@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from ailoop_otel.measure import definitions as table
-from ailoop_otel.measure.definitions import Definition
 from ailoop_otel.measure.report import units
 from ailoop_otel.measure.report.digest import SOURCES, Digest
 from ailoop_otel.measure.report.exchanges import COMPLETIONS, FIRST_CHUNKS, Exchange, told_by
 from ailoop_otel.measure.report.outside import flat, plain
-from ailoop_otel.measure.run import Context
-from ailoop_otel.measure.verdict import Judged, Judgement, Verdict
+from ailoop_otel.measure.results import definitions as table
+from ailoop_otel.measure.results.definitions import Definition
+from ailoop_otel.measure.results.run import Context
+from ailoop_otel.measure.verdict.verdict import Judged, Judgement, Verdict
 
 # What the headline says of a run, as far as it was measured.
 _KEYS: Final = (

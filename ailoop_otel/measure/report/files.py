@@ -6,11 +6,11 @@ import json
 import os
 from pathlib import Path
 
-from ailoop_otel.measure.refusal import Refusal
+from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.report import markdown, page, summary
 from ailoop_otel.measure.report.digest import digest
-from ailoop_otel.measure.run import Run
-from ailoop_otel.measure.verdict import Judgement
+from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.verdict.verdict import Judgement
 
 SUMMARY, MARKDOWN, PAGE = "summary.json", "summary.md", "report.html"
 

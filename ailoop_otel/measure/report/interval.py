@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ailoop_otel.measure.definitions import DEFINITIONS
-from ailoop_otel.measure.verdict import Judged
+from ailoop_otel.measure.results.definitions import DEFINITIONS
+from ailoop_otel.measure.verdict.verdict import Judged
 
 WIDTH: Final = 160.0
 _EDGE: Final = 6.0

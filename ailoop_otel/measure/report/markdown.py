@@ -13,8 +13,8 @@ from ailoop_otel.measure.report import facts, units
 from ailoop_otel.measure.report.digest import FIGURES, Digest, Row
 from ailoop_otel.measure.report.outside import plain
 from ailoop_otel.measure.report.worst import RULE, address
-from ailoop_otel.measure.statistics import METHOD
-from ailoop_otel.measure.verdict import Judged, Verdict
+from ailoop_otel.measure.statistics.percentiles import METHOD
+from ailoop_otel.measure.verdict.verdict import Judged, Verdict
 
 _SIGNS: Final = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.INCONCLUSIVE: "❔"}
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|~$&])")

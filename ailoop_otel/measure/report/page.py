@@ -14,7 +14,7 @@ from ailoop_otel.measure.report.interval import WIDTH, drawing
 from ailoop_otel.measure.report.outside import plain
 from ailoop_otel.measure.report.plots import plots
 from ailoop_otel.measure.report.worst import RULE, address
-from ailoop_otel.measure.statistics import METHOD
+from ailoop_otel.measure.statistics.percentiles import METHOD
 from ailoop_otel.version import __version__
 
 _CODE: Final = re.compile(r"`([^`]+)`")

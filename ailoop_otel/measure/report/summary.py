@@ -30,8 +30,8 @@ from typing import Any, Final
 from ailoop_otel.measure.report.digest import Digest, Row
 from ailoop_otel.measure.report.exchanges import Exchange, Kind
 from ailoop_otel.measure.report.worst import address
-from ailoop_otel.measure.statistics import METHOD
-from ailoop_otel.measure.verdict import Judged, Judgement
+from ailoop_otel.measure.statistics.percentiles import METHOD
+from ailoop_otel.measure.verdict.verdict import Judged, Judgement
 
 FORMAT: Final = 1
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from ailoop_otel.measure.report import facts, units
 from ailoop_otel.measure.report.digest import FIGURES, Digest, Row
 from ailoop_otel.measure.report.outside import plain
-from ailoop_otel.measure.verdict import Judged, Judgement, Verdict
+from ailoop_otel.measure.verdict.verdict import Judged, Judgement, Verdict
 
 _WIDE: Final = 110
 _QUIET, _BAD, _HEADING = "dim", "red", "bold"

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from ailoop_otel.measure import definitions
-from ailoop_otel.measure.observations import Observation, observed
-from ailoop_otel.measure.refusal import Refusal
+from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.report import facts
 from ailoop_otel.measure.report.digest import MOST_LABELS, digest
-from ailoop_otel.measure.run import Context, Run
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.observations import Observation, observed
+from ailoop_otel.measure.results.run import Context, Run
 from tests.measure.report import sample
 
 

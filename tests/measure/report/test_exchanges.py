@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from ailoop_otel.measure import definitions
-from ailoop_otel.measure.observations import Observation, observed
 from ailoop_otel.measure.report import facts
 from ailoop_otel.measure.report.digest import digest
 from ailoop_otel.measure.report.exchanges import Exchange, errors, exchanges, steady
 from ailoop_otel.measure.report.worst import address, worst
-from ailoop_otel.measure.run import Context, Run
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.observations import Observation, observed
+from ailoop_otel.measure.results.run import Context, Run
 from tests.measure.report import sample
 
 

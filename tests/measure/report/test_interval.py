@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import product
 
 from ailoop_otel.measure.report.interval import WIDTH, drawing
-from ailoop_otel.measure.verdict import Judged, Verdict
+from ailoop_otel.measure.verdict.verdict import Judged, Verdict
 from tests.measure.report import sample
 
 PASSED, SLOWER, INFINITE, FEWER, BARE = sample.judgement().rows

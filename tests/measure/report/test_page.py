@@ -9,7 +9,7 @@ import pytest
 
 from ailoop_otel.measure.report.digest import digest
 from ailoop_otel.measure.report.page import document
-from ailoop_otel.measure.run import Run
+from ailoop_otel.measure.results.run import Run
 from tests.measure.report import hostile, sample
 from tests.measure.report.reading import Page, page
 

@@ -7,15 +7,15 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 
-from ailoop_otel.measure import definitions
-from ailoop_otel.measure.definitions import Definition
 from ailoop_otel.measure.report import units
 from ailoop_otel.measure.report.digest import Row
 from ailoop_otel.measure.report.outside import plain
 from ailoop_otel.measure.report.plots import canvas
 from ailoop_otel.measure.report.plots.canvas import Plot
 from ailoop_otel.measure.report.plots.material import Material
-from ailoop_otel.measure.statistics import Values, spread
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.definitions import Definition
+from ailoop_otel.measure.statistics.percentiles import Values, spread
 
 # Of these groups the first that was observed: where both clocks were read, another plot holds them side by side.
 _GROUPS = (

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from ailoop_otel.measure import definitions
 from ailoop_otel.measure.report.outside import plain
 from ailoop_otel.measure.report.plots import canvas
 from ailoop_otel.measure.report.plots.canvas import Plot
 from ailoop_otel.measure.report.plots.material import Material, Series, thinned
+from ailoop_otel.measure.results import definitions
 
 _MOST_LINES = 6
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ailoop_otel.measure import definitions
 from ailoop_otel.measure.report import units
 from ailoop_otel.measure.report.plots import canvas
 from ailoop_otel.measure.report.plots.canvas import Plot
 from ailoop_otel.measure.report.plots.course import spaced
 from ailoop_otel.measure.report.plots.material import Material
+from ailoop_otel.measure.results import definitions
 
 _ROWS = (
     (definitions.TIMEOUT_DETECTED, "detected"),

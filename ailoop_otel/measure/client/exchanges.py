@@ -1,0 +1,82 @@
+"""What a message and a session come to as observations."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ailoop_otel.measure.client.message import REFUSED, Message
+from ailoop_otel.measure.client.session import Session
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.observations import OK, Observation, Phase, observed
+
+# By these the server tells a client that there will be no answer.
+_TELLING = frozenset({"ai_timeout", "ai_error", "no_answer", "cut"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an observation stands in its run; `origin` is the moment at which the run began (`perf_counter`)."""
+
+    origin: float
+    phase: Phase = "run"
+    session: int = -1
+    exchange: int = -1
+    label: str = ""
+    process: int = 0
+
+
+def of_message(message: Message, place: Place, *, expects_timeout: bool = False) -> list[Observation]:
+    """The observations of a message that has ended.
+
+    With `expects_timeout`, the AI was meant not to answer in time: whatever the server says then tells the client so.
+    """
+    outcome = message.outcome
+    about = {
+        "phase": place.phase, "session": place.session, "exchange": place.exchange, "trace_id": message.trace_id,
+        "label": place.label, "process": place.process,
+    }  # fmt: skip
+    at = message.planned - place.origin
+
+    def since_planned(moment: float) -> float:
+        return moment - message.planned if moment else math.nan
+
+    completed = since_planned(message.completed)
+    if message.command and outcome == OK:
+        rows = [observed(definitions.COMMAND, completed, at, **about)]
+    else:
+        rows = [
+            observed(definitions.FIRST_CHUNK, since_planned(message.first), at, outcome=outcome, **about),
+            observed(definitions.COMPLETION, completed, at, outcome=outcome, **about),
+        ]
+    # These two are done with once the message is out, and taken: whatever comes of the answer, they did not fail.
+    if message.sent:
+        rows.append(observed(definitions.SEND_DELAY, max(0.0, since_planned(message.sent)), at, outcome=OK, **about))
+    if message.acknowledged:
+        took = message.acknowledged - message.sent
+        rows.append(observed(definitions.ACKNOWLEDGEMENT, took, at, outcome=OK, **about))
+    if message.gaps:
+        rows.append(observed(definitions.LONGEST_GAP, max(message.gaps), at, outcome=outcome, **about))
+    if message.completed and (outcome == "ai_timeout" or (expects_timeout and outcome in _TELLING)):
+        rows.append(observed(definitions.TIMEOUT_TOLD, completed, at, outcome=outcome, **about))
+    return rows
+
+
+def of_start(session: Session, place: Place) -> list[Observation]:
+    """The observation of a session that was started, or refused."""
+    started = bool(session.id)
+    value = session.started_at - session.asked_at if started else math.nan
+    outcome = OK if started else REFUSED
+    at = session.asked_at - place.origin
+    about = {"phase": place.phase, "session": place.session, "process": place.process}
+    return [observed(definitions.SESSION_START, value, at, outcome=outcome, **about)]
+
+
+def of_end(session: Session, place: Place) -> list[Observation]:
+    """The observations of a session that is over."""
+    at = session.started_at - place.origin
+    about = {"phase": place.phase, "session": place.session, "process": place.process}
+    return [
+        observed(definitions.SESSION_DURATION, max(0.0, session.ended_at - session.started_at), at, **about),
+        observed(definitions.SESSION_TURNS, float(session.turns), at, **about),
+    ]

@@ -1,0 +1,147 @@
+"""A client of AILoop for measuring: one connection, one session, both generations.
+
+session = await connect("ws://127.0.0.1:8000/ws")
+await session.start()
+message = await session.ask("hello", patience=60)
+message.outcome, message.first - message.planned, message.completed - message.planned, message.trace_id
+await session.stop()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from ailoop_otel.measure.client import websocket as socket
+from ailoop_otel.measure.client.conversation import Conversation
+from ailoop_otel.measure.client.message import CLIENT_TIMEOUT, Message
+from ailoop_otel.measure.client.websocket import Refused, Socket, address
+from ailoop_otel.protocol.frame import START_METHOD, STOP_METHOD, Json, error_code, identifier
+
+_USER: Final = "ailoop-otel"
+_STOPPING: Final = 5.0
+
+
+class Session:
+    """One session on a connection of its own; `connect` makes it. Times are `time.perf_counter()`."""
+
+    def __init__(self) -> None:
+        self._socket: Socket | None = None
+        self.conversation = Conversation(self._send)
+        self.id = ""
+        self.asked_at = 0.0
+        """When startSession was sent."""
+        self.started_at = 0.0
+        """When its response came."""
+        self.ended_at = 0.0
+        """When it was stopped, or its connection ended."""
+        self.turns = 0
+        self.on_over: Callable[[], None] = _nobody
+        """Called when the connection has ended, whoever ended it."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a message may be sent."""
+        return bool(self.started_at) and not self.ended_at and self._socket is not None and self._socket.is_open
+
+    async def open(self, url: str, *, deflate: bool, patience: float) -> None:
+        """Connect; raises Refused when the server cannot be reached in so many seconds."""
+        try:
+            self._socket = await asyncio.wait_for(
+                socket.connect(address(url), self.conversation.take, self._closed, deflate=deflate), patience
+            )
+        except asyncio.TimeoutError as error:
+            raise Refused(f"no connection after {patience:g} s") from error
+
+    async def start(self, patience: float = 30.0) -> None:
+        """Start the session; raises Refused when the server gives none in so many seconds."""
+        self.asked_at = time.perf_counter()
+        reply = await self._call(START_METHOD, {"userId": _USER}, patience)
+        if reply is None:
+            raise Refused(f"no response to startSession in {patience:g} s, or the connection ended")
+        result = reply.get("result")
+        session = identifier(result.get("sessionId")) if isinstance(result, dict) else None
+        if error_code(reply) is not None or session is None:
+            raise Refused("the server refused to start a session; its log says why")
+        self.id = session
+
+    def send(self, text: str, message: Message) -> None:
+        """Send a message now; its `on_end` is called when its answer is complete or can no longer come."""
+        self.turns += 1
+        if self.is_open:
+            self.conversation.ask(message, self.id, text, time.perf_counter())
+        else:
+            message.lose()
+
+    async def ask(self, text: str, *, planned: float = 0.0, patience: float = 120.0) -> Message:
+        """Send a message and wait for its answer, so many seconds at most; `planned` is now if it is not said.
+
+        After a `client_timeout` the answer may still come: end the session rather than ask it again.
+        """
+        message = Message(planned or time.perf_counter())
+        ended = asyncio.Event()
+        message.on_end = lambda message: ended.set()
+        self.send(text, message)
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(ended.wait(), message.planned + patience - time.perf_counter())
+        message.abandon(CLIENT_TIMEOUT)
+        return message
+
+    async def stop(self) -> None:
+        """Stop the session and close its connection; a server that does not answer is left after some seconds."""
+        if self.is_open:
+            await self._call(STOP_METHOD, {"sessionId": self.id}, _STOPPING)
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection and leave the session to the server."""
+        self._end()
+        if self._socket is not None:
+            await self._socket.close()
+
+    def drop(self) -> None:
+        """Break the connection off."""
+        self._end()
+        if self._socket is not None:
+            self._socket.drop()
+
+    async def _call(self, method: str, params: Json, patience: float) -> Json | None:
+        answered: asyncio.Future[Json | None] = asyncio.get_running_loop().create_future()
+
+        def reply(frame: Json | None) -> None:
+            if method == START_METHOD and frame is not None:
+                self.started_at = time.perf_counter()
+            if not answered.done():
+                answered.set_result(frame)
+
+        self.conversation.call(method, params, reply)
+        try:
+            return await asyncio.wait_for(answered, patience)
+        except asyncio.TimeoutError:
+            return None
+
+    def _send(self, text: str) -> None:
+        if self._socket is not None:
+            self._socket.send(text)
+
+    def _end(self) -> None:
+        self.ended_at = self.ended_at or time.perf_counter()
+
+    def _closed(self) -> None:
+        self._end()
+        self.conversation.close()
+        self.on_over()
+
+
+async def connect(url: str, *, deflate: bool = True, patience: float = 30.0) -> Session:
+    """Connect to a server; raises Refused with the reason. The session is yet to be started."""
+    session = Session()
+    await session.open(url, deflate=deflate, patience=patience)
+    return session
+
+
+def _nobody() -> None:
+    return None

@@ -1,0 +1,145 @@
+"""Two servers on one machine, measured in turns: what the machine does to one, it does to the other.
+
+Rounds go A B, B A, A B and so on, so that a machine that gets slower does not favour whoever comes first. What is
+judged is the difference within each round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+
+from ailoop_otel.measure import Refusal
+from ailoop_otel.measure.commands import compare
+from ailoop_otel.measure.load import campaign, scenario
+from ailoop_otel.measure.load.progress import Bars, Watch
+from ailoop_otel.measure.load.scenario import Scenario
+from ailoop_otel.measure.load.server import started
+from ailoop_otel.measure.results import storage
+from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.verdict.changes import FEWEST_PAIRS
+from ailoop_otel.measure.verdict.judge import judge_pairs, objected, share_of
+from ailoop_otel.measure.verdict.targets import load as load_targets
+
+ROUNDS: Final = 10
+DIRECTORY: Final = "ailoop-measurements"
+JUDGEMENT: Final = "judgement.json"
+SUMMARY: Final = "summary.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two servers: its address, and the command that starts it anew for each round, if it is ours."""
+
+    name: str
+    url: str
+    start: str = ""
+    instrument: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line asks for; empty where it does not."""
+
+    scenario: str
+    a: Side
+    b: Side
+    rounds: int = ROUNDS
+    out: str = ""
+    overrides: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
+    targets: str = ""
+    tolerance: str = ""
+    strict: bool = False
+    json: bool = False
+
+
+def interleave(wish: Wish, console: Console) -> int:
+    """Measure both sides in turns, keep every run, print how B differs from A, and return the exit code; Refusal."""
+    wanted = scenario.load(wish.scenario, wish.overrides, wish.messages)
+    _check(wish)
+    tolerance, targets = share_of(wish.tolerance), load_targets(wish.targets, wanted.name) if wish.targets else None
+    directory = Path(wish.out or Path(DIRECTORY) / f"{wanted.name}-ab-{datetime.now():%Y%m%d-%H%M%S}")
+    if directory.exists() and any(directory.iterdir()):
+        raise Refusal(f"{directory} is not empty; give another --out")
+    with Bars() as bars:
+
+        def run(side: Side, number: int) -> Run:
+            watch = _Round(bars, f"{side.name} {number + 1}/{wish.rounds}")
+            return _measured(side, wanted, directory / f"{number + 1:02}-{side.name}", watch)
+
+        pairs = list(rounds(wish.rounds, wish.a, wish.b, run))
+    contexts = pairs[0][0].context, pairs[0][1].context
+    sides = [(side, run) for pair in pairs for side, run in zip(("A", "B"), pair, strict=True)]
+    judgement = objected(compare.labelled(judge_pairs(pairs, targets, tolerance), *contexts), sides)
+    document = compare.written(judgement, *contexts)
+    (directory / JUDGEMENT).write_text(document, encoding="utf-8")
+    (directory / SUMMARY).write_text(compare.markdown(judgement, _title(wish)), encoding="utf-8")
+    if wish.json:
+        console.file.write(document)
+    else:
+        compare.show(judgement, _title(wish), console)
+        console.print(f"All runs: {directory}", soft_wrap=True, highlight=False)
+    return judgement.exit_code(strict=wish.strict)
+
+
+def rounds(count: int, a: Side, b: Side, run: Callable[[Side, int], Run]) -> Iterator[tuple[Run, Run]]:
+    """Run both sides so many times in alternating order, and give each round's runs, A's first."""
+    for number in range(count):
+        if number % 2 == 0:
+            first = run(a, number)
+            yield first, run(b, number)
+        else:
+            other = run(b, number)
+            yield run(a, number), other
+
+
+def _check(wish: Wish) -> None:
+    if wish.rounds < FEWEST_PAIRS:
+        raise Refusal(f"--rounds {wish.rounds} can prove nothing: take {FEWEST_PAIRS} or more, {ROUNDS} say")
+    if wish.a.url == wish.b.url and not (wish.a.start and wish.b.start):
+        raise Refusal(
+            f"both servers are at {wish.a.url}: give two addresses (--url-a, --url-b), or commands that start them in "
+            "turns (--start-a, --start-b)"
+        )
+
+
+def _measured(side: Side, wanted: Scenario, directory: Path, watch: Watch) -> Run:
+    """One run of one side, kept in a directory of its own."""
+    facts: dict[str, Any] = {"side": side.name}
+    with ExitStack() as stack:
+        pid = None
+        if side.start:
+            own = stack.enter_context(started(side.start, side.url, directory, instrument=side.instrument))
+            pid, facts = own.pid, {**facts, "started_by_us": True, "instrumented": side.instrument}
+        run = campaign.measure(wanted, side.url, pid=pid, server=facts, watch=watch)
+    storage.save(run, directory)
+    return run
+
+
+def _title(wish: Wish) -> str:
+    sides = (
+        f"{side.name} is {side.start or side.url}{', instrumented' if side.instrument else ''}"
+        for side in (wish.a, wish.b)
+    )
+    return f"{wish.scenario}, {wish.rounds} rounds in turns, means over rounds: {'; '.join(sides)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """Says of each stage which round it belongs to."""
+
+    bars: Bars
+    name: str
+
+    def stage(self, name: str, seconds: float) -> None:
+        self.bars.stage(f"{self.name} {name}", seconds)
+
+    def seen(self, elapsed: float, sessions: int, done: int, errors: int) -> None:
+        self.bars.seen(elapsed, sessions, done, errors)

@@ -1,0 +1,148 @@
+"""A server that is started for a run, and stopped after it whatever happens."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from ailoop_otel.measure import Refusal
+from ailoop_otel.measure.client.websocket import address
+from ailoop_otel.names import SETTING_DIRECTORY, SETTING_ENABLED, SETTING_TRUST_CLIENT
+
+LOG: Final = "server.log"
+TELEMETRY: Final = "telemetry"
+_STARTING: Final = 60.0
+_STOPPING: Final = 15.0
+_LOOK: Final = 0.05
+_LAST_LINES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A server that runs: its process id, where its output goes, and where its telemetry, if it is instrumented."""
+
+    pid: int
+    log: Path
+    telemetry: Path | None
+
+
+def instrumented(telemetry: Path) -> dict[str, str]:
+    """The environment in which a server records the traces that the client sends along as its own."""
+    return {
+        SETTING_ENABLED.name: "true",
+        SETTING_DIRECTORY.name: str(telemetry.resolve()),
+        SETTING_TRUST_CLIENT.name: "true",
+    }
+
+
+@contextmanager
+def started(
+    command: str,
+    url: str,
+    directory: Path,
+    *,
+    instrument: bool = True,
+    environment: Mapping[str, str] | None = None,
+    patience: float = _STARTING,
+) -> Iterator[Started]:
+    """Run a server while the context lasts; it has to listen at the port of `url` in so many seconds.
+
+    Its output goes to `server.log` in the directory, its telemetry beside it. Raises Refusal with the mend for a
+    command that cannot be run, a port that is taken, and a server that does not come up.
+    """
+    words = _words(command)
+    uri = address(url)
+    if _listens(uri.host, uri.port):
+        raise Refusal(f"something listens on {uri.host}:{uri.port} already; stop it, or leave out --start")
+    directory.mkdir(parents=True, exist_ok=True)
+    telemetry = directory / TELEMETRY if instrument else None
+    added = instrumented(telemetry) if telemetry is not None else {SETTING_ENABLED.name: "false"}
+    log = directory / LOG
+    process = _run(words, log, {**os.environ, "PYTHONUNBUFFERED": "1", **added, **(environment or {})})
+    try:
+        _await(process, uri.host, uri.port, log, patience)
+        yield Started(process.pid, log, telemetry)
+    finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process and its children: SIGTERM, and SIGKILL for what is still there some seconds later."""
+    members = _members(process.pid)
+    for member in members:
+        with suppress(psutil.Error):
+            member.terminate()
+    _, alive = psutil.wait_procs(members, timeout=_STOPPING)
+    for member in alive:
+        with suppress(psutil.Error):
+            member.kill()
+    process.wait()
+
+
+def _members(pid: int) -> list[Any]:
+    try:
+        root = psutil.Process(pid)
+        return [root, *root.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def _words(command: str) -> list[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise Refusal(f"--start: {error} in {command!r}; put quotes around the whole command once") from None
+    if not words:
+        raise Refusal("--start is empty; give the command that starts the server")
+    return words
+
+
+def _run(words: list[str], log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    try:
+        with log.open("wb") as output:
+            return subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment,
+                # A Ctrl-C at the terminal ends the measuring, which then stops the server.
+                start_new_session=True,
+            )  # fmt: skip
+    except FileNotFoundError:
+        raise Refusal(f"--start: there is no command {words[0]}; give its path, or activate its environment") from None
+    except OSError as error:
+        raise Refusal(f"--start: {words[0]} cannot be run: {error.strerror}") from error
+
+
+def _await(process: subprocess.Popen[bytes], host: str, port: int, log: Path, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while not _listens(host, port):
+        if process.poll() is not None:
+            raise Refusal(f"the server ended with {process.returncode} before it listened; {_said(log)}")
+        if time.monotonic() > deadline:
+            raise Refusal(f"the server does not listen on {host}:{port} after {patience:g} s; {_said(log)}")
+        time.sleep(_LOOK)
+
+
+def _said(log: Path) -> str:
+    with suppress(OSError):
+        lines = log.read_text(errors="replace").strip().splitlines()
+        if lines:
+            last = " / ".join(line.strip() for line in lines[-_LAST_LINES:])
+            return f"its last words, all of them in {log}: {last}"
+    return f"it said nothing in {log}"
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,225 @@
+"""Figures of a run with how uncertain they are: what is judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.definitions import Definition
+from ailoop_otel.measure.results.observations import Observation, is_missing
+from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.statistics import intervals
+from ailoop_otel.measure.statistics.intervals import BLOCKS, Uncertain, certain
+from ailoop_otel.measure.statistics.percentiles import PERCENTILES, Values, is_failure, percentile, rank, spread
+from ailoop_otel.measure.statistics.throughput import answers_per_second
+
+FEWEST: Final = 20
+
+_FEWEST_SAMPLES: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One figure of one metric, a failure being infinitely slow in a percentile.
+
+    `uncertain` is its value with its interval, `draws` are bootstrap draws of it (None where the interval was made
+    otherwise), `n` the observations it rests on, and `lacking` says why there is no interval.
+    """
+
+    value: float
+    n: int
+    uncertain: Uncertain
+    draws: Values | None = None
+    lacking: str = ""
+
+
+def estimate(run: Run, definition: Definition, figure: str, seed: int = 0) -> Estimate | None:
+    """Estimate a figure (`p95`, `mean`, `max`, `value`), None for what was not observed.
+
+    Two runs that are compared need different seeds, since their draws must be independent.
+    """
+    rows = steady(run, definition)
+    if figure == "value":
+        return _of_run(run, definition, rows, seed)
+    if not rows and definition.name in run.histograms:
+        return _of_histogram(run, definition, figure)
+    values = _values(rows, definition, figure)
+    return _of_values(values, figure, seed) if len(values) else None
+
+
+def figure_of(run: Run, definition: Definition, figure: str) -> float:
+    """A figure as `estimate` has it, without its interval; NaN for what was not observed."""
+    rows = steady(run, definition)
+    values = _values(rows, definition, figure)
+    if len(values):
+        return _plain(values, figure)
+    found = estimate(run, definition, figure) if definition.name in run.histograms else None
+    return math.nan if found is None else found.value
+
+
+def steady(run: Run, definition: Definition) -> list[Observation]:
+    """Observations of a metric in order of time, those of a ramp only where there are no others."""
+    rows = sorted(run.of(definition), key=lambda row: row.at)
+    return [row for row in rows if row.phase != "ramp"] or rows
+
+
+def ramp_step(run: Run) -> float:
+    """By how many sessions the levels of a run's ramp differ; 0 for a run without a ramp."""
+    ramp = run.context.settings.get("ramp")
+    step = ramp.get("step") if isinstance(ramp, dict) else None
+    return float(step) if isinstance(step, (int, float)) else 0.0
+
+
+def _values(rows: list[Observation], definition: Definition, figure: str) -> Values:
+    """Values in order of time, a failure being infinite in a percentile and absent from any other figure."""
+    failed = [is_failure(row, definition) for row in rows]
+    values: Values = np.array([math.inf if bad else row.value for row, bad in zip(rows, failed, strict=True)], float)
+    kept: Values = values[~np.isnan(values) if figure in PERCENTILES else np.isfinite(values)]
+    return kept
+
+
+def _plain(values: Values, figure: str) -> float:
+    if figure in PERCENTILES:
+        return percentile(np.sort(values), PERCENTILES[figure])
+    plain = {"max": values.max(), "min": values.min(), "mean": values.mean(), "value": values[-1]}
+    return float(plain[figure])
+
+
+def _of_values(values: Values, figure: str, seed: int) -> Estimate:
+    n, value, percent = len(values), _plain(values, figure), PERCENTILES.get(figure)
+    if figure in ("max", "min"):
+        return Estimate(value, n, certain(value), lacking="an extreme has no interval")
+    needed = FEWEST if percent is None else max(FEWEST, intervals.fewest(percent))
+    if n < needed:
+        lacking = f"{n} observations are too few for an interval, which takes {needed} of them"
+        return Estimate(value, n, certain(value), lacking=lacking)
+    if percent is None:
+        draws = intervals.mean_draws(values, seed)
+        return Estimate(value, n, intervals.bootstrapped(value, draws), draws)
+    (draws,) = intervals.percentile_draws(values, [percent], seed)
+    return Estimate(value, n, _percentile(np.sort(values), percent, draws), draws)
+
+
+def _percentile(ordered: Values, percent: float, draws: Values) -> Uncertain:
+    """A percentile with an interval that is no narrower than it would be for independent observations."""
+    value = percentile(ordered, percent)
+    return intervals.wider(
+        intervals.bootstrapped(value, draws), _between(value, len(ordered), percent, lambda at: float(ordered[at - 1]))
+    )
+
+
+def _between(value: float, n: int, percent: float, value_at: Callable[[int], float]) -> Uncertain:
+    """A percentile with the interval between two order statistics; `value_at` gives the value of a rank."""
+
+    def bounds(confidence: float) -> intervals.Bounds:
+        ranks = intervals.order_statistics(n, percent, confidence)
+        return (value_at(ranks[0]), value_at(ranks[1])) if ranks else (value_at(1), value_at(n))
+
+    return Uncertain(value, bounds)
+
+
+def _of_histogram(run: Run, definition: Definition, figure: str) -> Estimate | None:
+    values, counts = spread(run.histograms[definition.name])
+    n = int(counts.sum())
+    if not n:
+        return None
+    if figure not in PERCENTILES:
+        means = {"mean": float(np.average(values, weights=counts)), "max": float(values[-1]), "min": float(values[0])}
+        return Estimate(means[figure], n, certain(means[figure]), lacking="a histogram keeps no order of time")
+    percent, upto = PERCENTILES[figure], np.cumsum(counts)
+
+    def value_at(place: int) -> float:
+        return float(values[np.searchsorted(upto, place)])
+
+    value = value_at(rank(n, percent))
+    if n < intervals.fewest(percent):
+        return Estimate(value, n, certain(value), lacking=f"{n} observations are too few for an interval")
+    return Estimate(value, n, _between(value, n, percent, value_at))
+
+
+def _of_run(run: Run, definition: Definition, rows: list[Observation], seed: int) -> Estimate | None:
+    """A metric with one value a run: its interval comes from what that value was made of."""
+    values = [row.value for row in rows if not is_missing(row.value)]
+    if not values:
+        return None
+    value = values[-1]
+    made = _MADE.get(definition.name)
+    found = made(run, value, seed) if made else None
+    return found or Estimate(value, len(values), certain(value), lacking="one value of one run has no interval")
+
+
+def _exchanges(run: Run) -> list[Observation]:
+    """One observation for each exchange: the client's completions, or else the server's."""
+    return steady(run, definitions.COMPLETION) or steady(run, definitions.SERVER_COMPLETION)
+
+
+def _rate(run: Run, value: float, seed: int) -> Estimate | None:
+    exchanges = _exchanges(run)
+    rates = answers_per_second(exchanges, BLOCKS)
+    if len(exchanges) < FEWEST or not rates.any():
+        return None
+    draws = intervals.mean_draws(rates, seed)
+    steady_rate = float(rates.mean())
+    return Estimate(steady_rate, len(exchanges), intervals.bootstrapped(steady_rate, draws), draws)
+
+
+def _errors(run: Run, value: float, seed: int) -> Estimate | None:
+    failed = np.array([float(row.failed) for row in _exchanges(run)])
+    n, hits = len(failed), int(failed.sum())
+    if n < FEWEST or not math.isclose(1000 * hits / n, value, rel_tol=0.02, abs_tol=0.5):
+        return None
+    share = hits / n
+    in_bursts = intervals.bootstrapped(share, intervals.mean_draws(failed, seed))
+    return Estimate(value, n, intervals.scaled(intervals.wider(intervals.proportion(hits, n), in_bursts), 1000))
+
+
+def _growth(run: Run, value: float, seed: int) -> Estimate | None:
+    rows = steady(run, definitions.MEMORY)
+    return _slope(value, [row.at for row in rows], [row.value for row in rows])
+
+
+def _per_session(run: Run, value: float, seed: int) -> Estimate | None:
+    rows = [row for row in run.observations if row.metric == definitions.MEMORY.name]
+    rows.sort(key=lambda row: row.at)
+    starts = sorted(
+        row.at + row.value
+        for row in run.observations
+        if row.metric == definitions.SESSION_START.name and not row.failed and not is_missing(row.value)
+    )
+    opened = np.searchsorted(starts, [row.at for row in rows], side="right")
+    return _slope(value, [float(count) for count in opened], [row.value for row in rows])
+
+
+def _slope(value: float, at: list[float], values: list[float]) -> Estimate | None:
+    """A slope that the run gave, with the width of an interval made of its samples."""
+    if len(at) < _FEWEST_SAMPLES:
+        return None
+    fitted = intervals.slope(np.array(at), np.array(values))
+    if math.isnan(fitted.value):
+        return None
+
+    def bounds(confidence: float) -> intervals.Bounds:
+        low, high = fitted.bounds(confidence)
+        return min(value, value + low - fitted.value), max(value, value + high - fitted.value)
+
+    return Estimate(value, len(at), Uncertain(value, bounds))
+
+
+def _stable(run: Run, value: float, seed: int) -> Estimate | None:
+    """The largest level that was stable: the truth lies before the next, which was not."""
+    step = ramp_step(run)
+    return Estimate(value, 1, Uncertain(value, lambda confidence: (value, value + step))) if step else None
+
+
+_MADE: Final[dict[str, Callable[[Run, float, int], Estimate | None]]] = {
+    definitions.RATE.name: _rate,
+    definitions.STABLE_SESSIONS.name: _stable,
+    definitions.ERROR_RATE.name: _errors,
+    definitions.MEMORY_GROWTH.name: _growth,
+    definitions.MEMORY_PER_SESSION.name: _per_session,
+}

@@ -1,0 +1,91 @@
+"""Memory, CPU and sessions of a server's processes, from the points of its metrics."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from ailoop_otel import names
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.definitions import Definition
+from ailoop_otel.measure.results.observations import Observation, observed
+from ailoop_otel.measure.statistics.intervals import slope
+from ailoop_otel.measure.telemetry.exchanges import Telemetry, process_of
+from ailoop_otel.recorded.records import Point
+
+_SECOND: Final = 1e9
+# Fewer values have a slope, and no meaning.
+_FEWEST: Final = 10
+_GAUGES: Final = {
+    names.METRIC_MEMORY_USAGE.name: definitions.MEMORY,
+    names.METRIC_SESSION_ACTIVE.name: definitions.SESSIONS,
+}
+
+
+def process_observations(telemetry: Telemetry, begin: int) -> Iterator[Observation]:
+    """Samples of each process, labelled with it where there are several, and the slopes of memory."""
+    by_process: defaultdict[str, list[Point]] = defaultdict(list)
+    for point in telemetry.points.values():
+        by_process[process_of(point)].append(point)
+    for number, (process, points) in enumerate(sorted(by_process.items())):
+        points.sort(key=lambda point: point.time)
+        label = process[:8] if len(by_process) > 1 else ""
+        for point in points:
+            definition = _GAUGES.get(point.metric)
+            if definition is not None:
+                yield observed(definition, point.value, (point.time - begin) / _SECOND, label=label, process=number)
+        for time, cores in _cores(points):
+            yield observed(definitions.CPU, cores, (time - begin) / _SECOND, label=label, process=number)
+    if len(by_process) == 1:  # of several processes nobody knows which one a session was in
+        yield from _slopes(points, sorted(telemetry.starts.values()))
+    if len(by_process) <= 1:
+        for time, count in _connected(telemetry):
+            yield observed(definitions.SESSIONS, count, (time - begin) / _SECOND)
+
+
+def _connected(telemetry: Telemetry) -> Iterator[tuple[int, int]]:
+    """How many sessions were open after each start and end; one without an end is open still.
+
+    A recording that is shorter than the interval between two exports has no other count. Where telemetry tells of
+    several processes, one may have died with its sessions: then nobody knows when they ended.
+    """
+    ends = {life.trace_id: life.start + round(life.seconds * _SECOND) for life in telemetry.lives.values()}
+    starts = {life.trace_id: life.start for life in telemetry.lives.values()} | telemetry.starts
+    steps = sorted([*((time, 1) for time in starts.values()), *((time, -1) for time in ends.values())])
+    count = 0
+    for time, step in steps:
+        count += step
+        yield time, count
+
+
+def _cores(points: Sequence[Point]) -> Iterator[tuple[int, float]]:
+    """CPU seconds per second between one export and the next; user and system add up."""
+    used: defaultdict[int, float] = defaultdict(float)
+    for point in points:
+        if point.metric == names.METRIC_CPU_TIME.name and not point.delta:
+            used[point.time] += point.value
+    for (before, low), (after, high) in pairwise(sorted(used.items())):
+        if high >= low:
+            yield after, (high - low) / ((after - before) / _SECOND)
+
+
+def _slopes(points: Sequence[Point], starts: Sequence[int]) -> Iterator[Observation]:
+    memory = [point for point in points if point.metric == names.METRIC_MEMORY_USAGE.name]
+    at = [(point.time - memory[0].time) / _SECOND for point in memory]
+    yield from _slope(definitions.MEMORY_GROWTH, at, memory)
+    opened = [float(bisect_right(starts, point.time)) for point in memory]
+    yield from _slope(definitions.MEMORY_PER_SESSION, opened, memory)
+
+
+def _slope(definition: Definition, at: Sequence[float], memory: Sequence[Point]) -> Iterator[Observation]:
+    if len(memory) < _FEWEST:
+        return
+    found = slope(np.array(at), np.array([point.value for point in memory])).value
+    if not math.isnan(found):
+        yield observed(definition, found, 0.0)

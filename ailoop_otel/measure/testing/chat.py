@@ -1,0 +1,182 @@
+"""A session with a server for tests, synchronous and asynchronous: each answer is timed and kept as observations."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, TypeVar
+
+from ailoop_otel.measure import Refusal
+from ailoop_otel.measure.client import exchanges
+from ailoop_otel.measure.client.exchanges import Place
+from ailoop_otel.measure.client.message import Message
+from ailoop_otel.measure.client.session import Session, connect
+from ailoop_otel.measure.client.websocket import Refused
+from ailoop_otel.measure.results.observations import OK
+from ailoop_otel.measure.testing.fixture import Journal
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a message. Times are seconds from sending it; NaN, which no comparison holds for, if none came.
+
+    `first_chunk` is the first text of the AI's answer, never an acknowledgement; `completion` the end of the answer.
+    """
+
+    outcome: str
+    first_chunk: float
+    completion: float
+    longest_gap: float
+    chunks: int
+    trace_id: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether the answer came whole."""
+        return self.outcome == OK
+
+
+class AsyncChat:
+    """One session; `Connection` makes and ends it."""
+
+    def __init__(self, journal: Journal, session: Session, patience: float) -> None:
+        self._journal = journal
+        self._session = session
+        self._patience = patience
+        self._number = journal.next_session()
+
+    async def ask(self, text: str) -> Answer:
+        """Send a message and wait for its answer."""
+        message = await self._session.ask(text, patience=self._patience)
+        place = self._place(self._journal.next_exchange())
+        self._journal.rows += exchanges.of_message(message, place)
+        return _answer(message)
+
+    async def start(self) -> None:
+        """Start the session; raises Refused when the server gives none."""
+        try:
+            await self._session.start(self._patience)
+        finally:
+            self._journal.rows += exchanges.of_start(self._session, self._place())
+
+    async def stop(self) -> None:
+        """Stop the session and leave."""
+        await self._session.stop()
+        self._journal.rows += exchanges.of_end(self._session, self._place())
+
+    def _place(self, exchange: int = -1) -> Place:
+        journal = self._journal
+        return Place(journal.origin, session=self._number, exchange=exchange, process=journal.process)
+
+
+class Chat:
+    """The same for a test that is not asynchronous."""
+
+    def __init__(self, chat: AsyncChat, loop: _Loop) -> None:
+        self._chat = chat
+        self._loop = loop
+
+    def ask(self, text: str) -> Answer:
+        """Send a message and wait for its answer."""
+        return self._loop.run(self._chat.ask(text))
+
+
+class Connection:
+    """A session to be: `with` gives a `Chat`, `async with` an `AsyncChat`; raises Refused where there is no server."""
+
+    def __init__(self, journal: Journal, url: str, patience: float) -> None:
+        self._journal = journal
+        self._url = url
+        self._patience = patience
+        self._chat: AsyncChat | None = None
+        self._loop: _Loop | None = None
+
+    async def __aenter__(self) -> AsyncChat:
+        __tracebackhide__ = True  # pytest then shows the test's own line, and why
+        try:
+            return await self._opened()
+        except Refused as refused:
+            raise Refused(f"no session could be had at {self._url}, is the server running? {refused}") from None
+        except Refusal as refusal:
+            raise Refusal(str(refusal)) from None
+
+    async def _opened(self) -> AsyncChat:
+        session = await connect(self._url, patience=self._patience)
+        chat = AsyncChat(self._journal, session, self._patience)
+        try:
+            await chat.start()
+        except BaseException:
+            await session.close()
+            raise
+        self._chat = chat
+        return chat
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._chat is not None:
+            await self._chat.stop()
+
+    def __enter__(self) -> Chat:
+        __tracebackhide__ = True
+        self._loop = _Loop()
+        try:
+            return Chat(self._loop.run(self.__aenter__()), self._loop)
+        except (Refused, Refusal) as error:
+            self._loop.close()
+            # Anew, without the way that it took through the other thread.
+            raise type(error)(str(error)) from None
+        except BaseException:
+            self._loop.close()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._loop is not None:
+            try:
+                self._loop.run(self.__aexit__(kind, value, trace))
+            finally:
+                self._loop.close()
+
+
+class _Loop:
+    """An event loop in a thread of its own: the connection is served while the test does something else."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="ailoop-otel-chat", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # Ctrl-C: whoever waited does not wait any more
+            raise
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def _answer(message: Message) -> Answer:
+    def since(moment: float) -> float:
+        return moment - message.planned if moment else math.nan
+
+    return Answer(
+        outcome=message.outcome,
+        first_chunk=since(message.first),
+        completion=since(message.completed),
+        longest_gap=max(message.gaps, default=math.nan),
+        chunks=message.chunks,
+        trace_id=message.trace_id,
+    )

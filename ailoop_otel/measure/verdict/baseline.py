@@ -1,0 +1,119 @@
+"""The baseline: a run to compare others with, as a run directory or as one file that holds what a comparison needs."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from ailoop_otel.measure import Refusal
+from ailoop_otel.measure.results import definitions, storage
+from ailoop_otel.measure.results.definitions import DEFINITIONS
+from ailoop_otel.measure.results.observations import Observation
+from ailoop_otel.measure.results.run import Context, Run
+from ailoop_otel.measure.verdict.changes import RULES
+
+FORMAT: Final = 1
+
+# What is compared, and what its intervals are made of.
+_KEPT: Final = {rule.definition.name for rule in RULES} | {
+    definitions.SEND_DELAY.name,
+    definitions.SESSION_START.name,
+}
+_COLUMNS: Final = ("value", "at", "outcome", "phase")
+
+
+def load(path: str | Path) -> Run | None:
+    """Read a baseline: a run directory, its run.json, or a file that `save` wrote; None where nothing is there yet.
+
+    Refusal for what is there and is no baseline.
+    """
+    place = Path(path)
+    if not place.exists():
+        return None
+    if place.is_dir():
+        return storage.load(place)
+    if place.name == storage.RUN:
+        return storage.load(place.parent)
+    try:
+        return _run(json.loads(place.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise Refusal(f"the baseline {place} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Refusal(
+            f"{place} is no baseline ({type(error).__name__}: {error}): give a run directory, or a file that "
+            "--save-baseline wrote"
+        ) from error
+
+
+def expected(path: str | Path, *written: str | Path | None) -> Run | None:
+    """Read a baseline as `load` does; what is not there yet has to be among what this run will have `written`.
+
+    So the first run of a CI job passes, and a path with a slip does not, run after run. Refusal with the mend.
+    """
+    found = load(path)
+    if found is None and _place(path) not in {_place(each) for each in written if each}:
+        raise Refusal(
+            f"the baseline {path} is not there: give a run directory, or a file that --save-baseline wrote; the first "
+            "run of all names one path both as the baseline and as what it writes"
+        )
+    return found
+
+
+def _place(path: str | Path) -> Path:
+    """A path as one compares it; a run's own file stands for its directory."""
+    place = Path(path).resolve()
+    return place.parent if place.name == storage.RUN else place
+
+
+def save(run: Run, path: str | Path) -> None:
+    """Write what a comparison needs of a run into one file, there whole or not at all; Refusal if it cannot."""
+    place = Path(path)
+    document = {"format": FORMAT, "context": asdict(run.context), "metrics": dict(_columns(run))}
+    draft = place.with_name(f".{place.name}.{os.getpid()}")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(json.dumps(document, default=str, separators=(",", ":")) + "\n", encoding="utf-8")
+        draft.replace(place)
+    except OSError as error:
+        raise Refusal(f"the baseline {place} cannot be written: {error.strerror}; name another file") from error
+    finally:
+        with suppress(OSError):
+            draft.unlink()
+
+
+def _columns(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
+    for definition in run.metrics():
+        rows = [row for row in run.of(definition) if definition.name in _KEPT]
+        if rows:
+            yield (
+                definition.name,
+                {
+                    "unit": definition.unit,
+                    "value": [None if math.isnan(row.value) else round(row.value, 6) for row in rows],
+                    "at": [round(row.at, 6) for row in rows],
+                    "outcome": [row.outcome for row in rows],
+                    "phase": [row.phase for row in rows],
+                },
+            )
+
+
+def _run(document: Mapping[str, Any]) -> Run:
+    if document["format"] != FORMAT:
+        raise ValueError(f"format {document['format']!r}, and this version reads {FORMAT}")
+    context = Context(**{**document["context"], "notes": tuple(document["context"].get("notes", ()))})
+    rows = [row for name, columns in document["metrics"].items() for row in _rows(name, columns)]
+    return Run(context, rows)
+
+
+def _rows(name: str, columns: Mapping[str, Any]) -> Iterator[Observation]:
+    if name not in DEFINITIONS:
+        return
+    for value, at, outcome, phase in zip(*(columns[column] for column in _COLUMNS), strict=True):
+        number = math.nan if value is None else float(value)
+        yield Observation(name, number, str(columns["unit"]), float(at), str(outcome), phase)

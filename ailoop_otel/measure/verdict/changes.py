@@ -1,0 +1,199 @@
+"""Which figures are held against a baseline, and how much each changed: between two runs, or over pairs of runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.definitions import Definition
+from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.statistics import intervals
+from ailoop_otel.measure.statistics.estimates import Estimate, estimate, figure_of, ramp_step, steady
+from ailoop_otel.measure.statistics.intervals import Uncertain, certain
+from ailoop_otel.measure.statistics.percentiles import PERCENTILES, Values
+
+# A percentile is compared when so many observations lie beyond it, in each run.
+BEYOND: Final = 5
+FEWEST_PAIRS: Final = 5
+
+_MILLISECOND: Final = 0.001
+_MEBIBYTE: Final = 2.0**20
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a figure is held against its baseline.
+
+    A change for the worse is tolerated up to a share of the baseline's value, and in any case up to `floor` (in the
+    metric's unit), below which clocks, schedulers and allocators make the difference. `absolute` compares by
+    subtraction, for what may well be 0. `instead` names a metric whose presence makes this one superfluous. `anyhow`
+    says that it can be compared whatever the load.
+    """
+
+    definition: Definition
+    figure: str
+    floor: float
+    absolute: bool = False
+    instead: Definition | None = None
+    anyhow: bool = False
+
+
+# What is judged without being asked for: one row each.
+RULES: Final = (
+    Rule(definitions.FIRST_CHUNK, "p50", _MILLISECOND),
+    Rule(definitions.FIRST_CHUNK, "p95", _MILLISECOND),
+    Rule(definitions.COMPLETION, "p50", _MILLISECOND),
+    Rule(definitions.COMPLETION, "p95", _MILLISECOND),
+    Rule(definitions.SERVER_FIRST_CHUNK, "p50", _MILLISECOND, instead=definitions.FIRST_CHUNK),
+    Rule(definitions.SERVER_FIRST_CHUNK, "p95", _MILLISECOND, instead=definitions.FIRST_CHUNK),
+    Rule(definitions.SERVER_COMPLETION, "p50", _MILLISECOND, instead=definitions.COMPLETION),
+    Rule(definitions.SERVER_COMPLETION, "p95", _MILLISECOND, instead=definitions.COMPLETION),
+    Rule(definitions.TIMEOUT_TOLD, "p50", _MILLISECOND),
+    Rule(definitions.RATE, "value", 0.0),
+    Rule(definitions.ERROR_RATE, "value", 10.0, absolute=True),
+    Rule(definitions.MEMORY, "mean", _MEBIBYTE),
+    # So many bytes over the whole run, not per second or session: see `_floor`.
+    Rule(definitions.MEMORY_PER_SESSION, "value", _MEBIBYTE, absolute=True, anyhow=True),
+    Rule(definitions.MEMORY_GROWTH, "value", _MEBIBYTE, absolute=True),
+    # At least one step of the ramp, since nobody knows what lies between two steps.
+    Rule(definitions.STABLE_SESSIONS, "value", 1.0, absolute=True, anyhow=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of one figure.
+
+    `change` is a share of the baseline's value, or a difference in the unit where the rule is absolute; `allowed` is
+    in the same, and `floored` says that the floor decided it. `lacking` says why there is no interval. `delayed` is
+    how much of the difference (in the unit) came from a load generator that was late. `rounds` counts the pairs of
+    runs it was made of, 0 where there are no pairs.
+    """
+
+    rule: Rule
+    now: Estimate
+    reference: Estimate
+    change: Uncertain
+    allowed: float
+    floored: bool
+    lacking: str = ""
+    delayed: float = 0.0
+    rounds: int = 0
+
+
+def change(rule: Rule, run: Run, baseline: Run, tolerance: float) -> Change | None:
+    """How a figure changed from a baseline; None where one of the two has none, or the baseline's is infinite or 0."""
+    definition = rule.definition
+    if rule.instead is not None and steady(run, rule.instead):
+        return None
+    now = estimate(run, definition, rule.figure, seed=1)
+    reference = estimate(baseline, definition, rule.figure, seed=2)
+    if now is None or reference is None or not _comparable(rule, reference.value):
+        return None
+    floor = max(_floor(rule, run), _floor(rule, baseline))
+    lacking = _few(rule, min(now.n, reference.n)) or reference.lacking or now.lacking
+    found = _difference(now, reference) if rule.absolute else _ratio(now, reference)
+    allowed, floored = _allowed(rule, reference.value, tolerance, floor)
+    return Change(rule, now, reference, found, allowed, floored, lacking, _delay(rule, run) - _delay(rule, baseline))
+
+
+def paired(rule: Rule, pairs: Sequence[tuple[Run, Run]], tolerance: float) -> Change | None:
+    """How a figure differs over pairs of runs made side by side, the first of each pair being the reference.
+
+    The change is the mean over the pairs, of logarithms of ratios where it is relative, and each side's value is the
+    mean over its rounds, geometric there: the change is that of the two values. None where fewer than two pairs have
+    the figure.
+    """
+    found = [(_plain(rule, one), _plain(rule, other)) for one, other in pairs]
+    table = np.array([pair for pair in found if np.isfinite(pair).all() and _comparable(rule, pair[0])], dtype=float)
+    if len(table) < 2 or (not rule.absolute and (table <= 0).any()):
+        return None
+    before, after = table[:, 0], table[:, 1]
+    steps = after - before if rule.absolute else np.log(after / before)
+    draws = _pair_draws(steps)
+    value = float(steps.mean())
+    if not rule.absolute:
+        draws, value = np.expm1(draws), math.expm1(value)
+    reference = _over_rounds(rule, before)
+    floor = max(_floor(rule, run) for pair in pairs for run in pair)
+    allowed, floored = _allowed(rule, reference.value, tolerance, floor)
+    lacking = f"{len(table)} pairs are too few: {FEWEST_PAIRS} are needed" if len(table) < FEWEST_PAIRS else ""
+    return Change(
+        rule, _over_rounds(rule, after), reference, intervals.bootstrapped(value, draws, len(table)),
+        allowed, floored, lacking, rounds=len(table),
+    )  # fmt: skip
+
+
+def _comparable(rule: Rule, reference: float) -> bool:
+    return math.isfinite(reference) and (rule.absolute or reference > 0)
+
+
+def _allowed(rule: Rule, reference: float, tolerance: float, floor: float) -> tuple[float, bool]:
+    """How much of a change is tolerated, as the rule counts it, and whether the floor decides that."""
+    relative = tolerance * abs(reference) if rule.absolute else tolerance
+    least = floor if rule.absolute else floor / reference
+    return max(relative, least), least > relative
+
+
+def _floor(rule: Rule, run: Run) -> float:
+    """The rule's floor in the metric's unit: what memory may grow by is spread over the run or its sessions."""
+    if rule.definition is definitions.MEMORY_GROWTH:
+        return rule.floor / max(run.context.duration, 1.0)
+    if rule.definition is definitions.MEMORY_PER_SESSION:
+        return rule.floor / max(1, sum(row.metric == definitions.SESSION_START.name for row in run.observations))
+    if rule.definition is definitions.STABLE_SESSIONS:
+        return max(rule.floor, ramp_step(run))
+    return rule.floor
+
+
+def _few(rule: Rule, n: int) -> str:
+    share = PERCENTILES.get(rule.figure, 0.0) / 100
+    needed = round(BEYOND / (1 - share)) if share else 0
+    return f"{n} observations are too few: {needed} are needed" if n < needed else ""
+
+
+def _ratio(now: Estimate, reference: Estimate) -> Uncertain:
+    value = now.value / reference.value - 1
+    if now.draws is None or reference.draws is None:
+        return certain(value)
+    never = np.isinf(now.draws) & np.isinf(reference.draws)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return intervals.bootstrapped(value, np.where(never, 0.0, now.draws / reference.draws - 1))
+
+
+def _difference(now: Estimate, reference: Estimate) -> Uncertain:
+    return intervals.difference(now.uncertain, reference.uncertain)
+
+
+def _delay(rule: Rule, run: Run) -> float:
+    """How late the load generator was at the same percentile."""
+    if rule.definition not in (definitions.FIRST_CHUNK, definitions.COMPLETION):
+        return 0.0
+    late = figure_of(run, definitions.SEND_DELAY, rule.figure)
+    return late if math.isfinite(late) else 0.0
+
+
+def _plain(rule: Rule, run: Run) -> float:
+    if rule.instead is not None and steady(run, rule.instead):
+        return math.nan
+    return figure_of(run, rule.definition, rule.figure)
+
+
+def _pair_draws(steps: Values) -> Values:
+    generator = np.random.default_rng(len(steps))
+    draws: Values = steps[generator.integers(0, len(steps), size=(intervals.RESAMPLES, len(steps)))].mean(axis=1)
+    return draws
+
+
+def _over_rounds(rule: Rule, values: Values) -> Estimate:
+    """The mean over rounds, the geometric one where ratios are compared."""
+    steps = values if rule.absolute else np.log(values)
+    draws, value = _pair_draws(steps), float(steps.mean())
+    if not rule.absolute:
+        draws, value = np.exp(draws), math.exp(value)
+    return Estimate(value, len(values), intervals.bootstrapped(value, draws, len(values)))

@@ -1,0 +1,75 @@
+"""A report says when the load generator, and not the server, was what was measured."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ailoop_otel.measure.load import notes as remarks
+from ailoop_otel.measure.load.ramp import Found
+from ailoop_otel.measure.load.scenario import Ramp, Stable
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.observations import observed
+from ailoop_otel.measure.results.run import Context, Run
+from ailoop_otel.measure.statistics import histograms
+
+
+def process(busy: float = 0.1, late: float = 0.001, stranger: bool = False) -> Any:
+    """What is asked of a load process."""
+    lag = histograms.histogram()
+    for _ in range(100):
+        histograms.record(lag, late)
+    return SimpleNamespace(lag=lag, busy=[busy] * 10, beat={"stranger": stranger})
+
+
+def run(delays: list[float]) -> Run:
+    """A run whose messages were sent so late."""
+    return Run(Context("x"), [observed(definitions.SEND_DELAY, delay, 0.0) for delay in delays])
+
+
+@pytest.mark.parametrize(
+    ("processes", "delays", "expected"),
+    [
+        ([process()], [0.001] * 100, []),
+        ([process(), process(busy=0.97)], [0.001] * 100, ["used 97 % of a core"]),
+        ([process(late=0.05)], [0.04] * 100, ["late by up to 50 ms"]),
+        ([process()], [0.001] * 90 + [0.5] * 10, ["Of 100 messages 10 found all sessions busy"]),
+        ([process()], [0.001] * 95 + [0.5] * 5, []),
+        ([process(stranger=True)], [], ["dialect that is not known"]),
+        ([], [], []),
+    ],
+)
+def test_what_delayed_the_messages_is_told_apart(
+    processes: list[Any], delays: list[float], expected: list[str]
+) -> None:
+    """A busy generator, a busy machine, and sessions that were all busy are three different things."""
+    told = list(remarks.of_generator(run(delays), processes))
+    assert len(told) == len(expected)
+    assert all(part in remark for part, remark in zip(expected, told, strict=True))
+
+
+def test_a_search_says_what_it_means() -> None:
+    """The limit with its reason, or that it was not met; the definition; and how little the first levels rest on."""
+    ramp, stable = Ramp(start=2, step=3, seconds=1.0, rate=1.0), Stable()
+    told = list(remarks.of_search(Found(8, "at 11 sessions too slow", met=True), ramp, stable))
+    assert told[0] == "Stable with 8 sessions, to the step of 3: at 11 sessions too slow."
+    assert "at most 10 errors per 1,000 messages" in told[1]
+    assert "fewer than 20 messages" in told[2]
+    assert "raise ramp.most" in next(remarks.of_search(Found(200, "", met=False), Ramp(), stable))
+
+
+@pytest.mark.parametrize(("seconds", "growth", "said"), [(5, 2e5, True), (5, 0.0, False), (31, 2e5, False)])
+def test_growth_within_seconds_is_not_called_a_leak(seconds: int, growth: float, said: bool) -> None:
+    """A server that warms up grows too; after half a minute it is what it is."""
+    samples = [observed(definitions.MEMORY, 5e7, float(at)) for at in range(100, 101 + seconds)]
+    told = list(remarks.of_growth(growth, samples))
+    assert [f"growth is that of {seconds} s" in remark for remark in told] == [True] * said
+
+
+def test_a_server_elsewhere_has_no_memory_here() -> None:
+    """Said, and not left out silently."""
+    assert ["--pid" in remark for remark in remarks.of_server(None, lost=False)] == [True]
+    assert list(remarks.of_server(7, lost=False)) == []
+    assert "ended" in next(remarks.of_server(7, lost=True))
