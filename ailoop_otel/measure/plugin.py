@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from ailoop_otel.measure.results.observations import Observation
-from ailoop_otel.measure.testing.fixture import Journal, Stopwatch
+from ailoop_otel.measure.testing.fixture import ObservationLog, Stopwatch
 
 if TYPE_CHECKING:
-    from ailoop_otel.measure.testing.summary import Verdicts
+    from ailoop_otel.measure.testing.summary import TestRunSummary
 
 LIBRARIES: Final = ("hdrh", "jinja2", "matplotlib", "numpy", "rich", "scipy", "websockets")
 EXTRA: Final = "pip install 'ailoop-otel[measure]'"
@@ -41,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the clock; a file that makes no sense is told before the first test."""
-    config.pluginmanager.register(Ending(config), "ailoop-ending")
+    config.pluginmanager.register(RunCollector(config), "ailoop-ending")
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ def ailoop(request: pytest.FixtureRequest) -> Stopwatch:
     if missing:
         pytest.fail(f"the ailoop fixture needs {', '.join(missing)}: {EXTRA}", pytrace=False)
     ending = request.config.pluginmanager.get_plugin("ailoop-ending")
-    assert isinstance(ending, Ending)
-    return Stopwatch(ending.journal)
+    assert isinstance(ending, RunCollector)
+    return Stopwatch(ending.log)
 
 
 def missing_libraries() -> list[str]:
@@ -60,7 +60,7 @@ def missing_libraries() -> list[str]:
     return [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
 
 
-class Ending:
+class RunCollector:
     """Gathers what all processes of the run observed, and tells it at the end."""
 
     def __init__(self, config: pytest.Config) -> None:
@@ -68,28 +68,28 @@ class Ending:
         self._worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         self._began = time.time()
         self._gone = 0
-        self._verdicts: Verdicts | None = None
+        self._verdicts: TestRunSummary | None = None
         # A worker counts from when the whole run began; `perf_counter` may be each process's own.
         began = (self._worker or {}).get(_ORIGIN, self._began)
-        self.journal = Journal(time.perf_counter() - (time.time() - began), _number(self._worker))
+        self.log = ObservationLog(time.perf_counter() - (time.time() - began), _number(self._worker))
         if self._worker is None and self._asked(_TARGETS, _BASELINE, _REPORT):
             self._verdicts = self._prepared()
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Hand over to the controller, or judge."""
         if self._worker is not None:
-            self._config.workeroutput[_ROWS] = [tuple(row) for row in self.journal.rows]  # type: ignore[attr-defined]
+            self._config.workeroutput[_ROWS] = [tuple(row) for row in self.log.rows]  # type: ignore[attr-defined]
             return
-        if not self.journal.rows:
+        if not self.log.rows:
             return
         self._verdicts = self._verdicts or self._prepared()
-        failed = self._verdicts.end(self.journal.rows, self._began, self._gone)
+        failed = self._verdicts.end(self.log.rows, self._began, self._gone)
         if failed and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the summary."""
-        if self.journal.rows and self._verdicts is not None:
+        if self.log.rows and self._verdicts is not None:
             terminalreporter.section("AILoop performance")
             for text in self._verdicts.told(color=terminalreporter.hasmarkup):
                 terminalreporter.write(text)
@@ -108,22 +108,22 @@ class Ending:
         if output is None:
             self._gone += 1
         else:
-            self.journal.rows += [Observation(*row) for row in output.get(_ROWS, ())]
+            self.log.rows += [Observation(*row) for row in output.get(_ROWS, ())]
 
     def _asked(self, *options: str) -> bool:
         return any(self._config.getoption(option) for option in options)
 
-    def _prepared(self) -> Verdicts:
+    def _prepared(self) -> TestRunSummary:
         """What judges and writes; a usage error where a library or a file is missing."""
         missing = missing_libraries()
         if missing:
             raise pytest.UsageError(f"{_REPORT} and the like need {', '.join(missing)}: {EXTRA}")
         from ailoop_otel.measure import Refusal
-        from ailoop_otel.measure.testing.summary import Verdicts
+        from ailoop_otel.measure.testing.summary import TestRunSummary
 
         report, targets, baseline = (self._path(option) for option in (_REPORT, _TARGETS, _BASELINE))
         try:
-            return Verdicts(report, targets, baseline)
+            return TestRunSummary(report, targets, baseline)
         except Refusal as refusal:
             raise pytest.UsageError(str(refusal)) from None
 

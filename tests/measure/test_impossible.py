@@ -13,9 +13,9 @@ import pytest
 from ailoop_otel.cli import main
 from ailoop_otel.measure import Refusal, report
 from ailoop_otel.measure.client.conversation import Conversation
-from ailoop_otel.measure.client.exchanges import Place, of_message
+from ailoop_otel.measure.client.exchanges import Place, message_observations
 from ailoop_otel.measure.client.message import Message
-from ailoop_otel.measure.legacy.run import imported
+from ailoop_otel.measure.legacy.run import import_files
 from ailoop_otel.measure.report.digest import digest
 from ailoop_otel.measure.report.exchanges import exchanges
 from ailoop_otel.measure.results import definitions, storage
@@ -107,7 +107,7 @@ def test_an_acknowledgement_is_no_answer() -> None:
     assert message.acknowledged == 0.00062
     assert not message.ended
     message.abandon("client_timeout")
-    told = {row.metric: row.value for row in of_message(message, Place(0.0))}
+    told = {row.metric: row.value for row in message_observations(message, Place(0.0))}
     assert told["acknowledgement"] == 0.00062
     assert math.isnan(told["first_chunk"])
     assert math.isnan(told["completion"])
@@ -117,7 +117,7 @@ def test_an_acknowledgement_in_an_old_file_is_no_answer(tmp_path: Path) -> None:
     """Replies of the old tests are no exchange: nothing in the report calls them complete."""
     path = tmp_path / "long_running_session_metrics.csv"
     path.write_text("event,latency\nstart_session,0.0022\n" + "".join(f"user_msg_{n},0.00062\n" for n in range(30)))
-    run = imported([path])
+    run = import_files([path])
     assert exchanges(run) == []
     assert {metric.name for metric in run.metrics()} == {"legacy_session_start", "legacy_reply"}
     report.write(run, tmp_path / "report")
@@ -128,4 +128,4 @@ def test_a_slash_command_is_among_no_answers() -> None:
     """The server answers it itself within a millisecond: a mean over both would be nobody's."""
     message = Message(1.0)
     message.sent, message.completed, message.command = 1.0, 1.002, True
-    assert {row.metric for row in of_message(message, Place(0.0))} == {"command", "send_delay"}
+    assert {row.metric for row in message_observations(message, Place(0.0))} == {"command", "send_delay"}

@@ -12,7 +12,7 @@ from rich.console import Console
 from ailoop_otel.measure.commands import measure as command
 from ailoop_otel.measure.load import scenario
 from ailoop_otel.measure.load.campaign import measure
-from ailoop_otel.measure.load.server import started
+from ailoop_otel.measure.load.server import running_server
 from ailoop_otel.measure.results import definitions, storage
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics.percentiles import summarise
@@ -68,7 +68,7 @@ def test_scenarios_run_and_both_sides_agree(installation: Installation, tmp_path
     port = free_port()
     url = f"ws://127.0.0.1:{port}/ws"
     runs = {}
-    with started(start_words(installation, port), url, tmp_path) as server:
+    with running_server(start_words(installation, port), url, tmp_path) as server:
         for name, short in SHORT.items():
             runs[name] = measure(scenario.load(name, ["opening=50", *short.split()]), url, pid=server.pid)
     assert server.telemetry is not None
@@ -98,7 +98,7 @@ def test_timeouts_are_told_from_the_command_line(
     """The server is started and stopped, and its report says when the silence was noticed and told."""
     monkeypatch.setenv("AILOOP_OTEL_AI_TIMEOUT_FIRST_CHUNK", "1.5")
     port = free_port()
-    wish = command.Wish(
+    options = command.MeasureOptions(
         "ai_service_timeout",
         f"ws://127.0.0.1:{port}/ws",
         start=start_words(installation, port),
@@ -106,7 +106,7 @@ def test_timeouts_are_told_from_the_command_line(
         overrides=("most_messages=3", "patience=40"),
         messages=(SILENT,) if installation.dialect == STATELESS else (),
     )
-    assert command.measure(wish, Console(width=100)) == 0
+    assert command.measure(options, Console(width=100)) == 0
     assert (tmp_path / "run" / "report.html").stat().st_size > 10_000
     _check_timeouts(installation, storage.load(tmp_path / "run"))
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ailoop_otel.measure.client.message import REFUSED, Message
-from ailoop_otel.measure.client.session import Session
+from ailoop_otel.measure.client.session import ClientSession
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.observations import OK, Observation, Phase, observed
 
@@ -26,7 +26,7 @@ class Place:
     process: int = 0
 
 
-def of_message(message: Message, place: Place, *, expects_timeout: bool = False) -> list[Observation]:
+def message_observations(message: Message, place: Place, *, expects_timeout: bool = False) -> list[Observation]:
     """The observations of a message that has ended.
 
     With `expects_timeout`, the AI was meant not to answer in time: whatever the server says then tells the client so.
@@ -62,7 +62,7 @@ def of_message(message: Message, place: Place, *, expects_timeout: bool = False)
     return rows
 
 
-def of_start(session: Session, place: Place) -> list[Observation]:
+def session_start_observations(session: ClientSession, place: Place) -> list[Observation]:
     """The observation of a session that was started, or refused."""
     started = bool(session.id)
     value = session.started_at - session.asked_at if started else math.nan
@@ -72,7 +72,7 @@ def of_start(session: Session, place: Place) -> list[Observation]:
     return [observed(definitions.SESSION_START, value, at, outcome=outcome, **about)]
 
 
-def of_end(session: Session, place: Place) -> list[Observation]:
+def session_end_observations(session: ClientSession, place: Place) -> list[Observation]:
     """The observations of a session that is over."""
     at = session.started_at - place.origin
     about = {"phase": place.phase, "session": place.session, "process": place.process}

@@ -18,18 +18,18 @@ from typing import Final
 from ailoop_otel.measure.client import websocket as socket
 from ailoop_otel.measure.client.conversation import Conversation
 from ailoop_otel.measure.client.message import CLIENT_TIMEOUT, Message
-from ailoop_otel.measure.client.websocket import Refused, Socket, address
+from ailoop_otel.measure.client.websocket import Refused, WebSocketClient, address
 from ailoop_otel.protocol.frame import START_METHOD, STOP_METHOD, Json, error_code, identifier
 
 _USER: Final = "ailoop-otel"
 _STOPPING: Final = 5.0
 
 
-class Session:
+class ClientSession:
     """One session on a connection of its own; `connect` makes it. Times are `time.perf_counter()`."""
 
     def __init__(self) -> None:
-        self._socket: Socket | None = None
+        self._socket: WebSocketClient | None = None
         self.conversation = Conversation(self._send)
         self.id = ""
         self.asked_at = 0.0
@@ -136,9 +136,9 @@ class Session:
         self.on_over()
 
 
-async def connect(url: str, *, deflate: bool = True, patience: float = 30.0) -> Session:
+async def connect(url: str, *, deflate: bool = True, patience: float = 30.0) -> ClientSession:
     """Connect to a server; raises Refused with the reason. The session is yet to be started."""
-    session = Session()
+    session = ClientSession()
     await session.open(url, deflate=deflate, patience=patience)
     return session
 

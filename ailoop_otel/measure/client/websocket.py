@@ -37,7 +37,7 @@ def address(url: str) -> WebSocketURI:
         raise Refusal(f"{url!r} is no address of a WebSocket; it looks like ws://127.0.0.1:8000/ws") from None
 
 
-class Socket(asyncio.Protocol):
+class WebSocketClient(asyncio.Protocol):
     """One connection. `on_text` gets each text frame and its moment, `on_close` is called once."""
 
     def __init__(
@@ -146,14 +146,14 @@ class Socket(asyncio.Protocol):
 
 async def connect(
     uri: WebSocketURI, on_text: Callable[[str, float], None], on_close: Callable[[], None], *, deflate: bool = True
-) -> Socket:
+) -> WebSocketClient:
     """Connect; raises Refused when that fails."""
     loop = asyncio.get_running_loop()
     context = ssl.create_default_context() if uri.secure else None
-    made: Socket | None = None
+    made: WebSocketClient | None = None
     try:
         _, made = await loop.create_connection(
-            lambda: Socket(uri, on_text, on_close, deflate=deflate), uri.host, uri.port, ssl=context
+            lambda: WebSocketClient(uri, on_text, on_close, deflate=deflate), uri.host, uri.port, ssl=context
         )
         await made.opened()
     except BaseException as error:

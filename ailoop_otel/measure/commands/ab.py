@@ -18,13 +18,13 @@ from rich.console import Console
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.commands import compare
 from ailoop_otel.measure.load import campaign, scenario
-from ailoop_otel.measure.load.progress import Bars, Watch
+from ailoop_otel.measure.load.progress import ProgressBars, ProgressListener
 from ailoop_otel.measure.load.scenario import Scenario
-from ailoop_otel.measure.load.server import started
+from ailoop_otel.measure.load.server import running_server
 from ailoop_otel.measure.results import storage
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.verdict.changes import FEWEST_PAIRS
-from ailoop_otel.measure.verdict.judge import judge_pairs, objected, share_of
+from ailoop_otel.measure.verdict.judge import judge_pairs, share_of, with_validity_problems
 from ailoop_otel.measure.verdict.targets import load as load_targets
 
 ROUNDS: Final = 10
@@ -44,7 +44,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class AbOptions:
     """What the command line asks for; empty where it does not."""
 
     scenario: str
@@ -60,33 +60,36 @@ class Wish:
     json: bool = False
 
 
-def interleave(wish: Wish, console: Console) -> int:
+def interleave(options: AbOptions, console: Console) -> int:
     """Measure both sides in turns, keep every run, print how B differs from A, and return the exit code; Refusal."""
-    wanted = scenario.load(wish.scenario, wish.overrides, wish.messages)
-    _check(wish)
-    tolerance, targets = share_of(wish.tolerance), load_targets(wish.targets, wanted.name) if wish.targets else None
-    directory = Path(wish.out or Path(DIRECTORY) / f"{wanted.name}-ab-{datetime.now():%Y%m%d-%H%M%S}")
+    wanted = scenario.load(options.scenario, options.overrides, options.messages)
+    _check(options)
+    tolerance, targets = (
+        share_of(options.tolerance),
+        load_targets(options.targets, wanted.name) if options.targets else None,
+    )
+    directory = Path(options.out or Path(DIRECTORY) / f"{wanted.name}-ab-{datetime.now():%Y%m%d-%H%M%S}")
     if directory.exists() and any(directory.iterdir()):
         raise Refusal(f"{directory} is not empty; give another --out")
-    with Bars() as bars:
+    with ProgressBars() as bars:
 
         def run(side: Side, number: int) -> Run:
-            watch = _Round(bars, f"{side.name} {number + 1}/{wish.rounds}")
+            watch = _Round(bars, f"{side.name} {number + 1}/{options.rounds}")
             return _measured(side, wanted, directory / f"{number + 1:02}-{side.name}", watch)
 
-        pairs = list(rounds(wish.rounds, wish.a, wish.b, run))
+        pairs = list(rounds(options.rounds, options.a, options.b, run))
     contexts = pairs[0][0].context, pairs[0][1].context
     sides = [(side, run) for pair in pairs for side, run in zip(("A", "B"), pair, strict=True)]
-    judgement = objected(compare.labelled(judge_pairs(pairs, targets, tolerance), *contexts), sides)
+    judgement = with_validity_problems(compare.labelled(judge_pairs(pairs, targets, tolerance), *contexts), sides)
     document = compare.written(judgement, *contexts)
     (directory / JUDGEMENT).write_text(document, encoding="utf-8")
-    (directory / SUMMARY).write_text(compare.markdown(judgement, _title(wish)), encoding="utf-8")
-    if wish.json:
+    (directory / SUMMARY).write_text(compare.markdown(judgement, _title(options)), encoding="utf-8")
+    if options.json:
         console.file.write(document)
     else:
-        compare.show(judgement, _title(wish), console)
+        compare.show(judgement, _title(options), console)
         console.print(f"All runs: {directory}", soft_wrap=True, highlight=False)
-    return judgement.exit_code(strict=wish.strict)
+    return judgement.exit_code(strict=options.strict)
 
 
 def rounds(count: int, a: Side, b: Side, run: Callable[[Side, int], Run]) -> Iterator[tuple[Run, Run]]:
@@ -100,42 +103,42 @@ def rounds(count: int, a: Side, b: Side, run: Callable[[Side, int], Run]) -> Ite
             yield run(a, number), other
 
 
-def _check(wish: Wish) -> None:
-    if wish.rounds < FEWEST_PAIRS:
-        raise Refusal(f"--rounds {wish.rounds} can prove nothing: take {FEWEST_PAIRS} or more, {ROUNDS} say")
-    if wish.a.url == wish.b.url and not (wish.a.start and wish.b.start):
+def _check(options: AbOptions) -> None:
+    if options.rounds < FEWEST_PAIRS:
+        raise Refusal(f"--rounds {options.rounds} can prove nothing: take {FEWEST_PAIRS} or more, {ROUNDS} say")
+    if options.a.url == options.b.url and not (options.a.start and options.b.start):
         raise Refusal(
-            f"both servers are at {wish.a.url}: give two addresses (--url-a, --url-b), or commands that start them in "
-            "turns (--start-a, --start-b)"
+            f"both servers are at {options.a.url}: give two addresses (--url-a, --url-b), or commands that start them "
+            "in turns (--start-a, --start-b)"
         )
 
 
-def _measured(side: Side, wanted: Scenario, directory: Path, watch: Watch) -> Run:
+def _measured(side: Side, wanted: Scenario, directory: Path, watch: ProgressListener) -> Run:
     """One run of one side, kept in a directory of its own."""
     facts: dict[str, Any] = {"side": side.name}
     with ExitStack() as stack:
         pid = None
         if side.start:
-            own = stack.enter_context(started(side.start, side.url, directory, instrument=side.instrument))
+            own = stack.enter_context(running_server(side.start, side.url, directory, instrument=side.instrument))
             pid, facts = own.pid, {**facts, "started_by_us": True, "instrumented": side.instrument}
         run = campaign.measure(wanted, side.url, pid=pid, server=facts, watch=watch)
     storage.save(run, directory)
     return run
 
 
-def _title(wish: Wish) -> str:
+def _title(options: AbOptions) -> str:
     sides = (
         f"{side.name} is {side.start or side.url}{', instrumented' if side.instrument else ''}"
-        for side in (wish.a, wish.b)
+        for side in (options.a, options.b)
     )
-    return f"{wish.scenario}, {wish.rounds} rounds in turns, means over rounds: {'; '.join(sides)}"
+    return f"{options.scenario}, {options.rounds} rounds in turns, means over rounds: {'; '.join(sides)}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Round:
     """Says of each stage which round it belongs to."""
 
-    bars: Bars
+    bars: ProgressBars
     name: str
 
     def stage(self, name: str, seconds: float) -> None:

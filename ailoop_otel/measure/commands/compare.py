@@ -22,7 +22,7 @@ from ailoop_otel.measure.report.summary import strict
 from ailoop_otel.measure.results import storage
 from ailoop_otel.measure.results.quantities import between, percent, shown, signed
 from ailoop_otel.measure.results.run import Context, Run
-from ailoop_otel.measure.verdict import judge, likeness
+from ailoop_otel.measure.verdict import baseline, judge
 from ailoop_otel.measure.verdict.baseline import load as load_baseline
 from ailoop_otel.measure.verdict.targets import VALUE
 from ailoop_otel.measure.verdict.targets import load as load_targets
@@ -38,7 +38,7 @@ _ASCII: Final[Signs] = str.maketrans(
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class CompareOptions:
     """What is compared: the run directory (or saved baseline) of `before` with `after`'s, and how strictly."""
 
     before: str
@@ -49,28 +49,28 @@ class Wish:
     json: bool = False
 
 
-def compare(wish: Wish, console: Console) -> int:
+def compare(options: CompareOptions, console: Console) -> int:
     """Print how two runs differ and return the exit code; Refusal for what cannot be read or compared."""
-    before, after = _run(wish.before), _run(wish.after)
-    wanted = load_targets(wish.targets, after.context.scenario) if wish.targets else None
-    judgement = judge.judge(after, before, wanted, judge.share_of(wish.tolerance))
+    before, after = _run(options.before), _run(options.after)
+    wanted = load_targets(options.targets, after.context.scenario) if options.targets else None
+    judgement = judge.judge(after, before, wanted, judge.share_of(options.tolerance))
     # A baseline's file holds what is compared, not all that a run is judged by.
     whole = [
         (side, run)
-        for side, place, run in (("A", wish.before, before), ("B", wish.after, after))
+        for side, place, run in (("A", options.before, before), ("B", options.after, after))
         if Path(place).is_dir()
     ]
-    judgement = judge.objected(labelled(judgement, before.context, after.context), whole)
-    if wish.json:
+    judgement = judge.with_validity_problems(labelled(judgement, before.context, after.context), whole)
+    if options.json:
         console.file.write(written(judgement, before.context, after.context))
     else:
-        show(judgement, _title(wish, after.context), console)
-    return judgement.exit_code(strict=wish.strict)
+        show(judgement, _title(options, after.context), console)
+    return judgement.exit_code(strict=options.strict)
 
 
 def labelled(judgement: Judgement, before: Context, after: Context) -> Judgement:
     """The judgement with the remarks on both runs, each saying which one it is about."""
-    known = {*map(likeness.of_baseline, before.notes), *after.notes}
+    known = {*map(baseline.baseline_note, before.notes), *after.notes}
     sides = {note: "A and B" if note in after.notes else "A" for note in before.notes}
     sides |= {note: "B" for note in after.notes if note not in sides}
     notes = [note for note in judgement.notes if note not in known]
@@ -140,8 +140,8 @@ def _run(place: str) -> Run:
     return found
 
 
-def _title(wish: Wish, context: Context) -> str:
-    return f"{plain(context.scenario, 80)}: A is {wish.before}, B is {wish.after}"
+def _title(options: CompareOptions, context: Context) -> str:
+    return f"{plain(context.scenario, 80)}: A is {options.before}, B is {options.after}"
 
 
 def _page(judgement: Judgement, title: str, signs: Signs, *, wide: bool) -> Iterator[RenderableType]:

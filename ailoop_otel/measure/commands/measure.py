@@ -19,9 +19,9 @@ from ailoop_otel.measure import Refusal, report
 from ailoop_otel.measure.load import scenario
 from ailoop_otel.measure.load.campaign import Interrupted
 from ailoop_otel.measure.load.campaign import measure as conduct
-from ailoop_otel.measure.load.progress import Bars
+from ailoop_otel.measure.load.progress import ProgressBars
 from ailoop_otel.measure.load.scenario import Scenario
-from ailoop_otel.measure.load.server import Started, started
+from ailoop_otel.measure.load.server import RunningServer, running_server
 from ailoop_otel.measure.results import storage
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.telemetry.reconciliation import reconciled
@@ -33,7 +33,7 @@ DIRECTORY: Final = "ailoop-measurements"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class MeasureOptions:
     """What the command line asks for; empty where it does not."""
 
     scenario: str
@@ -53,27 +53,27 @@ class Wish:
     strict: bool = False
 
 
-def measure(wish: Wish, console: Console) -> int:
+def measure(options: MeasureOptions, console: Console) -> int:
     """Measure, write the run directory, show the summary, and return the exit code; raises Refusal."""
-    wanted = _scenario(wish)
-    _check_judges(wish, wanted)
-    directory = _directory(wish, wanted)
+    wanted = _scenario(options)
+    _check_judges(options, wanted)
+    directory = _directory(options, wanted)
     try:
         with _ending_well():
-            run, interrupted = _measured(wish, wanted, directory), False
+            run, interrupted = _measured(options, wanted, directory), False
     except Interrupted as end:
         run, interrupted = end.run, True
     # What is written may be what is named as the baseline, which the first run does not have yet.
     try:
-        judgement = judge.judge_by_files(run, _baseline(wish, directory), wish.targets, wish.tolerance)
+        judgement = judge.judge_by_files(run, _baseline(options, directory), options.targets, options.tolerance)
     finally:
         storage.save(run, directory)
     report.write(run, directory, judgement)
-    if wish.save_baseline and not interrupted:
-        baseline.save(run, wish.save_baseline)
+    if options.save_baseline and not interrupted:
+        baseline.save(run, options.save_baseline)
     report.show(run, console, judgement)
     console.print(f"Report and raw data: {directory}", soft_wrap=True, highlight=False)
-    return INTERRUPTED if interrupted else judgement.exit_code(strict=wish.strict)
+    return INTERRUPTED if interrupted else judgement.exit_code(strict=options.strict)
 
 
 def listing(console: Console) -> int:
@@ -105,58 +105,60 @@ def _ending_well() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _scenario(wish: Wish) -> Scenario:
-    if not wish.scenario:
+def _scenario(options: MeasureOptions) -> Scenario:
+    if not options.scenario:
         raise Refusal(f"name a scenario: {', '.join(scenario.names())}, or a TOML file; --list says what they do")
-    overrides = [*wish.overrides]
-    if wish.processes is not None:
-        overrides.append(f"processes={wish.processes}")
-    return scenario.load(wish.scenario, overrides, wish.messages)
+    overrides = [*options.overrides]
+    if options.processes is not None:
+        overrides.append(f"processes={options.processes}")
+    return scenario.load(options.scenario, overrides, options.messages)
 
 
-def _check_judges(wish: Wish, wanted: Scenario) -> None:
+def _check_judges(options: MeasureOptions, wanted: Scenario) -> None:
     """Read what will judge the run before it, which may take an hour."""
-    judge.share_of(wish.tolerance)
-    if wish.targets:
-        targets.load(wish.targets, wanted.name)
-    before = baseline.expected(wish.baseline, wish.save_baseline, wish.out) if wish.baseline else None
+    judge.share_of(options.tolerance)
+    if options.targets:
+        targets.load(options.targets, wanted.name)
+    before = baseline.expected(options.baseline, options.save_baseline, options.out) if options.baseline else None
     if before is not None and before.context.scenario != wanted.name:
         raise Refusal(
-            f"the baseline {wish.baseline} is a run of {before.context.scenario}, not of {wanted.name}; "
+            f"the baseline {options.baseline} is a run of {before.context.scenario}, not of {wanted.name}; "
             "keep one for each scenario"
         )
 
 
-def _baseline(wish: Wish, directory: Path) -> str:
+def _baseline(options: MeasureOptions, directory: Path) -> str:
     """Where the baseline is: the run in this run's own directory, which may be there already with a server's log."""
-    own = bool(wish.baseline) and Path(wish.baseline).resolve() == directory.resolve()
-    return str(directory / storage.RUN) if own else wish.baseline
+    own = bool(options.baseline) and Path(options.baseline).resolve() == directory.resolve()
+    return str(directory / storage.RUN) if own else options.baseline
 
 
-def _directory(wish: Wish, wanted: Scenario) -> Path:
+def _directory(options: MeasureOptions, wanted: Scenario) -> Path:
     """Where the run goes; a directory that holds one already is left alone."""
-    if not wish.out:
+    if not options.out:
         return Path(DIRECTORY) / f"{wanted.name}-{datetime.now():%Y%m%d-%H%M%S}"
-    directory = Path(wish.out)
+    directory = Path(options.out)
     if (directory / storage.RUN).exists():
         raise Refusal(f"{directory} holds a run already; give another --out, or remove it")
     return directory
 
 
-def _measured(wish: Wish, wanted: Scenario, directory: Path) -> Run:
+def _measured(options: MeasureOptions, wanted: Scenario, directory: Path) -> Run:
     """Measure with the server that is there, or with one of our own; joined with its telemetry where it has some."""
-    if wish.start and wish.pid is not None:
+    if options.start and options.pid is not None:
         raise Refusal("--start and --pid are two different servers; leave one of them out")
     facts: dict[str, Any] = {}
-    own: Started | None = None
+    own: RunningServer | None = None
     try:
         with ExitStack() as stack:
-            if wish.start:
-                own = stack.enter_context(started(wish.start, wish.url, directory, instrument=wish.instrument))
-                facts = {"started_by_us": True, "instrumented": wish.instrument}
-            bars = stack.enter_context(Bars())
-            pid = own.pid if own is not None else wish.pid
-            run = conduct(wanted, wish.url, pid=pid, server=facts, jaeger=wish.jaeger, watch=bars)
+            if options.start:
+                own = stack.enter_context(
+                    running_server(options.start, options.url, directory, instrument=options.instrument)
+                )
+                facts = {"started_by_us": True, "instrumented": options.instrument}
+            bars = stack.enter_context(ProgressBars())
+            pid = own.pid if own is not None else options.pid
+            run = conduct(wanted, options.url, pid=pid, server=facts, jaeger=options.jaeger, watch=bars)
     except Interrupted as end:
         raise Interrupted(_joined(end.run, own)) from None
     except Refusal as refusal:
@@ -164,7 +166,7 @@ def _measured(wish: Wish, wanted: Scenario, directory: Path) -> Run:
     return _joined(run, own)
 
 
-def _joined(run: Run, own: Started | None) -> Run:
+def _joined(run: Run, own: RunningServer | None) -> Run:
     """With what the server, which has stopped, recorded of the same messages."""
     if own is None or own.telemetry is None:
         return run
@@ -179,5 +181,5 @@ def _joined(run: Run, own: Started | None) -> Run:
         return replace(run, context=replace(run.context, notes=(*run.context.notes, note), server=server))
 
 
-def _where(own: Started | None) -> str:
+def _where(own: RunningServer | None) -> str:
     return f" (what the server said is in {own.log})" if own is not None else ""

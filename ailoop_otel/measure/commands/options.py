@@ -76,11 +76,11 @@ def _measure(app: "Typer") -> None:
 
             if listing:
                 return command.listing(Console())
-            wish = command.Wish(
+            options = command.MeasureOptions(
                 scenario, url, start, pid, out, processes, tuple(settings or ()), tuple(message or ()), baseline,
                 save_baseline, targets, tolerance, jaeger, instrument=not no_instrument, strict=strict,
             )  # fmt: skip
-            return command.measure(wish, Console())
+            return command.measure(options, Console())
 
         raise typer.Exit(ended(put))
 
@@ -114,11 +114,11 @@ def _report(app: "Typer") -> None:
 
             from ailoop_otel.measure.commands import report as retrospect
 
-            wish = retrospect.Wish(
+            options = retrospect.ReportOptions(
                 places or (), legacy=legacy, client=client, scenario=scenario, since=since, jaeger=jaeger, out=out,
                 targets=targets, baseline=baseline, tolerance=tolerance, strict=strict,
             )  # fmt: skip
-            return retrospect.look_back(wish, Console())
+            return retrospect.run_report(options, Console())
 
         raise typer.Exit(ended(look_back))
 
@@ -142,8 +142,8 @@ def _compare(app: "Typer") -> None:
 
             from ailoop_otel.measure.commands import compare
 
-            wish = compare.Wish(before, after, targets, tolerance, strict=strict, json=json)
-            return compare.compare(wish, Console(highlight=False))
+            options = compare.CompareOptions(before, after, targets, tolerance, strict=strict, json=json)
+            return compare.compare(options, Console(highlight=False))
 
         raise typer.Exit(ended(hold))
 
@@ -180,15 +180,15 @@ def _interleave(app: "Typer") -> None:
         def hold() -> int:
             from rich.console import Console
 
-            from ailoop_otel.measure.commands.ab import Side, Wish, interleave
+            from ailoop_otel.measure.commands.ab import AbOptions, Side, interleave
 
             a = Side("A", url_a or url, start_a or start)
             b = Side("B", url_b or url, start_b or start, instrument=bool(start and not start_b))
-            wish = Wish(
+            options = AbOptions(
                 scenario, a, b, rounds, out, tuple(settings or ()), tuple(message or ()), targets, tolerance,
                 strict=strict, json=json,
             )  # fmt: skip
-            return interleave(wish, Console(highlight=False))
+            return interleave(options, Console(highlight=False))
 
         raise typer.Exit(ended(hold))
 

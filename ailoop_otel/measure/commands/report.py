@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ailoop_otel.measure import Refusal, report
-from ailoop_otel.measure.legacy.run import imported
+from ailoop_otel.measure.legacy.run import import_files
 from ailoop_otel.measure.results import storage
 from ailoop_otel.measure.results.quantities import quantity
 from ailoop_otel.measure.results.run import Run
@@ -28,7 +28,7 @@ _WORTH_A_BAR: Final = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ReportOptions:
     """What the command line asks for; empty where it does not. No place means the directory that the settings name."""
 
     places: Sequence[Path] = ()
@@ -44,56 +44,56 @@ class Wish:
     strict: bool = False
 
 
-def look_back(wish: Wish, console: Console) -> int:
+def run_report(options: ReportOptions, console: Console) -> int:
     """Show the report, write it where that is asked for, and return the exit code; raises Refusal."""
-    if wish.baseline:
-        baseline.expected(wish.baseline, wish.out)
-    run = run_of(wish, console)
-    if wish.jaeger:
-        run = replace(run, context=replace(run.context, jaeger=wish.jaeger))
-    judgement = _judged(run, wish)
+    if options.baseline:
+        baseline.expected(options.baseline, options.out)
+    run = run_of(options, console)
+    if options.jaeger:
+        run = replace(run, context=replace(run.context, jaeger=options.jaeger))
+    judgement = _judged(run, options)
     report.show(run, console, judgement)
-    if wish.out:
-        directory = Path(wish.out)
+    if options.out:
+        directory = Path(options.out)
         storage.save(run, directory)
         report.write(run, directory, judgement)
         console.print(f"Report and raw data: {directory}", soft_wrap=True, highlight=False)
-    return judgement.exit_code(strict=wish.strict) if judgement else 0
+    return judgement.exit_code(strict=options.strict) if judgement else 0
 
 
-def run_of(wish: Wish, console: Console) -> Run:
+def run_of(options: ReportOptions, console: Console) -> Run:
     """The run that the places hold; raises Refusal where they hold none, or where options contradict each other."""
-    if wish.legacy:
-        _alone(wish, "--legacy")
-        if not wish.places:
+    if options.legacy:
+        _alone(options, "--legacy")
+        if not options.places:
             raise Refusal("name the files: ailoop-otel report --legacy *_metrics.csv")
-        return imported(wish.places)
-    if len(wish.places) > 1:
+        return import_files(options.places)
+    if len(options.places) > 1:
         raise Refusal("name one directory: of telemetry, or of a run; several files go with --legacy")
-    place = next(iter(wish.places), Path(Settings.from_environment().directory))
+    place = next(iter(options.places), Path(Settings.from_environment().directory))
     if (place / storage.RUN).is_file():
-        _alone(wish, f"{place}, a run directory,")
+        _alone(options, f"{place}, a run directory,")
         return storage.load(place)
-    if wish.client:
-        return reconciled(storage.load(Path(wish.client)), place)
-    since = time.time_ns() - round(_seconds(wish.since) * 1e9) if wish.since else 0
+    if options.client:
+        return reconciled(storage.load(Path(options.client)), place)
+    since = time.time_ns() - round(_seconds(options.since) * 1e9) if options.since else 0
     size = files.size(files.find(place))
     columns = (TextColumn("Reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     visible = console.is_terminal and size > _WORTH_A_BAR
     with Progress(*columns, console=console, transient=True, disable=not visible) as bar:
         task = bar.add_task("", total=size)
         reading = read(place, since=since, progress=lambda done: bar.advance(task, done))
-    return recorded(reading, scenario=wish.scenario or SCENARIO)
+    return recorded(reading, scenario=options.scenario or SCENARIO)
 
 
-def _judged(run: Run, wish: Wish) -> Judgement | None:
-    if not (wish.targets or wish.baseline):
+def _judged(run: Run, options: ReportOptions) -> Judgement | None:
+    if not (options.targets or options.baseline):
         return None
-    return judge.judge_by_files(run, wish.baseline, wish.targets, wish.tolerance)
+    return judge.judge_by_files(run, options.baseline, options.targets, options.tolerance)
 
 
-def _alone(wish: Wish, what: str) -> None:
-    for option, value in (("--client", wish.client), ("--scenario", wish.scenario), ("--since", wish.since)):
+def _alone(options: ReportOptions, what: str) -> None:
+    for option, value in (("--client", options.client), ("--scenario", options.scenario), ("--since", options.since)):
         if value:
             raise Refusal(f"{option} goes with a directory of telemetry, not with {what.rstrip(',')}: leave it out")
 

@@ -53,7 +53,7 @@ class Memory(NamedTuple):
 
 
 @dataclass(slots=True)
-class Sheet:
+class MetricsFile:
     """One file, read. `column` is its second column as the old summary took it: every number, whatever it counts."""
 
     name: str
@@ -77,7 +77,7 @@ class Sheet:
 class _Reader:
     """Goes down a file: which header stands above, and which run a row belongs to."""
 
-    def __init__(self, sheet: Sheet) -> None:
+    def __init__(self, sheet: MetricsFile) -> None:
         self.sheet = sheet
         self._header: tuple[str, ...] = _LATENCIES
         self._seen: set[str] = set()
@@ -126,9 +126,9 @@ class _Reader:
         self._seen.add(event)
 
 
-def read(path: Path) -> Sheet:
+def read(path: Path) -> MetricsFile:
     """Read one file; raises Refusal when it cannot be opened or is none of the three."""
-    sheet = Sheet(path.name)
+    sheet = MetricsFile(path.name)
     reader = _Reader(sheet)
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:

@@ -12,14 +12,14 @@ from typing import Any, Final
 
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.client.websocket import address
-from ailoop_otel.measure.load import notes as remarks
-from ailoop_otel.measure.load.memory import Sampler
-from ailoop_otel.measure.load.progress import Nobody, Watch
-from ailoop_otel.measure.load.ramp import Found, Levels, levels, search
+from ailoop_otel.measure.load import result
+from ailoop_otel.measure.load.plan import Segment
+from ailoop_otel.measure.load.progress import NoProgress, ProgressListener
+from ailoop_otel.measure.load.ramp import Levels, SearchResult, levels, search
 from ailoop_otel.measure.load.result import figures, steady_memory
 from ailoop_otel.measure.load.scenario import OPEN, Scenario
-from ailoop_otel.measure.load.stage import Stage
-from ailoop_otel.measure.load.worker_pool import LoadProcess, Workers
+from ailoop_otel.measure.load.server import ResourceSampler
+from ailoop_otel.measure.load.worker_pool import LoadProcess, WorkerPool
 from ailoop_otel.measure.results import definitions, machine
 from ailoop_otel.measure.results.observations import Phase
 from ailoop_otel.measure.results.run import Context, Run, merged
@@ -45,7 +45,7 @@ def measure(
     pid: int | None = None,
     server: dict[str, Any] | None = None,
     jaeger: str = "",
-    watch: Watch | None = None,
+    watch: ProgressListener | None = None,
 ) -> Run:
     """Run a scenario against the server at an address.
 
@@ -53,7 +53,7 @@ def measure(
     the report; `watch` is told how far it is. Raises Refusal when it cannot be measured, Interrupted on Ctrl-C.
     """
     address(url)
-    campaign = Campaign(scenario, url, pid, watch or Nobody())
+    campaign = Campaign(scenario, url, pid, watch or NoProgress())
     try:
         campaign.conduct()
     except KeyboardInterrupt:
@@ -65,7 +65,7 @@ def measure(
 class Campaign:
     """The stages of one run, one after the other. Times are `time.perf_counter()`."""
 
-    def __init__(self, scenario: Scenario, url: str, pid: int | None, watch: Watch) -> None:
+    def __init__(self, scenario: Scenario, url: str, pid: int | None, watch: ProgressListener) -> None:
         self.scenario = scenario
         self.notes: list[str] = []
         self._url = url
@@ -78,14 +78,14 @@ class Campaign:
         self._levels = Levels()
         self._begun = self._ended = 0.0
         self._held = 0.0
-        self._found: Found | None = None
-        self._workers: Workers | None = None
-        self._sampler = Sampler(self._origin, self._state, pid)
+        self._found: SearchResult | None = None
+        self._workers: WorkerPool | None = None
+        self._sampler = ResourceSampler(self._origin, self._state, pid)
 
     # --- Conducting ----------------------------------------------------------------------------------------
     def conduct(self) -> None:
         """Open sessions, warm up, measure, finish; the load processes are gone afterwards."""
-        with Workers(self._url, self.scenario, self._origin) as workers, self._sampler:
+        with WorkerPool(self._url, self.scenario, self._origin) as workers, self._sampler:
             self._workers = workers
             try:
                 self._open(workers, self._first_level())
@@ -105,26 +105,26 @@ class Campaign:
     def _first_level(self) -> int:
         return self.scenario.ramp.start if self.scenario.ramp is not None else self.scenario.sessions
 
-    def _open(self, workers: Workers, sessions: int) -> None:
+    def _open(self, workers: WorkerPool, sessions: int) -> None:
         """Have so many sessions."""
         seconds = sessions / self.scenario.opening + _OPENING
         workers.fill(sessions)
         self._wait(workers, lambda: workers.filled(sessions), seconds)
 
-    def _check_reached(self, workers: Workers) -> None:
+    def _check_reached(self, workers: WorkerPool) -> None:
         self._wait(workers, lambda: all(each.beat for each in workers.processes), _OPENING)
         if not workers.total("opened"):
             reason = next((each.beat["refusal"] for each in workers.processes if each.beat.get("refusal")), "")
             raise Refusal(f"no session could be had at {self._url}, is the server running? {reason or 'No answer'}")
 
     def _stage(
-        self, workers: Workers, phase: Phase, sessions: int, seconds: float, name: str, *, bounded: bool = False
+        self, workers: WorkerPool, phase: Phase, sessions: int, seconds: float, name: str, *, bounded: bool = False
     ) -> int:
         """Run one stage to its end and return its number."""
         self._stages += 1
         at = time.perf_counter() + _LEAD
         most = self.scenario.most_messages if bounded else 10_000_000
-        stage = Stage(self._stages, phase, self._rate(sessions), at, most)
+        stage = Segment(self._stages, phase, self._rate(sessions), at, most)
         self._phase = phase
         self._watch.stage(name, seconds)
         workers.begin(stage)
@@ -146,7 +146,7 @@ class Campaign:
             return ramp.rate * sessions
         return self.scenario.rate if self.scenario.loop == OPEN else 1.0
 
-    def _wait(self, workers: Workers, reached: Callable[[], bool], seconds: float) -> bool:
+    def _wait(self, workers: WorkerPool, reached: Callable[[], bool], seconds: float) -> bool:
         """Wait for something, so many seconds at most, while telling how it goes."""
         begun = time.perf_counter()
 
@@ -159,14 +159,14 @@ class Campaign:
 
         return workers.until(look, begun + seconds)
 
-    def _finish(self, workers: Workers) -> None:
+    def _finish(self, workers: WorkerPool) -> None:
         """Let what is under way come to its end."""
         self._watch.stage("the last answers", self.scenario.patience)
         workers.end()
         self._wait(workers, lambda: workers.over, self.scenario.patience + _GRACE)
 
     # --- Levels --------------------------------------------------------------------------------------------
-    def _ramp(self, workers: Workers) -> None:
+    def _ramp(self, workers: WorkerPool) -> None:
         ramp = self.scenario.ramp
         assert ramp is not None
         if ramp.search:
@@ -184,7 +184,7 @@ class Campaign:
     def _out_of_time(self) -> bool:
         return time.perf_counter() - self._begun > self.scenario.duration
 
-    def _climb(self, workers: Workers, level: int) -> str:
+    def _climb(self, workers: WorkerPool, level: int) -> str:
         ramp = self.scenario.ramp
         assert ramp is not None
         if self._out_of_time():
@@ -193,28 +193,28 @@ class Campaign:
         self._open(workers, level)
         return self._level(workers, "ramp", level, ramp.seconds, f"{level} sessions")
 
-    def _hold(self, workers: Workers, level: int) -> str:
+    def _hold(self, workers: WorkerPool, level: int) -> str:
         """Hold a level once what was asked of the server before is out of the way."""
         self._phase = "ramp"
         self._open(workers, level)
         self._stages += 1
-        workers.begin(Stage(self._stages, "ramp", 0.0, time.perf_counter()))
+        workers.begin(Segment(self._stages, "ramp", 0.0, time.perf_counter()))
         number = self._stages
         self._wait(workers, lambda: workers.at(number) and not workers.total("waiting"), self.scenario.patience)
         self._held = time.perf_counter()
         return self._level(workers, "hold", level, self.scenario.stable.hold, f"holding {level} sessions")
 
-    def _level(self, workers: Workers, phase: Phase, level: int, seconds: float, name: str) -> str:
+    def _level(self, workers: WorkerPool, phase: Phase, level: int, seconds: float, name: str) -> str:
         """Run a level; returns why it is not stable. Its last messages have as long as the first had."""
         stable = self.scenario.stable
         number = self._stage(workers, phase, level, seconds, name)
         ended = self._ended
         self._phase = "ramp"
         self._stages += 1
-        workers.begin(Stage(self._stages, "ramp", self._rate(level), time.perf_counter()))
+        workers.begin(Segment(self._stages, "ramp", self._rate(level), time.perf_counter()))
         self._wait(workers, lambda: not self._levels[number].waiting, stable.first_chunk_p95)
         self._ended = ended
-        return self._levels[number].trouble(stable, workers.total("connected"), level)
+        return self._levels[number].instability(stable, workers.total("connected"), level)
 
     def _state(self) -> tuple[Phase, int, int]:
         """Phase, sessions connected and sessions opened so far, for the sampler's thread."""
@@ -244,7 +244,7 @@ class Campaign:
         self.notes += self._remarks(run, processes)
         for row in made:
             if row.metric == definitions.MEMORY_GROWTH.name:
-                self.notes += remarks.of_growth(row.value, steady_memory(run, self.scenario))
+                self.notes += result.growth_notes(row.value, steady_memory(run, self.scenario))
         context = Context(
             scenario=self.scenario.name,
             started_at=self._started_at.isoformat(timespec="seconds"),
@@ -267,10 +267,10 @@ class Campaign:
         return self.scenario.settings() | ({"expects": expects} if expects else {})
 
     def _remarks(self, run: Run, processes: list[LoadProcess]) -> Iterator[str]:
-        yield from remarks.of_generator(run, processes)
-        yield from remarks.of_server(self._pid, lost=self._sampler.lost)
+        yield from result.generator_notes(run, processes)
+        yield from result.server_notes(self._pid, lost=self._sampler.lost)
         if self._found is not None and self.scenario.ramp is not None:
-            yield from remarks.of_search(self._found, self.scenario.ramp, self.scenario.stable)
+            yield from result.search_notes(self._found, self.scenario.ramp, self.scenario.stable)
 
 
 _NO_CONTEXT: Final = Context("")

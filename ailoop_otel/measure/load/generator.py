@@ -14,11 +14,10 @@ from typing import Any, Final
 from ailoop_otel.measure.client import exchanges
 from ailoop_otel.measure.client.exchanges import Place
 from ailoop_otel.measure.client.message import CLIENT_TIMEOUT, DISCONNECTED, REFUSED, Message
-from ailoop_otel.measure.client.session import Session
+from ailoop_otel.measure.client.session import ClientSession
 from ailoop_otel.measure.client.websocket import Refused
-from ailoop_otel.measure.load.plan import Arrivals, Choice, share
+from ailoop_otel.measure.load.plan import Arrivals, Choice, Job, PlannedMessage, Segment, SessionSlot, share
 from ailoop_otel.measure.load.scenario import AI_TIMEOUT, OPEN
-from ailoop_otel.measure.load.stage import Job, Planned, Seat, Stage
 from ailoop_otel.measure.results.observations import Observation, Phase
 from ailoop_otel.measure.statistics import histograms
 
@@ -27,7 +26,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _OPENING: Final = 30.0
 
 
-class Load:
+class LoadGenerator:
     """All sessions of one load process; used from one event loop. `rows` and the events are taken by whoever tells."""
 
     def __init__(self, job: Job) -> None:
@@ -42,13 +41,13 @@ class Load:
         self.refusal = ""
         self.stranger = False
         self._is_open_loop = scenario.loop == OPEN or scenario.ramp is not None
-        self._stage = Stage(0, "warmup", 0.0, time.perf_counter())
+        self._stage = Segment(0, "warmup", 0.0, time.perf_counter())
         self._arrivals = self._row_of(self._stage)
         self._choice = Choice(scenario.messages, scenario.seed, job.process)
-        self._seats: list[Seat] = []
-        self._free: deque[Seat] = deque()
-        self._backlog: deque[Planned] = deque()
-        self._open: dict[int, Planned] = {}
+        self._seats: list[SessionSlot] = []
+        self._free: deque[SessionSlot] = deque()
+        self._backlog: deque[PlannedMessage] = deque()
+        self._open: dict[int, PlannedMessage] = {}
         self._in_stage = 0
         self._timer: asyncio.TimerHandle | None = None
         self._tried = asyncio.Event()
@@ -90,14 +89,14 @@ class Load:
         for number in range(missing):
             if number:
                 await asyncio.sleep(gap)
-            seat = Seat()
+            seat = SessionSlot()
             self._seats.append(seat)
             seat.task = asyncio.create_task(self._occupy(seat))
         while self._attempts < target:
             self._tried.clear()
             await self._tried.wait()
 
-    def begin(self, stage: Stage) -> None:
+    def begin(self, stage: Segment) -> None:
         """Plan messages as the stage says from its moment on; what the one before planned until then stays."""
         delay = stage.at - time.perf_counter()
         if delay > 0:
@@ -105,7 +104,7 @@ class Load:
         else:
             self._switch(stage)
 
-    def _switch(self, stage: Stage) -> None:
+    def _switch(self, stage: Segment) -> None:
         self._stage = stage
         self._in_stage = 0
         self._arrivals = self._row_of(stage)
@@ -117,7 +116,7 @@ class Load:
 
     async def end(self) -> None:
         """Plan no more; wait for what is under way, then stop all sessions."""
-        self._switch(Stage(self._stage.number, self._stage.phase, 0.0, time.perf_counter()))
+        self._switch(Segment(self._stage.number, self._stage.phase, 0.0, time.perf_counter()))
         while self.waiting:
             self._idle.clear()
             await self._idle.wait()
@@ -156,7 +155,7 @@ class Load:
         return events
 
     # --- Planning ------------------------------------------------------------------------------------------
-    def _row_of(self, stage: Stage) -> Arrivals:
+    def _row_of(self, stage: Segment) -> Arrivals:
         scenario = self.job.scenario
         return Arrivals(
             stage.rate, scenario.arrivals, stage.at,
@@ -183,18 +182,18 @@ class Load:
             self._hand_out(planned)
         self._schedule()
 
-    def _plan(self, at: float) -> Planned:
+    def _plan(self, at: float) -> PlannedMessage:
         """Make the next message, planned for a moment."""
         prompt = self._choice.next()
         number = self.planned * self.job.scenario.processes + self.job.process
-        planned = Planned(Message(at), prompt, self._stage, number)
+        planned = PlannedMessage(Message(at), prompt, self._stage, number)
         planned.message.on_end = lambda message: self._ended(planned)
         self.planned += 1
         self._in_stage += 1
         self.events.append(("planned", number, self._stage.number))
         return planned
 
-    def _hand_out(self, planned: Planned) -> None:
+    def _hand_out(self, planned: PlannedMessage) -> None:
         while self._free:
             seat = self._free.popleft()
             if seat.waiting is not None:
@@ -203,7 +202,7 @@ class Load:
         self._backlog.append(planned)
 
     # --- Sessions ------------------------------------------------------------------------------------------
-    async def _occupy(self, seat: Seat) -> None:
+    async def _occupy(self, seat: SessionSlot) -> None:
         pause = _FIRST_PAUSE
         while seat.wanted:
             if self.spent:
@@ -233,9 +232,9 @@ class Load:
         ramp = self.job.scenario.ramp
         return "ramp" if ramp is not None and ramp.search else "run"
 
-    async def _try(self, place: Place) -> Session | None:
+    async def _try(self, place: Place) -> ClientSession | None:
         """Open a session, or note that the server would not."""
-        session = Session()
+        session = ClientSession()
         session.asked_at = time.perf_counter()
         try:
             await session.open(self.job.url, deflate=self.job.scenario.compression, patience=_OPENING)
@@ -243,10 +242,10 @@ class Load:
         except Refused as refused:
             self.refusal = str(refused)
             session.drop()
-            self.rows += exchanges.of_start(session, place)
+            self.rows += exchanges.session_start_observations(session, place)
             self._refuse()
             return None
-        self.rows += exchanges.of_start(session, place)
+        self.rows += exchanges.session_start_observations(session, place)
         self.opened += 1
         return session
 
@@ -259,7 +258,7 @@ class Load:
         while self._backlog:
             self._backlog.popleft().message.abandon(REFUSED)
 
-    async def _use(self, seat: Seat, session: Session, number: int) -> None:
+    async def _use(self, seat: SessionSlot, session: ClientSession, number: int) -> None:
         """Send what is due until the session is lost, used up or not wanted."""
         turns = self.job.scenario.turns
         while seat.wanted and session.is_open and (not turns or session.turns < turns):
@@ -272,7 +271,7 @@ class Load:
             if planned.message.outcome in (CLIENT_TIMEOUT, DISCONNECTED):
                 session.drop()
 
-    async def _next(self, seat: Seat, session: Session) -> Planned | None:
+    async def _next(self, seat: SessionSlot, session: ClientSession) -> PlannedMessage | None:
         """The next message for a session; None when it is to look around first."""
         if self._is_open_loop:
             if self._backlog:
@@ -286,14 +285,14 @@ class Load:
         seat.waiting = asyncio.get_running_loop().create_future()
         return await seat.waiting
 
-    async def _woken(self, seat: Seat, seconds: float) -> bool:
+    async def _woken(self, seat: SessionSlot, seconds: float) -> bool:
         """Think for so long; returns whether something came up."""
         seat.waiting = asyncio.get_running_loop().create_future()
         done, _ = await asyncio.wait([seat.waiting], timeout=seconds)
         seat.waiting = None
         return bool(done)
 
-    async def _exchange(self, session: Session, planned: Planned, number: int) -> None:
+    async def _exchange(self, session: ClientSession, planned: PlannedMessage, number: int) -> None:
         message = planned.message
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
@@ -311,14 +310,14 @@ class Load:
         await ended
         timer.cancel()
 
-    async def _leave(self, session: Session, place: Place) -> None:
+    async def _leave(self, session: ClientSession, place: Place) -> None:
         if session.is_open and self.job.scenario.stop:
             await session.stop()
         else:
             await session.close()
-        self.rows += exchanges.of_end(session, place)
+        self.rows += exchanges.session_end_observations(session, place)
 
-    def _ended(self, planned: Planned, session: int = -1) -> None:
+    def _ended(self, planned: PlannedMessage, session: int = -1) -> None:
         """A message is over: note what it came to."""
         self._open.pop(planned.number, None)
         self._told.discard(planned.number)
@@ -328,7 +327,9 @@ class Load:
         self.done += 1
         self.errors += message.outcome != "ok"
         place = Place(self.job.origin, stage.phase, session, planned.number, planned.prompt.name, self.job.process)
-        self.rows += exchanges.of_message(message, place, expects_timeout=planned.prompt.expects == AI_TIMEOUT)
+        self.rows += exchanges.message_observations(
+            message, place, expects_timeout=planned.prompt.expects == AI_TIMEOUT
+        )
         first = message.first - message.planned if message.first else None
         self.events.append(("ended", planned.number, [message.outcome, first]))
         if stage.phase != "warmup":

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from ailoop_otel.measure.load.scenario import CONSTANT, Prompt
+from ailoop_otel.measure.client.message import Message
+from ailoop_otel.measure.client.session import ClientSession
+from ailoop_otel.measure.load.scenario import CONSTANT, Prompt, Scenario
+from ailoop_otel.measure.results.observations import Phase
 
 
 class Arrivals:
@@ -57,3 +62,52 @@ class Choice:
 def share(whole: int, process: int, processes: int) -> int:
     """How many of so many things one process has, so that all have as many as there are."""
     return whole // processes + (process < whole % processes)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one load process is to do; `origin` is the moment at which the run began (`perf_counter`)."""
+
+    url: str
+    scenario: Scenario
+    process: int
+    origin: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a run: messages a second over all processes from a moment on; 0 plans nothing more."""
+
+    number: int
+    phase: Phase
+    rate: float
+    at: float
+    most: int = 10_000_000
+
+
+@dataclass(slots=True)
+class PlannedMessage:
+    """A message that is due: what it says, and where it belongs."""
+
+    message: Message
+    prompt: Prompt
+    stage: Segment
+    number: int
+
+
+class SessionSlot:
+    """A place for one session, filled again when the session is used up or lost."""
+
+    __slots__ = ("session", "task", "waiting", "wanted")
+
+    def __init__(self) -> None:
+        self.wanted = True
+        self.session: ClientSession | None = None
+        self.waiting: asyncio.Future[PlannedMessage | None] | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    def wake(self, planned: PlannedMessage | None = None) -> None:
+        """Give it a message, or let it see that something has changed."""
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(planned)

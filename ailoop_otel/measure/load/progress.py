@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 
-class Watch(Protocol):
+class ProgressListener(Protocol):
     """Who is told how far a run is."""
 
     def stage(self, name: str, seconds: float) -> None:
@@ -18,7 +18,7 @@ class Watch(Protocol):
         """So much of the stretch is over; sessions connected, messages done and failed so far."""
 
 
-class Nobody:
+class NoProgress:
     """Nobody is told."""
 
     def stage(self, name: str, seconds: float) -> None:
@@ -28,7 +28,7 @@ class Nobody:
         """Nothing is said."""
 
 
-class Bars:
+class ProgressBars:
     """One bar for each stretch; a context manager. Nothing is drawn where there is no terminal."""
 
     def __init__(self, console: Console | None = None) -> None:
@@ -43,7 +43,7 @@ class Bars:
         )
         self._task: TaskID | None = None
 
-    def __enter__(self) -> Bars:
+    def __enter__(self) -> ProgressBars:
         self._progress.start()
         return self
 

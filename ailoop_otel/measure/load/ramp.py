@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ailoop_otel.measure.load.scenario import Ramp, Stable
+from ailoop_otel.measure.load.scenario import Ramp, StabilityCriteria
 from ailoop_otel.measure.results.observations import OK
 from ailoop_otel.measure.statistics.percentiles import percentile
 
@@ -53,7 +53,7 @@ class Level:
         values = [*self.firsts.values(), *[math.inf] * self.waiting]
         return percentile(np.sort(np.array(values, dtype=float)), 95)
 
-    def trouble(self, stable: Stable, connected: int, sessions: int) -> str:
+    def instability(self, stable: StabilityCriteria, connected: int, sessions: int) -> str:
         """Why the level is not stable; empty when it is."""
         if connected < sessions:
             return f"{sessions - connected} of {sessions} sessions could not be kept open"
@@ -93,7 +93,7 @@ class Levels:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """The largest level that held (0 for none), why no more is claimed, and whether the server's limit was met."""
 
     sessions: int
@@ -107,7 +107,7 @@ def levels(ramp: Ramp) -> Iterator[int]:
     yield ramp.most
 
 
-def search(ramp: Ramp, climb: Callable[[int], str], hold: Callable[[int], str]) -> Found:
+def search(ramp: Ramp, climb: Callable[[int], str], hold: Callable[[int], str]) -> SearchResult:
     """Find the largest stable level: climb until one is not, then hold the one before, or ones below if need be.
 
     `climb` and `hold` run a level and return why it is not stable, or nothing.
@@ -125,6 +125,6 @@ def search(ramp: Ramp, climb: Callable[[int], str], hold: Callable[[int], str]) 
         level = good.pop()
         trouble = hold(level)
         if not trouble:
-            return Found(level, reason, met)
+            return SearchResult(level, reason, met)
         met, reason = True, f"held at {level} sessions, {trouble}"
-    return Found(0, reason, met)
+    return SearchResult(0, reason, met)

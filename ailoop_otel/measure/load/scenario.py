@@ -72,7 +72,7 @@ class Ramp:
 
 
 @dataclass(frozen=True, slots=True)
-class Stable:
+class StabilityCriteria:
     """What a level must keep to: errors per 1,000 messages, p95 of the first chunk (s), held for `hold` seconds."""
 
     errors: float = _number(10.0, 0.0, 1000.0, "errors per 1,000 messages at most")
@@ -109,7 +109,7 @@ class Scenario:
     seed: int = _number(1, 0, 2**31, "of what is random: the same seed, the same load")
     stop: bool = _flag(True, "sessions are stopped at the end, not just left")
     ramp: Ramp | None = None
-    stable: Stable = Stable()
+    stable: StabilityCriteria = StabilityCriteria()
     messages: tuple[Prompt, ...] = ()
 
     def settings(self) -> dict[str, Any]:
@@ -287,4 +287,4 @@ def _meant(word: str, known: Iterable[str]) -> str:
     return f"; did you mean `{close[0]}`?" if close else ""
 
 
-_TABLES: Final[dict[str, Any]] = {"ramp": Ramp, "stable": Stable}
+_TABLES: Final[dict[str, Any]] = {"ramp": Ramp, "stable": StabilityCriteria}

@@ -6,8 +6,9 @@ import os
 import shlex
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ import psutil
 
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.client.websocket import address
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.observations import Observation, Phase, observed
 from ailoop_otel.names import SETTING_DIRECTORY, SETTING_ENABLED, SETTING_TRUST_CLIENT
 
 LOG: Final = "server.log"
@@ -28,7 +31,7 @@ _LAST_LINES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class RunningServer:
     """A server that runs: its process id, where its output goes, and where its telemetry, if it is instrumented."""
 
     pid: int
@@ -46,7 +49,7 @@ def instrumented(telemetry: Path) -> dict[str, str]:
 
 
 @contextmanager
-def started(
+def running_server(
     command: str,
     url: str,
     directory: Path,
@@ -54,7 +57,7 @@ def started(
     instrument: bool = True,
     environment: Mapping[str, str] | None = None,
     patience: float = _STARTING,
-) -> Iterator[Started]:
+) -> Iterator[RunningServer]:
     """Run a server while the context lasts; it has to listen at the port of `url` in so many seconds.
 
     Its output goes to `server.log` in the directory, its telemetry beside it. Raises Refusal with the mend for a
@@ -71,7 +74,7 @@ def started(
     process = _run(words, log, {**os.environ, "PYTHONUNBUFFERED": "1", **added, **(environment or {})})
     try:
         _await(process, uri.host, uri.port, log, patience)
-        yield Started(process.pid, log, telemetry)
+        yield RunningServer(process.pid, log, telemetry)
     finally:
         stop(process)
 
@@ -146,3 +149,102 @@ def _listens(host: str, port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+INTERVAL: Final = 0.5
+
+
+class ProcessTree:
+    """A process and its children; raises Refusal where there is none, or where it may not be read."""
+
+    def __init__(self, pid: int) -> None:
+        self._gone = 0.0  # CPU time of children that have ended
+        self._times: dict[int, float] = {}
+        try:
+            self._root = psutil.Process(pid)
+            self._root.memory_info()
+        except psutil.NoSuchProcess:
+            raise Refusal(f"there is no process {pid}; give the server's own process id by --pid") from None
+        except psutil.AccessDenied:
+            raise Refusal(f"process {pid} is another user's; measure as the user that runs the server") from None
+
+    def read(self) -> tuple[int, float] | None:
+        """Resident memory in bytes and CPU time in seconds so far; None when the process is gone."""
+        memory, times = 0, dict[int, float]()
+        try:
+            members = [self._root, *self._root.children(recursive=True)]
+        except psutil.Error:
+            return None
+        for member in members:
+            found = _usage(member)
+            if found is None and member is self._root:
+                return None
+            if found is not None:
+                memory += found[0]
+                times[member.pid] = found[1]
+        self._gone += sum(spent for pid, spent in self._times.items() if pid not in times)
+        self._times = times
+        return memory, self._gone + sum(times.values())
+
+
+def _usage(member: Any) -> tuple[int, float] | None:
+    try:
+        if member.status() == psutil.STATUS_ZOMBIE:
+            return None
+        times = member.cpu_times()
+        return member.memory_info().rss, times.user + times.system
+    except psutil.Error:
+        return None
+
+
+class ResourceSampler:
+    """Reads twice a second, in a thread of its own, what `state` and the server's processes say.
+
+    `state` gives the phase, the sessions connected and the sessions opened so far. `by_opened` pairs the latter with
+    the memory, outside the warm-up.
+    """
+
+    def __init__(self, origin: float, state: Callable[[], tuple[Phase, int, int]], pid: int | None) -> None:
+        self._origin = origin
+        self._state = state
+        self._tree = ProcessTree(pid) if pid is not None else None
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ailoop-otel-sampler", daemon=True)
+        self._before: tuple[float, float] | None = None
+        self.observations: list[Observation] = []
+        self.by_opened: list[tuple[int, int]] = []
+        self.lost = False
+        """Whether the server's process ended while it was watched."""
+
+    def __enter__(self) -> ResourceSampler:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        due = time.perf_counter()
+        while not self._stopped.is_set():
+            self._sample()
+            due = max(due + INTERVAL, time.perf_counter())
+            self._stopped.wait(due - time.perf_counter())
+
+    def _sample(self) -> None:
+        phase, connected, opened = self._state()
+        read = self._tree.read() if self._tree is not None else None
+        now = time.perf_counter()
+        at = now - self._origin
+        self.observations.append(observed(definitions.SESSIONS, float(connected), at, phase=phase))
+        if read is None:
+            self.lost = self.lost or self._tree is not None
+            return
+        memory, used = read
+        self.observations.append(observed(definitions.MEMORY, float(memory), at, phase=phase))
+        if self._before is not None and now > self._before[0]:
+            share = (used - self._before[1]) / (now - self._before[0])
+            self.observations.append(observed(definitions.CPU, max(0.0, share), at, phase=phase))
+        self._before = (now, used)
+        if phase != "warmup":
+            self.by_opened.append((opened, memory))

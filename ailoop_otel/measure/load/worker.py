@@ -18,9 +18,9 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from ailoop_otel.measure.load.generator import Load
-from ailoop_otel.measure.load.scenario import Prompt, Ramp, Scenario, Stable
-from ailoop_otel.measure.load.stage import Job, Stage
+from ailoop_otel.measure.load.generator import LoadGenerator
+from ailoop_otel.measure.load.plan import Job, Segment
+from ailoop_otel.measure.load.scenario import Prompt, Ramp, Scenario, StabilityCriteria
 from ailoop_otel.measure.statistics import histograms
 
 _BEAT: Final = 0.25
@@ -38,7 +38,7 @@ def unpacked(document: dict[str, Any]) -> Scenario:
         **{
             **document,
             "ramp": None if ramp is None else Ramp(**ramp),
-            "stable": Stable(**document["stable"]),
+            "stable": StabilityCriteria(**document["stable"]),
             "messages": tuple(Prompt(**each) for each in document["messages"]),
         }
     )
@@ -47,7 +47,7 @@ def unpacked(document: dict[str, Any]) -> Scenario:
 class Worker:
     """Carries out the orders with one `Load`."""
 
-    def __init__(self, load: Load, tell: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, load: LoadGenerator, tell: Callable[[dict[str, Any]], None]) -> None:
         self._load = load
         self._tell = tell
         self._tasks: set[asyncio.Task[None]] = set()
@@ -61,7 +61,7 @@ class Worker:
         if "fill" in order:
             self._go(self._fill(order["fill"]))
         elif "stage" in order:
-            self._load.begin(Stage(**order["stage"]))
+            self._load.begin(Segment(**order["stage"]))
         elif "end" in order:
             self._go(self._end())
         elif "abort" in order:
@@ -121,7 +121,7 @@ async def main() -> None:
     job = json.loads(sys.stdin.readline() or "{}").get("job")
     if job is None:
         return
-    load = Load(Job(job["url"], unpacked(job["scenario"]), job["process"], job["origin"]))
+    load = LoadGenerator(Job(job["url"], unpacked(job["scenario"]), job["process"], job["origin"]))
     worker = Worker(load, _tell)
     loop = asyncio.get_running_loop()
     threading.Thread(target=_listen, args=(loop, worker), daemon=True).start()

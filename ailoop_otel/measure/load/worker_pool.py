@@ -18,9 +18,8 @@ from typing import Any, Final
 from hdrh.histogram import HdrHistogram
 
 from ailoop_otel.measure import Refusal
-from ailoop_otel.measure.load.plan import share
+from ailoop_otel.measure.load.plan import Segment, share
 from ailoop_otel.measure.load.scenario import Scenario
-from ailoop_otel.measure.load.stage import Stage
 from ailoop_otel.measure.load.worker import packed
 from ailoop_otel.measure.results.observations import Observation
 from ailoop_otel.measure.statistics import histograms
@@ -111,7 +110,7 @@ class LoadProcess:
             self.over = True
 
 
-class Workers:
+class WorkerPool:
     """All load processes of a run; a context manager that leaves none behind."""
 
     def __init__(self, url: str, scenario: Scenario, origin: float) -> None:
@@ -121,7 +120,7 @@ class Workers:
             LoadProcess(url, scenario, number, origin, self._news) for number in range(scenario.processes)
         ]
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -140,7 +139,7 @@ class Workers:
         count = len(self.processes)
         return all(each.filled == share(sessions, each.number, count) for each in self.processes)
 
-    def begin(self, stage: Stage) -> None:
+    def begin(self, stage: Segment) -> None:
         """Let all plan as a stage says."""
         for each in self.processes:
             each.tell({"stage": dataclasses.asdict(stage)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,9 +14,15 @@ from ailoop_otel.measure.results.definitions import Definition
 from ailoop_otel.measure.results.observations import Observation, is_missing
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics import intervals
-from ailoop_otel.measure.statistics.intervals import BLOCKS, Uncertain, certain
-from ailoop_otel.measure.statistics.percentiles import PERCENTILES, Values, is_failure, percentile, rank, spread
-from ailoop_otel.measure.statistics.throughput import answers_per_second
+from ailoop_otel.measure.statistics.intervals import BLOCKS, UncertainValue, without_interval
+from ailoop_otel.measure.statistics.percentiles import (
+    PERCENTILES,
+    Values,
+    histogram_values,
+    is_failure,
+    percentile,
+    rank,
+)
 
 FEWEST: Final = 20
 
@@ -33,7 +39,7 @@ class Estimate:
 
     value: float
     n: int
-    uncertain: Uncertain
+    uncertain: UncertainValue
     draws: Values | None = None
     lacking: str = ""
 
@@ -93,52 +99,53 @@ def _plain(values: Values, figure: str) -> float:
 def _of_values(values: Values, figure: str, seed: int) -> Estimate:
     n, value, percent = len(values), _plain(values, figure), PERCENTILES.get(figure)
     if figure in ("max", "min"):
-        return Estimate(value, n, certain(value), lacking="an extreme has no interval")
-    needed = FEWEST if percent is None else max(FEWEST, intervals.fewest(percent))
+        return Estimate(value, n, without_interval(value), lacking="an extreme has no interval")
+    needed = FEWEST if percent is None else max(FEWEST, intervals.min_observations(percent))
     if n < needed:
         lacking = f"{n} observations are too few for an interval, which takes {needed} of them"
-        return Estimate(value, n, certain(value), lacking=lacking)
+        return Estimate(value, n, without_interval(value), lacking=lacking)
     if percent is None:
         draws = intervals.mean_draws(values, seed)
-        return Estimate(value, n, intervals.bootstrapped(value, draws), draws)
+        return Estimate(value, n, intervals.bootstrap_interval(value, draws), draws)
     (draws,) = intervals.percentile_draws(values, [percent], seed)
     return Estimate(value, n, _percentile(np.sort(values), percent, draws), draws)
 
 
-def _percentile(ordered: Values, percent: float, draws: Values) -> Uncertain:
+def _percentile(ordered: Values, percent: float, draws: Values) -> UncertainValue:
     """A percentile with an interval that is no narrower than it would be for independent observations."""
     value = percentile(ordered, percent)
     return intervals.wider(
-        intervals.bootstrapped(value, draws), _between(value, len(ordered), percent, lambda at: float(ordered[at - 1]))
+        intervals.bootstrap_interval(value, draws),
+        _between(value, len(ordered), percent, lambda at: float(ordered[at - 1])),
     )
 
 
-def _between(value: float, n: int, percent: float, value_at: Callable[[int], float]) -> Uncertain:
+def _between(value: float, n: int, percent: float, value_at: Callable[[int], float]) -> UncertainValue:
     """A percentile with the interval between two order statistics; `value_at` gives the value of a rank."""
 
     def bounds(confidence: float) -> intervals.Bounds:
         ranks = intervals.order_statistics(n, percent, confidence)
         return (value_at(ranks[0]), value_at(ranks[1])) if ranks else (value_at(1), value_at(n))
 
-    return Uncertain(value, bounds)
+    return UncertainValue(value, bounds)
 
 
 def _of_histogram(run: Run, definition: Definition, figure: str) -> Estimate | None:
-    values, counts = spread(run.histograms[definition.name])
+    values, counts = histogram_values(run.histograms[definition.name])
     n = int(counts.sum())
     if not n:
         return None
     if figure not in PERCENTILES:
         means = {"mean": float(np.average(values, weights=counts)), "max": float(values[-1]), "min": float(values[0])}
-        return Estimate(means[figure], n, certain(means[figure]), lacking="a histogram keeps no order of time")
+        return Estimate(means[figure], n, without_interval(means[figure]), lacking="a histogram keeps no order of time")
     percent, upto = PERCENTILES[figure], np.cumsum(counts)
 
     def value_at(place: int) -> float:
         return float(values[np.searchsorted(upto, place)])
 
     value = value_at(rank(n, percent))
-    if n < intervals.fewest(percent):
-        return Estimate(value, n, certain(value), lacking=f"{n} observations are too few for an interval")
+    if n < intervals.min_observations(percent):
+        return Estimate(value, n, without_interval(value), lacking=f"{n} observations are too few for an interval")
     return Estimate(value, n, _between(value, n, percent, value_at))
 
 
@@ -150,7 +157,9 @@ def _of_run(run: Run, definition: Definition, rows: list[Observation], seed: int
     value = values[-1]
     made = _MADE.get(definition.name)
     found = made(run, value, seed) if made else None
-    return found or Estimate(value, len(values), certain(value), lacking="one value of one run has no interval")
+    return found or Estimate(
+        value, len(values), without_interval(value), lacking="one value of one run has no interval"
+    )
 
 
 def _exchanges(run: Run) -> list[Observation]:
@@ -165,7 +174,7 @@ def _rate(run: Run, value: float, seed: int) -> Estimate | None:
         return None
     draws = intervals.mean_draws(rates, seed)
     steady_rate = float(rates.mean())
-    return Estimate(steady_rate, len(exchanges), intervals.bootstrapped(steady_rate, draws), draws)
+    return Estimate(steady_rate, len(exchanges), intervals.bootstrap_interval(steady_rate, draws), draws)
 
 
 def _errors(run: Run, value: float, seed: int) -> Estimate | None:
@@ -174,8 +183,8 @@ def _errors(run: Run, value: float, seed: int) -> Estimate | None:
     if n < FEWEST or not math.isclose(1000 * hits / n, value, rel_tol=0.02, abs_tol=0.5):
         return None
     share = hits / n
-    in_bursts = intervals.bootstrapped(share, intervals.mean_draws(failed, seed))
-    return Estimate(value, n, intervals.scaled(intervals.wider(intervals.proportion(hits, n), in_bursts), 1000))
+    in_bursts = intervals.bootstrap_interval(share, intervals.mean_draws(failed, seed))
+    return Estimate(value, n, intervals.scaled(intervals.wider(intervals.wilson_interval(hits, n), in_bursts), 1000))
 
 
 def _growth(run: Run, value: float, seed: int) -> Estimate | None:
@@ -199,7 +208,7 @@ def _slope(value: float, at: list[float], values: list[float]) -> Estimate | Non
     """A slope that the run gave, with the width of an interval made of its samples."""
     if len(at) < _FEWEST_SAMPLES:
         return None
-    fitted = intervals.slope(np.array(at), np.array(values))
+    fitted = intervals.theil_sen_slope(np.array(at), np.array(values))
     if math.isnan(fitted.value):
         return None
 
@@ -207,13 +216,13 @@ def _slope(value: float, at: list[float], values: list[float]) -> Estimate | Non
         low, high = fitted.bounds(confidence)
         return min(value, value + low - fitted.value), max(value, value + high - fitted.value)
 
-    return Estimate(value, len(at), Uncertain(value, bounds))
+    return Estimate(value, len(at), UncertainValue(value, bounds))
 
 
 def _stable(run: Run, value: float, seed: int) -> Estimate | None:
     """The largest level that was stable: the truth lies before the next, which was not."""
     step = ramp_step(run)
-    return Estimate(value, 1, Uncertain(value, lambda confidence: (value, value + step))) if step else None
+    return Estimate(value, 1, UncertainValue(value, lambda confidence: (value, value + step))) if step else None
 
 
 _MADE: Final[dict[str, Callable[[Run, float, int], Estimate | None]]] = {
@@ -223,3 +232,27 @@ _MADE: Final[dict[str, Callable[[Run, float, int], Estimate | None]]] = {
     definitions.MEMORY_GROWTH.name: _growth,
     definitions.MEMORY_PER_SESSION.name: _per_session,
 }
+
+
+# An answer that took no time at all still counts once.
+_INSTANT = 1e-9
+
+
+def answers_per_second(exchanges: Sequence[Observation], blocks: int = 1) -> Values:
+    """The rate of good answers in each of so many stretches of equal time; zeros where there was none.
+
+    `exchanges` are completions: when each was planned, and how long it took.
+    """
+    good = [row for row in exchanges if not row.failed and not is_missing(row.value)]
+    if not good:
+        return np.zeros(blocks)
+    begin = np.array([row.at for row in good])
+    took = np.maximum([row.value for row in good], _INSTANT)
+    start, end = float(begin.min()), float(begin.max())
+    settled = start + float(np.median(took))
+    # Where there are a few answers only, nothing is the middle.
+    start, end = (settled, end) if settled < (start + end) / 2 else (start, float((begin + took).max()))
+    edges = np.linspace(start, end, blocks + 1)
+    done = np.array([np.clip((edge - begin) / took, 0, 1).sum() for edge in edges])
+    rates: Values = np.diff(done) / np.diff(edges)
+    return rates

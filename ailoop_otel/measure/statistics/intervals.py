@@ -32,20 +32,20 @@ RESAMPLES: Final = 2000
 BINS: Final = 500
 
 Bounds = tuple[float, float]
-NOTHING: Final[Bounds] = (math.nan, math.nan)
+NO_BOUNDS: Final[Bounds] = (math.nan, math.nan)
 
 
 @dataclass(frozen=True, slots=True)
-class Uncertain:
+class UncertainValue:
     """A number and, for any confidence (0.95, say), its interval; NaN bounds where there is no way to tell."""
 
     value: float
     bounds: Callable[[float], Bounds]
 
 
-def certain(value: float) -> Uncertain:
+def without_interval(value: float) -> UncertainValue:
     """A number of which nobody knows how uncertain it is."""
-    return Uncertain(value, lambda confidence: NOTHING)
+    return UncertainValue(value, lambda confidence: NO_BOUNDS)
 
 
 def percentile_draws(values: Values, percents: list[float], seed: int, blocks: int = BLOCKS) -> list[Values]:
@@ -74,7 +74,7 @@ def mean_draws(values: Values, seed: int, blocks: int = BLOCKS) -> Values:
     return means
 
 
-def bootstrapped(value: float, draws: Values, units: int = BLOCKS) -> Uncertain:
+def bootstrap_interval(value: float, draws: Values, units: int = BLOCKS) -> UncertainValue:
     """A number with the expanded percentile interval of its bootstrap draws, made of so many blocks (or pairs)."""
     ordered = np.sort(draws)
 
@@ -84,7 +84,7 @@ def bootstrapped(value: float, draws: Values, units: int = BLOCKS) -> Uncertain:
         low = math.floor(wide * last)
         return min(float(ordered[low]), value), max(float(ordered[last - low]), value)
 
-    return Uncertain(value, bounds)
+    return UncertainValue(value, bounds)
 
 
 def order_statistics(n: int, percent: float, confidence: float = CONFIDENCE) -> tuple[int, int] | None:
@@ -97,26 +97,26 @@ def order_statistics(n: int, percent: float, confidence: float = CONFIDENCE) -> 
     return (low + 1, high) if low >= 0 and high <= n else None
 
 
-def fewest(percent: float, confidence: float = CONFIDENCE) -> int:
+def min_observations(percent: float, confidence: float = CONFIDENCE) -> int:
     """How many values a percentile must rest on to have a bound on both sides."""
     rarer = min(percent, 100 - percent) / 100
     return math.ceil(math.log((1 - confidence) / 2) / math.log1p(-rarer))
 
 
-def proportion(hits: int, n: int) -> Uncertain:
+def wilson_interval(hits: int, n: int) -> UncertainValue:
     """A proportion with Wilson's interval; n at least 1."""
 
     def bounds(confidence: float) -> Bounds:
         interval = stats.binomtest(hits, n).proportion_ci(confidence, method="wilson")
         return float(interval.low), float(interval.high)
 
-    return Uncertain(hits / n, bounds)
+    return UncertainValue(hits / n, bounds)
 
 
-def slope(at: Values, values: Values, blocks: int = 3 * BLOCKS) -> Uncertain:
+def theil_sen_slope(at: Values, values: Values, blocks: int = 3 * BLOCKS) -> UncertainValue:
     """The slope of values over `at` (Theil-Sen), with Sen's interval of the medians of blocks: neighbours are alike."""
     if len(np.unique(at)) < 3:
-        return certain(math.nan)
+        return without_interval(math.nan)
     parts = min(blocks, len(values))
     x = np.array([np.median(part) for part in _cut(at, parts)])
     y = np.array([np.median(part) for part in _cut(values, parts)])
@@ -125,10 +125,10 @@ def slope(at: Values, values: Values, blocks: int = 3 * BLOCKS) -> Uncertain:
         found = stats.theilslopes(y, x, confidence)
         return float(found.low_slope), float(found.high_slope)
 
-    return Uncertain(float(stats.theilslopes(y, x).slope), bounds)
+    return UncertainValue(float(stats.theilslopes(y, x).slope), bounds)
 
 
-def difference(one: Uncertain, other: Uncertain) -> Uncertain:
+def mover_difference(one: UncertainValue, other: UncertainValue) -> UncertainValue:
     """One number less another that is independent of it, with its interval from theirs (MOVER)."""
     value = one.value - other.value
 
@@ -140,27 +140,27 @@ def difference(one: Uncertain, other: Uncertain) -> Uncertain:
             value + math.hypot(high - one.value, other.value - other_low),
         )
 
-    return Uncertain(value, bounds)
+    return UncertainValue(value, bounds)
 
 
-def wider(one: Uncertain, other: Uncertain) -> Uncertain:
+def wider(one: UncertainValue, other: UncertainValue) -> UncertainValue:
     """The first number with an interval that holds both intervals."""
 
     def bounds(confidence: float) -> Bounds:
         low, high = zip(one.bounds(confidence), other.bounds(confidence), strict=True)
         return min(low), max(high)
 
-    return Uncertain(one.value, bounds)
+    return UncertainValue(one.value, bounds)
 
 
-def scaled(uncertain: Uncertain, factor: float) -> Uncertain:
+def scaled(uncertain: UncertainValue, factor: float) -> UncertainValue:
     """A number and its interval times a positive factor."""
 
     def bounds(confidence: float) -> Bounds:
         low, high = uncertain.bounds(confidence)
         return low * factor, high * factor
 
-    return Uncertain(uncertain.value * factor, bounds)
+    return UncertainValue(uncertain.value * factor, bounds)
 
 
 def _bins(ordered: Values) -> Values:

@@ -58,7 +58,7 @@ def summarise(run: Run, definition: Definition) -> Summary:
     """Summarise one metric from its observations, or from its histogram where there are none."""
     rows = list(run.of(definition))
     if not rows and definition.name in run.histograms:
-        values, counts = spread(run.histograms[definition.name])
+        values, counts = histogram_values(run.histograms[definition.name])
         return _summary(values, counts, 0, 0)
     failures = [each for each in rows if is_failure(each, definition)]
     kept = [each.value for each in rows if not is_failure(each, definition)]
@@ -90,7 +90,7 @@ def rank(n: int, percent: float) -> int:
     return max(1, math.ceil(round(percent * n / 100, 9)))
 
 
-def spread(histogram: HdrHistogram) -> tuple[Values, Counts]:
+def histogram_values(histogram: HdrHistogram) -> tuple[Values, Counts]:
     """The values of a histogram of microseconds, in seconds and ascending, and how often each was counted."""
     pairs = [(step.value_iterated_to, step.count_at_value_iterated_to) for step in histogram.get_recorded_iterator()]
     table: Counts = np.array(pairs, dtype=np.int64).reshape(-1, 2)

@@ -32,7 +32,7 @@ V = TypeVar("V")
 
 
 @dataclass(slots=True)
-class Silence:
+class AITimeout:
     """An AI timeout: `noticed` in nanoseconds since 1970, `delay` from its deadline to then, in seconds."""
 
     phase: str
@@ -41,7 +41,7 @@ class Silence:
 
 
 @dataclass(slots=True)
-class Served:
+class ServerExchange:
     """One exchange as the server saw it; times in nanoseconds since 1970, `first_chunk` and `longest_gap` in seconds.
 
     It is not `ended` while only spans below its root have come. `trace_id` is where it is found, `client_trace_id`
@@ -58,7 +58,7 @@ class Served:
     first_chunk: float | None = None
     longest_gap: float | None = None
     recovered: bool = False
-    silences: list[Silence] = field(default_factory=list)
+    silences: list[AITimeout] = field(default_factory=list)
 
     @property
     def hangs(self) -> bool:
@@ -70,12 +70,12 @@ class Served:
         """Message received until its answer was complete; of use only when it has ended."""
         return max(0, self.end - self.start) / _SECOND
 
-    def detected(self) -> Iterator[tuple[Silence, float]]:
+    def detected(self) -> Iterator[tuple[AITimeout, float]]:
         """Each silence, with the seconds from the message as it was received until it was noticed."""
         for silence in self.silences:
             yield silence, max(0, silence.noticed - self.start) / _SECOND
 
-    def reported(self) -> Iterator[tuple[Silence, float]]:
+    def reported(self) -> Iterator[tuple[AITimeout, float]]:
         """Each silence, with the seconds from when it was noticed until the client was told; none if it never was."""
         if self.ended and not self.recovered and self.outcome not in _UNTOLD:
             for silence in self.silences:
@@ -83,7 +83,7 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class ServerSession:
     """A session that has ended: `start` in nanoseconds since 1970, `seconds`, and how many messages it had."""
 
     session_id: str
@@ -94,11 +94,11 @@ class Life:
 
 
 @dataclass(slots=True)
-class Telemetry:
+class ServerTelemetry:
     """Everything of one reading. `forgotten` counts the oldest that were too many to keep."""
 
-    exchanges: OrderedDict[str, Served] = field(default_factory=OrderedDict)
-    lives: OrderedDict[str, Life] = field(default_factory=OrderedDict)
+    exchanges: OrderedDict[str, ServerExchange] = field(default_factory=OrderedDict)
+    lives: OrderedDict[str, ServerSession] = field(default_factory=OrderedDict)
     starts: OrderedDict[str, int] = field(default_factory=OrderedDict)
     """When each session began, by its trace."""
     points: OrderedDict[tuple[str, int, str, str], Point] = field(default_factory=OrderedDict)
@@ -131,9 +131,9 @@ class Telemetry:
                 latest[process, labels] = before + point.value if point.delta else max(before, point.value)
         return round(sum(latest.values()))
 
-    def _exchange(self, key: str, span: Span) -> Served:
+    def _exchange(self, key: str, span: Span) -> ServerExchange:
         found = self.exchanges.get(key)
-        return found or self._keep(self.exchanges, key, Served(span.trace_id, span.start, span.end))
+        return found or self._keep(self.exchanges, key, ServerExchange(span.trace_id, span.start, span.end))
 
     def _keep(self, kept: OrderedDict[K, V], key: K, value: V) -> V:
         kept[key] = value
@@ -148,7 +148,7 @@ def process_of(point: Point) -> str:
     return str(point.resource.get("service.instance.id") or point.resource.get("process.pid") or "")
 
 
-def _see(exchange: Served, span: Span) -> None:
+def _see(exchange: ServerExchange, span: Span) -> None:
     """Take in what a span below the root tells; of times a finished root knows better."""
     if not exchange.ended:
         exchange.start, exchange.end = min(exchange.start, span.start), max(exchange.end, span.end)
@@ -156,13 +156,13 @@ def _see(exchange: Served, span: Span) -> None:
     if span.name == names.SPAN_AI_TIMEOUT:
         phase = span.text(names.TIMEOUT_PHASE)
         if all(silence.phase != phase for silence in exchange.silences):
-            exchange.silences.append(Silence(phase, span.end, span.number(names.TIMEOUT_DETECTION_DELAY)))
+            exchange.silences.append(AITimeout(phase, span.end, span.number(names.TIMEOUT_DETECTION_DELAY)))
     elif span.name == names.SPAN_FIRST_CHUNK and exchange.first_chunk is None:
         exchange.first_chunk = span.seconds
     _gap(exchange, span)
 
 
-def _finish(exchange: Served, span: Span) -> None:
+def _finish(exchange: ServerExchange, span: Span) -> None:
     exchange.ended = True
     exchange.start, exchange.end = span.start, span.end
     exchange.session_id = span.text(names.SESSION_ID)
@@ -174,11 +174,11 @@ def _finish(exchange: Served, span: Span) -> None:
     _gap(exchange, span)
 
 
-def _gap(exchange: Served, span: Span) -> None:
+def _gap(exchange: ServerExchange, span: Span) -> None:
     gap = span.number(names.STREAM_MAX_GAP)
     exchange.longest_gap = exchange.longest_gap if gap is None else gap
 
 
-def _life(span: Span) -> Life:
+def _life(span: Span) -> ServerSession:
     turns = span.number(names.SESSION_TURNS)
-    return Life(span.text(names.SESSION_ID), span.trace_id, span.start, span.seconds, turns)
+    return ServerSession(span.text(names.SESSION_ID), span.trace_id, span.start, span.seconds, turns)

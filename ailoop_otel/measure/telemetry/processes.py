@@ -15,8 +15,8 @@ from ailoop_otel import names
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.definitions import Definition
 from ailoop_otel.measure.results.observations import Observation, observed
-from ailoop_otel.measure.statistics.intervals import slope
-from ailoop_otel.measure.telemetry.exchanges import Telemetry, process_of
+from ailoop_otel.measure.statistics.intervals import theil_sen_slope
+from ailoop_otel.measure.telemetry.exchanges import ServerTelemetry, process_of
 from ailoop_otel.recorded.records import Point
 
 _SECOND: Final = 1e9
@@ -28,7 +28,7 @@ _GAUGES: Final = {
 }
 
 
-def process_observations(telemetry: Telemetry, begin: int) -> Iterator[Observation]:
+def process_observations(telemetry: ServerTelemetry, begin: int) -> Iterator[Observation]:
     """Samples of each process, labelled with it where there are several, and the slopes of memory."""
     by_process: defaultdict[str, list[Point]] = defaultdict(list)
     for point in telemetry.points.values():
@@ -49,7 +49,7 @@ def process_observations(telemetry: Telemetry, begin: int) -> Iterator[Observati
             yield observed(definitions.SESSIONS, count, (time - begin) / _SECOND)
 
 
-def _connected(telemetry: Telemetry) -> Iterator[tuple[int, int]]:
+def _connected(telemetry: ServerTelemetry) -> Iterator[tuple[int, int]]:
     """How many sessions were open after each start and end; one without an end is open still.
 
     A recording that is shorter than the interval between two exports has no other count. Where telemetry tells of
@@ -86,6 +86,6 @@ def _slopes(points: Sequence[Point], starts: Sequence[int]) -> Iterator[Observat
 def _slope(definition: Definition, at: Sequence[float], memory: Sequence[Point]) -> Iterator[Observation]:
     if len(memory) < _FEWEST:
         return
-    found = slope(np.array(at), np.array([point.value for point in memory])).value
+    found = theil_sen_slope(np.array(at), np.array([point.value for point in memory])).value
     if not math.isnan(found):
         yield observed(definition, found, 0.0)

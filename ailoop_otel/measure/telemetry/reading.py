@@ -20,7 +20,14 @@ from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.observations import OK, Observation, observed
 from ailoop_otel.measure.results.run import Context, Run
-from ailoop_otel.measure.telemetry.exchanges import AI_TIMEOUT, METRICS, MOST, Served, Telemetry, process_of
+from ailoop_otel.measure.telemetry.exchanges import (
+    AI_TIMEOUT,
+    METRICS,
+    MOST,
+    ServerExchange,
+    ServerTelemetry,
+    process_of,
+)
 from ailoop_otel.measure.telemetry.processes import process_observations
 from ailoop_otel.recorded import files, points
 from ailoop_otel.recorded.files import Tally
@@ -40,7 +47,7 @@ class Reading:
     """What was read from a directory."""
 
     place: Path
-    telemetry: Telemetry
+    telemetry: ServerTelemetry
     tally: Tally
     since: int = 0
 
@@ -50,7 +57,7 @@ def read(place: Path, *, since: int = 0, progress: Callable[[int], None] = lambd
 
     What ended before `since`, nanoseconds since 1970, is left out. `progress` is told the bytes of each file read.
     """
-    telemetry, tally, paths = Telemetry(), Tally(), files.find(place)
+    telemetry, tally, paths = ServerTelemetry(), Tally(), files.find(place)
     parser = points.reader(METRICS)
     for path in paths:
         for batch in files.read([path], tally, parser=parser):
@@ -92,12 +99,12 @@ class _Numbers:
         return self._known.setdefault(session_id, len(self._known)) if session_id else -1
 
 
-def outcome_of(exchange: Served) -> str:
+def outcome_of(exchange: ServerExchange) -> str:
     """How an exchange ended; one that hangs counts as an AI timeout."""
     return AI_TIMEOUT if exchange.hangs else exchange.outcome
 
 
-def server_observations(one: Served, **place: Any) -> Iterator[Observation]:
+def server_observations(one: ServerExchange, **place: Any) -> Iterator[Observation]:
     """The server's times of one exchange, rows with `place`; none while it goes on and its AI is not overdue."""
     if one.ended and one.outcome == OK and one.first_chunk is None:
         # Without a first chunk only a slash command is well: no AI was asked.
@@ -114,7 +121,7 @@ def server_observations(one: Served, **place: Any) -> Iterator[Observation]:
         yield observed(definitions.REPORT_DELAY, seconds, label=silence.phase, **place)
 
 
-def troubles(tally: Tally) -> Iterator[str]:
+def reading_notes(tally: Tally) -> Iterator[str]:
     """A sentence for each kind of thing that could not be read."""
     if tally.half_written:
         which = ", ".join(sorted(set(tally.half_written))[:3])
@@ -125,7 +132,7 @@ def troubles(tally: Tally) -> Iterator[str]:
         yield f"Files could not be opened: {', '.join(tally.unreadable)}."
 
 
-def _exchange(exchange: Served, begin: int, numbers: _Numbers, number: int) -> Iterator[Observation]:
+def _exchange(exchange: ServerExchange, begin: int, numbers: _Numbers, number: int) -> Iterator[Observation]:
     place: dict[str, Any] = {
         "at": (exchange.start - begin) / _SECOND,
         "outcome": outcome_of(exchange),
@@ -138,7 +145,7 @@ def _exchange(exchange: Served, begin: int, numbers: _Numbers, number: int) -> I
         yield observed(definitions.LONGEST_GAP, exchange.longest_gap, **place)
 
 
-def _session_observations(telemetry: Telemetry, begin: int, numbers: _Numbers) -> Iterator[Observation]:
+def _session_observations(telemetry: ServerTelemetry, begin: int, numbers: _Numbers) -> Iterator[Observation]:
     for life in telemetry.lives.values():
         place: dict[str, Any] = {
             "at": (life.start - begin) / _SECOND,
@@ -150,7 +157,7 @@ def _session_observations(telemetry: Telemetry, begin: int, numbers: _Numbers) -
             yield observed(definitions.SESSION_TURNS, life.turns, **place)
 
 
-def _whole(exchanges: Sequence[Served]) -> Iterator[Observation]:
+def _whole(exchanges: Sequence[ServerExchange]) -> Iterator[Observation]:
     """The figures of the whole run."""
     counted = [exchange for exchange in exchanges if exchange.ended or exchange.hangs]
     good = sum(exchange.outcome == OK for exchange in counted)
@@ -161,13 +168,13 @@ def _whole(exchanges: Sequence[Served]) -> Iterator[Observation]:
         yield observed(definitions.RATE, good / seconds, 0.0)
 
 
-def _duration(exchanges: Sequence[Served]) -> float:
+def _duration(exchanges: Sequence[ServerExchange]) -> float:
     if not exchanges:
         return 0.0
     return (max(exchange.end for exchange in exchanges) - min(exchange.start for exchange in exchanges)) / _SECOND
 
 
-def _begin(telemetry: Telemetry) -> int:
+def _begin(telemetry: ServerTelemetry) -> int:
     """The first moment that anything tells of; nanoseconds since 1970."""
     return min(
         (
@@ -179,7 +186,7 @@ def _begin(telemetry: Telemetry) -> int:
     )
 
 
-def _context(reading: Reading, exchanges: Sequence[Served], begin: int, scenario: str, jaeger: str) -> Context:
+def _context(reading: Reading, exchanges: Sequence[ServerExchange], begin: int, scenario: str, jaeger: str) -> Context:
     resources = {process_of(point): point.resource for point in reading.telemetry.points.values()}
     known = {key: str(value) for resource in resources.values() for key, value in resource.items()}
     return Context(
@@ -200,7 +207,7 @@ def _context(reading: Reading, exchanges: Sequence[Served], begin: int, scenario
     )
 
 
-def _notes(reading: Reading, exchanges: Sequence[Served], processes: int) -> Iterator[str]:
+def _notes(reading: Reading, exchanges: Sequence[ServerExchange], processes: int) -> Iterator[str]:
     yield (
         "From telemetry alone: times begin when the server's application received a message, and know nothing of the "
         "network or of a message that waited unread."
@@ -221,7 +228,7 @@ def _notes(reading: Reading, exchanges: Sequence[Served], processes: int) -> Ite
         yield f"{processes:,} server processes wrote these files: memory, CPU and sessions are those of each alone."
     if reading.telemetry.forgotten:
         yield f"Only the newest {MOST:,} of a kind are in this report; {reading.telemetry.forgotten:,} were left out."
-    yield from troubles(reading.tally)
+    yield from reading_notes(reading.tally)
 
 
 def _nothing(place: Path, tally: Tally, *, found: bool, since: bool) -> str:

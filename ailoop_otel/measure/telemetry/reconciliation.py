@@ -20,8 +20,8 @@ from ailoop_otel.measure.results.observations import OK, Observation, observed
 from ailoop_otel.measure.results.quantities import shown
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics.percentiles import summarise
-from ailoop_otel.measure.telemetry.exchanges import Served
-from ailoop_otel.measure.telemetry.reading import outcome_of, read, server_observations, troubles
+from ailoop_otel.measure.telemetry.exchanges import ServerExchange
+from ailoop_otel.measure.telemetry.reading import outcome_of, read, reading_notes, server_observations
 
 # What the client measures, and what the server says of it.
 _FIRST_CHUNK: Final = (definitions.FIRST_CHUNK, definitions.FIRST_CHUNK_DIFFERENCE)
@@ -68,7 +68,7 @@ def reconciled(run: Run, directory: Path) -> Run:
         rows.extend(_server_side(match.client[trace_id], one))
     rows.sort(key=lambda row: row.at)
     together = Run(run.context, rows, run.histograms)
-    notes = (*run.context.notes, *_notes(match, together, directory), *troubles(reading.tally))
+    notes = (*run.context.notes, *_notes(match, together, directory), *reading_notes(reading.tally))
     return replace(together, context=replace(run.context, notes=notes))
 
 
@@ -85,7 +85,7 @@ class _Match:
 
     client: Mapping[str, Rows]
     """The client's first chunk and completion of each message."""
-    both: Mapping[str, Served]
+    both: Mapping[str, ServerExchange]
     ambiguous: int
     """Traces under which the server has several messages."""
     server_only: int
@@ -100,13 +100,13 @@ class _Match:
         return Counter((client, server) for client, server in pairs if server and server != client)
 
 
-def _match(run: Run, exchanges: Iterable[Served]) -> _Match:
+def _match(run: Run, exchanges: Iterable[ServerExchange]) -> _Match:
     client: defaultdict[str, Rows] = defaultdict(dict)
     for row in run.observations:
         if row.trace_id and row.metric in _OF_MESSAGES:
             client[row.trace_id][row.metric] = row
-    server: defaultdict[str, list[Served]] = defaultdict(list)
-    others: list[Served] = []
+    server: defaultdict[str, list[ServerExchange]] = defaultdict(list)
+    others: list[ServerExchange] = []
     for one in exchanges:
         # A run that was reconciled before has the server's traces already.
         trace_id = one.client_trace_id if one.client_trace_id in client else one.trace_id
@@ -122,7 +122,7 @@ def _match(run: Run, exchanges: Iterable[Served]) -> _Match:
     return _Match(client, both, len(server) - len(both), meanwhile)
 
 
-def _server_side(rows: Rows, one: Served) -> Iterator[Observation]:
+def _server_side(rows: Rows, one: ServerExchange) -> Iterator[Observation]:
     """What the server says of a message, in the place of the client's row."""
     client = next(iter(rows.values()))
     place = {

@@ -14,10 +14,10 @@ from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.client import exchanges
 from ailoop_otel.measure.client.exchanges import Place
 from ailoop_otel.measure.client.message import Message
-from ailoop_otel.measure.client.session import Session, connect
+from ailoop_otel.measure.client.session import ClientSession, connect
 from ailoop_otel.measure.client.websocket import Refused
 from ailoop_otel.measure.results.observations import OK
-from ailoop_otel.measure.testing.fixture import Journal
+from ailoop_otel.measure.testing.fixture import ObservationLog
 
 T = TypeVar("T")
 
@@ -43,19 +43,19 @@ class Answer:
 
 
 class AsyncChat:
-    """One session; `Connection` makes and ends it."""
+    """One session; `ChatSession` makes and ends it."""
 
-    def __init__(self, journal: Journal, session: Session, patience: float) -> None:
-        self._journal = journal
+    def __init__(self, log: ObservationLog, session: ClientSession, patience: float) -> None:
+        self._log = log
         self._session = session
         self._patience = patience
-        self._number = journal.next_session()
+        self._number = log.next_session()
 
     async def ask(self, text: str) -> Answer:
         """Send a message and wait for its answer."""
         message = await self._session.ask(text, patience=self._patience)
-        place = self._place(self._journal.next_exchange())
-        self._journal.rows += exchanges.of_message(message, place)
+        place = self._place(self._log.next_exchange())
+        self._log.rows += exchanges.message_observations(message, place)
         return _answer(message)
 
     async def start(self) -> None:
@@ -63,16 +63,16 @@ class AsyncChat:
         try:
             await self._session.start(self._patience)
         finally:
-            self._journal.rows += exchanges.of_start(self._session, self._place())
+            self._log.rows += exchanges.session_start_observations(self._session, self._place())
 
     async def stop(self) -> None:
         """Stop the session and leave."""
         await self._session.stop()
-        self._journal.rows += exchanges.of_end(self._session, self._place())
+        self._log.rows += exchanges.session_end_observations(self._session, self._place())
 
     def _place(self, exchange: int = -1) -> Place:
-        journal = self._journal
-        return Place(journal.origin, session=self._number, exchange=exchange, process=journal.process)
+        log = self._log
+        return Place(log.origin, session=self._number, exchange=exchange, process=log.process)
 
 
 class Chat:
@@ -87,11 +87,11 @@ class Chat:
         return self._loop.run(self._chat.ask(text))
 
 
-class Connection:
+class ChatSession:
     """A session to be: `with` gives a `Chat`, `async with` an `AsyncChat`; raises Refused where there is no server."""
 
-    def __init__(self, journal: Journal, url: str, patience: float) -> None:
-        self._journal = journal
+    def __init__(self, log: ObservationLog, url: str, patience: float) -> None:
+        self._log = log
         self._url = url
         self._patience = patience
         self._chat: AsyncChat | None = None
@@ -108,7 +108,7 @@ class Connection:
 
     async def _opened(self) -> AsyncChat:
         session = await connect(self._url, patience=self._patience)
-        chat = AsyncChat(self._journal, session, self._patience)
+        chat = AsyncChat(self._log, session, self._patience)
         try:
             await chat.start()
         except BaseException:

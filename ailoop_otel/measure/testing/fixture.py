@@ -14,13 +14,13 @@ from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.observations import OK, Observation, observed
 
 if TYPE_CHECKING:
-    from ailoop_otel.measure.testing.chat import Connection
+    from ailoop_otel.measure.testing.chat import ChatSession
 
 # Each process of a test run numbers its sessions and exchanges from a place of its own.
 _RANGE: Final = 1_000_000
 
 
-class Journal:
+class ObservationLog:
     """All that one process of a test run observed; `origin` is when the run began, `time.perf_counter()`."""
 
     def __init__(self, origin: float, process: int = 0) -> None:
@@ -51,8 +51,8 @@ class Stopwatch:
     assert answer.ok and answer.first_chunk < 2
     """
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(self, log: ObservationLog) -> None:
+        self._log = log
         self._last = time.perf_counter()
 
     def mark(self, name: str) -> float:
@@ -70,16 +70,16 @@ class Stopwatch:
             raise
         self._step(name, begin, OK)
 
-    def connect(self, url: str, *, patience: float = 60.0) -> Connection:
+    def connect(self, url: str, *, patience: float = 60.0) -> ChatSession:
         """A session with a server, `ws://host:port/ws`; an answer is waited for so many seconds at most."""
-        from ailoop_otel.measure.testing.chat import Connection  # needs the libraries of the extra
+        from ailoop_otel.measure.testing.chat import ChatSession  # needs the libraries of the extra
 
-        return Connection(self._journal, url, patience)
+        return ChatSession(self._log, url, patience)
 
     def _step(self, name: str, begin: float, outcome: str) -> float:
         self._last = time.perf_counter()
         seconds = self._last - begin
-        at = begin - self._journal.origin
-        process = self._journal.process
-        self._journal.rows.append(observed(definitions.STEP, seconds, at, outcome=outcome, label=name, process=process))
+        at = begin - self._log.origin
+        process = self._log.process
+        self._log.rows.append(observed(definitions.STEP, seconds, at, outcome=outcome, label=name, process=process))
         return seconds

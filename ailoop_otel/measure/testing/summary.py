@@ -22,7 +22,7 @@ from ailoop_otel.measure.verdict.verdict import Judgement, Verdict
 SCENARIO: Final = "tests"
 
 
-class Verdicts:
+class TestRunSummary:
     """Judges a test run by targets and an earlier run; raises Refusal where one of the files makes no sense."""
 
     def __init__(self, directory: Path | None, wanted: Path | None, baseline: Path | None) -> None:

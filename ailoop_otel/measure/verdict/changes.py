@@ -14,7 +14,7 @@ from ailoop_otel.measure.results.definitions import Definition
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics import intervals
 from ailoop_otel.measure.statistics.estimates import Estimate, estimate, figure_of, ramp_step, steady
-from ailoop_otel.measure.statistics.intervals import Uncertain, certain
+from ailoop_otel.measure.statistics.intervals import UncertainValue, without_interval
 from ailoop_otel.measure.statistics.percentiles import PERCENTILES, Values
 
 # A percentile is compared when so many observations lie beyond it, in each run.
@@ -78,7 +78,7 @@ class Change:
     rule: Rule
     now: Estimate
     reference: Estimate
-    change: Uncertain
+    change: UncertainValue
     allowed: float
     floored: bool
     lacking: str = ""
@@ -124,7 +124,7 @@ def paired(rule: Rule, pairs: Sequence[tuple[Run, Run]], tolerance: float) -> Ch
     allowed, floored = _allowed(rule, reference.value, tolerance, floor)
     lacking = f"{len(table)} pairs are too few: {FEWEST_PAIRS} are needed" if len(table) < FEWEST_PAIRS else ""
     return Change(
-        rule, _over_rounds(rule, after), reference, intervals.bootstrapped(value, draws, len(table)),
+        rule, _over_rounds(rule, after), reference, intervals.bootstrap_interval(value, draws, len(table)),
         allowed, floored, lacking, rounds=len(table),
     )  # fmt: skip
 
@@ -157,17 +157,17 @@ def _few(rule: Rule, n: int) -> str:
     return f"{n} observations are too few: {needed} are needed" if n < needed else ""
 
 
-def _ratio(now: Estimate, reference: Estimate) -> Uncertain:
+def _ratio(now: Estimate, reference: Estimate) -> UncertainValue:
     value = now.value / reference.value - 1
     if now.draws is None or reference.draws is None:
-        return certain(value)
+        return without_interval(value)
     never = np.isinf(now.draws) & np.isinf(reference.draws)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return intervals.bootstrapped(value, np.where(never, 0.0, now.draws / reference.draws - 1))
+        return intervals.bootstrap_interval(value, np.where(never, 0.0, now.draws / reference.draws - 1))
 
 
-def _difference(now: Estimate, reference: Estimate) -> Uncertain:
-    return intervals.difference(now.uncertain, reference.uncertain)
+def _difference(now: Estimate, reference: Estimate) -> UncertainValue:
+    return intervals.mover_difference(now.uncertain, reference.uncertain)
 
 
 def _delay(rule: Rule, run: Run) -> float:
@@ -196,4 +196,4 @@ def _over_rounds(rule: Rule, values: Values) -> Estimate:
     draws, value = _pair_draws(steps), float(steps.mean())
     if not rule.absolute:
         draws, value = np.exp(draws), math.exp(value)
-    return Estimate(value, len(values), intervals.bootstrapped(value, draws, len(values)))
+    return Estimate(value, len(values), intervals.bootstrap_interval(value, draws, len(values)))

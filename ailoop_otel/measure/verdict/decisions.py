@@ -10,7 +10,7 @@ from ailoop_otel.measure.results.definitions import DEFINITIONS
 from ailoop_otel.measure.results.quantities import between, percent, shown, signed
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics.estimates import Estimate, estimate
-from ailoop_otel.measure.statistics.intervals import CONFIDENCE, Bounds, Uncertain
+from ailoop_otel.measure.statistics.intervals import CONFIDENCE, Bounds, UncertainValue
 from ailoop_otel.measure.verdict.changes import Change
 from ailoop_otel.measure.verdict.targets import Target
 from ailoop_otel.measure.verdict.verdict import Judged, Verdict
@@ -47,7 +47,7 @@ def _held(found: Estimate, target: Target, unit: str, confidence: float) -> tupl
     return verdict, text if verdict is not Verdict.INCONCLUSIVE else f"{text}, which the interval holds"
 
 
-def _decided(number: Uncertain, limit: float, sign: int, confidence: float) -> Verdict:
+def _decided(number: UncertainValue, limit: float, sign: int, confidence: float) -> Verdict:
     """Whether a number is surely within a limit, surely beyond, or neither; a sign of -1 turns worse to less."""
     _, worst = _worse(number.bounds(CONFIDENCE), sign)
     best, _ = _worse(number.bounds(confidence), sign)
@@ -159,7 +159,7 @@ def _more(found: Change, sign: int) -> str:
     return f"; a run about {max(2, math.ceil(times))} times as long would tell"
 
 
-def elsewhere(row: Judged, machine: str) -> Judged:
+def inconclusive_on_other_machine(row: Judged, machine: str) -> Judged:
     """A verdict on a time or rate whose baseline is from another machine, where that says nothing about the server."""
     if not machine or row.unit not in (definitions.FIRST_CHUNK.unit, definitions.RATE.unit):
         return row

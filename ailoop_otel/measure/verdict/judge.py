@@ -19,13 +19,14 @@ from ailoop_otel.measure.results.definitions import STABLE_SESSIONS
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics.estimates import figure_of
 from ailoop_otel.measure.statistics.intervals import BLOCKS, CONFIDENCE
-from ailoop_otel.measure.verdict import changes, likeness
+from ailoop_otel.measure.verdict import baseline as baselines
+from ailoop_otel.measure.verdict import changes
 from ailoop_otel.measure.verdict.baseline import load as load_baseline
 from ailoop_otel.measure.verdict.changes import RULES, Change
-from ailoop_otel.measure.verdict.decisions import against_baseline, against_target, elsewhere
+from ailoop_otel.measure.verdict.decisions import against_baseline, against_target, inconclusive_on_other_machine
 from ailoop_otel.measure.verdict.targets import VALUE, Targets, share
 from ailoop_otel.measure.verdict.targets import load as load_targets
-from ailoop_otel.measure.verdict.validity import objections
+from ailoop_otel.measure.verdict.validity import validity_problems
 from ailoop_otel.measure.verdict.verdict import Judged, Judgement, Verdict, overall
 
 TOLERANCE: Final = 0.10
@@ -56,7 +57,7 @@ def judge(
     """
     wanted = targets or Targets()
     if baseline is not None:
-        likeness.check(baseline, run)
+        baselines.check_comparable(baseline, run)
     changed = [] if baseline is None else _changes(run, baseline, wanted, tolerance)
     confidence = _corrected(len(changed) + len(wanted.targets))
     rows = [against_target(run, target, confidence) for target in wanted.targets]
@@ -64,9 +65,9 @@ def judge(
         return Judgement(
             tuple(rows), overall(row.verdict for row in rows), (_TARGETS_ONLY if rows else _FIRST,), METHOD
         )
-    machine = likeness.other_machine(baseline.context, run.context)
-    rows += [elsewhere(against_baseline(each, confidence), machine) for each in changed]
-    notes = [*likeness.differences(baseline.context, run.context), *_left_out(run, baseline, changed)]
+    machine = baselines.other_machine(baseline.context, run.context)
+    rows += [inconclusive_on_other_machine(against_baseline(each, confidence), machine) for each in changed]
+    notes = [*baselines.differences(baseline.context, run.context), *_left_out(run, baseline, changed)]
     return _summed_up(rows, notes, METHOD, compared=bool(changed))
 
 
@@ -78,7 +79,7 @@ def judge_by_files(run: Run, baseline: str = "", targets: str = "", tolerance: s
     """
     before = load_baseline(baseline) if baseline else None
     wanted = load_targets(targets, run.context.scenario) if targets else None
-    judgement = _without_purpose(judge(run, before, wanted, share_of(tolerance)), run)
+    judgement = _with_own_validity(judge(run, before, wanted, share_of(tolerance)), run)
     if not baseline or before is not None:
         return judgement
     # The path is no first word: those of a sentence are written large.
@@ -86,9 +87,9 @@ def judge_by_files(run: Run, baseline: str = "", targets: str = "", tolerance: s
     return replace(judgement, notes=(*judgement.notes, hint))
 
 
-def _without_purpose(judgement: Judgement, run: Run) -> Judgement:
+def _with_own_validity(judgement: Judgement, run: Run) -> Judgement:
     """With what keeps the run from passing, which a reader has to know first."""
-    found = list(objections(run))
+    found = list(validity_problems(run))
     if not found:
         return judgement
     notes = [_ALONE if note == _FIRST else note for note in judgement.notes]
@@ -96,14 +97,14 @@ def _without_purpose(judgement: Judgement, run: Run) -> Judgement:
     return replace(judgement, verdict=verdict, notes=(*(reason for _, reason in found), *notes))
 
 
-def objected(judgement: Judgement, sides: Iterable[tuple[str, Run]]) -> Judgement:
+def with_validity_problems(judgement: Judgement, sides: Iterable[tuple[str, Run]]) -> Judgement:
     """With what keeps runs of A and B from being compared: A proves nothing then, and B may fail.
 
     What several runs of a side have in common is said once, with the first one's numbers.
     """
     found: dict[str, tuple[Verdict, str]] = {}
     for side, run in sides:
-        for verdict, reason in objections(run):
+        for verdict, reason in validity_problems(run):
             said = f"{side}: {reason}"
             found.setdefault(_NUMBER.sub("", said), (verdict if side == "B" else Verdict.INCONCLUSIVE, said))
     verdict = overall([judgement.verdict, *(each for each, _ in found.values())])
@@ -126,7 +127,7 @@ def judge_pairs(
     found = [changes.paired(rule, pairs, wanted.tolerance(rule.definition.name, tolerance)) for rule in RULES]
     changed = [each for each in found if each is not None]
     rows = [against_baseline(each, _corrected(len(changed))) for each in changed]
-    notes = list(likeness.differences(pairs[0][0].context, pairs[0][1].context)) if pairs else []
+    notes = list(baselines.differences(pairs[0][0].context, pairs[0][1].context)) if pairs else []
     return _summed_up(rows, notes, PAIRED_METHOD, compared=bool(changed))
 
 

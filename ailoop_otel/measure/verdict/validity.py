@@ -14,7 +14,7 @@ from ailoop_otel.measure.verdict.verdict import Verdict
 INTERRUPTED: Final = "It was interrupted: what was measured until then is all there is."
 
 
-def objections(run: Run) -> Iterator[tuple[Verdict, str]]:
+def validity_problems(run: Run) -> Iterator[tuple[Verdict, str]]:
     """What keeps a load test from passing: each with the verdict that it comes to, and the mend.
 
     The rule: a run in which no message succeeded fails, where a failure that its scenario `expects` and that its

@@ -14,7 +14,7 @@ import pytest
 from ailoop_otel.measure.client import session as client
 from ailoop_otel.measure.client.conversation import Conversation
 from ailoop_otel.measure.client.message import OUTCOMES, Message
-from ailoop_otel.measure.client.session import Session
+from ailoop_otel.measure.client.session import ClientSession
 from tests.ailoop.process import DELEGATES, STATELESS, Server, serving, standin
 from tests.ailoop.provider import Provider
 from tests.ailoop.transcripts import load
@@ -94,7 +94,7 @@ def scripted_server() -> Iterator[Scripted]:
 
 
 @asynccontextmanager
-async def session_on(url: str) -> AsyncIterator[Session]:
+async def session_on(url: str) -> AsyncIterator[ClientSession]:
     session = await client.connect(url)
     try:
         await session.start()

@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from ailoop_otel.measure import Refusal
-from ailoop_otel.measure.legacy.metrics_file import Sheet, read
-from ailoop_otel.measure.legacy.published import findings
-from ailoop_otel.measure.legacy.run import imported
+from ailoop_otel.measure.legacy.metrics_file import MetricsFile, read
+from ailoop_otel.measure.legacy.run import import_files, summary_faults
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
 from ailoop_otel.measure.results.run import Run
@@ -56,7 +55,7 @@ def _values(run: Run, definition: Definition) -> list[float]:
 
 def test_each_event_has_a_name_and_a_unit_of_its_own(memory: Path, timeouts: Path, talk: Path) -> None:
     """Rows of the three files come apart by event; bytes are bytes."""
-    run = imported([memory, timeouts, talk])
+    run = import_files([memory, timeouts, talk])
     assert {metric.name: (metric.unit, len(_values(run, metric))) for metric in run.metrics()} == {
         "legacy_burst_reply": ("s", 8),
         "legacy_memory_current": ("By", 2),
@@ -71,7 +70,7 @@ def test_each_event_has_a_name_and_a_unit_of_its_own(memory: Path, timeouts: Pat
 
 def test_runs_and_sessions_are_told_apart(memory: Path, talk: Path) -> None:
     """A run begins where an event comes again, or behind its memory; sessions count on."""
-    run = imported([memory, talk])
+    run = import_files([memory, talk])
     assert run.context.settings["runs"] == {memory.name: 2, talk.name: 2}
     burst = list(run.of(definitions.LEGACY_BURST_REPLY))
     assert len({row.session for row in burst}) == 4
@@ -82,7 +81,7 @@ def test_runs_and_sessions_are_told_apart(memory: Path, talk: Path) -> None:
 
 def test_bytes_taken_for_seconds_are_told(memory: Path) -> None:
     """The mean of the mixed column is computed as it was published, and the mean without the bytes."""
-    (told,) = findings(read(memory))
+    (told,) = summary_faults(read(memory))
     wrong = fmean([seconds for _, seconds in BURST * 2] + [2_633_000, 2_619_000]) * 1000
     assert f"{wrong:,.2f} ms over 10 rows" in told
     assert "2 of them are bytes (up to 2,633,000)" in told
@@ -91,14 +90,14 @@ def test_bytes_taken_for_seconds_are_told(memory: Path) -> None:
 
 def test_a_median_between_two_populations_is_told(timeouts: Path) -> None:
     """A median that no row is near is told together with the populations around it."""
-    (told,) = findings(read(timeouts))
+    (told,) = summary_faults(read(timeouts))
     assert f"{median([0.0022, 10.0085]) * 1000:,.2f} ms" in told
     assert "legacy_session_start from 2.20 ms to 2.20 ms; legacy_timeout from 10,008.50 ms to 10,008.50 ms" in told
 
 
 def test_an_acknowledgement_is_no_answer(talk: Path) -> None:
     """Replies that come sooner than a session starts are acknowledgements."""
-    (told,) = findings(read(talk))
+    (told,) = summary_faults(read(talk))
     assert "0.60 ms: sooner than a session starts (2.20 ms)" in told
     assert "acknowledgement" in told
 
@@ -115,13 +114,13 @@ def test_an_acknowledgement_is_no_answer(talk: Path) -> None:
 )
 def test_a_sound_file_is_accused_of_nothing(tmp_path: Path, rows: list[tuple[str, float]]) -> None:
     """Nothing is said of a fault that the rows do not show."""
-    assert list(findings(read(_sheet(tmp_path / "sound.csv", *rows)))) == []
+    assert list(summary_faults(read(_sheet(tmp_path / "sound.csv", *rows)))) == []
 
 
 def test_error_counts_are_no_latencies(tmp_path: Path) -> None:
     """The third kind of section is told in a note, and the run behind it is read on."""
     rows = [*TALK, ("error_type", "count"), ("no_response", 3), *TALK]
-    run = imported([_sheet(tmp_path / "errors.csv", *rows)])
+    run = import_files([_sheet(tmp_path / "errors.csv", *rows)])
     assert len(_values(run, definitions.LEGACY_REPLY)) == 6
     assert "errors.csv: errors that the tests counted: 3 no_response." in run.context.notes
 
@@ -129,7 +128,7 @@ def test_error_counts_are_no_latencies(tmp_path: Path) -> None:
 def test_what_belongs_to_nothing_stays_out_and_is_told(tmp_path: Path) -> None:
     """Unknown events, negative and infinite seconds, bytes without their header and torn rows count nowhere."""
     odd = [("mystery", 1.0), ("user_msg_7", -1), ("user_msg_8", "inf"), ("2600000", "2633000"), ("user_msg_9", "")]
-    run = imported([_sheet(tmp_path / "odd.csv", *TALK, *odd)])
+    run = import_files([_sheet(tmp_path / "odd.csv", *TALK, *odd)])
     assert len(run.observations) == len(TALK)
     (note,) = [note for note in run.context.notes if "stayed out" in note]
     assert "5 rows belong to no known event" in note
@@ -142,19 +141,19 @@ def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other.csv"
     path.write_text(text)
     with pytest.raises(Refusal, match=r"other\.csv"):
-        imported([path])
+        import_files([path])
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     """The refusal names the file."""
     with pytest.raises(Refusal, match=r"gone\.csv cannot be read: No such file"):
-        imported([tmp_path / "gone.csv"])
+        import_files([tmp_path / "gone.csv"])
 
 
 def test_a_file_named_twice_is_refused(talk: Path) -> None:
     """Rows may not count twice."""
     with pytest.raises(Refusal, match="named twice"):
-        imported([talk, talk])
+        import_files([talk, talk])
 
 
 @given(some.lists(some.tuples(some.text(max_size=12), some.text(max_size=12)), max_size=8))
@@ -166,6 +165,6 @@ def test_no_row_gets_in_that_is_not_known(rows: list[tuple[str, str]]) -> None:
         writer = csv.writer(text)
         writer.writerows([("event", "latency"), ("start_session", 0.5), *rows, ("user_msg_1", 0.25)])
         path.write_text(text.getvalue(), encoding="utf-8", errors="replace", newline="")
-        sheet: Sheet = read(path)
+        sheet: MetricsFile = read(path)
     assert sheet.latencies[0].seconds == 0.5
     assert sheet.latencies[-1].seconds == 0.25

@@ -1,4 +1,4 @@
-"""Planned times: the same for the same seed, of the rate that was asked for, over all processes."""
+"""PlannedMessage times: the same for the same seed, of the rate that was asked for, over all processes."""
 
 from __future__ import annotations
 

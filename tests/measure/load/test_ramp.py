@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ailoop_otel.measure.load.ramp import Level, Levels, levels, search
-from ailoop_otel.measure.load.scenario import Ramp, Stable
+from ailoop_otel.measure.load.scenario import Ramp, StabilityCriteria
 
-STABLE = Stable(errors=50.0, first_chunk_p95=1.0)
+STABLE = StabilityCriteria(errors=50.0, first_chunk_p95=1.0)
 
 
 def level(fast: int = 0, slow: int = 0, failed: int = 0, silent: int = 0, commands: int = 0) -> Level:
@@ -41,13 +41,13 @@ def level(fast: int = 0, slow: int = 0, failed: int = 0, silent: int = 0, comman
 )
 def test_a_level_is_stable_or_says_why_not(made: Level, trouble: str) -> None:
     """Errors, slow first chunks and those that never came each count."""
-    assert made.trouble(STABLE, 10, 10).endswith(trouble)
-    assert bool(made.trouble(STABLE, 10, 10)) == bool(trouble)
+    assert made.instability(STABLE, 10, 10).endswith(trouble)
+    assert bool(made.instability(STABLE, 10, 10)) == bool(trouble)
 
 
 def test_sessions_that_are_missing_are_trouble() -> None:
     """A level whose sessions could not be opened was not reached."""
-    assert level(fast=100).trouble(STABLE, 9, 10) == "1 of 10 sessions could not be kept open"
+    assert level(fast=100).instability(STABLE, 9, 10) == "1 of 10 sessions could not be kept open"
 
 
 def test_a_first_chunk_counts_before_its_answer_ends() -> None:

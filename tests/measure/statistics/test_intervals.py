@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ailoop_otel.measure.statistics import intervals
-from ailoop_otel.measure.statistics.intervals import Uncertain
+from ailoop_otel.measure.statistics.intervals import UncertainValue
 from ailoop_otel.measure.statistics.percentiles import Values, percentile
 from tests.measure.latencies import latencies
 
@@ -23,7 +23,7 @@ from tests.measure.latencies import latencies
 )
 def test_a_proportion_is_wilsons(hits: int, n: int, low: float, high: float) -> None:
     """As published."""
-    assert intervals.proportion(hits, n).bounds(0.95) == pytest.approx((low, high), abs=5e-5)
+    assert intervals.wilson_interval(hits, n).bounds(0.95) == pytest.approx((low, high), abs=5e-5)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_a_difference_of_proportions_is_newcombes(
     one: tuple[int, int], other: tuple[int, int], low: float, high: float
 ) -> None:
     """MOVER with Wilson's intervals, as published."""
-    found = intervals.difference(intervals.proportion(*one), intervals.proportion(*other))
+    found = intervals.mover_difference(intervals.wilson_interval(*one), intervals.wilson_interval(*other))
     assert found.bounds(0.95) == pytest.approx((low, high), abs=5e-5)
 
 
@@ -62,7 +62,7 @@ def test_order_statistics_are_scipys(n: int, percent: float, confidence: float) 
 @pytest.mark.parametrize(("percent", "fewest"), [(50.0, 6), (90.0, 36), (95.0, 72), (99.0, 368)])
 def test_fewest_is_the_first_number_with_two_bounds(percent: float, fewest: int) -> None:
     """One fewer has none."""
-    assert intervals.fewest(percent) == fewest
+    assert intervals.min_observations(percent) == fewest
     assert intervals.order_statistics(fewest, percent)
     assert not intervals.order_statistics(fewest - 1, percent)
 
@@ -87,7 +87,7 @@ def test_the_bootstrap_is_scipys(figure: str) -> None:
     expected = stats.bootstrap(
         (values,), statistic, confidence_level=1 - 2 * wide, method="percentile", n_resamples=4000, rng=7
     ).confidence_interval
-    low, high = intervals.bootstrapped(value, draws, n).bounds(0.95)
+    low, high = intervals.bootstrap_interval(value, draws, n).bounds(0.95)
     width = expected.high - expected.low
     assert (low, high) == pytest.approx((expected.low, expected.high), abs=0.12 * width)
 
@@ -99,7 +99,7 @@ def test_an_interval_of_dependent_values_holds_what_it_promises() -> None:
         values = latencies(seed, 300, memory=0.8, outliers=0.0)
         value = percentile(np.sort(values), 50)
         (draws,) = intervals.percentile_draws(values, [50.0], seed)
-        low, high = intervals.bootstrapped(value, draws).bounds(0.95)
+        low, high = intervals.bootstrap_interval(value, draws).bounds(0.95)
         blocks += low <= 0.1 <= high
         ranks = intervals.order_statistics(len(values), 50)
         assert ranks
@@ -122,7 +122,7 @@ def test_failures_may_reach_a_percentile() -> None:
     """Infinity is drawn without arithmetic, and stays the upper bound."""
     values = np.where(np.arange(400) % 25 == 0, math.inf, 1.0)
     (draws,) = intervals.percentile_draws(values, [96.0], 1)
-    assert intervals.bootstrapped(1.0, draws).bounds(0.95) == (1.0, math.inf)
+    assert intervals.bootstrap_interval(1.0, draws).bounds(0.95) == (1.0, math.inf)
 
 
 def test_the_same_data_has_the_same_interval() -> None:
@@ -138,7 +138,7 @@ def test_a_slope_does_not_heed_outliers() -> None:
     at = np.arange(30.0)
     values = 2 * at + np.where(np.arange(30) % 2, 0.1, -0.1)
     values[7] = 1000.0
-    found = intervals.slope(at, values)
+    found = intervals.theil_sen_slope(at, values)
     low, high = found.bounds(0.95)
     assert found.value == pytest.approx(2.0, abs=0.02)
     assert low <= 2.0 <= high
@@ -147,12 +147,12 @@ def test_a_slope_does_not_heed_outliers() -> None:
 
 def test_a_slope_needs_places() -> None:
     """All samples at one or two places have none."""
-    assert math.isnan(intervals.slope(np.array([1.0, 1.0, 2.0]), np.array([1.0, 2.0, 3.0])).value)
+    assert math.isnan(intervals.theil_sen_slope(np.array([1.0, 1.0, 2.0]), np.array([1.0, 2.0, 3.0])).value)
 
 
 def test_a_wider_interval_holds_both() -> None:
     """And keeps the first one's value."""
-    one, other = (Uncertain(1.0, lambda c, low=low: (low, low + 1)) for low in (0.5, 0.2))
+    one, other = (UncertainValue(1.0, lambda c, low=low: (low, low + 1)) for low in (0.5, 0.2))
     assert intervals.wider(one, other).bounds(0.95) == (0.2, 1.5)
     assert intervals.scaled(one, 10).bounds(0.95) == (5.0, 15.0)
 

@@ -15,7 +15,7 @@ from ailoop_otel.measure.report.plots.canvas import Plot
 from ailoop_otel.measure.report.plots.material import Material
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.definitions import Definition
-from ailoop_otel.measure.statistics.percentiles import Values, spread
+from ailoop_otel.measure.statistics.percentiles import Values, histogram_values
 
 # Of these groups the first that was observed: where both clocks were read, another plot holds them side by side.
 _GROUPS = (
@@ -127,7 +127,7 @@ def _gaps(material: Material) -> tuple[Values, Values]:
     histogram = material.digest.run.histograms.get(definitions.CHUNK_GAP.name)
     if histogram is None:
         return np.array([]), np.array([])
-    values, counts = spread(histogram)
+    values, counts = histogram_values(histogram)
     return values, counts.astype(float)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from ailoop_otel.measure.results.definitions import COMPLETION
 from ailoop_otel.measure.results.observations import Observation, observed
-from ailoop_otel.measure.statistics.throughput import answers_per_second
+from ailoop_otel.measure.statistics.estimates import answers_per_second
 
 
 def answers(sessions: int, seconds: float, until: float, **more: str) -> list[Observation]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ailoop_otel.measure.load import notes as remarks
-from ailoop_otel.measure.load.ramp import Found
-from ailoop_otel.measure.load.scenario import Ramp, Stable
+from ailoop_otel.measure.load import result
+from ailoop_otel.measure.load.ramp import SearchResult
+from ailoop_otel.measure.load.scenario import Ramp, StabilityCriteria
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.observations import observed
 from ailoop_otel.measure.results.run import Context, Run
@@ -45,31 +45,31 @@ def test_what_delayed_the_messages_is_told_apart(
     processes: list[Any], delays: list[float], expected: list[str]
 ) -> None:
     """A busy generator, a busy machine, and sessions that were all busy are three different things."""
-    told = list(remarks.of_generator(run(delays), processes))
+    told = list(result.generator_notes(run(delays), processes))
     assert len(told) == len(expected)
     assert all(part in remark for part, remark in zip(expected, told, strict=True))
 
 
 def test_a_search_says_what_it_means() -> None:
     """The limit with its reason, or that it was not met; the definition; and how little the first levels rest on."""
-    ramp, stable = Ramp(start=2, step=3, seconds=1.0, rate=1.0), Stable()
-    told = list(remarks.of_search(Found(8, "at 11 sessions too slow", met=True), ramp, stable))
+    ramp, stable = Ramp(start=2, step=3, seconds=1.0, rate=1.0), StabilityCriteria()
+    told = list(result.search_notes(SearchResult(8, "at 11 sessions too slow", met=True), ramp, stable))
     assert told[0] == "Stable with 8 sessions, to the step of 3: at 11 sessions too slow."
     assert "at most 10 errors per 1,000 messages" in told[1]
     assert "fewer than 20 messages" in told[2]
-    assert "raise ramp.most" in next(remarks.of_search(Found(200, "", met=False), Ramp(), stable))
+    assert "raise ramp.most" in next(result.search_notes(SearchResult(200, "", met=False), Ramp(), stable))
 
 
 @pytest.mark.parametrize(("seconds", "growth", "said"), [(5, 2e5, True), (5, 0.0, False), (31, 2e5, False)])
 def test_growth_within_seconds_is_not_called_a_leak(seconds: int, growth: float, said: bool) -> None:
     """A server that warms up grows too; after half a minute it is what it is."""
     samples = [observed(definitions.MEMORY, 5e7, float(at)) for at in range(100, 101 + seconds)]
-    told = list(remarks.of_growth(growth, samples))
+    told = list(result.growth_notes(growth, samples))
     assert [f"growth is that of {seconds} s" in remark for remark in told] == [True] * said
 
 
 def test_a_server_elsewhere_has_no_memory_here() -> None:
     """Said, and not left out silently."""
-    assert ["--pid" in remark for remark in remarks.of_server(None, lost=False)] == [True]
-    assert list(remarks.of_server(7, lost=False)) == []
-    assert "ended" in next(remarks.of_server(7, lost=True))
+    assert ["--pid" in remark for remark in result.server_notes(None, lost=False)] == [True]
+    assert list(result.server_notes(7, lost=False)) == []
+    assert "ended" in next(result.server_notes(7, lost=True))
