@@ -131,10 +131,10 @@ def _app() -> "Typer":
 
 def _register(app: "Typer") -> None:
     """Let each room that has verbs of its own add them."""
-    from ailoop_otel.measure.commands import options as measuring
+    from ailoop_otel.measure.commands.options import register as register_measure
     from ailoop_otel.replay import verbs as replaying
 
-    measuring.register(app)
+    register_measure(app)
     replaying.register(app)
 
 

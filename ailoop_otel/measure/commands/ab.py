@@ -1,7 +1,7 @@
-"""Two servers on one machine, measured in turns: what the machine does to one, it does to the other.
+"""The command `ab`: two servers on one machine, measured in turns, so that the machine affects both alike.
 
-Rounds go A B, B A, A B and so on, so that a machine that gets slower does not favour whoever comes first. What is
-judged is the difference within each round.
+Rounds go A B, B A, A B and so on, so that a machine that slows down favours neither. The difference within each
+round is judged.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from ailoop_otel.measure import Refusal
-from ailoop_otel.measure.commands import compare
+from ailoop_otel.measure.commands import DIRECTORY, compare
 from ailoop_otel.measure.load import campaign, scenario
 from ailoop_otel.measure.load.progress import ProgressBars, ProgressListener
 from ailoop_otel.measure.load.scenario import Scenario
@@ -28,14 +28,13 @@ from ailoop_otel.measure.verdict.judge import judge_pairs, share_of, with_validi
 from ailoop_otel.measure.verdict.targets import load as load_targets
 
 ROUNDS: Final = 10
-DIRECTORY: Final = "ailoop-measurements"
 JUDGEMENT: Final = "judgement.json"
 SUMMARY: Final = "summary.md"
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two servers: its address, and the command that starts it anew for each round, if it is ours."""
+    """One of the two servers: its address, and the command that starts it for each round, empty if it runs already."""
 
     name: str
     url: str
@@ -45,7 +44,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class AbOptions:
-    """What the command line asks for; empty where it does not."""
+    """The command's arguments and options; empty where one is not given."""
 
     scenario: str
     a: Side
@@ -61,7 +60,10 @@ class AbOptions:
 
 
 def interleave(options: AbOptions, console: Console) -> int:
-    """Measure both sides in turns, keep every run, print how B differs from A, and return the exit code; Refusal."""
+    """Measure both sides in turns, keep every run, print how B differs from A, and return the exit code.
+
+    Raises Refusal for options that make no sense, and for a server that cannot be reached.
+    """
     wanted = scenario.load(options.scenario, options.overrides, options.messages)
     _check(options)
     tolerance, targets = (
@@ -93,7 +95,7 @@ def interleave(options: AbOptions, console: Console) -> int:
 
 
 def rounds(count: int, a: Side, b: Side, run: Callable[[Side, int], Run]) -> Iterator[tuple[Run, Run]]:
-    """Run both sides so many times in alternating order, and give each round's runs, A's first."""
+    """Run both sides `count` times in alternating order; yields each round's runs, A's first."""
     for number in range(count):
         if number % 2 == 0:
             first = run(a, number)
@@ -114,7 +116,7 @@ def _check(options: AbOptions) -> None:
 
 
 def _measured(side: Side, wanted: Scenario, directory: Path, watch: ProgressListener) -> Run:
-    """One run of one side, kept in a directory of its own."""
+    """Measure one side once and write the run into its own directory."""
     facts: dict[str, Any] = {"side": side.name}
     with ExitStack() as stack:
         pid = None
@@ -136,7 +138,7 @@ def _title(options: AbOptions) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """Says of each stage which round it belongs to."""
+    """A progress listener that puts the side and the round before each name."""
 
     bars: ProgressBars
     name: str

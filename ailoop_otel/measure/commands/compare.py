@@ -1,4 +1,4 @@
-"""Two runs side by side: each figure of both, the change with its interval, the verdict and what it means."""
+"""The command `compare`: each figure of two runs, its change with the confidence interval, and the verdict."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _ASCII: Final[Signs] = str.maketrans(
 
 @dataclass(frozen=True, slots=True)
 class CompareOptions:
-    """What is compared: the run directory (or saved baseline) of `before` with `after`'s, and how strictly."""
+    """The command's arguments and options: `before` and `after` are run directories or saved baselines."""
 
     before: str
     after: str
@@ -50,17 +50,17 @@ class CompareOptions:
 
 
 def compare(options: CompareOptions, console: Console) -> int:
-    """Print how two runs differ and return the exit code; Refusal for what cannot be read or compared."""
+    """Print how two runs differ and return the exit code; raises Refusal for what cannot be read or compared."""
     before, after = _run(options.before), _run(options.after)
     wanted = load_targets(options.targets, after.context.scenario) if options.targets else None
     judgement = judge.judge(after, before, wanted, judge.share_of(options.tolerance))
-    # A baseline's file holds what is compared, not all that a run is judged by.
-    whole = [
+    # A saved baseline holds only what is compared, too little to check whether its run was valid.
+    complete = [
         (side, run)
         for side, place, run in (("A", options.before, before), ("B", options.after, after))
         if Path(place).is_dir()
     ]
-    judgement = judge.with_validity_problems(labelled(judgement, before.context, after.context), whole)
+    judgement = judge.with_validity_problems(labelled(judgement, before.context, after.context), complete)
     if options.json:
         console.file.write(written(judgement, before.context, after.context))
     else:
@@ -69,7 +69,7 @@ def compare(options: CompareOptions, console: Console) -> int:
 
 
 def labelled(judgement: Judgement, before: Context, after: Context) -> Judgement:
-    """The judgement with the remarks on both runs, each saying which one it is about."""
+    """Add the notes of both runs to the judgement, each with the side it is about."""
     known = {*map(baseline.baseline_note, before.notes), *after.notes}
     sides = {note: "A and B" if note in after.notes else "A" for note in before.notes}
     sides |= {note: "B" for note in after.notes if note not in sides}
@@ -85,7 +85,7 @@ def show(judgement: Judgement, title: str, console: Console) -> None:
 
 
 def written(judgement: Judgement, before: Context, after: Context) -> str:
-    """A judgement as strict JSON: null for what is not known, "+inf" for what never ends."""
+    """Format a judgement as strict JSON: null for NaN, "+inf" for infinity."""
     document: dict[str, Any] = {
         "verdict": judgement.verdict,
         "summary": conclusion(judgement),
@@ -99,7 +99,7 @@ def written(judgement: Judgement, before: Context, after: Context) -> str:
 
 
 def markdown(judgement: Judgement, title: str) -> str:
-    """How B's figures differ from A's as markdown, fit to be pasted into a pull request."""
+    """Format a judgement as markdown, for a pull request."""
     heads = ("", "Figure", "A", "B", "Change", "95 % interval", "Allowed")
     lines = [
         f"## {prose(title)}",
@@ -113,12 +113,12 @@ def markdown(judgement: Judgement, title: str) -> str:
         cells = (SIGNS[row.verdict], _name(row), *_against_baseline(row))
         lines.append(f"| {' | '.join(map(prose, cells))} |")
     unsure = [f"{_name(row)}: {row.reason}" for row in judgement.rows if row.verdict is not Verdict.PASS]
-    lines += ["", *(f"- {prose(told)}" for told in (*unsure, *judgement.notes)), "", prose(judgement.method)]
+    lines += ["", *(f"- {prose(reason)}" for reason in (*unsure, *judgement.notes)), "", prose(judgement.method)]
     return "\n".join(lines) + "\n"
 
 
 def conclusion(judgement: Judgement) -> str:
-    """What it comes to, in plain words."""
+    """The verdict as a sentence."""
     rows = judgement.rows
     worse = [_name(row) for row in rows if row.verdict is Verdict.FAIL]
     unsure = [_name(row) for row in rows if row.verdict is Verdict.INCONCLUSIVE]

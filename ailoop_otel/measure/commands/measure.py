@@ -1,4 +1,4 @@
-"""The verb `measure`: a server, a scenario, and a run directory with everything that came of it."""
+"""The command `measure`: run a scenario against a server and write the run directory with its report."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ailoop_otel.measure import Refusal, report
+from ailoop_otel.measure.commands import DIRECTORY, INTERRUPTED, URL
 from ailoop_otel.measure.load import scenario
 from ailoop_otel.measure.load.campaign import Interrupted
-from ailoop_otel.measure.load.campaign import measure as conduct
+from ailoop_otel.measure.load.campaign import measure as run_campaign
 from ailoop_otel.measure.load.progress import ProgressBars
 from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.load.server import RunningServer, running_server
@@ -27,14 +28,10 @@ from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.telemetry.reconciliation import reconciled
 from ailoop_otel.measure.verdict import baseline, judge, targets
 
-INTERRUPTED: Final = 130
-URL: Final = "ws://127.0.0.1:8000/ws"
-DIRECTORY: Final = "ailoop-measurements"
-
 
 @dataclass(frozen=True, slots=True)
 class MeasureOptions:
-    """What the command line asks for; empty where it does not."""
+    """The command's arguments and options; empty where one is not given."""
 
     scenario: str
     url: str = URL
@@ -54,16 +51,19 @@ class MeasureOptions:
 
 
 def measure(options: MeasureOptions, console: Console) -> int:
-    """Measure, write the run directory, show the summary, and return the exit code; raises Refusal."""
+    """Measure, write the run directory, print the summary and return the exit code.
+
+    Raises Refusal for options or files that make no sense, and for a server that cannot be reached.
+    """
     wanted = _scenario(options)
-    _check_judges(options, wanted)
+    _check_references(options, wanted)
     directory = _directory(options, wanted)
     try:
-        with _ending_well():
+        with _sigterm_as_interrupt():
             run, interrupted = _measured(options, wanted, directory), False
     except Interrupted as end:
         run, interrupted = end.run, True
-    # What is written may be what is named as the baseline, which the first run does not have yet.
+    # The run directory may itself be named as the baseline: the first run must not be compared with itself.
     try:
         judgement = judge.judge_by_files(run, _baseline(options, directory), options.targets, options.tolerance)
     finally:
@@ -76,7 +76,7 @@ def measure(options: MeasureOptions, console: Console) -> int:
     return INTERRUPTED if interrupted else judgement.exit_code(strict=options.strict)
 
 
-def listing(console: Console) -> int:
+def list_scenarios(console: Console) -> int:
     """Print the scenarios that come with the package, and the settings that all have."""
     table = Table("Scenario", "What it does", box=None, pad_edge=False, header_style="dim")
     for name in scenario.names():
@@ -93,8 +93,8 @@ def listing(console: Console) -> int:
 
 
 @contextmanager
-def _ending_well() -> Iterator[None]:
-    """Take SIGTERM, by which a CI job is cancelled, for a Ctrl-C: a server of our own must not outlive us."""
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Handle SIGTERM, which cancels a CI job, like Ctrl-C: a server that this process started must be stopped."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -114,8 +114,8 @@ def _scenario(options: MeasureOptions) -> Scenario:
     return scenario.load(options.scenario, overrides, options.messages)
 
 
-def _check_judges(options: MeasureOptions, wanted: Scenario) -> None:
-    """Read what will judge the run before it, which may take an hour."""
+def _check_references(options: MeasureOptions, wanted: Scenario) -> None:
+    """Read targets and baseline before the run, which may take an hour, so that an error in them shows at once."""
     judge.share_of(options.tolerance)
     if options.targets:
         targets.load(options.targets, wanted.name)
@@ -128,13 +128,16 @@ def _check_judges(options: MeasureOptions, wanted: Scenario) -> None:
 
 
 def _baseline(options: MeasureOptions, directory: Path) -> str:
-    """Where the baseline is: the run in this run's own directory, which may be there already with a server's log."""
+    """The baseline's path; where it is this run's own directory, the `run.json` in it.
+
+    That directory may exist already because the server's log is in it.
+    """
     own = bool(options.baseline) and Path(options.baseline).resolve() == directory.resolve()
     return str(directory / storage.RUN) if own else options.baseline
 
 
 def _directory(options: MeasureOptions, wanted: Scenario) -> Path:
-    """Where the run goes; a directory that holds one already is left alone."""
+    """The run directory; raises Refusal for one that holds a run already."""
     if not options.out:
         return Path(DIRECTORY) / f"{wanted.name}-{datetime.now():%Y%m%d-%H%M%S}"
     directory = Path(options.out)
@@ -144,7 +147,7 @@ def _directory(options: MeasureOptions, wanted: Scenario) -> Path:
 
 
 def _measured(options: MeasureOptions, wanted: Scenario, directory: Path) -> Run:
-    """Measure with the server that is there, or with one of our own; joined with its telemetry where it has some."""
+    """Measure a running server, or start one; add the telemetry of the started server where there is some."""
     if options.start and options.pid is not None:
         raise Refusal("--start and --pid are two different servers; leave one of them out")
     facts: dict[str, Any] = {}
@@ -158,16 +161,16 @@ def _measured(options: MeasureOptions, wanted: Scenario, directory: Path) -> Run
                 facts = {"started_by_us": True, "instrumented": options.instrument}
             bars = stack.enter_context(ProgressBars())
             pid = own.pid if own is not None else options.pid
-            run = conduct(wanted, options.url, pid=pid, server=facts, jaeger=options.jaeger, watch=bars)
+            run = run_campaign(wanted, options.url, pid=pid, server=facts, jaeger=options.jaeger, watch=bars)
     except Interrupted as end:
-        raise Interrupted(_joined(end.run, own)) from None
+        raise Interrupted(_reconciled(end.run, own)) from None
     except Refusal as refusal:
-        raise Refusal(f"{refusal}{_where(own)}") from refusal
-    return _joined(run, own)
+        raise Refusal(f"{refusal}{_log_hint(own)}") from refusal
+    return _reconciled(run, own)
 
 
-def _joined(run: Run, own: RunningServer | None) -> Run:
-    """With what the server, which has stopped, recorded of the same messages."""
+def _reconciled(run: Run, own: RunningServer | None) -> Run:
+    """Add what the server, which has stopped, recorded of the same messages."""
     if own is None or own.telemetry is None:
         return run
     try:
@@ -181,5 +184,5 @@ def _joined(run: Run, own: RunningServer | None) -> Run:
         return replace(run, context=replace(run.context, notes=(*run.context.notes, note), server=server))
 
 
-def _where(own: RunningServer | None) -> str:
+def _log_hint(own: RunningServer | None) -> str:
     return f" (what the server said is in {own.log})" if own is not None else ""

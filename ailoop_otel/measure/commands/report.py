@@ -1,4 +1,4 @@
-"""A report on what was measured before: recorded telemetry, a run directory, old CSV files."""
+"""The command `report`: report on recorded telemetry, on a run directory, or on the CSV files of AILoop's old tests."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ from ailoop_otel.measure.verdict.verdict import Judgement
 from ailoop_otel.recorded import files
 from ailoop_otel.settings import Settings
 
-# Less is read before a bar could be seen.
-_WORTH_A_BAR: Final = 20_000_000
+# Bytes; smaller recordings are read before a progress bar could be seen.
+_PROGRESS_ABOVE: Final = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class ReportOptions:
-    """What the command line asks for; empty where it does not. No place means the directory that the settings name."""
+    """The command's arguments and options; empty where one is not given.
+
+    Without `places`, telemetry is read from the directory that the settings name.
+    """
 
     places: Sequence[Path] = ()
     legacy: bool = False
@@ -45,7 +48,7 @@ class ReportOptions:
 
 
 def run_report(options: ReportOptions, console: Console) -> int:
-    """Show the report, write it where that is asked for, and return the exit code; raises Refusal."""
+    """Print the report, write it into `out` if given, and return the exit code; raises Refusal as `run_of` does."""
     if options.baseline:
         baseline.expected(options.baseline, options.out)
     run = run_of(options, console)
@@ -62,9 +65,9 @@ def run_report(options: ReportOptions, console: Console) -> int:
 
 
 def run_of(options: ReportOptions, console: Console) -> Run:
-    """The run that the places hold; raises Refusal where they hold none, or where options contradict each other."""
+    """Read the run at `options.places`; raises Refusal where there is none, or where options contradict each other."""
     if options.legacy:
-        _alone(options, "--legacy")
+        _check_alone(options, "--legacy")
         if not options.places:
             raise Refusal("name the files: ailoop-otel report --legacy *_metrics.csv")
         return import_files(options.places)
@@ -72,14 +75,14 @@ def run_of(options: ReportOptions, console: Console) -> Run:
         raise Refusal("name one directory: of telemetry, or of a run; several files go with --legacy")
     place = next(iter(options.places), Path(Settings.from_environment().directory))
     if (place / storage.RUN).is_file():
-        _alone(options, f"{place}, a run directory,")
+        _check_alone(options, f"{place}, a run directory,")
         return storage.load(place)
     if options.client:
         return reconciled(storage.load(Path(options.client)), place)
     since = time.time_ns() - round(_seconds(options.since) * 1e9) if options.since else 0
     size = files.size(files.find(place))
     columns = (TextColumn("Reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    visible = console.is_terminal and size > _WORTH_A_BAR
+    visible = console.is_terminal and size > _PROGRESS_ABOVE
     with Progress(*columns, console=console, transient=True, disable=not visible) as bar:
         task = bar.add_task("", total=size)
         reading = read(place, since=since, progress=lambda done: bar.advance(task, done))
@@ -92,7 +95,7 @@ def _judged(run: Run, options: ReportOptions) -> Judgement | None:
     return judge.judge_by_files(run, options.baseline, options.targets, options.tolerance)
 
 
-def _alone(options: ReportOptions, what: str) -> None:
+def _check_alone(options: ReportOptions, what: str) -> None:
     for option, value in (("--client", options.client), ("--scenario", options.scenario), ("--since", options.since)):
         if value:
             raise Refusal(f"{option} goes with a directory of telemetry, not with {what.rstrip(',')}: leave it out")
