@@ -76,8 +76,8 @@ def interleave(options: AbOptions, console: Console) -> int:
     with ProgressBars() as bars:
 
         def run(side: Side, number: int) -> Run:
-            watch = _Round(bars, f"{side.name} {number + 1}/{options.rounds}")
-            return _measured(side, wanted, directory / f"{number + 1:02}-{side.name}", watch)
+            progress = _Round(bars, f"{side.name} {number + 1}/{options.rounds}")
+            return _measured(side, wanted, directory / f"{number + 1:02}-{side.name}", progress)
 
         pairs = list(rounds(options.rounds, options.a, options.b, run))
     contexts = pairs[0][0].context, pairs[0][1].context
@@ -115,7 +115,7 @@ def _check(options: AbOptions) -> None:
         )
 
 
-def _measured(side: Side, wanted: Scenario, directory: Path, watch: ProgressListener) -> Run:
+def _measured(side: Side, wanted: Scenario, directory: Path, progress: ProgressListener) -> Run:
     """Measure one side once and write the run into its own directory."""
     facts: dict[str, Any] = {"side": side.name}
     with ExitStack() as stack:
@@ -123,7 +123,7 @@ def _measured(side: Side, wanted: Scenario, directory: Path, watch: ProgressList
         if side.start:
             own = stack.enter_context(running_server(side.start, side.url, directory, instrument=side.instrument))
             pid, facts = own.pid, {**facts, "started_by_us": True, "instrumented": side.instrument}
-        run = campaign.measure(wanted, side.url, pid=pid, server=facts, watch=watch)
+        run = campaign.measure(wanted, side.url, pid=pid, server=facts, progress=progress)
     storage.save(run, directory)
     return run
 
@@ -143,8 +143,8 @@ class _Round:
     bars: ProgressBars
     name: str
 
-    def stage(self, name: str, seconds: float) -> None:
-        self.bars.stage(f"{self.name} {name}", seconds)
+    def segment(self, name: str, seconds: float) -> None:
+        self.bars.segment(f"{self.name} {name}", seconds)
 
-    def seen(self, elapsed: float, sessions: int, done: int, errors: int) -> None:
-        self.bars.seen(elapsed, sessions, done, errors)
+    def update(self, elapsed: float, sessions: int, done: int, errors: int) -> None:
+        self.bars.update(elapsed, sessions, done, errors)

@@ -161,7 +161,7 @@ def _measured(options: MeasureOptions, wanted: Scenario, directory: Path) -> Run
                 facts = {"started_by_us": True, "instrumented": options.instrument}
             bars = stack.enter_context(ProgressBars())
             pid = own.pid if own is not None else options.pid
-            run = run_campaign(wanted, options.url, pid=pid, server=facts, jaeger=options.jaeger, watch=bars)
+            run = run_campaign(wanted, options.url, pid=pid, server=facts, jaeger=options.jaeger, progress=bars)
     except Interrupted as end:
         raise Interrupted(_reconciled(end.run, own)) from None
     except Refusal as refusal:

@@ -1,4 +1,4 @@
-"""One run of a scenario against a server, from the first session to the figures.
+"""Run a scenario against a server, from the first session to the figures.
 
 run = measure(scenario.load("mixed", ["duration=20"]), "ws://127.0.0.1:8000/ws", pid=server.pid)
 """
@@ -31,7 +31,7 @@ _GRACE: Final = 15.0
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C: `run` holds what was measured until then."""
+    """Ctrl-C; `run` holds what was measured until then."""
 
     def __init__(self, run: Run) -> None:
         super().__init__()
@@ -45,15 +45,16 @@ def measure(
     pid: int | None = None,
     server: dict[str, Any] | None = None,
     jaeger: str = "",
-    watch: ProgressListener | None = None,
+    progress: ProgressListener | None = None,
 ) -> Run:
     """Run a scenario against the server at an address.
 
-    `pid` is the server's process on this machine, where its memory is to be read; `server` is what is known of it for
-    the report; `watch` is told how far it is. Raises Refusal when it cannot be measured, Interrupted on Ctrl-C.
+    `pid` is the server's process on this machine, if its memory and CPU time are to be read; `server` describes the
+    server in the report; `progress` receives the progress. Raises Refusal when no session can be had, Interrupted on
+    Ctrl-C.
     """
     address(url)
-    campaign = Campaign(scenario, url, pid, watch or NoProgress())
+    campaign = Campaign(scenario, url, pid, progress or NoProgress())
     try:
         campaign.conduct()
     except KeyboardInterrupt:
@@ -63,18 +64,18 @@ def measure(
 
 
 class Campaign:
-    """The stages of one run, one after the other. Times are `time.perf_counter()`."""
+    """Conducts one run, segment after segment. Times are seconds of `time.perf_counter()`."""
 
-    def __init__(self, scenario: Scenario, url: str, pid: int | None, watch: ProgressListener) -> None:
+    def __init__(self, scenario: Scenario, url: str, pid: int | None, progress: ProgressListener) -> None:
         self.scenario = scenario
         self.notes: list[str] = []
         self._url = url
         self._pid = pid
-        self._watch = watch
+        self._progress = progress
         self._started_at = datetime.now(timezone.utc)
         self._origin = time.perf_counter()
         self._phase: Phase = "warmup"
-        self._stages = 0
+        self._segments = 0
         self._levels = Levels()
         self._begun = self._ended = 0.0
         self._held = 0.0
@@ -84,18 +85,18 @@ class Campaign:
 
     # --- Conducting ----------------------------------------------------------------------------------------
     def conduct(self) -> None:
-        """Open sessions, warm up, measure, finish; the load processes are gone afterwards."""
+        """Open sessions, warm up, measure, finish; the load processes have ended afterwards."""
         with WorkerPool(self._url, self.scenario, self._origin) as workers, self._sampler:
             self._workers = workers
             try:
                 self._open(workers, self._first_level())
                 self._check_reached(workers)
                 if self.scenario.warmup:
-                    self._stage(workers, "warmup", self._first_level(), self.scenario.warmup, "warm-up")
+                    self._segment(workers, "warmup", self._first_level(), self.scenario.warmup, "warm-up")
                 self._begun = time.perf_counter()
                 if self.scenario.ramp is None:
                     name = self.scenario.name
-                    self._stage(workers, "run", self.scenario.sessions, self.scenario.duration, name, bounded=True)
+                    self._segment(workers, "run", self.scenario.sessions, self.scenario.duration, name, bounded=True)
                 else:
                     self._ramp(workers)
                 self._finish(workers)
@@ -106,7 +107,7 @@ class Campaign:
         return self.scenario.ramp.start if self.scenario.ramp is not None else self.scenario.sessions
 
     def _open(self, workers: WorkerPool, sessions: int) -> None:
-        """Have so many sessions."""
+        """Keep `sessions` sessions open."""
         seconds = sessions / self.scenario.opening + _OPENING
         workers.fill(sessions)
         self._wait(workers, lambda: workers.filled(sessions), seconds)
@@ -117,51 +118,51 @@ class Campaign:
             reason = next((each.beat["refusal"] for each in workers.processes if each.beat.get("refusal")), "")
             raise Refusal(f"no session could be had at {self._url}, is the server running? {reason or 'No answer'}")
 
-    def _stage(
+    def _segment(
         self, workers: WorkerPool, phase: Phase, sessions: int, seconds: float, name: str, *, bounded: bool = False
     ) -> int:
-        """Run one stage to its end and return its number."""
-        self._stages += 1
+        """Run one segment to its end and return its number; with `bounded`, it ends early after `most_messages`."""
+        self._segments += 1
         at = time.perf_counter() + _LEAD
         most = self.scenario.most_messages if bounded else 10_000_000
-        stage = Segment(self._stages, phase, self._rate(sessions), at, most)
+        segment = Segment(self._segments, phase, self._rate(sessions), at, most)
         self._phase = phase
-        self._watch.stage(name, seconds)
-        workers.begin(stage)
+        self._progress.segment(name, seconds)
+        workers.begin(segment)
 
-        def spent() -> bool:
-            """Whether there is nothing more to plan, and nothing under way."""
-            return bounded and workers.all_at("spent", stage.number) and not workers.total("waiting")
+        def exhausted() -> bool:
+            """Whether the segment has no more messages to plan, and none that has not ended."""
+            return bounded and workers.all_at("exhausted", segment.number) and not workers.total("waiting")
 
-        early = self._wait(workers, spent, at + seconds - time.perf_counter())
+        early = self._wait(workers, exhausted, at + seconds - time.perf_counter())
         self._ended = time.perf_counter()
         if early and self.scenario.loop == OPEN:
             self.notes.append(f"It ended early: {most:,} messages are the most that it may send (most_messages).")
-        return stage.number
+        return segment.number
 
     def _rate(self, sessions: int) -> float:
-        """Messages a second for so many sessions; in a closed loop only that there are some."""
+        """Messages per second for a number of sessions; in a closed loop any rate but 0 means the same."""
         ramp = self.scenario.ramp
         if ramp is not None:
             return ramp.rate * sessions
         return self.scenario.rate if self.scenario.loop == OPEN else 1.0
 
     def _wait(self, workers: WorkerPool, reached: Callable[[], bool], seconds: float) -> bool:
-        """Wait for something, so many seconds at most, while telling how it goes."""
+        """Wait at most `seconds` until `reached` is true, and report the progress; returns whether it became true."""
         begun = time.perf_counter()
 
-        def look() -> bool:
+        def check() -> bool:
             self._levels.take(workers.events())
-            self._watch.seen(
+            self._progress.update(
                 time.perf_counter() - begun, workers.total("connected"), workers.total("done"), workers.total("errors")
             )
             return reached()
 
-        return workers.until(look, begun + seconds)
+        return workers.until(check, begun + seconds)
 
     def _finish(self, workers: WorkerPool) -> None:
-        """Let what is under way come to its end."""
-        self._watch.stage("the last answers", self.scenario.patience)
+        """Wait for the open messages and stop the sessions."""
+        self._progress.segment("the last answers", self.scenario.patience)
         workers.end()
         self._wait(workers, lambda: workers.over, self.scenario.patience + _GRACE)
 
@@ -179,7 +180,7 @@ class Campaign:
                 self.notes.append(f"The time was up before {ramp.most} sessions were reached.")
                 return
             self._open(workers, level)
-            self._stage(workers, "run", level, ramp.seconds, f"{level} sessions")
+            self._segment(workers, "run", level, ramp.seconds, f"{level} sessions")
 
     def _out_of_time(self) -> bool:
         return time.perf_counter() - self._begun > self.scenario.duration
@@ -194,24 +195,27 @@ class Campaign:
         return self._level(workers, "ramp", level, ramp.seconds, f"{level} sessions")
 
     def _hold(self, workers: WorkerPool, level: int) -> str:
-        """Hold a level once what was asked of the server before is out of the way."""
+        """Hold a level after the messages of the levels before have ended."""
         self._phase = "ramp"
         self._open(workers, level)
-        self._stages += 1
-        workers.begin(Segment(self._stages, "ramp", 0.0, time.perf_counter()))
-        number = self._stages
+        self._segments += 1
+        workers.begin(Segment(self._segments, "ramp", 0.0, time.perf_counter()))
+        number = self._segments
         self._wait(workers, lambda: workers.at(number) and not workers.total("waiting"), self.scenario.patience)
         self._held = time.perf_counter()
         return self._level(workers, "hold", level, self.scenario.stable.hold, f"holding {level} sessions")
 
     def _level(self, workers: WorkerPool, phase: Phase, level: int, seconds: float, name: str) -> str:
-        """Run a level; returns why it is not stable. Its last messages have as long as the first had."""
+        """Run a level and return why it is not stable, or an empty text.
+
+        Load goes on until its last messages had as much time for their first chunk as its first messages.
+        """
         stable = self.scenario.stable
-        number = self._stage(workers, phase, level, seconds, name)
+        number = self._segment(workers, phase, level, seconds, name)
         ended = self._ended
         self._phase = "ramp"
-        self._stages += 1
-        workers.begin(Segment(self._stages, "ramp", self._rate(level), time.perf_counter()))
+        self._segments += 1
+        workers.begin(Segment(self._segments, "ramp", self._rate(level), time.perf_counter()))
         self._wait(workers, lambda: not self._levels[number].waiting, stable.first_chunk_p95)
         self._ended = ended
         return self._levels[number].instability(stable, workers.total("connected"), level)
@@ -223,9 +227,9 @@ class Campaign:
             return self._phase, 0, 0
         return self._phase, workers.total("connected"), workers.total("opened")
 
-    # --- What came of it -----------------------------------------------------------------------------------
+    # --- The result ----------------------------------------------------------------------------------------
     def result(self, server: dict[str, Any], jaeger: str) -> Run:
-        """The run; to be called when the load processes are gone."""
+        """The run; to be called when the load processes have ended."""
         workers = self._workers
         processes = workers.processes if workers is not None else []
         gaps = [each.gaps for each in processes if each.gaps is not None]
@@ -234,14 +238,14 @@ class Campaign:
         parts += [Run(_NO_CONTEXT, [], {definitions.CHUNK_GAP.name: each}) for each in gaps if each.get_total_count()]
         rows = merged(_NO_CONTEXT, parts)
         held = self._held - self._origin
-        told = [
+        observations = [
             row._replace(phase="ramp") if row.phase == "hold" and row.at < held else row for row in rows.observations
         ]
-        run = Run(_NO_CONTEXT, [*told], rows.histograms)
+        run = Run(_NO_CONTEXT, [*observations], rows.histograms)
         end = max(0.0, self._ended - self._origin)
         made = list(figures(run, self.scenario, self._sampler.by_opened, self._found, end))
-        told += made
-        self.notes += self._remarks(run, processes)
+        observations += made
+        self.notes += self._notes(run, processes)
         for row in made:
             if row.metric == definitions.MEMORY_GROWTH.name:
                 self.notes += result.growth_notes(row.value, steady_memory(run, self.scenario))
@@ -259,14 +263,14 @@ class Campaign:
             notes=tuple(self.notes),
             jaeger=jaeger,
         )  # fmt: skip
-        return Run(context, sorted(told, key=lambda row: row.at), rows.histograms)
+        return Run(context, sorted(observations, key=lambda row: row.at), rows.histograms)
 
     def _settings(self) -> dict[str, Any]:
-        """With what the messages are meant to come to, by which the run is judged."""
+        """The scenario's settings, with the outcomes that its messages expect, which the verdict needs."""
         expects = sorted({each.expects for each in self.scenario.messages if each.expects})
         return self.scenario.settings() | ({"expects": expects} if expects else {})
 
-    def _remarks(self, run: Run, processes: list[LoadProcess]) -> Iterator[str]:
+    def _notes(self, run: Run, processes: list[LoadProcess]) -> Iterator[str]:
         yield from result.generator_notes(run, processes)
         yield from result.server_notes(self._pid, lost=self._sampler.lost)
         if self._found is not None and self.scenario.ramp is not None:

@@ -1,7 +1,7 @@
-"""One load process's sessions: they are kept open, are given messages when these are due, and tell what came.
+"""The load generator of one process: keeps sessions open, sends messages when they are due, records the answers.
 
-Open loop: a message is due at its planned time and is sent by a session that is free; if none is, it waits, and its
-latency counts from the planned time all the same. Closed loop: a session plans its next message itself.
+Open loop: a message is due at its planned time and is sent by a free session. If no session is free, it waits, and its
+latency still counts from the planned time. Closed loop: each session plans its next message itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ailoop_otel.measure.client.exchanges import Place
 from ailoop_otel.measure.client.message import CLIENT_TIMEOUT, DISCONNECTED, REFUSED, Message
 from ailoop_otel.measure.client.session import ClientSession
 from ailoop_otel.measure.client.websocket import Refused
-from ailoop_otel.measure.load.plan import Arrivals, Choice, Job, PlannedMessage, Segment, SessionSlot, share
+from ailoop_otel.measure.load.plan import Arrivals, Choice, Job, PlannedMessage, Segment, share
 from ailoop_otel.measure.load.scenario import AI_TIMEOUT, OPEN
 from ailoop_otel.measure.results.observations import Observation, Phase
 from ailoop_otel.measure.statistics import histograms
@@ -26,8 +26,26 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _OPENING: Final = 30.0
 
 
+class SessionSlot:
+    """Keeps one session open: another session replaces it after its last message, or when it is lost."""
+
+    __slots__ = ("session", "task", "waiting", "wanted")
+
+    def __init__(self) -> None:
+        self.wanted = True
+        self.session: ClientSession | None = None
+        self.waiting: asyncio.Future[PlannedMessage | None] | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    def wake(self, planned: PlannedMessage | None = None) -> None:
+        """Give the slot a message, or without one let it check what has changed."""
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(planned)
+
+
 class LoadGenerator:
-    """All sessions of one load process; used from one event loop. `rows` and the events are taken by whoever tells."""
+    """All sessions of one load process; used from one event loop. The worker takes `rows` and the events from it."""
 
     def __init__(self, job: Job) -> None:
         scenario = job.scenario
@@ -39,102 +57,102 @@ class LoadGenerator:
         self.opened = self.planned = self.done = self.errors = 0
         self.dialect = ""
         self.refusal = ""
-        self.stranger = False
+        self.unknown_dialect = False
         self._is_open_loop = scenario.loop == OPEN or scenario.ramp is not None
-        self._stage = Segment(0, "warmup", 0.0, time.perf_counter())
-        self._arrivals = self._row_of(self._stage)
+        self._segment = Segment(0, "warmup", 0.0, time.perf_counter())
+        self._arrivals = self._arrivals_of(self._segment)
         self._choice = Choice(scenario.messages, scenario.seed, job.process)
-        self._seats: list[SessionSlot] = []
+        self._slots: list[SessionSlot] = []
         self._free: deque[SessionSlot] = deque()
         self._backlog: deque[PlannedMessage] = deque()
         self._open: dict[int, PlannedMessage] = {}
-        self._in_stage = 0
+        self._planned_in_segment = 0
         self._timer: asyncio.TimerHandle | None = None
         self._tried = asyncio.Event()
         self._idle = asyncio.Event()
         self._attempts = 0
         self._numbers = 0
-        self._told: set[int] = set()
+        self._first_reported: set[int] = set()
 
-    # --- What the campaign asks for ------------------------------------------------------------------------
+    # --- Commands of the campaign ---------------------------------------------------------------------------
     @property
     def connected(self) -> int:
         """How many sessions are connected."""
-        return sum(seat.session is not None and seat.session.is_open for seat in self._seats)
+        return sum(slot.session is not None and slot.session.is_open for slot in self._slots)
 
     @property
     def waiting(self) -> int:
-        """How many messages are planned and not ended."""
+        """How many messages are planned and have not ended."""
         return len(self._open) + len(self._backlog)
 
     @property
-    def stage(self) -> int:
-        """The number of the stage it is at."""
-        return self._stage.number
+    def segment(self) -> int:
+        """The number of the current segment."""
+        return self._segment.number
 
     @property
-    def spent(self) -> bool:
-        """Whether the stage has planned all that it may."""
-        return self._in_stage >= self._share_of_stage()
+    def exhausted(self) -> bool:
+        """Whether the segment has planned its highest number of messages."""
+        return self._planned_in_segment >= self._share_of_segment()
 
     async def fill(self, count: int) -> None:
-        """Have so many sessions; returns when each new one was tried once."""
-        surplus, self._seats = self._seats[count:], self._seats[:count]
-        for seat in surplus:
-            seat.wanted = False
-            seat.wake()
-        missing = count - len(self._seats)
+        """Keep `count` sessions open; returns when opening each new one was attempted once."""
+        surplus, self._slots = self._slots[count:], self._slots[:count]
+        for slot in surplus:
+            slot.wanted = False
+            slot.wake()
+        missing = count - len(self._slots)
         gap = self.job.scenario.processes / self.job.scenario.opening
         target = self._attempts + missing
         for number in range(missing):
             if number:
                 await asyncio.sleep(gap)
-            seat = SessionSlot()
-            self._seats.append(seat)
-            seat.task = asyncio.create_task(self._occupy(seat))
+            slot = SessionSlot()
+            self._slots.append(slot)
+            slot.task = asyncio.create_task(self._occupy(slot))
         while self._attempts < target:
             self._tried.clear()
             await self._tried.wait()
 
-    def begin(self, stage: Segment) -> None:
-        """Plan messages as the stage says from its moment on; what the one before planned until then stays."""
-        delay = stage.at - time.perf_counter()
+    def begin(self, segment: Segment) -> None:
+        """Plan the messages of a segment from its time `at` on; messages that are planned already stay."""
+        delay = segment.at - time.perf_counter()
         if delay > 0:
-            asyncio.get_running_loop().call_later(delay, self._switch, stage)
+            asyncio.get_running_loop().call_later(delay, self._switch, segment)
         else:
-            self._switch(stage)
+            self._switch(segment)
 
-    def _switch(self, stage: Segment) -> None:
-        self._stage = stage
-        self._in_stage = 0
-        self._arrivals = self._row_of(stage)
+    def _switch(self, segment: Segment) -> None:
+        self._segment = segment
+        self._planned_in_segment = 0
+        self._arrivals = self._arrivals_of(segment)
         if self._is_open_loop:
             self._schedule()
         else:
-            for seat in self._seats:
-                seat.wake()
+            for slot in self._slots:
+                slot.wake()
 
     async def end(self) -> None:
-        """Plan no more; wait for what is under way, then stop all sessions."""
-        self._switch(Segment(self._stage.number, self._stage.phase, 0.0, time.perf_counter()))
+        """Plan no more messages, wait for those that have not ended, then stop all sessions."""
+        self._switch(Segment(self._segment.number, self._segment.phase, 0.0, time.perf_counter()))
         while self.waiting:
             self._idle.clear()
             await self._idle.wait()
-        for seat in self._seats:
-            seat.wanted = False
-            seat.wake()
-        await asyncio.gather(*(seat.task for seat in self._seats if seat.task is not None))
+        for slot in self._slots:
+            slot.wanted = False
+            slot.wake()
+        await asyncio.gather(*(slot.task for slot in self._slots if slot.task is not None))
 
     def abort(self) -> None:
-        """Drop everything at once."""
-        for seat in self._seats:
-            if seat.task is not None:
-                seat.task.cancel()
-            if seat.session is not None:
-                seat.session.drop()
+        """Cancel all work and drop all connections at once."""
+        for slot in self._slots:
+            if slot.task is not None:
+                slot.task.cancel()
+            if slot.session is not None:
+                slot.session.drop()
 
     async def beat(self) -> None:
-        """Look after what no frame tells, for ever: messages that waited too long, and how late this loop is."""
+        """Until cancelled: give up messages that waited too long for a session, and record how late the loop runs."""
         due = time.perf_counter() + _BEAT
         while True:
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
@@ -144,71 +162,71 @@ class LoadGenerator:
             while self._backlog and now > self._backlog[0].message.planned + self.job.scenario.patience:
                 self._backlog.popleft().message.abandon(CLIENT_TIMEOUT)
 
-    def follow(self) -> list[tuple[str, int, Any]]:
-        """What happened to single messages since the last call: planned, first chunk, end."""
+    def take_events(self) -> list[tuple[str, int, Any]]:
+        """Return and clear the events of single messages: planned, first chunk, end."""
         for number, planned in self._open.items():
             first = planned.message.first
-            if first and number not in self._told:
-                self._told.add(number)
+            if first and number not in self._first_reported:
+                self._first_reported.add(number)
                 self.events.append(("first", number, first - planned.message.planned))
         events, self.events = self.events, []
         return events
 
     # --- Planning ------------------------------------------------------------------------------------------
-    def _row_of(self, stage: Segment) -> Arrivals:
+    def _arrivals_of(self, segment: Segment) -> Arrivals:
         scenario = self.job.scenario
         return Arrivals(
-            stage.rate, scenario.arrivals, stage.at,
-            process=self.job.process, processes=scenario.processes, seed=scenario.seed + stage.number,
+            segment.rate, scenario.arrivals, segment.at,
+            process=self.job.process, processes=scenario.processes, seed=scenario.seed + segment.number,
         )  # fmt: skip
 
-    def _share_of_stage(self) -> int:
-        return share(self._stage.most, self.job.process, self.job.scenario.processes)
+    def _share_of_segment(self) -> int:
+        return share(self._segment.most, self.job.process, self.job.scenario.processes)
 
     def _schedule(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._arrivals.due != float("inf") and not self.spent:
+        if self._arrivals.due != float("inf") and not self.exhausted:
             delay = max(0.0, self._arrivals.due - time.perf_counter())
             self._timer = asyncio.get_running_loop().call_later(delay, self._due)
 
     def _due(self) -> None:
-        """The planned time of one message or more has come."""
+        """Plan the messages whose time has come."""
         now = time.perf_counter()
-        while self._arrivals.due <= now and not self.spent:
+        while self._arrivals.due <= now and not self.exhausted:
             planned = self._plan(self._arrivals.due)
             self._arrivals.advance()
             self._hand_out(planned)
         self._schedule()
 
     def _plan(self, at: float) -> PlannedMessage:
-        """Make the next message, planned for a moment."""
+        """Create the next message, planned for the time `at`."""
         prompt = self._choice.next()
         number = self.planned * self.job.scenario.processes + self.job.process
-        planned = PlannedMessage(Message(at), prompt, self._stage, number)
+        planned = PlannedMessage(Message(at), prompt, self._segment, number)
         planned.message.on_end = lambda message: self._ended(planned)
         self.planned += 1
-        self._in_stage += 1
-        self.events.append(("planned", number, self._stage.number))
+        self._planned_in_segment += 1
+        self.events.append(("planned", number, self._segment.number))
         return planned
 
     def _hand_out(self, planned: PlannedMessage) -> None:
         while self._free:
-            seat = self._free.popleft()
-            if seat.waiting is not None:
-                seat.wake(planned)
+            slot = self._free.popleft()
+            if slot.waiting is not None:
+                slot.wake(planned)
                 return
         self._backlog.append(planned)
 
     # --- Sessions ------------------------------------------------------------------------------------------
-    async def _occupy(self, seat: SessionSlot) -> None:
+    async def _occupy(self, slot: SessionSlot) -> None:
         pause = _FIRST_PAUSE
-        while seat.wanted:
-            if self.spent:
-                # Nothing would be sent: it would only be opened and closed.
-                seat.waiting = asyncio.get_running_loop().create_future()
-                await seat.waiting
+        while slot.wanted:
+            if self.exhausted:
+                # A session that sends no message would only be opened and closed.
+                slot.waiting = asyncio.get_running_loop().create_future()
+                await slot.waiting
                 continue
             number = self._numbers * self.job.scenario.processes + self.job.process
             self._numbers += 1
@@ -221,19 +239,19 @@ class LoadGenerator:
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 continue
             pause = _FIRST_PAUSE
-            seat.session = session
-            session.on_over = seat.wake
-            await self._use(seat, session, number)
+            slot.session = session
+            session.on_over = slot.wake
+            await self._use(slot, session, number)
             await self._leave(session, place)
-            seat.session = None
+            slot.session = None
 
     def _phase(self) -> Phase:
-        """Sessions are opened before anything is measured; their start is a figure all the same."""
+        """The phase of a session's start, which is a figure though sessions are opened before the measurement."""
         ramp = self.job.scenario.ramp
         return "ramp" if ramp is not None and ramp.search else "run"
 
     async def _try(self, place: Place) -> ClientSession | None:
-        """Open a session, or note that the server would not."""
+        """Open a session, or record that the server refused it."""
         session = ClientSession()
         session.asked_at = time.perf_counter()
         try:
@@ -250,46 +268,46 @@ class LoadGenerator:
         return session
 
     def _refuse(self) -> None:
-        """No session can be had: what is planned is refused."""
+        """Without any session, end all waiting messages as refused."""
         if self.connected:
             return
-        if not self._is_open_loop and self._stage.rate and not self.spent:
+        if not self._is_open_loop and self._segment.rate and not self.exhausted:
             self._plan(time.perf_counter()).message.abandon(REFUSED)
         while self._backlog:
             self._backlog.popleft().message.abandon(REFUSED)
 
-    async def _use(self, seat: SessionSlot, session: ClientSession, number: int) -> None:
-        """Send what is due until the session is lost, used up or not wanted."""
+    async def _use(self, slot: SessionSlot, session: ClientSession, number: int) -> None:
+        """Send the messages that are due until the session is lost, had its last message or is not wanted any more."""
         turns = self.job.scenario.turns
-        while seat.wanted and session.is_open and (not turns or session.turns < turns):
-            planned = await self._next(seat, session)
+        while slot.wanted and session.is_open and (not turns or session.turns < turns):
+            planned = await self._next(slot, session)
             if planned is None:
                 continue
             await self._exchange(session, planned, number)
             self.dialect = self.dialect or getattr(session.conversation.dialect, "name", "")
-            self.stranger = self.stranger or session.conversation.stranger
+            self.unknown_dialect = self.unknown_dialect or session.conversation.stranger
             if planned.message.outcome in (CLIENT_TIMEOUT, DISCONNECTED):
                 session.drop()
 
-    async def _next(self, seat: SessionSlot, session: ClientSession) -> PlannedMessage | None:
-        """The next message for a session; None when it is to look around first."""
+    async def _next(self, slot: SessionSlot, session: ClientSession) -> PlannedMessage | None:
+        """Wait for the next message of a session; None when the caller has to check the session's state first."""
         if self._is_open_loop:
             if self._backlog:
                 return self._backlog.popleft()
-            self._free.append(seat)
-        elif self._stage.rate and not self.spent:
+            self._free.append(slot)
+        elif self._segment.rate and not self.exhausted:
             wait = session.turns > 0 and self.job.scenario.think
-            if not wait or not await self._woken(seat, self.job.scenario.think):
-                return self._plan(time.perf_counter()) if session.is_open and self._stage.rate else None
+            if not wait or not await self._think(slot, self.job.scenario.think):
+                return self._plan(time.perf_counter()) if session.is_open and self._segment.rate else None
             return None
-        seat.waiting = asyncio.get_running_loop().create_future()
-        return await seat.waiting
+        slot.waiting = asyncio.get_running_loop().create_future()
+        return await slot.waiting
 
-    async def _woken(self, seat: SessionSlot, seconds: float) -> bool:
-        """Think for so long; returns whether something came up."""
-        seat.waiting = asyncio.get_running_loop().create_future()
-        done, _ = await asyncio.wait([seat.waiting], timeout=seconds)
-        seat.waiting = None
+    async def _think(self, slot: SessionSlot, seconds: float) -> bool:
+        """Wait for the think time in seconds; returns whether the slot was woken before its end."""
+        slot.waiting = asyncio.get_running_loop().create_future()
+        done, _ = await asyncio.wait([slot.waiting], timeout=seconds)
+        slot.waiting = None
         return bool(done)
 
     async def _exchange(self, session: ClientSession, planned: PlannedMessage, number: int) -> None:
@@ -318,20 +336,20 @@ class LoadGenerator:
         self.rows += exchanges.session_end_observations(session, place)
 
     def _ended(self, planned: PlannedMessage, session: int = -1) -> None:
-        """A message is over: note what it came to."""
+        """Record the observations and the event of a message that has ended."""
         self._open.pop(planned.number, None)
-        self._told.discard(planned.number)
-        message, stage = planned.message, planned.stage
+        self._first_reported.discard(planned.number)
+        message, segment = planned.message, planned.segment
         if not self.waiting:
             self._idle.set()
         self.done += 1
         self.errors += message.outcome != "ok"
-        place = Place(self.job.origin, stage.phase, session, planned.number, planned.prompt.name, self.job.process)
+        place = Place(self.job.origin, segment.phase, session, planned.number, planned.prompt.name, self.job.process)
         self.rows += exchanges.message_observations(
             message, place, expects_timeout=planned.prompt.expects == AI_TIMEOUT
         )
         first = message.first - message.planned if message.first else None
         self.events.append(("ended", planned.number, [message.outcome, first]))
-        if stage.phase != "warmup":
+        if segment.phase != "warmup":
             for gap in message.gaps:
                 histograms.record(self.gaps, gap)

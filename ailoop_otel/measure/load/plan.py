@@ -1,23 +1,25 @@
-"""When messages are to be sent, and which: known before the server's answers, and the same for the same seed."""
+"""The plan of a load process: which message is sent when, independent of the server's answers.
+
+The same seed gives the same plan.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ailoop_otel.measure.client.message import Message
-from ailoop_otel.measure.client.session import ClientSession
 from ailoop_otel.measure.load.scenario import CONSTANT, Prompt, Scenario
 from ailoop_otel.measure.results.observations import Phase
 
 
 class Arrivals:
-    """Planned times of one load process: its share of `rate` messages a second, from `start` on.
+    """The planned times of one load process: its share of `rate` messages per second, from `start` on.
 
-    The processes' constant arrivals interleave to one even row, and their Poisson arrivals add up to one process of
-    the whole rate. `due` is the next planned time, in the clock of `start`; infinite where nothing is planned.
+    `kind` is `constant` or `poisson`. The constant arrivals of all processes interleave at equal distances, and their
+    Poisson arrivals add up to one Poisson process of the whole rate. `due` is the next planned time, in seconds of the
+    clock of `start`; infinity where no more is planned.
     """
 
     def __init__(
@@ -27,17 +29,17 @@ class Arrivals:
         self._constant = kind == CONSTANT
         self._start = start + (process / rate if rate > 0 else 0.0)
         self._count = 0
-        # Text seeds do not depend on the hash of this interpreter.
+        # A text seed does not depend on the interpreter's hash seed.
         self._random = random.Random(f"{seed}/{process}/arrivals")
         self.due = self._start if self._constant else start + self._exponential()
         if rate <= 0:
             self.due = float("inf")
 
     def advance(self) -> None:
-        """The message due was sent: on to the next."""
+        """Go on to the next planned time."""
         self._count += 1
         if self._constant:
-            # From the start each time: sums of gaps would drift.
+            # Computed from the start each time: a sum of gaps would accumulate rounding errors.
             self.due = self._start + self._count * self._gap
         else:
             self.due += self._exponential()
@@ -47,7 +49,7 @@ class Arrivals:
 
 
 class Choice:
-    """Which message comes next, by weight."""
+    """Draws the next message at random, by weight."""
 
     def __init__(self, prompts: Sequence[Prompt], seed: int, process: int = 0) -> None:
         self._prompts = prompts
@@ -55,18 +57,18 @@ class Choice:
         self._random = random.Random(f"{seed}/{process}/messages")
 
     def next(self) -> Prompt:
-        """Draw one."""
+        """Draw a message."""
         return self._random.choices(self._prompts, self._weights)[0]
 
 
 def share(whole: int, process: int, processes: int) -> int:
-    """How many of so many things one process has, so that all have as many as there are."""
+    """The share of one process in `whole` things; the shares of all processes add up to `whole`."""
     return whole // processes + (process < whole % processes)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What one load process is to do; `origin` is the moment at which the run began (`perf_counter`)."""
+    """The task of one load process; `origin` is the start of the run, in seconds of `time.perf_counter()`."""
 
     url: str
     scenario: Scenario
@@ -76,7 +78,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of a run: messages a second over all processes from a moment on; 0 plans nothing more."""
+    """A part of a run with one rate: from the time `at` (`perf_counter`) on, `rate` messages per second in total.
+
+    `most` bounds the number of messages of all processes; a rate of 0 plans no more messages.
+    """
 
     number: int
     phase: Phase
@@ -87,27 +92,9 @@ class Segment:
 
 @dataclass(slots=True)
 class PlannedMessage:
-    """A message that is due: what it says, and where it belongs."""
+    """A message that is due, with its text, its segment and its number."""
 
     message: Message
     prompt: Prompt
-    stage: Segment
+    segment: Segment
     number: int
-
-
-class SessionSlot:
-    """A place for one session, filled again when the session is used up or lost."""
-
-    __slots__ = ("session", "task", "waiting", "wanted")
-
-    def __init__(self) -> None:
-        self.wanted = True
-        self.session: ClientSession | None = None
-        self.waiting: asyncio.Future[PlannedMessage | None] | None = None
-        self.task: asyncio.Task[None] | None = None
-
-    def wake(self, planned: PlannedMessage | None = None) -> None:
-        """Give it a message, or let it see that something has changed."""
-        waiting, self.waiting = self.waiting, None
-        if waiting is not None and not waiting.done():
-            waiting.set_result(planned)

@@ -1,4 +1,4 @@
-"""How far a run is, on the standard error, for people only."""
+"""The progress of a run, shown on standard error where that is a terminal."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 
 class ProgressListener(Protocol):
-    """Who is told how far a run is."""
+    """Receives the progress of a run."""
 
-    def stage(self, name: str, seconds: float) -> None:
-        """A stretch of the run begins, which takes so long at most."""
+    def segment(self, name: str, seconds: float) -> None:
+        """A segment of the run begins, which takes at most `seconds`."""
 
-    def seen(self, elapsed: float, sessions: int, done: int, errors: int) -> None:
-        """So much of the stretch is over; sessions connected, messages done and failed so far."""
+    def update(self, elapsed: float, sessions: int, done: int, errors: int) -> None:
+        """`elapsed` seconds of the segment are over; sessions connected, messages ended and failed so far."""
 
 
 class NoProgress:
-    """Nobody is told."""
+    """Ignores the progress."""
 
-    def stage(self, name: str, seconds: float) -> None:
-        """Nothing is said."""
+    def segment(self, name: str, seconds: float) -> None:
+        """Do nothing."""
 
-    def seen(self, elapsed: float, sessions: int, done: int, errors: int) -> None:
-        """Nothing is said."""
+    def update(self, elapsed: float, sessions: int, done: int, errors: int) -> None:
+        """Do nothing."""
 
 
 class ProgressBars:
-    """One bar for each stretch; a context manager. Nothing is drawn where there is no terminal."""
+    """Draws one bar for each segment; a context manager. Draws nothing if the console is no terminal."""
 
     def __init__(self, console: Console | None = None) -> None:
         console = console or Console(stderr=True)
@@ -37,7 +37,7 @@ class ProgressBars:
             TextColumn("{task.description}"),
             BarColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[seen]}"),
+            TextColumn("{task.fields[counts]}"),
             console=console,
             disable=not console.is_terminal,
         )
@@ -50,16 +50,16 @@ class ProgressBars:
     def __exit__(self, *exception: object) -> None:
         self._progress.stop()
 
-    def stage(self, name: str, seconds: float) -> None:
-        """Begin a bar of its own."""
+    def segment(self, name: str, seconds: float) -> None:
+        """Begin a new bar."""
         self._finish()
-        self._task = self._progress.add_task(name, total=max(seconds, 0.01), seen="")
+        self._task = self._progress.add_task(name, total=max(seconds, 0.01), counts="")
 
-    def seen(self, elapsed: float, sessions: int, done: int, errors: int) -> None:
-        """Draw how far it is."""
+    def update(self, elapsed: float, sessions: int, done: int, errors: int) -> None:
+        """Update the bar."""
         if self._task is not None:
-            words = f"{sessions} sessions, {done} messages, {errors} failed"
-            self._progress.update(self._task, completed=elapsed, seen=words)
+            counts = f"{sessions} sessions, {done} messages, {errors} failed"
+            self._progress.update(self._task, completed=elapsed, counts=counts)
 
     def _finish(self) -> None:
         if self._task is not None:

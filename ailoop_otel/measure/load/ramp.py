@@ -1,4 +1,7 @@
-"""How many sessions a server bears: what each level came to, and which level is tried next. No clock, no processes."""
+"""The search for the largest stable number of sessions: the result of each level, and which level is tried next.
+
+Nothing here reads a clock or starts a process.
+"""
 
 from __future__ import annotations
 
@@ -14,26 +17,26 @@ from ailoop_otel.measure.results.observations import OK
 from ailoop_otel.measure.statistics.percentiles import percentile
 
 FEWEST: Final = 20
-"""Messages below which a level's p95 is no more than its slowest."""
+"""With fewer messages than this, a level's p95 is its slowest message."""
 
 
 @dataclass(slots=True)
 class Level:
-    """The messages planned in one stage."""
+    """Counts of the messages planned in one segment."""
 
     planned: int = 0
     errors: int = 0
     ended: int = 0
     firsts: dict[int, float] = field(default_factory=dict)
-    """Seconds to the first chunk, infinite for a failure."""
-    _without: int = 0  # ended well without a chunk: a command
+    """Seconds from the planned time to the first chunk by message number; infinity for a failure."""
+    _without: int = 0  # succeeded without a chunk: a slash command
 
     def first(self, number: int, seconds: float) -> None:
-        """A first chunk came."""
+        """Record the first chunk of a message."""
         self.firsts[number] = seconds
 
     def end(self, number: int, outcome: str, first: float | None) -> None:
-        """A message ended."""
+        """Record the end of a message."""
         self.ended += 1
         if outcome != OK:
             self.errors += 1
@@ -45,16 +48,19 @@ class Level:
 
     @property
     def waiting(self) -> int:
-        """Messages whose first chunk has not come."""
+        """How many messages have no first chunk yet."""
         return self.planned - self._without - len(self.firsts)
 
     def first_chunk_p95(self) -> float:
-        """The 95th percentile of the first chunk, what failed or still waits being infinitely slow; NaN for none."""
+        """The 95th percentile of the first chunk in seconds; messages that failed or still wait count as infinity.
+
+        NaN without messages.
+        """
         values = [*self.firsts.values(), *[math.inf] * self.waiting]
         return percentile(np.sort(np.array(values, dtype=float)), 95)
 
     def instability(self, stable: StabilityCriteria, connected: int, sessions: int) -> str:
-        """Why the level is not stable; empty when it is."""
+        """Why the level is not stable; empty when it is. `connected` of the level's `sessions` are connected."""
         if connected < sessions:
             return f"{sessions - connected} of {sessions} sessions could not be kept open"
         if not self.planned:
@@ -71,30 +77,30 @@ class Level:
 
 
 class Levels:
-    """All levels of a run by the number of their stage, from what is told of single messages."""
+    """All levels of a run by the number of their segment, computed from the events of single messages."""
 
     def __init__(self) -> None:
         self._levels: dict[int, Level] = {}
-        self._stages: dict[int, int] = {}
+        self._segments: dict[int, int] = {}
 
-    def __getitem__(self, stage: int) -> Level:
-        return self._levels.setdefault(stage, Level())
+    def __getitem__(self, segment: int) -> Level:
+        return self._levels.setdefault(segment, Level())
 
     def take(self, events: Iterable[Sequence[Any]]) -> None:
-        """Read `planned` with its stage, `first` with its seconds, `ended` with outcome and first chunk."""
+        """Add events: `planned` with the segment, `first` with seconds, `ended` with outcome and first chunk."""
         for kind, number, value in events:
             if kind == "planned":
-                self._stages[number] = value
+                self._segments[number] = value
                 self[value].planned += 1
             elif kind == "first":
-                self[self._stages[number]].first(number, value)
+                self[self._segments[number]].first(number, value)
             else:
-                self[self._stages.pop(number)].end(number, *value)
+                self[self._segments.pop(number)].end(number, *value)
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """The largest level that held (0 for none), why no more is claimed, and whether the server's limit was met."""
+    """The largest level that stayed stable (0 for none), why no larger one is, and whether the limit was reached."""
 
     sessions: int
     reason: str
@@ -102,29 +108,29 @@ class SearchResult:
 
 
 def levels(ramp: Ramp) -> Iterator[int]:
-    """The levels of a ramp, `most` the last."""
+    """The levels of a ramp; the last is `most`."""
     yield from range(ramp.start, ramp.most, ramp.step)
     yield ramp.most
 
 
 def search(ramp: Ramp, climb: Callable[[int], str], hold: Callable[[int], str]) -> SearchResult:
-    """Find the largest stable level: climb until one is not, then hold the one before, or ones below if need be.
+    """Find the largest stable level: climb until one is not stable, then hold the level before, or lower ones.
 
-    `climb` and `hold` run a level and return why it is not stable, or nothing.
+    `climb` and `hold` run a level and return why it is not stable, or an empty text.
     """
     good: list[int] = []
     reason = ""
     for level in levels(ramp):
-        trouble = climb(level)
-        if trouble:
-            reason = f"at {level} sessions {trouble}"
+        unstable = climb(level)
+        if unstable:
+            reason = f"at {level} sessions {unstable}"
             break
         good.append(level)
     met = bool(reason)
     while good:
         level = good.pop()
-        trouble = hold(level)
-        if not trouble:
+        unstable = hold(level)
+        if not unstable:
             return SearchResult(level, reason, met)
-        met, reason = True, f"held at {level} sessions, {trouble}"
+        met, reason = True, f"held at {level} sessions, {unstable}"
     return SearchResult(0, reason, met)

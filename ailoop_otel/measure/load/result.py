@@ -1,4 +1,4 @@
-"""What a run against a server has one value of."""
+"""The result of a load test: the figures with one value per run, and notes on how it was measured."""
 
 from __future__ import annotations
 
@@ -18,14 +18,22 @@ from ailoop_otel.measure.statistics.intervals import theil_sen_slope
 
 _FEWEST_SAMPLES: Final = 10
 _FEWEST_OPENED: Final = 5
+# Above these, a load process has delayed the messages that it measured: cores of CPU time, seconds of lag.
+_BUSY: Final = 0.85
+_LATE: Final = 0.010
+_FEW: Final = 5
+# Seconds of even load below which memory that a server allocates once, as it warms up, looks like a leak. The figure
+# is shown nevertheless: a real leak shows within seconds, and two runs of the same length can be compared.
+SHORT_GROWTH: Final = 30.0
 
 
 def figures(
     run: Run, scenario: Scenario, by_opened: Sequence[tuple[int, int]], found: SearchResult | None, at: float
 ) -> Iterator[Observation]:
-    """The figures of a run's observations, placed at its end.
+    """The metrics with one value per run, computed from its observations, with the time `at` (its end).
 
-    `by_opened` pairs sessions opened so far with the server's memory in bytes; `found` is what a search came to.
+    `by_opened` holds pairs of the sessions opened so far and the server's memory in bytes; `found` is the result of a
+    search for the largest stable number of sessions, if there was one.
     """
     exchanges = steady(run, definitions.COMPLETION)
     if exchanges:
@@ -34,7 +42,7 @@ def figures(
         yield observed(definitions.ERROR_RATE, 1000 * failed / len(exchanges), at)
     if found is not None:
         yield observed(definitions.STABLE_SESSIONS, float(found.sessions), at)
-    # While a limit is searched, memory follows the load at least as much as the sessions.
+    # During a search the load grows with the sessions, and memory follows the load too.
     if found is None and by_opened and by_opened[-1][0] - by_opened[0][0] >= _FEWEST_OPENED:
         per_session = _slope([count for count, _ in by_opened], [memory for _, memory in by_opened])
         yield observed(definitions.MEMORY_PER_SESSION, per_session, at)
@@ -45,7 +53,7 @@ def figures(
 
 
 def steady_memory(run: Run, scenario: Scenario) -> list[Observation]:
-    """The samples of the server's memory that its growth is the slope of: those under an even load."""
+    """The samples of the server's memory under an even load, whose slope is the memory growth."""
     return [row for row in run.of(definitions.MEMORY) if scenario.ramp is None or row.phase == "hold"]
 
 
@@ -53,17 +61,8 @@ def _slope(at: Sequence[float], values: Sequence[float]) -> float:
     return theil_sen_slope(np.array(at, dtype=float), np.array(values, dtype=float)).value
 
 
-# A load process that was busier, or whose loop was later, has delayed what it measured.
-_BUSY: Final = 0.85
-_LATE: Final = 0.010
-_FEW: Final = 5
-# Seconds of even load below which memory that a server takes once, as it warms up, looks like a leak. The figure is
-# shown all the same: a leak worth the name is seen within seconds, and two runs as short as each other compare.
-SHORT_GROWTH: Final = 30.0
-
-
 def generator_notes(run: Run, processes: Sequence[LoadProcess]) -> Iterator[str]:
-    """Whether what was measured is in part the load generator itself."""
+    """Notes on whether the load generator itself delayed what it measured."""
     lags = [each.lag for each in processes if each.lag is not None]
     late = max((each.get_value_at_percentile(99) / 1e6 for each in lags), default=0.0)
     busiest = max((float(np.quantile(each.busy, 0.9)) for each in processes if each.busy), default=0.0)
@@ -84,12 +83,12 @@ def generator_notes(run: Run, processes: Sequence[LoadProcess]) -> Iterator[str]
             f"Of {len(delays):,} messages {waited:,} found all sessions busy when they were due and waited, which "
             "counts in their latencies. More sessions would offer the load as planned."
         )
-    if any(each.beat.get("stranger") for each in processes):
+    if any(each.beat.get("unknown_dialect") for each in processes):
         yield "The server answered in a dialect that is not known here: the outcomes of its messages mean nothing."
 
 
 def server_notes(pid: int | None, *, lost: bool) -> Iterator[str]:
-    """What could not be read of the server's process."""
+    """Notes on what could not be read of the server's process."""
     if pid is None:
         yield "The server's memory was not read: nobody said which process it is (--pid, or --start)."
     if lost:
@@ -97,7 +96,7 @@ def server_notes(pid: int | None, *, lost: bool) -> Iterator[str]:
 
 
 def growth_notes(growth: float, memory: Sequence[Observation]) -> Iterator[str]:
-    """That memory which grew (bytes a second) was watched for a short time only, in these samples."""
+    """A note where memory grew (`growth` in bytes per second) but its samples cover a short time only."""
     seconds = max((row.at for row in memory), default=0.0) - min((row.at for row in memory), default=0.0)
     if growth > 0 and seconds < SHORT_GROWTH:
         yield (
@@ -107,7 +106,7 @@ def growth_notes(growth: float, memory: Sequence[Observation]) -> Iterator[str]:
 
 
 def search_notes(found: SearchResult, ramp: Ramp, stable: StabilityCriteria) -> Iterator[str]:
-    """What the largest stable number of sessions means, and why it is no larger."""
+    """Notes on what the largest stable number of sessions means, and why it is not larger."""
     if found.met:
         yield f"Stable with {found.sessions} sessions, to the step of {ramp.step}: {found.reason}."
     else:

@@ -1,7 +1,7 @@
-"""Scenarios: what is asked of a server, how often and for how long, each a TOML file.
+"""Scenarios: which messages are sent to a server, how often and for how long; each is a TOML file.
 
-A new scenario is one new file in `scenarios/`, or anywhere: its path is given instead of a name. All settings, with
-their limits, are the fields below.
+A new scenario is a new file in `scenarios/`, or anywhere else, where its path is given instead of a name. The fields
+of the classes below are all settings, with their limits.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def _flag(default: bool, means: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A message that sessions send: `weight` is how often beside the others.
+    """A message that sessions send; `weight` is how often, relative to the other messages.
 
-    `name` labels its figures. `expects` is `ai_timeout` where the AI is meant not to answer in time: then whatever
-    ends the exchange is the moment at which the client was told.
+    `name` labels its figures. `expects` is `ai_timeout` where the AI is not supposed to answer in time: then any
+    failure that the server reports counts as the report of the timeout.
     """
 
     text: str
@@ -57,10 +57,10 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Ramp:
-    """More and more sessions: from `start` by `step` up to `most`, each level for so many seconds.
+    """A growing number of sessions: from `start` in steps of `step` up to `most`, each level for `seconds` seconds.
 
     `rate` is messages per second of each session, open loop. With `search` it ends at the first level that is not
-    stable, and the level before is held; without, every level is run.
+    stable, and the level before is held; without it, every level is run.
     """
 
     start: int = _number(5, 1, 100_000, "sessions of the first level")
@@ -73,7 +73,7 @@ class Ramp:
 
 @dataclass(frozen=True, slots=True)
 class StabilityCriteria:
-    """What a level must keep to: errors per 1,000 messages, p95 of the first chunk (s), held for `hold` seconds."""
+    """When a level is stable: limits of errors per 1,000 messages and p95 of the first chunk (s), held for `hold` s."""
 
     errors: float = _number(10.0, 0.0, 1000.0, "errors per 1,000 messages at most")
     first_chunk_p95: float = _number(2.0, 0.001, 3600.0, "seconds to the first chunk (p95) at most")
@@ -84,10 +84,10 @@ class StabilityCriteria:
 class Scenario:
     """One scenario. Times are seconds.
 
-    `loop`: `open` sends at planned times, whatever the server does; `closed` sends each session's next message
-    `think` after its answer. `rate` is messages per second over all sessions. `duration` and `most_messages` bound
-    what is measured, whichever comes first. A session is replaced after `turns` messages (0: never). `opening` is
-    how many sessions are opened a second, `patience` when a client gives a message up.
+    `loop`: `open` sends at planned times, independent of the server; `closed` sends each session's next message
+    `think` seconds after its answer. `rate` is messages per second over all sessions. `duration` and `most_messages`
+    bound the measurement, whichever is reached first. A session is replaced after `turns` messages (0: never).
+    `opening` is how many sessions are opened per second, `patience` when a client gives a message up.
     """
 
     name: str
@@ -113,7 +113,7 @@ class Scenario:
     messages: tuple[Prompt, ...] = ()
 
     def settings(self) -> dict[str, Any]:
-        """All settings as JSON, the message texts left out: they may be long, or private."""
+        """All settings as JSON, without the message texts, which may be long or private."""
         values = dataclasses.asdict(self)
         values["messages"] = [each.name or f"message {number}" for number, each in enumerate(self.messages, 1)]
         return {name: value for name, value in values.items() if name not in ("title", "text")}
@@ -121,7 +121,7 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What `--set` takes: its key, what it means with its unit or choices, and its default."""
+    """One setting for `--set`: its key, its meaning with unit or choices, and its default."""
 
     key: str
     means: str
@@ -152,9 +152,9 @@ def names() -> list[str]:
 
 
 def load(name: str, overrides: Iterable[str] = (), messages: Iterable[str] = ()) -> Scenario:
-    """Read a scenario by its name or path; `overrides` are `key=value`, `messages` replace its texts.
+    """Read a scenario by its name or path; `overrides` are `key=value`, `messages` replace its messages.
 
-    Raises Refusal with the mend for whatever makes no sense.
+    Raises Refusal for a file, a setting or a value that is not valid; the text names what to change.
     """
     where, text = _text(name)
     try:
@@ -175,14 +175,14 @@ def load(name: str, overrides: Iterable[str] = (), messages: Iterable[str] = ())
 
 
 def _expected(document: dict[str, Any]) -> Any:
-    """What all messages of a document are meant to come to, where they agree: then others in their place are too."""
+    """The `expects` that all messages of a document share, which messages that replace them get too; empty if none."""
     messages = document.get("messages")
     kinds = {str(each.get("expects", "")) if isinstance(each, dict) else "" for each in messages or [{}]}
     return kinds.pop() if len(kinds) == 1 else ""
 
 
 def _text(name: str) -> tuple[str, str]:
-    """Where a scenario stands, and its text."""
+    """The name or path of a scenario's file, and its text."""
     if name in names():
         return f"{name}{_SUFFIX}", (
             resources.files("ailoop_otel.measure") / "scenarios" / f"{name}{_SUFFIX}"
@@ -202,7 +202,7 @@ def _text(name: str) -> tuple[str, str]:
 
 
 def _override(document: dict[str, Any], override: str) -> None:
-    """Put `ramp.step=5` into the document; what is no TOML value is a string."""
+    """Set `ramp.step=5` in the document; a value that is not TOML is a string."""
     key, equals, value = override.partition("=")
     words = key.strip().split(".")
     if not equals or not all(words):
@@ -232,7 +232,7 @@ def _read(kind: Any, table: Mapping[str, Any], where: str, inside: str) -> Any:
 
 
 def _listed(kind: Any) -> str:
-    """The settings that a table may hold, or the scenario and its tables."""
+    """The keys that a table may have, with those of the tables in it."""
     keys = [setting.key for setting in (known() if kind is Scenario else _settings(kind, ""))]
     return ", ".join(keys or [each.name for each in dataclasses.fields(kind)])
 

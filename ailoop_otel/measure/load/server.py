@@ -1,4 +1,4 @@
-"""A server that is started for a run, and stopped after it whatever happens."""
+"""The server's process: started for a run and stopped after it; its memory and CPU time."""
 
 from __future__ import annotations
 
@@ -24,15 +24,17 @@ from ailoop_otel.names import SETTING_DIRECTORY, SETTING_ENABLED, SETTING_TRUST_
 
 LOG: Final = "server.log"
 TELEMETRY: Final = "telemetry"
+INTERVAL: Final = 0.5
+"""Seconds between two samples of memory and CPU."""
 _STARTING: Final = 60.0
 _STOPPING: Final = 15.0
-_LOOK: Final = 0.05
+_POLL: Final = 0.05
 _LAST_LINES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A server that runs: its process id, where its output goes, and where its telemetry, if it is instrumented."""
+    """A started server: its process id, the file with its output, and the directory of its telemetry, if any."""
 
     pid: int
     log: Path
@@ -40,7 +42,7 @@ class RunningServer:
 
 
 def instrumented(telemetry: Path) -> dict[str, str]:
-    """The environment in which a server records the traces that the client sends along as its own."""
+    """Environment variables for an instrumented server that continues the traces of its clients."""
     return {
         SETTING_ENABLED.name: "true",
         SETTING_DIRECTORY.name: str(telemetry.resolve()),
@@ -58,12 +60,12 @@ def running_server(
     environment: Mapping[str, str] | None = None,
     patience: float = _STARTING,
 ) -> Iterator[RunningServer]:
-    """Run a server while the context lasts; it has to listen at the port of `url` in so many seconds.
+    """Run a server within the context; it has `patience` seconds to listen on the port of `url`.
 
-    Its output goes to `server.log` in the directory, its telemetry beside it. Raises Refusal with the mend for a
-    command that cannot be run, a port that is taken, and a server that does not come up.
+    Its output goes to `server.log` in the directory, its telemetry into `telemetry` beside it. Raises Refusal for a
+    command that cannot be run, for a port that is in use, and for a server that does not listen in time.
     """
-    words = _words(command)
+    arguments = _arguments(command)
     uri = address(url)
     if _listens(uri.host, uri.port):
         raise Refusal(f"something listens on {uri.host}:{uri.port} already; stop it, or leave out --start")
@@ -71,7 +73,7 @@ def running_server(
     telemetry = directory / TELEMETRY if instrument else None
     added = instrumented(telemetry) if telemetry is not None else {SETTING_ENABLED.name: "false"}
     log = directory / LOG
-    process = _run(words, log, {**os.environ, "PYTHONUNBUFFERED": "1", **added, **(environment or {})})
+    process = _run(arguments, log, {**os.environ, "PYTHONUNBUFFERED": "1", **added, **(environment or {})})
     try:
         _await(process, uri.host, uri.port, log, patience)
         yield RunningServer(process.pid, log, telemetry)
@@ -80,7 +82,7 @@ def running_server(
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process and its children: SIGTERM, and SIGKILL for what is still there some seconds later."""
+    """Stop a process and its children: SIGTERM, then SIGKILL for those that still run after `_STOPPING` seconds."""
     members = _members(process.pid)
     for member in members:
         with suppress(psutil.Error):
@@ -100,7 +102,7 @@ def _members(pid: int) -> list[Any]:
         return []
 
 
-def _words(command: str) -> list[str]:
+def _arguments(command: str) -> list[str]:
     try:
         words = shlex.split(command)
     except ValueError as error:
@@ -115,7 +117,7 @@ def _run(words: list[str], log: Path, environment: dict[str, str]) -> subprocess
         with log.open("wb") as output:
             return subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment,
-                # A Ctrl-C at the terminal ends the measuring, which then stops the server.
+                # Ctrl-C at the terminal must not reach the server: the load test ends first and then stops it.
                 start_new_session=True,
             )  # fmt: skip
     except FileNotFoundError:
@@ -128,13 +130,13 @@ def _await(process: subprocess.Popen[bytes], host: str, port: int, log: Path, pa
     deadline = time.monotonic() + patience
     while not _listens(host, port):
         if process.poll() is not None:
-            raise Refusal(f"the server ended with {process.returncode} before it listened; {_said(log)}")
+            raise Refusal(f"the server ended with {process.returncode} before it listened; {_last_lines(log)}")
         if time.monotonic() > deadline:
-            raise Refusal(f"the server does not listen on {host}:{port} after {patience:g} s; {_said(log)}")
-        time.sleep(_LOOK)
+            raise Refusal(f"the server does not listen on {host}:{port} after {patience:g} s; {_last_lines(log)}")
+        time.sleep(_POLL)
 
 
-def _said(log: Path) -> str:
+def _last_lines(log: Path) -> str:
     with suppress(OSError):
         lines = log.read_text(errors="replace").strip().splitlines()
         if lines:
@@ -151,14 +153,11 @@ def _listens(host: str, port: int) -> bool:
     return True
 
 
-INTERVAL: Final = 0.5
-
-
 class ProcessTree:
-    """A process and its children; raises Refusal where there is none, or where it may not be read."""
+    """A process and its children; raises Refusal where there is no such process, or no permission to read it."""
 
     def __init__(self, pid: int) -> None:
-        self._gone = 0.0  # CPU time of children that have ended
+        self._ended = 0.0  # CPU time of children that have ended, in seconds
         self._times: dict[int, float] = {}
         try:
             self._root = psutil.Process(pid)
@@ -169,7 +168,7 @@ class ProcessTree:
             raise Refusal(f"process {pid} is another user's; measure as the user that runs the server") from None
 
     def read(self) -> tuple[int, float] | None:
-        """Resident memory in bytes and CPU time in seconds so far; None when the process is gone."""
+        """Resident memory in bytes and CPU time in seconds since the start; None when the process has ended."""
         memory, times = 0, dict[int, float]()
         try:
             members = [self._root, *self._root.children(recursive=True)]
@@ -182,9 +181,9 @@ class ProcessTree:
             if found is not None:
                 memory += found[0]
                 times[member.pid] = found[1]
-        self._gone += sum(spent for pid, spent in self._times.items() if pid not in times)
+        self._ended += sum(seconds for pid, seconds in self._times.items() if pid not in times)
         self._times = times
-        return memory, self._gone + sum(times.values())
+        return memory, self._ended + sum(times.values())
 
 
 def _usage(member: Any) -> tuple[int, float] | None:
@@ -198,10 +197,10 @@ def _usage(member: Any) -> tuple[int, float] | None:
 
 
 class ResourceSampler:
-    """Reads twice a second, in a thread of its own, what `state` and the server's processes say.
+    """Samples sessions, memory and CPU of the server every `INTERVAL` seconds, in its own thread.
 
-    `state` gives the phase, the sessions connected and the sessions opened so far. `by_opened` pairs the latter with
-    the memory, outside the warm-up.
+    `state` returns the phase, the number of connected sessions and the number of sessions opened so far. `by_opened`
+    holds pairs of the latter and the memory in bytes, without the warm-up.
     """
 
     def __init__(self, origin: float, state: Callable[[], tuple[Phase, int, int]], pid: int | None) -> None:
@@ -214,7 +213,7 @@ class ResourceSampler:
         self.observations: list[Observation] = []
         self.by_opened: list[tuple[int, int]] = []
         self.lost = False
-        """Whether the server's process ended while it was watched."""
+        """Whether the server's process ended while it was sampled."""
 
     def __enter__(self) -> ResourceSampler:
         self._thread.start()

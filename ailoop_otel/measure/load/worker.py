@@ -1,9 +1,9 @@
-"""A load process: takes orders as JSON lines from its standard input, and tells what happens on its standard output.
+"""A load process: reads commands as JSON lines from standard input, and writes reports to standard output.
 
-    in    {"job": ...}, {"fill": 5}, {"stage": ...}, {"end": true}
+    in    {"job": ...}, {"fill": 5}, {"segment": ...}, {"end": true}, {"abort": true}
     out   {"filled": 5}, {"beat": ...}, {"rows": [...]}, {"over": ...}
 
-When its input ends, whoever started it is gone or wants no more: it drops everything and ends.
+When its input ends, the parent process has ended: the load process cancels all work and ends.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _BEAT: Final = 0.25
 
 
 def packed(scenario: Scenario) -> dict[str, Any]:
-    """A scenario as JSON."""
+    """A scenario as a JSON document."""
     return dataclasses.asdict(scenario)
 
 
 def unpacked(document: dict[str, Any]) -> Scenario:
-    """A scenario from what `packed` made of it."""
+    """The scenario of a document that `packed` returned."""
     ramp = document["ramp"]
     return Scenario(
         **{
@@ -45,31 +45,31 @@ def unpacked(document: dict[str, Any]) -> Scenario:
 
 
 class Worker:
-    """Carries out the orders with one `Load`."""
+    """Executes the commands with one `LoadGenerator`."""
 
-    def __init__(self, load: LoadGenerator, tell: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, load: LoadGenerator, send: Callable[[dict[str, Any]], None]) -> None:
         self._load = load
-        self._tell = tell
+        self._send = send
         self._tasks: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
-        self._used = time.process_time()
-        self._looked = time.perf_counter()
+        self._cpu_time = time.process_time()
+        self._reported_at = time.perf_counter()
         self._busy = 0.0
 
-    def take(self, order: dict[str, Any]) -> None:
-        """Do as one order says."""
-        if "fill" in order:
-            self._go(self._fill(order["fill"]))
-        elif "stage" in order:
-            self._load.begin(Segment(**order["stage"]))
-        elif "end" in order:
-            self._go(self._end())
-        elif "abort" in order:
+    def execute(self, command: dict[str, Any]) -> None:
+        """Execute one command; work that takes time runs as a task."""
+        if "fill" in command:
+            self._start(self._fill(command["fill"]))
+        elif "segment" in command:
+            self._load.begin(Segment(**command["segment"]))
+        elif "end" in command:
+            self._start(self._end())
+        elif "abort" in command:
             self._load.abort()
             self._over.set()
 
     async def run(self) -> None:
-        """Tell how it goes until it is over."""
+        """Report every `_BEAT` seconds until the end."""
         watching = asyncio.create_task(self._load.beat())
         over = asyncio.create_task(self._over.wait())
         while not over.done():
@@ -77,13 +77,13 @@ class Worker:
             self._report()
         watching.cancel()
         load = self._load
-        self._tell({"over": {"gaps": histograms.written(load.gaps), "lag": histograms.written(load.lag)}})
+        self._send({"over": {"gaps": histograms.written(load.gaps), "lag": histograms.written(load.lag)}})
 
     async def _fill(self, count: int) -> None:
         await self._load.fill(count)
-        # First what came of it: whoever hears that it is done looks at that.
+        # The report goes first: the parent reads it when `filled` arrives.
         self._report()
-        self._tell({"filled": count})
+        self._send({"filled": count})
 
     async def _end(self) -> None:
         await self._load.end()
@@ -92,51 +92,51 @@ class Worker:
     def _report(self) -> None:
         load = self._load
         now, used = time.perf_counter(), time.process_time()
-        if now - self._looked >= _BEAT / 2:
-            self._busy = (used - self._used) / (now - self._looked)
-            self._used, self._looked = used, now
+        if now - self._reported_at >= _BEAT / 2:
+            self._busy = (used - self._cpu_time) / (now - self._reported_at)
+            self._cpu_time, self._reported_at = used, now
         rows, load.rows = load.rows, []
         if rows:
-            self._tell({"rows": rows})
-        self._tell(
+            self._send({"rows": rows})
+        self._send(
             {
                 "beat": {
                     "at": now, "connected": load.connected, "opened": load.opened, "waiting": load.waiting,
-                    "planned": load.planned, "done": load.done, "errors": load.errors, "spent": load.spent,
-                    "busy": round(self._busy, 3), "dialect": load.dialect, "stranger": load.stranger,
-                    "stage": load.stage, "refusal": load.refusal,
-                    "events": load.follow(),
+                    "planned": load.planned, "done": load.done, "errors": load.errors, "exhausted": load.exhausted,
+                    "busy": round(self._busy, 3), "dialect": load.dialect, "unknown_dialect": load.unknown_dialect,
+                    "segment": load.segment, "refusal": load.refusal,
+                    "events": load.take_events(),
                 }
             }
         )  # fmt: skip
 
-    def _go(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
 async def main() -> None:
-    """Work until it is over."""
+    """Read the job, then execute commands until the end."""
     job = json.loads(sys.stdin.readline() or "{}").get("job")
     if job is None:
         return
     load = LoadGenerator(Job(job["url"], unpacked(job["scenario"]), job["process"], job["origin"]))
-    worker = Worker(load, _tell)
+    worker = Worker(load, _send)
     loop = asyncio.get_running_loop()
     threading.Thread(target=_listen, args=(loop, worker), daemon=True).start()
-    # What was made up to here lives as long as the process: no collection needs to look at it.
+    # Objects created so far live as long as the process: the garbage collector need not scan them.
     gc.freeze()
     await worker.run()
 
 
 def _listen(loop: asyncio.AbstractEventLoop, worker: Worker) -> None:
     for line in sys.stdin:
-        loop.call_soon_threadsafe(worker.take, json.loads(line))
-    loop.call_soon_threadsafe(worker.take, {"abort": True})
+        loop.call_soon_threadsafe(worker.execute, json.loads(line))
+    loop.call_soon_threadsafe(worker.execute, {"abort": True})
 
 
-def _tell(message: dict[str, Any]) -> None:
+def _send(message: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(message) + "\n")
     sys.stdout.flush()
 

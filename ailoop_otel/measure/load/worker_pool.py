@@ -1,4 +1,4 @@
-"""The load processes, as the campaign sees them: orders out, what happened in."""
+"""The load processes, seen from the campaign: it sends commands to them and receives their reports."""
 
 from __future__ import annotations
 
@@ -28,41 +28,43 @@ _GRACE: Final = 10.0
 
 
 class LoadProcess:
-    """One of them: what it told last, and all that it observed."""
+    """One load process, with its last report (`beat`) and all its observations."""
 
-    def __init__(self, url: str, scenario: Scenario, number: int, origin: float, news: queue.SimpleQueue[int]) -> None:
+    def __init__(
+        self, url: str, scenario: Scenario, number: int, origin: float, updates: queue.SimpleQueue[int]
+    ) -> None:
         self.number = number
         self.observations: list[Observation] = []
         self.beat: dict[str, Any] = {}
         self.busy: list[float] = []
-        """Its CPU time per second at each beat."""
+        """CPU time per second, 1 is a core, in each report."""
         self.events: list[list[Any]] = []
         self.filled = -1
         self.over = False
         self.gaps: HdrHistogram | None = None
         self.lag: HdrHistogram | None = None
-        self._news = news
-        self._complaint = ""
+        self._updates = updates
+        self._stderr = ""
         self._process = subprocess.Popen(
             [sys.executable, "-m", __package__ + ".worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
-            # A Ctrl-C at the terminal is for the campaign, which ends its processes in good order.
+            # Ctrl-C at the terminal must not reach it: the campaign ends its load processes itself.
             start_new_session=True, env=_environment(),
         )  # fmt: skip
-        self.tell({"job": {"url": url, "scenario": packed(scenario), "process": number, "origin": origin}})
+        self.send({"job": {"url": url, "scenario": packed(scenario), "process": number, "origin": origin}})
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def tell(self, order: dict[str, Any]) -> None:
-        """Give an order; a process that is gone is found out by `over`."""
+    def send(self, command: dict[str, Any]) -> None:
+        """Send a command; that a process has ended shows in `failed`, not here."""
         stdin = self._process.stdin
         assert stdin is not None
         with suppress(OSError, ValueError):
-            stdin.write(json.dumps(order) + "\n")
+            stdin.write(json.dumps(command) + "\n")
             stdin.flush()
 
     def close(self, patience: float) -> None:
-        """Let it drop everything, and end it if it does not."""
+        """Let the process cancel its work and end; kill it if it runs after `patience` seconds."""
         stdin = self._process.stdin
         assert stdin is not None
         with suppress(OSError, ValueError):
@@ -79,10 +81,10 @@ class LoadProcess:
 
     @property
     def failed(self) -> str:
-        """Why it ended before it was over; empty while all is well."""
+        """Why the process ended too early: the last line of its standard error; empty if it did not."""
         if self.over or self._process.poll() is None or self._reader.is_alive():
             return ""
-        return self._complaint.strip().rpartition("\n")[2] or f"exit code {self._process.returncode}"
+        return self._stderr.strip().rpartition("\n")[2] or f"exit code {self._process.returncode}"
 
     def _read(self) -> None:
         stdout, stderr = self._process.stdout, self._process.stderr
@@ -91,33 +93,33 @@ class LoadProcess:
         with suppress(ValueError):
             for line in stdout:
                 self._take(json.loads(line))
-                self._news.put(self.number)
-            self._complaint = stderr.read()
-        self._news.put(self.number)
+                self._updates.put(self.number)
+            self._stderr = stderr.read()
+        self._updates.put(self.number)
 
-    def _take(self, told: dict[str, Any]) -> None:
-        if "rows" in told:
-            self.observations.extend(Observation(*row) for row in told["rows"])
-        elif "beat" in told:
-            self.events.extend(told["beat"].pop("events"))
-            self.beat = told["beat"]
+    def _take(self, report: dict[str, Any]) -> None:
+        if "rows" in report:
+            self.observations.extend(Observation(*row) for row in report["rows"])
+        elif "beat" in report:
+            self.events.extend(report["beat"].pop("events"))
+            self.beat = report["beat"]
             self.busy.append(self.beat["busy"])
-        elif "filled" in told:
-            self.filled = told["filled"]
-        elif "over" in told:
-            self.gaps = histograms.read(told["over"]["gaps"])
-            self.lag = histograms.read(told["over"]["lag"])
+        elif "filled" in report:
+            self.filled = report["filled"]
+        elif "over" in report:
+            self.gaps = histograms.read(report["over"]["gaps"])
+            self.lag = histograms.read(report["over"]["lag"])
             self.over = True
 
 
 class WorkerPool:
-    """All load processes of a run; a context manager that leaves none behind."""
+    """All load processes of a run; a context manager that ends them."""
 
     def __init__(self, url: str, scenario: Scenario, origin: float) -> None:
         self._scenario = scenario
-        self._news: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._updates: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.processes = [
-            LoadProcess(url, scenario, number, origin, self._news) for number in range(scenario.processes)
+            LoadProcess(url, scenario, number, origin, self._updates) for number in range(scenario.processes)
         ]
 
     def __enter__(self) -> WorkerPool:
@@ -125,46 +127,46 @@ class WorkerPool:
 
     def __exit__(self, *exception: object) -> None:
         for each in self.processes:
-            each.tell({"abort": True})
+            each.send({"abort": True})
         for each in self.processes:
             each.close(_GRACE)
 
     def fill(self, sessions: int) -> None:
-        """Have so many sessions over all processes; `filled` says when each was tried once."""
+        """Keep `sessions` sessions open over all processes; `filled` is true when each was attempted once."""
         for each in self.processes:
-            each.tell({"fill": share(sessions, each.number, len(self.processes))})
+            each.send({"fill": share(sessions, each.number, len(self.processes))})
 
     def filled(self, sessions: int) -> bool:
-        """Whether all sessions of the latest `fill` were tried once."""
+        """Whether all sessions of the latest `fill` were attempted once."""
         count = len(self.processes)
         return all(each.filled == share(sessions, each.number, count) for each in self.processes)
 
-    def begin(self, stage: Segment) -> None:
-        """Let all plan as a stage says."""
+    def begin(self, segment: Segment) -> None:
+        """Begin a segment in all processes."""
         for each in self.processes:
-            each.tell({"stage": dataclasses.asdict(stage)})
+            each.send({"segment": dataclasses.asdict(segment)})
 
     def end(self) -> None:
-        """Let all finish what is under way, and stop their sessions."""
+        """Let all processes wait for their open messages and stop their sessions."""
         for each in self.processes:
-            each.tell({"end": True})
+            each.send({"end": True})
 
     @property
     def over(self) -> bool:
-        """Whether all are done."""
+        """Whether all processes have ended their work."""
         return all(each.over for each in self.processes)
 
     def total(self, name: str) -> int:
-        """The sum of what the processes told last."""
+        """The sum of one count in the last reports of all processes."""
         return sum(each.beat.get(name, 0) for each in self.processes)
 
-    def at(self, stage: int) -> bool:
-        """Whether all have come to a stage."""
-        return all(each.beat.get("stage") == stage for each in self.processes)
+    def at(self, segment: int) -> bool:
+        """Whether all processes have begun a segment."""
+        return all(each.beat.get("segment") == segment for each in self.processes)
 
-    def all_at(self, name: str, stage: int) -> bool:
-        """Whether all are at a stage and told so last."""
-        return self.at(stage) and all(each.beat.get(name, False) for each in self.processes)
+    def all_at(self, name: str, segment: int) -> bool:
+        """Whether all processes are in a segment, with the flag `name` set in their last reports."""
+        return self.at(segment) and all(each.beat.get(name, False) for each in self.processes)
 
     @property
     def dialect(self) -> str:
@@ -172,7 +174,7 @@ class WorkerPool:
         return next((each.beat["dialect"] for each in self.processes if each.beat.get("dialect")), "")
 
     def events(self) -> list[list[Any]]:
-        """What happened to single messages since the last call."""
+        """Return and clear the events of single messages."""
         taken: list[list[Any]] = []
         for each in self.processes:
             events, each.events = each.events, []
@@ -180,17 +182,17 @@ class WorkerPool:
         return taken
 
     def wait(self, seconds: float) -> None:
-        """Wait until there is news, so long at most; Refusal if a process has failed."""
+        """Wait at most `seconds` for a report; raises Refusal if a process has ended too early."""
         with suppress(queue.Empty):
-            self._news.get(timeout=max(0.0, seconds))
+            self._updates.get(timeout=max(0.0, seconds))
             while True:
-                self._news.get_nowait()
+                self._updates.get_nowait()
         for each in self.processes:
             if each.failed:
                 raise Refusal(f"load process {each.number} ended by itself: {each.failed}")
 
     def until(self, reached: Callable[[], bool], deadline: float = math.inf) -> bool:
-        """Wait for something, until a moment of `perf_counter` at most; returns whether it came."""
+        """Wait until `reached` is true or until `deadline` (`perf_counter`); returns whether it became true."""
         while not reached():
             left = deadline - time.perf_counter()
             if left <= 0:
@@ -200,5 +202,5 @@ class WorkerPool:
 
 
 def _environment() -> dict[str, str]:
-    """The load processes are no server: nothing instruments them."""
+    """The environment of a load process: without the variables that switch on instrumentation."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "AILOOP_"))}

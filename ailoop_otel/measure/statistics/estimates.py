@@ -1,4 +1,4 @@
-"""Figures of a run with how uncertain they are: what is judged."""
+"""Estimates: the figures of a run with their confidence intervals, which the verdict is made from."""
 
 from __future__ import annotations
 
@@ -25,16 +25,19 @@ from ailoop_otel.measure.statistics.percentiles import (
 )
 
 FEWEST: Final = 20
+"""Fewer observations than this give no interval."""
 
 _FEWEST_SAMPLES: Final = 10
+# Seconds; an answer that took no time is counted as if it took this.
+_INSTANT: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One figure of one metric, a failure being infinitely slow in a percentile.
+    """One figure of one metric, in the metric's unit; in a percentile, a failure counts as infinity.
 
-    `uncertain` is its value with its interval, `draws` are bootstrap draws of it (None where the interval was made
-    otherwise), `n` the observations it rests on, and `lacking` says why there is no interval.
+    `uncertain` is the value with its interval, `draws` its bootstrap draws of shape (RESAMPLES,) (None where the
+    interval was computed otherwise), `n` the number of observations, and `lacking` the reason why there is no interval.
     """
 
     value: float
@@ -45,9 +48,10 @@ class Estimate:
 
 
 def estimate(run: Run, definition: Definition, figure: str, seed: int = 0) -> Estimate | None:
-    """Estimate a figure (`p95`, `mean`, `max`, `value`), None for what was not observed.
+    """Estimate a figure of a metric; None where it was not observed.
 
-    Two runs that are compared need different seeds, since their draws must be independent.
+    `figure` is a key of `PERCENTILES`, `mean`, `max` or `min`, or `value` for a metric with one value per run. Two
+    runs that are compared need different seeds, since their draws must be independent.
     """
     rows = steady(run, definition)
     if figure == "value":
@@ -59,7 +63,7 @@ def estimate(run: Run, definition: Definition, figure: str, seed: int = 0) -> Es
 
 
 def figure_of(run: Run, definition: Definition, figure: str) -> float:
-    """A figure as `estimate` has it, without its interval; NaN for what was not observed."""
+    """The value that `estimate` gives for a figure, without an interval; NaN where it was not observed."""
     rows = steady(run, definition)
     values = _values(rows, definition, figure)
     if len(values):
@@ -69,20 +73,20 @@ def figure_of(run: Run, definition: Definition, figure: str) -> float:
 
 
 def steady(run: Run, definition: Definition) -> list[Observation]:
-    """Observations of a metric in order of time, those of a ramp only where there are no others."""
+    """The observations of a metric in order of time; those of a ramp only if there are no others."""
     rows = sorted(run.of(definition), key=lambda row: row.at)
     return [row for row in rows if row.phase != "ramp"] or rows
 
 
 def ramp_step(run: Run) -> float:
-    """By how many sessions the levels of a run's ramp differ; 0 for a run without a ramp."""
+    """The step of a run's ramp in sessions; 0 for a run without a ramp."""
     ramp = run.context.settings.get("ramp")
     step = ramp.get("step") if isinstance(ramp, dict) else None
     return float(step) if isinstance(step, (int, float)) else 0.0
 
 
 def _values(rows: list[Observation], definition: Definition, figure: str) -> Values:
-    """Values in order of time, a failure being infinite in a percentile and absent from any other figure."""
+    """The values in order of time; failures are infinity for a percentile, and left out for any other figure."""
     failed = [is_failure(row, definition) for row in rows]
     values: Values = np.array([math.inf if bad else row.value for row, bad in zip(rows, failed, strict=True)], float)
     kept: Values = values[~np.isnan(values) if figure in PERCENTILES else np.isfinite(values)]
@@ -112,7 +116,7 @@ def _of_values(values: Values, figure: str, seed: int) -> Estimate:
 
 
 def _percentile(ordered: Values, percent: float, draws: Values) -> UncertainValue:
-    """A percentile with an interval that is no narrower than it would be for independent observations."""
+    """A percentile with the wider of two intervals: of the bootstrap, and of order statistics (independent values)."""
     value = percentile(ordered, percent)
     return intervals.wider(
         intervals.bootstrap_interval(value, draws),
@@ -121,7 +125,7 @@ def _percentile(ordered: Values, percent: float, draws: Values) -> UncertainValu
 
 
 def _between(value: float, n: int, percent: float, value_at: Callable[[int], float]) -> UncertainValue:
-    """A percentile with the interval between two order statistics; `value_at` gives the value of a rank."""
+    """A percentile with the interval between two order statistics; `value_at` returns the value of a rank (from 1)."""
 
     def bounds(confidence: float) -> intervals.Bounds:
         ranks = intervals.order_statistics(n, percent, confidence)
@@ -150,20 +154,20 @@ def _of_histogram(run: Run, definition: Definition, figure: str) -> Estimate | N
 
 
 def _of_run(run: Run, definition: Definition, rows: list[Observation], seed: int) -> Estimate | None:
-    """A metric with one value a run: its interval comes from what that value was made of."""
+    """A metric with one value per run; its interval is computed from the observations behind that value."""
     values = [row.value for row in rows if not is_missing(row.value)]
     if not values:
         return None
     value = values[-1]
-    made = _MADE.get(definition.name)
-    found = made(run, value, seed) if made else None
+    estimator = _RUN_ESTIMATES.get(definition.name)
+    found = estimator(run, value, seed) if estimator else None
     return found or Estimate(
         value, len(values), without_interval(value), lacking="one value of one run has no interval"
     )
 
 
 def _exchanges(run: Run) -> list[Observation]:
-    """One observation for each exchange: the client's completions, or else the server's."""
+    """One observation per exchange: the client's completions, or the server's where there are none."""
     return steady(run, definitions.COMPLETION) or steady(run, definitions.SERVER_COMPLETION)
 
 
@@ -205,7 +209,7 @@ def _per_session(run: Run, value: float, seed: int) -> Estimate | None:
 
 
 def _slope(value: float, at: list[float], values: list[float]) -> Estimate | None:
-    """A slope that the run gave, with the width of an interval made of its samples."""
+    """The run's slope with an interval as wide as that of the slope of its samples."""
     if len(at) < _FEWEST_SAMPLES:
         return None
     fitted = intervals.theil_sen_slope(np.array(at), np.array(values))
@@ -220,12 +224,12 @@ def _slope(value: float, at: list[float], values: list[float]) -> Estimate | Non
 
 
 def _stable(run: Run, value: float, seed: int) -> Estimate | None:
-    """The largest level that was stable: the truth lies before the next, which was not."""
+    """The largest level that was stable; the true limit is below the next level, which was not."""
     step = ramp_step(run)
     return Estimate(value, 1, UncertainValue(value, lambda confidence: (value, value + step))) if step else None
 
 
-_MADE: Final[dict[str, Callable[[Run, float, int], Estimate | None]]] = {
+_RUN_ESTIMATES: Final[dict[str, Callable[[Run, float, int], Estimate | None]]] = {
     definitions.RATE.name: _rate,
     definitions.STABLE_SESSIONS.name: _stable,
     definitions.ERROR_RATE.name: _errors,
@@ -234,14 +238,14 @@ _MADE: Final[dict[str, Callable[[Run, float, int], Estimate | None]]] = {
 }
 
 
-# An answer that took no time at all still counts once.
-_INSTANT = 1e-9
-
-
 def answers_per_second(exchanges: Sequence[Observation], blocks: int = 1) -> Values:
-    """The rate of good answers in each of so many stretches of equal time; zeros where there was none.
+    """Successful answers per second in each of `blocks` intervals of equal length: an array of shape (blocks,).
 
-    `exchanges` are completions: when each was planned, and how long it took.
+    `exchanges` are observations of completions: `at` is when each was planned and `value` how long it took, in
+    seconds. Each answer is spread evenly over the time it took, and the rate covers the time from when the first
+    answers are complete to the start of the last. Dividing the number of completions by the duration would lose up to
+    one answer of each session at both ends: a quarter of all answers where each session gives four. All zeros where no
+    exchange succeeded.
     """
     good = [row for row in exchanges if not row.failed and not is_missing(row.value)]
     if not good:
@@ -250,7 +254,7 @@ def answers_per_second(exchanges: Sequence[Observation], blocks: int = 1) -> Val
     took = np.maximum([row.value for row in good], _INSTANT)
     start, end = float(begin.min()), float(begin.max())
     settled = start + float(np.median(took))
-    # Where there are a few answers only, nothing is the middle.
+    # With only a few answers there is no steady middle.
     start, end = (settled, end) if settled < (start + end) / 2 else (start, float((begin + took).max()))
     edges = np.linspace(start, end, blocks + 1)
     done = np.array([np.clip((edge - begin) / took, 0, 1).sum() for edge in edges])

@@ -1,4 +1,8 @@
-"""Histograms of what is too frequent for a row each: microseconds, three significant digits, added up without loss."""
+"""Histograms for events that are too frequent for one observation each, such as gaps between chunks.
+
+They are HdrHistograms of microseconds with three significant digits (http://hdrhistogram.org), so that those of
+several load processes add up without loss.
+"""
 
 from __future__ import annotations
 
@@ -7,29 +11,29 @@ from typing import Final
 from hdrh.histogram import HdrHistogram
 
 LONGEST: Final = 3600.0
-"""Seconds; what took longer counts as this."""
+"""Seconds; a longer duration is recorded as this."""
 _MICRO: Final = 1_000_000
 _DIGITS: Final = 3
 
 
 def histogram() -> HdrHistogram:
-    """Make an empty one; all that are made here can be added to each other."""
+    """Create an empty histogram; all histograms created here can be added to each other."""
     return HdrHistogram(1, int(LONGEST * _MICRO), _DIGITS)
 
 
 def record(target: HdrHistogram, seconds: float) -> None:
-    """Count one duration in seconds, at least a microsecond."""
+    """Record a duration in seconds; it counts as at least one microsecond and at most `LONGEST`."""
     target.record_value(max(1, int(min(seconds, LONGEST) * _MICRO)))
 
 
 def written(source: HdrHistogram) -> str:
-    """Write one in HdrHistogram's own format (V2, compressed, base64)."""
+    """Encode a histogram in HdrHistogram's own format (V2, compressed, base64)."""
     text: bytes = source.encode()
     return text.decode("ascii")
 
 
 def read(text: str) -> HdrHistogram:
-    """Read what `written` wrote; ValueError where it is something else."""
+    """Decode what `written` returned; raises ValueError for anything else."""
     target = histogram()
     try:
         target.decode_and_add(text.encode("ascii"))

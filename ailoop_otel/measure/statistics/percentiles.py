@@ -1,8 +1,8 @@
-"""Figures of a metric: percentiles with failures outside and inside, mean, extremes.
+"""Summary figures of a metric: percentiles without and with its failures, mean, maximum and minimum.
 
 Percentiles are nearest-rank: the p-th percentile of n values is the value of rank ceil(p n / 100) (Hyndman and Fan
-1996, definition 1; `inverted_cdf` in numpy). So each is a value that was really seen, and a failure, which counts as
-infinitely slow, never meets arithmetic.
+1996, definition 1; `inverted_cdf` in numpy). So each percentile is an observed value, and no arithmetic is done with
+a failure, which counts as infinitely slow.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One metric in figures, all in the metric's unit; NaN where there is nothing to count.
+    """The figures of one metric, in the metric's unit; NaN where there are no values.
 
-    `n` counts the successes that all figures but `with_failures` are made of, `missing` the events that never came
-    though nothing failed. `with_failures` holds p50, p90, p95, p99 and max with each failure as infinitely slow.
+    `n` counts the successful observations, of which all figures but `with_failures` are computed; `missing` counts the
+    events that never came though nothing failed. `with_failures` has the keys p50, p90, p95, p99 and max, with each
+    failure as infinity.
     """
 
     n: int
@@ -50,12 +51,12 @@ class Summary:
 
 
 def summaries(run: Run) -> dict[str, Summary]:
-    """Summarise all that was observed outside the warm-up, in the order of the table of metrics."""
+    """Summarise each metric that was observed, without the warm-up, in the order of the table of definitions."""
     return {definition.name: summarise(run, definition) for definition in run.metrics()}
 
 
 def summarise(run: Run, definition: Definition) -> Summary:
-    """Summarise one metric from its observations, or from its histogram where there are none."""
+    """Summarise one metric from its observations without the warm-up, or from its histogram if it has none."""
     rows = list(run.of(definition))
     if not rows and definition.name in run.histograms:
         values, counts = histogram_values(run.histograms[definition.name])
@@ -67,14 +68,16 @@ def summarise(run: Run, definition: Definition) -> Summary:
 
 
 def is_failure(observation: Observation, definition: Definition) -> bool:
-    """Whether an observation is outside the percentiles: its exchange failed, and that is not what is measured."""
+    """Whether an observation counts as a failure: its exchange failed, and the metric is not about failures."""
     return observation.failed and not definition.of_failures
 
 
 def percentile(values: Values, percent: float, counts: Counts | None = None) -> float:
-    """The nearest-rank percentile of sorted values, each of which was seen `counts` times (once, if not said).
+    """The nearest-rank percentile (Hyndman and Fan 1996, definition 1) of values.
 
-    NaN for no values; ValueError for a percentage outside 0 to 100.
+    `values` is one-dimensional and ascending, infinity allowed; `counts` has the same shape and says how often each
+    value was observed, once by default. `percent` is 0 to 100. The result is one of the values, NaN if there are
+    none. Raises ValueError for a percentage that is not between 0 and 100.
     """
     if not 0 <= percent <= 100:
         raise ValueError(f"a percentile is between 0 and 100, not {percent}")
@@ -85,20 +88,20 @@ def percentile(values: Values, percent: float, counts: Counts | None = None) -> 
 
 
 def rank(n: int, percent: float) -> int:
-    """The rank, from 1 to n, of the nearest-rank percentile of n values."""
+    """The rank of the nearest-rank percentile of n values: ceil(percent n / 100), from 1 to n; n at least 1."""
     # 95 % of 20 is 19 and not the 20 that rounding up 0.95 * 20 = 19.000000000000004 would give.
     return max(1, math.ceil(round(percent * n / 100, 9)))
 
 
 def histogram_values(histogram: HdrHistogram) -> tuple[Values, Counts]:
-    """The values of a histogram of microseconds, in seconds and ascending, and how often each was counted."""
+    """The ascending values of a histogram of microseconds, in seconds, and the count of each: arrays of one shape."""
     pairs = [(step.value_iterated_to, step.count_at_value_iterated_to) for step in histogram.get_recorded_iterator()]
     table: Counts = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     return table[:, 0].astype(np.float64) * _MICRO, table[:, 1]
 
 
 def _summary(values: Values, counts: Counts, failures: int, missing: int) -> Summary:
-    """Make the figures of sorted values, each seen so often."""
+    """Compute the figures of ascending values, each observed `counts` times."""
     n = int(counts.sum())
     all_values, all_counts = np.append(values, math.inf), np.append(counts, failures)
     if not failures:

@@ -1,4 +1,4 @@
-"""A session with a server for tests, synchronous and asynchronous: each answer is timed and kept as observations."""
+"""A session with a server for tests, synchronous and asynchronous; each answer is timed and recorded."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ailoop_otel.measure.client.exchanges import Place
 from ailoop_otel.measure.client.message import Message
 from ailoop_otel.measure.client.session import ClientSession, connect
 from ailoop_otel.measure.client.websocket import Refused
-from ailoop_otel.measure.results.observations import OK
-from ailoop_otel.measure.testing.fixture import ObservationLog
+from ailoop_otel.measure.results.observations import OK, ObservationLog
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a message. Times are seconds from sending it; NaN, which no comparison holds for, if none came.
+    """The result of one message. Times are seconds since it was sent; NaN, with which no comparison is true, for none.
 
-    `first_chunk` is the first text of the AI's answer, never an acknowledgement; `completion` the end of the answer.
+    `first_chunk` is the first text of the AI's answer, never an acknowledgement; `completion` is the end of the
+    answer, `longest_gap` the longest time between two chunks. `outcome` is `ok` or the kind of failure.
     """
 
     outcome: str
@@ -38,12 +38,12 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        """Whether the answer came whole."""
+        """Whether the complete answer arrived."""
         return self.outcome == OK
 
 
 class AsyncChat:
-    """One session; `ChatSession` makes and ends it."""
+    """One open session; `ChatSession` starts and stops it."""
 
     def __init__(self, log: ObservationLog, session: ClientSession, patience: float) -> None:
         self._log = log
@@ -66,7 +66,7 @@ class AsyncChat:
             self._log.rows += exchanges.session_start_observations(self._session, self._place())
 
     async def stop(self) -> None:
-        """Stop the session and leave."""
+        """Stop the session and close its connection."""
         await self._session.stop()
         self._log.rows += exchanges.session_end_observations(self._session, self._place())
 
@@ -76,7 +76,7 @@ class AsyncChat:
 
 
 class Chat:
-    """The same for a test that is not asynchronous."""
+    """`AsyncChat` for a test that is not asynchronous."""
 
     def __init__(self, chat: AsyncChat, loop: _Loop) -> None:
         self._chat = chat
@@ -88,7 +88,10 @@ class Chat:
 
 
 class ChatSession:
-    """A session to be: `with` gives a `Chat`, `async with` an `AsyncChat`; raises Refused where there is no server."""
+    """The context manager of a session: `with` gives a `Chat`, `async with` an `AsyncChat`.
+
+    Entering raises Refused where no session can be had, and Refusal for a URL that is no WebSocket address.
+    """
 
     def __init__(self, log: ObservationLog, url: str, patience: float) -> None:
         self._log = log
@@ -98,7 +101,7 @@ class ChatSession:
         self._loop: _Loop | None = None
 
     async def __aenter__(self) -> AsyncChat:
-        __tracebackhide__ = True  # pytest then shows the test's own line, and why
+        __tracebackhide__ = True  # pytest then shows the test's own line and the message
         try:
             return await self._opened()
         except Refused as refused:
@@ -130,7 +133,7 @@ class ChatSession:
             return Chat(self._loop.run(self.__aenter__()), self._loop)
         except (Refused, Refusal) as error:
             self._loop.close()
-            # Anew, without the way that it took through the other thread.
+            # A new exception: the traceback of the original leads through the other thread.
             raise type(error)(str(error)) from None
         except BaseException:
             self._loop.close()
@@ -147,7 +150,7 @@ class ChatSession:
 
 
 class _Loop:
-    """An event loop in a thread of its own: the connection is served while the test does something else."""
+    """An event loop in its own thread, so that the connection is served while the test does something else."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -159,7 +162,7 @@ class _Loop:
         try:
             return future.result()
         except BaseException:
-            future.cancel()  # Ctrl-C: whoever waited does not wait any more
+            future.cancel()  # Ctrl-C while the test waited
             raise
 
     def close(self) -> None:

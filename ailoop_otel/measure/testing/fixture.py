@@ -1,6 +1,6 @@
-"""What a test holds in its hand: it takes timestamps, and talks to a server whose answers are timed.
+"""The `ailoop` fixture: steps and timestamps of a test, and sessions with a server.
 
-Only what every Python has is imported here: a test run that takes timestamps pays for no library at its start.
+Only the standard library is imported here: a test run that does not connect does not wait for other imports.
 """
 
 from __future__ import annotations
@@ -8,36 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ailoop_otel.measure.results import definitions
-from ailoop_otel.measure.results.observations import OK, Observation, observed
+from ailoop_otel.measure.results.observations import OK, ObservationLog, observed
 
 if TYPE_CHECKING:
     from ailoop_otel.measure.testing.chat import ChatSession
-
-# Each process of a test run numbers its sessions and exchanges from a place of its own.
-_RANGE: Final = 1_000_000
-
-
-class ObservationLog:
-    """All that one process of a test run observed; `origin` is when the run began, `time.perf_counter()`."""
-
-    def __init__(self, origin: float, process: int = 0) -> None:
-        self.origin = origin
-        self.process = process
-        self.rows: list[Observation] = []
-        self._sessions = self._exchanges = process * _RANGE - 1
-
-    def next_session(self) -> int:
-        """The number of a new session."""
-        self._sessions += 1
-        return self._sessions
-
-    def next_exchange(self) -> int:
-        """The number of a new exchange."""
-        self._exchanges += 1
-        return self._exchanges
 
 
 class Stopwatch:
@@ -45,7 +22,7 @@ class Stopwatch:
 
     with ailoop.step("log in"):                      a step, timed by its block; it fails if the block raises
         ...
-    ailoop.mark("ready")                             a step from the timestamp before, or the test's beginning
+    ailoop.mark("ready")                             a step since the last timestamp, or since the test began
     with ailoop.connect("ws://host/ws") as chat:     a session; `async with` where the test is asynchronous
         answer = chat.ask("hello")                   (there: `await chat.ask("hello")`)
     assert answer.ok and answer.first_chunk < 2
@@ -56,12 +33,12 @@ class Stopwatch:
         self._last = time.perf_counter()
 
     def mark(self, name: str) -> float:
-        """Take a timestamp; returns the seconds since the one before, which are a step of that name."""
+        """Take a timestamp and record the time since the last one as a step of this name; returns it in seconds."""
         return self._step(name, self._last, OK)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Time a block as a step; a block that raises is a failed one, by its exception's name."""
+        """Record the duration of a block as a step; if it raises, the outcome is the name of the exception's class."""
         begin = time.perf_counter()
         try:
             yield
@@ -71,7 +48,10 @@ class Stopwatch:
         self._step(name, begin, OK)
 
     def connect(self, url: str, *, patience: float = 60.0) -> ChatSession:
-        """A session with a server, `ws://host:port/ws`; an answer is waited for so many seconds at most."""
+        """Return a session with the server at `url` (`ws://host:port/ws`), to be used in `with` or `async with`.
+
+        `patience` is how many seconds to wait for the connection, for the session, and for each answer.
+        """
         from ailoop_otel.measure.testing.chat import ChatSession  # needs the libraries of the extra
 
         return ChatSession(self._log, url, patience)

@@ -107,7 +107,7 @@ class _At(NoProgress):
         self._done = done
         self._action = action
 
-    def seen(self, elapsed: float, sessions: int, done: int, errors: int) -> None:
+    def update(self, elapsed: float, sessions: int, done: int, errors: int) -> None:
         if done >= self._done:
             self._done = 1_000_000
             self._action()
@@ -138,7 +138,7 @@ def _limited() -> Run:
 def _dying() -> Run:
     load = planned("mixed", "rate=40", "warmup=0", "duration=2", "patience=5")
     with scripted(first=0.1) as server:
-        return measure(load, server.url, pid=server.pid, watch=_At(20, lambda: os.kill(server.pid, signal.SIGKILL)))
+        return measure(load, server.url, pid=server.pid, progress=_At(20, lambda: os.kill(server.pid, signal.SIGKILL)))
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +221,7 @@ def test_ctrl_c_keeps_what_was_measured(server: Scripted) -> None:
 
     load = planned("mixed", "rate=40", "warmup=0", "duration=60")
     with pytest.raises(Interrupted) as end:
-        measure(load, server.url, watch=_At(20, interrupt))
+        measure(load, server.url, progress=_At(20, interrupt))
     assert len(rows(end.value.run, definitions.COMPLETION)) >= 20
     assert any("interrupted" in note for note in end.value.run.context.notes)
     assert 0 < end.value.run.context.duration < 30

@@ -16,12 +16,12 @@ from ailoop_otel.measure.results.run import Context, Run
 from ailoop_otel.measure.statistics import histograms
 
 
-def process(busy: float = 0.1, late: float = 0.001, stranger: bool = False) -> Any:
+def process(busy: float = 0.1, late: float = 0.001, unknown_dialect: bool = False) -> Any:
     """What is asked of a load process."""
     lag = histograms.histogram()
     for _ in range(100):
         histograms.record(lag, late)
-    return SimpleNamespace(lag=lag, busy=[busy] * 10, beat={"stranger": stranger})
+    return SimpleNamespace(lag=lag, busy=[busy] * 10, beat={"unknown_dialect": unknown_dialect})
 
 
 def run(delays: list[float]) -> Run:
@@ -37,7 +37,7 @@ def run(delays: list[float]) -> Run:
         ([process(late=0.05)], [0.04] * 100, ["late by up to 50 ms"]),
         ([process()], [0.001] * 90 + [0.5] * 10, ["Of 100 messages 10 found all sessions busy"]),
         ([process()], [0.001] * 95 + [0.5] * 5, []),
-        ([process(stranger=True)], [], ["dialect that is not known"]),
+        ([process(unknown_dialect=True)], [], ["dialect that is not known"]),
         ([], [], []),
     ],
 )
