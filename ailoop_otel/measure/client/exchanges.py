@@ -1,4 +1,4 @@
-"""What a message and a session come to as observations."""
+"""The observations of a message and of a session."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ailoop_otel.measure.client.session import ClientSession
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.observations import OK, Observation, Phase, observed
 
-# By these the server tells a client that there will be no answer.
-_TELLING = frozenset({"ai_timeout", "ai_error", "no_answer", "cut"})
+# The outcomes by which a server reports to its client that there will be no answer.
+_REPORTED_FAILURES = frozenset({"ai_timeout", "ai_error", "no_answer", "cut"})
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an observation stands in its run; `origin` is the moment at which the run began (`perf_counter`)."""
+    """The position of an observation in its run; `origin` is the start of the run (`time.perf_counter()`)."""
 
     origin: float
     phase: Phase = "run"
@@ -29,7 +29,8 @@ class Place:
 def message_observations(message: Message, place: Place, *, expects_timeout: bool = False) -> list[Observation]:
     """The observations of a message that has ended.
 
-    With `expects_timeout`, the AI was meant not to answer in time: whatever the server says then tells the client so.
+    With `expects_timeout` the AI is not supposed to answer in time: any failure that the server reports counts as the
+    report of the timeout.
     """
     outcome = message.outcome
     about = {
@@ -49,7 +50,7 @@ def message_observations(message: Message, place: Place, *, expects_timeout: boo
             observed(definitions.FIRST_CHUNK, since_planned(message.first), at, outcome=outcome, **about),
             observed(definitions.COMPLETION, completed, at, outcome=outcome, **about),
         ]
-    # These two are done with once the message is out, and taken: whatever comes of the answer, they did not fail.
+    # Sending and acknowledgement did not fail, whatever the outcome of the answer is.
     if message.sent:
         rows.append(observed(definitions.SEND_DELAY, max(0.0, since_planned(message.sent)), at, outcome=OK, **about))
     if message.acknowledged:
@@ -57,13 +58,13 @@ def message_observations(message: Message, place: Place, *, expects_timeout: boo
         rows.append(observed(definitions.ACKNOWLEDGEMENT, took, at, outcome=OK, **about))
     if message.gaps:
         rows.append(observed(definitions.LONGEST_GAP, max(message.gaps), at, outcome=outcome, **about))
-    if message.completed and (outcome == "ai_timeout" or (expects_timeout and outcome in _TELLING)):
+    if message.completed and (outcome == "ai_timeout" or (expects_timeout and outcome in _REPORTED_FAILURES)):
         rows.append(observed(definitions.TIMEOUT_TOLD, completed, at, outcome=outcome, **about))
     return rows
 
 
 def session_start_observations(session: ClientSession, place: Place) -> list[Observation]:
-    """The observation of a session that was started, or refused."""
+    """The observation of a session's start, successful or refused."""
     started = bool(session.id)
     value = session.started_at - session.asked_at if started else math.nan
     outcome = OK if started else REFUSED
@@ -73,7 +74,7 @@ def session_start_observations(session: ClientSession, place: Place) -> list[Obs
 
 
 def session_end_observations(session: ClientSession, place: Place) -> list[Observation]:
-    """The observations of a session that is over."""
+    """The observations of a session that has ended."""
     at = session.started_at - place.origin
     about = {"phase": place.phase, "session": place.session, "process": place.process}
     return [

@@ -1,4 +1,4 @@
-"""A client of AILoop for measuring: one connection, one session, both generations.
+"""A session with an AILoop server of either generation, on its own connection.
 
 session = await connect("ws://127.0.0.1:8000/ws")
 await session.start()
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from ailoop_otel.measure.client import websocket as socket
+from ailoop_otel.measure.client import websocket
 from ailoop_otel.measure.client.conversation import Conversation
 from ailoop_otel.measure.client.message import CLIENT_TIMEOUT, Message
 from ailoop_otel.measure.client.websocket import Refused, WebSocketClient, address
@@ -26,38 +26,38 @@ _STOPPING: Final = 5.0
 
 
 class ClientSession:
-    """One session on a connection of its own; `connect` makes it. Times are `time.perf_counter()`."""
+    """One session on its own connection, created by `connect`. Times are seconds of `time.perf_counter()`."""
 
     def __init__(self) -> None:
         self._socket: WebSocketClient | None = None
         self.conversation = Conversation(self._send)
         self.id = ""
         self.asked_at = 0.0
-        """When startSession was sent."""
+        """When startSession was sent; 0 for not yet."""
         self.started_at = 0.0
-        """When its response came."""
+        """When its response arrived; 0 for not yet."""
         self.ended_at = 0.0
-        """When it was stopped, or its connection ended."""
+        """When it was stopped, or its connection ended; 0 for not yet."""
         self.turns = 0
-        self.on_over: Callable[[], None] = _nobody
-        """Called when the connection has ended, whoever ended it."""
+        self.on_over: Callable[[], None] = _ignore
+        """Called when the connection has ended, from either side."""
 
     @property
     def is_open(self) -> bool:
-        """Whether a message may be sent."""
+        """Whether a message can be sent."""
         return bool(self.started_at) and not self.ended_at and self._socket is not None and self._socket.is_open
 
     async def open(self, url: str, *, deflate: bool, patience: float) -> None:
-        """Connect; raises Refused when the server cannot be reached in so many seconds."""
+        """Connect; raises Refused when the server cannot be reached within `patience` seconds."""
         try:
             self._socket = await asyncio.wait_for(
-                socket.connect(address(url), self.conversation.take, self._closed, deflate=deflate), patience
+                websocket.connect(address(url), self.conversation.take, self._closed, deflate=deflate), patience
             )
         except asyncio.TimeoutError as error:
             raise Refused(f"no connection after {patience:g} s") from error
 
     async def start(self, patience: float = 30.0) -> None:
-        """Start the session; raises Refused when the server gives none in so many seconds."""
+        """Start the session; raises Refused when the server does not start one within `patience` seconds."""
         self.asked_at = time.perf_counter()
         reply = await self._call(START_METHOD, {"userId": _USER}, patience)
         if reply is None:
@@ -69,7 +69,7 @@ class ClientSession:
         self.id = session
 
     def send(self, text: str, message: Message) -> None:
-        """Send a message now; its `on_end` is called when its answer is complete or can no longer come."""
+        """Send a message now; its `on_end` is called when its answer is complete or cannot arrive any more."""
         self.turns += 1
         if self.is_open:
             self.conversation.ask(message, self.id, text, time.perf_counter())
@@ -77,9 +77,9 @@ class ClientSession:
             message.lose()
 
     async def ask(self, text: str, *, planned: float = 0.0, patience: float = 120.0) -> Message:
-        """Send a message and wait for its answer, so many seconds at most; `planned` is now if it is not said.
+        """Send a message and wait at most `patience` seconds for its answer; `planned` is now by default.
 
-        After a `client_timeout` the answer may still come: end the session rather than ask it again.
+        After a `client_timeout` the answer may still arrive, so the session must not be used for another message.
         """
         message = Message(planned or time.perf_counter())
         ended = asyncio.Event()
@@ -91,19 +91,19 @@ class ClientSession:
         return message
 
     async def stop(self) -> None:
-        """Stop the session and close its connection; a server that does not answer is left after some seconds."""
+        """Stop the session and close its connection; waits at most `_STOPPING` seconds for the server's response."""
         if self.is_open:
             await self._call(STOP_METHOD, {"sessionId": self.id}, _STOPPING)
         await self.close()
 
     async def close(self) -> None:
-        """Close the connection and leave the session to the server."""
+        """Close the connection without stopping the session."""
         self._end()
         if self._socket is not None:
             await self._socket.close()
 
     def drop(self) -> None:
-        """Break the connection off."""
+        """Abort the connection."""
         self._end()
         if self._socket is not None:
             self._socket.drop()
@@ -137,11 +137,11 @@ class ClientSession:
 
 
 async def connect(url: str, *, deflate: bool = True, patience: float = 30.0) -> ClientSession:
-    """Connect to a server; raises Refused with the reason. The session is yet to be started."""
+    """Connect to a server; raises Refused with the reason. `start` has to start the session."""
     session = ClientSession()
     await session.open(url, deflate=deflate, patience=patience)
     return session
 
 
-def _nobody() -> None:
+def _ignore() -> None:
     return None

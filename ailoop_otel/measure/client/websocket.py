@@ -1,6 +1,7 @@
-"""A WebSocket as lean as a load generator needs it: each frame is stamped when its bytes arrive.
+"""A WebSocket client for load generators: each frame gets the time at which its last bytes arrived.
 
-The protocol is `websockets`' own, without its tasks and queues.
+It uses the protocol implementation of `websockets` (https://websockets.readthedocs.io/en/stable/howto/sansio.html)
+without the tasks and queues of that library.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ from websockets.uri import WebSocketURI, parse_uri
 
 from ailoop_otel.measure import Refusal
 
-# AILoop's frames hold all text so far; uvicorn would take 16 MiB.
+# Bytes: AILoop's frames hold all text so far. (uvicorn accepts 16 MiB.)
 _LARGEST: Final = 64 * 1024 * 1024
 _CLOSING: Final = 5.0
 
 
 class Refused(OSError):
-    """The server cannot be reached, or does not want to speak WebSocket; the text says which."""
+    """The server cannot be reached, or declines a WebSocket or a session; the text names the reason."""
 
 
 def address(url: str) -> WebSocketURI:
-    """Read a WebSocket address; Refusal where it is none."""
+    """Parse a WebSocket address; raises Refusal for any other text."""
     try:
         return parse_uri(url)
     except InvalidURI:
@@ -38,7 +39,7 @@ def address(url: str) -> WebSocketURI:
 
 
 class WebSocketClient(asyncio.Protocol):
-    """One connection. `on_text` gets each text frame and its moment, `on_close` is called once."""
+    """One connection. `on_text` receives each text frame and its time (`time.perf_counter()`), `on_close` one call."""
 
     def __init__(
         self, uri: WebSocketURI, on_text: Callable[[str, float], None], on_close: Callable[[], None], *, deflate: bool
@@ -55,7 +56,7 @@ class WebSocketClient(asyncio.Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether something may be sent."""
+        """Whether a frame can be sent."""
         return self._transport is not None and not self._transport.is_closing() and not self._closed.done()
 
     async def opened(self) -> None:
@@ -63,13 +64,13 @@ class WebSocketClient(asyncio.Protocol):
         await self._opened
 
     def send(self, text: str) -> None:
-        """Send a text frame; nothing is sent on a connection that is closed."""
+        """Send a text frame; does nothing on a closed connection."""
         if self.is_open:
             self._protocol.send_text(text.encode())
             self._flush()
 
     async def close(self) -> None:
-        """Close in good order; a server that does not answer is left after some seconds."""
+        """Close with the closing handshake; waits at most `_CLOSING` seconds for the server."""
         if self.is_open and self._opened.done():
             self._protocol.send_close(1000)
             self._flush()
@@ -78,20 +79,20 @@ class WebSocketClient(asyncio.Protocol):
             self._transport.abort()
 
     def drop(self) -> None:
-        """Break the connection off."""
+        """Abort the connection."""
         if self._transport is not None:
             self._transport.abort()
 
     # --- asyncio.Protocol ----------------------------------------------------------------------------------
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """TCP is connected: ask for the upgrade."""
+        """TCP is connected: send the handshake request."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._protocol.send_request(self._protocol.connect())
         self._flush()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came: all frames that end in them came now."""
+        """Bytes arrived: all frames that end in them get the current time."""
         now = time.perf_counter()
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
@@ -106,9 +107,9 @@ class WebSocketClient(asyncio.Protocol):
         self._protocol.receive_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is over."""
+        """The connection has ended."""
         if not self._opened.done():
-            self._opened.set_exception(Refused(_text(self._protocol.handshake_exc or exc)))
+            self._opened.set_exception(Refused(_reason(self._protocol.handshake_exc or exc)))
         if not self._closed.done():
             self._closed.set_result(None)
             self._on_close()
@@ -120,7 +121,7 @@ class WebSocketClient(asyncio.Protocol):
         if refusal is None:
             self._opened.set_result(None)
         else:
-            self._opened.set_exception(Refused(_text(refusal)))
+            self._opened.set_exception(Refused(_reason(refusal)))
 
     def _frame(self, frame: Frame, now: float) -> None:
         if frame.opcode is Opcode.TEXT and frame.fin:
@@ -160,10 +161,10 @@ async def connect(
         if made is not None:
             made.drop()
         if isinstance(error, OSError) and not isinstance(error, Refused):
-            raise Refused(_text(error)) from error
+            raise Refused(_reason(error)) from error
         raise
     return made
 
 
-def _text(error: BaseException | None) -> str:
+def _reason(error: BaseException | None) -> str:
     return (str(error) or type(error).__name__) if error is not None else "the server closed the connection"

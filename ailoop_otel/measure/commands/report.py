@@ -16,7 +16,7 @@ from ailoop_otel.measure.legacy.run import import_files
 from ailoop_otel.measure.results import storage
 from ailoop_otel.measure.results.quantities import quantity
 from ailoop_otel.measure.results.run import Run
-from ailoop_otel.measure.telemetry.reading import SCENARIO, read, recorded
+from ailoop_otel.measure.telemetry.reading import SCENARIO, read, run_from
 from ailoop_otel.measure.telemetry.reconciliation import reconciled
 from ailoop_otel.measure.verdict import baseline, judge
 from ailoop_otel.measure.verdict.verdict import Judgement
@@ -86,7 +86,7 @@ def run_of(options: ReportOptions, console: Console) -> Run:
     with Progress(*columns, console=console, transient=True, disable=not visible) as bar:
         task = bar.add_task("", total=size)
         reading = read(place, since=since, progress=lambda done: bar.advance(task, done))
-    return recorded(reading, scenario=options.scenario or SCENARIO)
+    return run_from(reading, scenario=options.scenario or SCENARIO)
 
 
 def _judged(run: Run, options: ReportOptions) -> Judgement | None:

@@ -1,7 +1,7 @@
-"""Reading a CSV file of the earlier generation's own performance tests; no row is taken for another kind.
+"""Reads a CSV file of the earlier generation's performance tests, each row as the kind that it is.
 
-Each run of a test appended its rows, `event,latency` in seconds; then, under a header of their own,
-`error_type,count` and `memory_current,memory_peak`, the latter in bytes. The next run went on without a header.
+Each run of a test appended its rows, `event,latency` in seconds; then, under their own headers, `error_type,count`
+and `memory_current,memory_peak`, the latter in bytes. The next run continued without a header.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ERRORS: Final = ("error_type", "count")
 _MEMORY: Final = ("memory_current", "memory_peak")
 _HEADERS: Final = (_LATENCIES, _ERRORS, _MEMORY)
 _COUNT: Final = re.compile(r"[0-9]{1,18}")
-# The digits of an event tell its session (in a burst) and its message.
+# The digits of an event are the numbers of its session (in a burst) and of its message.
 _EVENTS: Final = (
     (re.compile(r"start_session"), definitions.LEGACY_SESSION_START),
     (re.compile(r"stop_session"), definitions.LEGACY_SESSION_STOP),
@@ -35,7 +35,7 @@ _EVENTS: Final = (
 
 
 class Latency(NamedTuple):
-    """One row `event,latency`: the event as written, its definition, seconds, and the runs and sessions before it."""
+    """One row `event,latency`: the event as written, its metric, seconds, and the numbers of its run and session."""
 
     event: str
     definition: Definition
@@ -45,7 +45,7 @@ class Latency(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """One row `memory_current,memory_peak`, bytes."""
+    """One row `memory_current,memory_peak` in bytes, with the number of its run."""
 
     current: int
     peak: int
@@ -54,7 +54,7 @@ class Memory(NamedTuple):
 
 @dataclass(slots=True)
 class MetricsFile:
-    """One file, read. `column` is its second column as the old summary took it: every number, whatever it counts."""
+    """The rows of one file. `column` holds all numbers of its second column, as the published summary used them."""
 
     name: str
     latencies: list[Latency] = field(default_factory=list)
@@ -64,10 +64,10 @@ class MetricsFile:
     runs: int = 0
     left_out: int = 0
     left_out_at: int = 0
-    """The first line that was left out."""
+    """The number of the first line that was left out."""
 
     def by_definition(self) -> dict[Definition, list[float]]:
-        """The latencies in seconds, apart from each other."""
+        """The latencies in seconds by metric."""
         apart: dict[Definition, list[float]] = {}
         for row in self.latencies:
             apart.setdefault(row.definition, []).append(row.seconds)
@@ -75,16 +75,16 @@ class MetricsFile:
 
 
 class _Reader:
-    """Goes down a file: which header stands above, and which run a row belongs to."""
+    """Reads a file row by row; keeps the current header and the number of the run."""
 
-    def __init__(self, sheet: MetricsFile) -> None:
-        self.sheet = sheet
+    def __init__(self, result: MetricsFile) -> None:
+        self.result = result
         self._header: tuple[str, ...] = _LATENCIES
         self._seen: set[str] = set()
-        self._over = True
+        self._run_ended = True
 
     def take(self, line: int, cells: Sequence[str]) -> None:
-        """Put one row where it belongs, or count it as left out."""
+        """Add one row, or count it as left out."""
         words = tuple(cell.strip() for cell in cells)
         if not any(words):
             return
@@ -93,43 +93,43 @@ class _Reader:
             return
         number = _number(words[1]) if len(words) > 1 else None
         if number is not None:
-            self.sheet.column.append(number)
-        if number is None or len(words) != 2 or not self._understood(words[0], words[1], number):
-            self.sheet.left_out += 1
-            self.sheet.left_out_at = self.sheet.left_out_at or line
+            self.result.column.append(number)
+        if number is None or len(words) != 2 or not self._add(words[0], words[1], number):
+            self.result.left_out += 1
+            self.result.left_out_at = self.result.left_out_at or line
 
-    def _understood(self, event: str, text: str, seconds: float) -> bool:
+    def _add(self, event: str, text: str, seconds: float) -> bool:
         for pattern, definition in _EVENTS:
             found = pattern.fullmatch(event)
             if found:
                 session = int(found.group(1)) if pattern.groups else 0
                 self._begin(event)
-                self.sheet.latencies.append(Latency(event, definition, seconds, self.sheet.runs, session))
+                self.result.latencies.append(Latency(event, definition, seconds, self.result.runs, session))
                 return True
         if self._header == _MEMORY and _COUNT.fullmatch(event) and _COUNT.fullmatch(text):
-            self.sheet.memory.append(Memory(int(event), int(text), self.sheet.runs))
-            self._over = True
+            self.result.memory.append(Memory(int(event), int(text), self.result.runs))
+            self._run_ended = True
             return True
         if self._header == _ERRORS and event.isidentifier() and _COUNT.fullmatch(text):
-            self.sheet.errors[event] += int(text)
-            self._over = True
+            self.result.errors[event] += int(text)
+            self._run_ended = True
             return True
         return False
 
     def _begin(self, event: str) -> None:
-        """A new run begins where an event comes again, or behind what ends a run."""
-        if self._over or event in self._seen:
-            self.sheet.runs += 1
+        """Begin a new run where an event repeats, or after the rows that end a run."""
+        if self._run_ended or event in self._seen:
+            self.result.runs += 1
             self._seen.clear()
-        self._over = False
+        self._run_ended = False
         self._header = _LATENCIES
         self._seen.add(event)
 
 
 def read(path: Path) -> MetricsFile:
-    """Read one file; raises Refusal when it cannot be opened or is none of the three."""
-    sheet = MetricsFile(path.name)
-    reader = _Reader(sheet)
+    """Read one file; raises Refusal when it cannot be opened or is not such a file."""
+    result = MetricsFile(path.name)
+    reader = _Reader(result)
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             for line, cells in _rows(file):
@@ -138,12 +138,12 @@ def read(path: Path) -> MetricsFile:
         raise Refusal(f"{path} cannot be read: {error.strerror or type(error).__name__}") from error
     except csv.Error as error:
         raise Refusal(f"{path} is no CSV file: {error}") from error
-    if not sheet.latencies and not sheet.memory:
+    if not result.latencies and not result.memory:
         raise Refusal(
             f"{path} is none of the old metrics files: no row of it is an event and its seconds, "
             f"such as `start_session,0.0022`, and none a memory reading below `{','.join(_MEMORY)}`"
         )
-    return sheet
+    return result
 
 
 def _rows(file: TextIO) -> Iterator[tuple[int, list[str]]]:

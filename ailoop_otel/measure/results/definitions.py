@@ -1,6 +1,6 @@
-"""What is measured: each figure's name, unit and definition, in one table.
+"""The table of metrics: name, unit and definition of each.
 
-A figure belongs to one event, one definition and one unit. A new metric is one more row.
+Each metric has one event, one definition and one unit. A new metric is one more row.
 """
 
 from __future__ import annotations
@@ -8,17 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-# What one observation is made of: the x axis of its plot and the thing that is counted by n.
+# What one observation stands for: the x axis of its plot, and what n counts.
 Each = Literal["exchange", "chunk", "session", "call", "sample", "run"]
 Better = Literal["lower", "higher", "neither"]
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One metric: `unit` in UCUM, `each` what one observation stands for, `better` the direction of a gain.
+    """One metric: `unit` in UCUM, `each` what one observation stands for, `better` the direction of an improvement.
 
-    `of_failures` says that the metric is about exchanges that failed, so that their outcome keeps none of them out of
-    its percentiles.
+    `of_failures` is true for a metric of failed exchanges: they are not left out of its percentiles.
     """
 
     name: str
@@ -147,7 +146,7 @@ COMPLETION_DIFFERENCE: Final = Definition(
     "completion_difference", "s", "Completion: client less server",
     "As `first_chunk_difference`, for the complete answer.", "exchange", "neither",
 )  # fmt: skip
-# The CSV files of the earlier generation's own performance tests. Each event of theirs keeps a name of its own.
+# From the CSV files of the earlier generation's own performance tests; each of their events has its own name.
 LEGACY_SESSION_START: Final = Definition(
     "legacy_session_start", "s", "Old tests: startSession", "From sending startSession to its response.", "session"
 )

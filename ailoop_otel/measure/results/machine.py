@@ -1,4 +1,4 @@
-"""Which machine and which versions a run was made with: figures of different machines are not compared unawares."""
+"""The machine and the versions that a run was measured with, so that a comparison shows where they differ."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ _PROCESSOR: Final = Path("/proc/cpuinfo")
 def fingerprint() -> dict[str, Any]:
     """Describe this machine: `processor`, `cores`, `cores_usable`, `memory`, `system`, `kernel`, `architecture`.
 
-    Memory is in bytes. The same machine gives the same answer; a container's limits count. No name or address is in it.
+    Memory is in bytes; cores and memory respect a container's limits. The same machine gives the same result, which
+    holds no host name or address.
     """
     return {
         "processor": _processor(),
@@ -36,7 +37,7 @@ def fingerprint() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """The versions of what measures: Python, this package, and the libraries that figures pass through."""
+    """The versions of Python, of this package, and of the libraries that the figures depend on."""
     found = {"ailoop-otel": __version__, "python": platform.python_version()}
     for package in _PACKAGES:
         with suppress(metadata.PackageNotFoundError):
@@ -51,7 +52,7 @@ def _processor() -> str:
 
 
 def _cores_usable() -> float:
-    """Cores that this process may use, by affinity and by the container's quota (1.5 of 8, say)."""
+    """The cores that this process may use, by CPU affinity and by the container's quota, such as 1.5."""
     affinity = getattr(os, "sched_getaffinity", None)  # Linux only
     usable = float(len(affinity(0))) if affinity is not None else float(psutil.cpu_count() or 1)
     quota, _, period = _text(_CPU_LIMIT).strip().partition(" ")

@@ -1,4 +1,4 @@
-"""Values with their units, as people write and read them: `2 s`, `5 /1000`, `40 kB/session`."""
+"""Values with units as text, read and written: `2 s`, `5 /1000`, `40 kB/session`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SIZES: Final = {
 }  # fmt: skip
 _PER_TIME: Final = {"/s": 1.0, "/min": 1 / 60, "/h": 1 / 3600}
 
-# For each unit of the table of metrics: what it may be written in, and the factor to it.
+# For each unit of the table of metrics: the units in which a value may be written, with the factor to it.
 UNITS: Final[dict[str, dict[str, float]]] = {
     "s": _TIMES,
     "By": _SIZES,
@@ -35,9 +35,10 @@ _NUMBER: Final = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*
 
 
 def quantity(text: str, unit: str, such_as: str = "") -> float:
-    """Read a value such as `250 ms` into a metric's unit; ValueError that names the mend for another unit or none.
+    """Read a value such as `250 ms` and return it in a metric's unit.
 
-    `such_as` is the example in the mend, where the unit's own would not fit.
+    Raises ValueError for a value without a unit or with another one; its text holds an example of a correct value,
+    `such_as` if it is given.
     """
     fit = f'"{such_as}"' if such_as else example(unit)
     found = _NUMBER.fullmatch(text.strip())
@@ -55,17 +56,17 @@ def quantity(text: str, unit: str, such_as: str = "") -> float:
 
 
 def example(unit: str) -> str:
-    """How a value of a unit may be written."""
+    """An example of a value of a unit, in quotes."""
     return f'"{_EXAMPLES.get(unit, f"1 {unit}")}"'
 
 
 def shown(value: float, unit: str) -> str:
-    """A value in the scale that suits it: `312 ms`; `–` for an unknown one, `∞` for what never came."""
+    """A value in a suitable scale, with its unit: `312 ms`; `–` for NaN, `∞` for infinity."""
     return units.scale(unit, value).quantity(value)
 
 
 def between(low: float, high: float, unit: str) -> str:
-    """An interval, in one scale: `98 to 103 ms`; `–` for an unknown one."""
+    """An interval in one scale: `98 to 103 ms`; `–` where a bound is NaN."""
     if math.isnan(low) or math.isnan(high):
         return units.NOTHING
     scale = units.scale(unit, max((abs(bound) for bound in (low, high) if math.isfinite(bound)), default=math.nan))
@@ -83,5 +84,5 @@ def percent(share: float) -> str:
 
 
 def _plain(unit: str) -> str:
-    """A unit as the tables have it: `per 1,000` is `/1000`."""
+    """A unit in the form of the tables: `per 1,000` is `/1000`."""
     return re.sub(r"\s+", "", re.sub(r"\bper\b", "/", unit)).replace("1,000", "1000").replace("μ", "µ")

@@ -1,7 +1,7 @@
-"""The run directory: a run as files that people and programs can read, and back.
+"""The run directory: writes a run into files and reads it back.
 
 run.json            the context, the histograms (HdrHistogram V2, base64) and the version of this format
-observations.csv    tidy: one row per observation, with its unit; empty where the event never came
+observations.csv    one row per observation, with its unit; the value is empty where the event never came
 observations.json   the same as JSON: {"observations": [...]}; null where the event never came
 """
 
@@ -27,7 +27,10 @@ _NUMBERS: Final = ("session", "exchange", "process")
 
 
 def save(run: Run, directory: Path) -> None:
-    """Write a run into a directory, which is made if need be; each file is there whole or not at all."""
+    """Write a run into a directory, which is created if necessary; each file is written atomically.
+
+    Raises Refusal where the directory or a file cannot be written.
+    """
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -39,12 +42,12 @@ def save(run: Run, directory: Path) -> None:
         "context": asdict(run.context),
         "histograms": {name: histograms.written(each) for name, each in run.histograms.items()},
     }
-    # Last: a directory with this file holds the others too.
+    # Last, so that a directory with this file holds the others too.
     _write(directory / RUN, lambda file: json.dump(head, file, indent=1, default=str))
 
 
 def load(directory: Path) -> Run:
-    """Read a run directory; raises Refusal when it is none, or is damaged."""
+    """Read a run directory; raises Refusal for one that is not a run directory or is damaged."""
     head = _head(directory / RUN)
     known = {field.name for field in fields(Context)}
     context = {name: value for name, value in head["context"].items() if name in known}
@@ -98,7 +101,7 @@ def _write_table(file: TextIO, observations: Iterable[Observation]) -> None:
 
 
 def _write_document(file: TextIO, observations: Iterable[Observation]) -> None:
-    """One observation a line, so that a large document can be read without a parser for large ones."""
+    """Write one observation per line, so that a large document can be read line by line."""
     file.write('{"observations": [')
     for number, each in enumerate(observations):
         row = each._asdict() | {"value": None if math.isnan(each.value) else each.value, "at": round(each.at, 6)}
@@ -116,7 +119,7 @@ def _read_table(file: TextIO) -> Iterator[Observation]:
 
 
 def _observation(row: Mapping[str, str]) -> Observation:
-    """Read one row; the columns are as they were written, and a missing one is a KeyError."""
+    """Read one row; raises KeyError for a missing column and ValueError for a text that is no number."""
     values: dict[str, Any] = {name: row[name] for name in Observation._fields}
     values["value"] = float(row["value"]) if row["value"] else math.nan
     values["at"] = float(row["at"])

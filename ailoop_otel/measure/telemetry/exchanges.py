@@ -1,4 +1,4 @@
-"""What a server's own telemetry tells of its messages, sessions and process; spans and points come in any order."""
+"""Exchanges, sessions and metric points of a server, collected from its recorded telemetry in any order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ailoop_otel import names
 from ailoop_otel.measure.results.observations import OK
 from ailoop_otel.recorded.records import Point, Span
 
-# The newest of each are kept: far more than the embedded default's files hold, and bounded all the same.
+# The newest of each kind are kept: far more than the files of the embedded default hold, and still bounded memory.
 MOST: Final = 100_000
 METRICS: Final = frozenset(
     metric.name
@@ -23,8 +23,8 @@ METRICS: Final = frozenset(
     )
 )
 AI_TIMEOUT: Final = "ai_timeout"
-# Nobody was left to be told.
-_UNTOLD: Final = ("disconnected", "cancelled")
+# With these outcomes no client could receive the report of a timeout.
+_UNREPORTED: Final = ("disconnected", "cancelled")
 _PARTS: Final = (names.SPAN_FIRST_CHUNK, names.SPAN_STREAM, names.SPAN_AI_TIMEOUT)
 _SECOND: Final = 1e9
 K = TypeVar("K")
@@ -33,7 +33,7 @@ V = TypeVar("V")
 
 @dataclass(slots=True)
 class AITimeout:
-    """An AI timeout: `noticed` in nanoseconds since 1970, `delay` from its deadline to then, in seconds."""
+    """An AI timeout: `noticed` in nanoseconds since 1970, `delay` in seconds from its deadline until it was noticed."""
 
     phase: str
     noticed: int
@@ -42,10 +42,11 @@ class AITimeout:
 
 @dataclass(slots=True)
 class ServerExchange:
-    """One exchange as the server saw it; times in nanoseconds since 1970, `first_chunk` and `longest_gap` in seconds.
+    """One exchange as the server recorded it.
 
-    It is not `ended` while only spans below its root have come. `trace_id` is where it is found, `client_trace_id`
-    the trace that its client sent along: the same one where the server trusts it.
+    `start` and `end` are nanoseconds since 1970, `first_chunk` and `longest_gap` seconds. `ended` is false as long as
+    only spans below its root were read. `trace_id` is the trace that holds it, `client_trace_id` the trace of the
+    client's `traceparent`: the same one where the server trusts its clients.
     """
 
     trace_id: str
@@ -58,33 +59,33 @@ class ServerExchange:
     first_chunk: float | None = None
     longest_gap: float | None = None
     recovered: bool = False
-    silences: list[AITimeout] = field(default_factory=list)
+    timeouts: list[AITimeout] = field(default_factory=list)
 
     @property
     def hangs(self) -> bool:
-        """Whether its AI was silent for too long, and its end has not come."""
-        return not self.ended and bool(self.silences)
+        """Whether it has an AI timeout and no end."""
+        return not self.ended and bool(self.timeouts)
 
     @property
     def seconds(self) -> float:
-        """Message received until its answer was complete; of use only when it has ended."""
+        """Seconds from receiving the message to the complete answer; valid only if it has ended."""
         return max(0, self.end - self.start) / _SECOND
 
     def detected(self) -> Iterator[tuple[AITimeout, float]]:
-        """Each silence, with the seconds from the message as it was received until it was noticed."""
-        for silence in self.silences:
-            yield silence, max(0, silence.noticed - self.start) / _SECOND
+        """Each timeout, with the seconds from receiving the message until the timeout was noticed."""
+        for timeout in self.timeouts:
+            yield timeout, max(0, timeout.noticed - self.start) / _SECOND
 
     def reported(self) -> Iterator[tuple[AITimeout, float]]:
-        """Each silence, with the seconds from when it was noticed until the client was told; none if it never was."""
-        if self.ended and not self.recovered and self.outcome not in _UNTOLD:
-            for silence in self.silences:
-                yield silence, max(0, self.end - silence.noticed) / _SECOND
+        """Each timeout, with the seconds from noticing it until it was reported to the client; none if it was not."""
+        if self.ended and not self.recovered and self.outcome not in _UNREPORTED:
+            for timeout in self.timeouts:
+                yield timeout, max(0, self.end - timeout.noticed) / _SECOND
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSession:
-    """A session that has ended: `start` in nanoseconds since 1970, `seconds`, and how many messages it had."""
+    """A session that has ended: `start` in nanoseconds since 1970, its duration in seconds, its number of messages."""
 
     session_id: str
     trace_id: str
@@ -95,35 +96,35 @@ class ServerSession:
 
 @dataclass(slots=True)
 class ServerTelemetry:
-    """Everything of one reading. `forgotten` counts the oldest that were too many to keep."""
+    """All exchanges, sessions and points that were read; `dropped` counts the oldest ones, beyond `MOST` of a kind."""
 
     exchanges: OrderedDict[str, ServerExchange] = field(default_factory=OrderedDict)
-    lives: OrderedDict[str, ServerSession] = field(default_factory=OrderedDict)
+    sessions: OrderedDict[str, ServerSession] = field(default_factory=OrderedDict)
     starts: OrderedDict[str, int] = field(default_factory=OrderedDict)
-    """When each session began, by its trace."""
+    """The start of each session by its trace, nanoseconds since 1970."""
     points: OrderedDict[tuple[str, int, str, str], Point] = field(default_factory=OrderedDict)
     dialects: set[str] = field(default_factory=set)
-    forgotten: int = 0
+    dropped: int = 0
 
     def add(self, span: Span) -> None:
-        """Take in one span; what came before is taken once."""
+        """Add one span; the same span added again changes nothing."""
         if span.name == names.SPAN_SESSION_START:
             self._keep(self.starts, span.trace_id, span.start)
         elif span.name == names.SPAN_SESSION:
-            self._keep(self.lives, span.span_id, _life(span))
+            self._keep(self.sessions, span.span_id, _session(span))
         elif span.name in _PARTS and span.parent_id:
-            _see(self._exchange(span.parent_id, span), span)
+            _add_child(self._exchange(span.parent_id, span), span)
         elif span.server and names.OUTCOME in span.attributes:
-            _finish(self._exchange(span.span_id, span), span)
+            _add_root(self._exchange(span.span_id, span), span)
             self.dialects.add(span.text(names.DIALECT))
 
     def add_point(self, point: Point) -> None:
-        """Take in one value of a metric."""
+        """Add one point of a metric."""
         labels = ",".join(f"{key}={value}" for key, value in sorted(point.attributes.items()))
         self._keep(self.points, (point.metric, point.time, process_of(point), labels), point)
 
     def counted(self) -> int:
-        """How many exchanges the server's metrics counted, whether traced or not; the last word of each process."""
+        """How many exchanges the server's metrics counted, traced or not: the sum of each process's latest count."""
         latest: dict[tuple[str, str], float] = {}
         for (metric, _, process, labels), point in self.points.items():
             if metric == names.METRIC_EXCHANGE_DURATION.name:
@@ -139,30 +140,30 @@ class ServerTelemetry:
         kept[key] = value
         if len(kept) > MOST:
             kept.popitem(last=False)
-            self.forgotten += 1
+            self.dropped += 1
         return value
 
 
 def process_of(point: Point) -> str:
-    """Which process of the server wrote a point."""
+    """The process of the server that wrote a point, by its instance id or process id."""
     return str(point.resource.get("service.instance.id") or point.resource.get("process.pid") or "")
 
 
-def _see(exchange: ServerExchange, span: Span) -> None:
-    """Take in what a span below the root tells; of times a finished root knows better."""
+def _add_child(exchange: ServerExchange, span: Span) -> None:
+    """Add a span below the root; times from the root, if it was read, have priority."""
     if not exchange.ended:
         exchange.start, exchange.end = min(exchange.start, span.start), max(exchange.end, span.end)
         exchange.session_id = exchange.session_id or span.text(names.SESSION_ID)
     if span.name == names.SPAN_AI_TIMEOUT:
         phase = span.text(names.TIMEOUT_PHASE)
-        if all(silence.phase != phase for silence in exchange.silences):
-            exchange.silences.append(AITimeout(phase, span.end, span.number(names.TIMEOUT_DETECTION_DELAY)))
+        if all(timeout.phase != phase for timeout in exchange.timeouts):
+            exchange.timeouts.append(AITimeout(phase, span.end, span.number(names.TIMEOUT_DETECTION_DELAY)))
     elif span.name == names.SPAN_FIRST_CHUNK and exchange.first_chunk is None:
         exchange.first_chunk = span.seconds
-    _gap(exchange, span)
+    _set_longest_gap(exchange, span)
 
 
-def _finish(exchange: ServerExchange, span: Span) -> None:
+def _add_root(exchange: ServerExchange, span: Span) -> None:
     exchange.ended = True
     exchange.start, exchange.end = span.start, span.end
     exchange.session_id = span.text(names.SESSION_ID)
@@ -171,14 +172,14 @@ def _finish(exchange: ServerExchange, span: Span) -> None:
     exchange.recovered = span.flag(names.TIMEOUT_RECOVERED)
     first_chunk = span.number(names.TIME_TO_FIRST_CHUNK)
     exchange.first_chunk = exchange.first_chunk if first_chunk is None else first_chunk
-    _gap(exchange, span)
+    _set_longest_gap(exchange, span)
 
 
-def _gap(exchange: ServerExchange, span: Span) -> None:
+def _set_longest_gap(exchange: ServerExchange, span: Span) -> None:
     gap = span.number(names.STREAM_MAX_GAP)
     exchange.longest_gap = exchange.longest_gap if gap is None else gap
 
 
-def _life(span: Span) -> ServerSession:
+def _session(span: Span) -> ServerSession:
     turns = span.number(names.SESSION_TURNS)
     return ServerSession(span.text(names.SESSION_ID), span.trace_id, span.start, span.seconds, turns)

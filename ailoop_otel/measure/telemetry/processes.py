@@ -20,7 +20,7 @@ from ailoop_otel.measure.telemetry.exchanges import ServerTelemetry, process_of
 from ailoop_otel.recorded.records import Point
 
 _SECOND: Final = 1e9
-# Fewer values have a slope, and no meaning.
+# A slope of fewer samples means nothing.
 _FEWEST: Final = 10
 _GAUGES: Final = {
     names.METRIC_MEMORY_USAGE.name: definitions.MEMORY,
@@ -29,7 +29,10 @@ _GAUGES: Final = {
 
 
 def process_observations(telemetry: ServerTelemetry, begin: int) -> Iterator[Observation]:
-    """Samples of each process, labelled with it where there are several, and the slopes of memory."""
+    """Samples of each process, labelled with the process if there are several, and the slopes of memory.
+
+    `begin` is the start of the run in nanoseconds since 1970.
+    """
     by_process: defaultdict[str, list[Point]] = defaultdict(list)
     for point in telemetry.points.values():
         by_process[process_of(point)].append(point)
@@ -42,7 +45,7 @@ def process_observations(telemetry: ServerTelemetry, begin: int) -> Iterator[Obs
                 yield observed(definition, point.value, (point.time - begin) / _SECOND, label=label, process=number)
         for time, cores in _cores(points):
             yield observed(definitions.CPU, cores, (time - begin) / _SECOND, label=label, process=number)
-    if len(by_process) == 1:  # of several processes nobody knows which one a session was in
+    if len(by_process) == 1:  # with several, the process of a session is unknown
         yield from _slopes(points, sorted(telemetry.starts.values()))
     if len(by_process) <= 1:
         for time, count in _connected(telemetry):
@@ -50,13 +53,15 @@ def process_observations(telemetry: ServerTelemetry, begin: int) -> Iterator[Obs
 
 
 def _connected(telemetry: ServerTelemetry) -> Iterator[tuple[int, int]]:
-    """How many sessions were open after each start and end; one without an end is open still.
+    """Time (ns since 1970) and number of open sessions after each start and end; one without an end stays open.
 
-    A recording that is shorter than the interval between two exports has no other count. Where telemetry tells of
-    several processes, one may have died with its sessions: then nobody knows when they ended.
+    A recording that is shorter than the export interval has no other count. It cannot be used with several processes:
+    one of them may have died, and the ends of its sessions are unknown.
     """
-    ends = {life.trace_id: life.start + round(life.seconds * _SECOND) for life in telemetry.lives.values()}
-    starts = {life.trace_id: life.start for life in telemetry.lives.values()} | telemetry.starts
+    ends = {
+        session.trace_id: session.start + round(session.seconds * _SECOND) for session in telemetry.sessions.values()
+    }
+    starts = {session.trace_id: session.start for session in telemetry.sessions.values()} | telemetry.starts
     steps = sorted([*((time, 1) for time in starts.values()), *((time, -1) for time in ends.values())])
     count = 0
     for time, step in steps:
@@ -65,7 +70,7 @@ def _connected(telemetry: ServerTelemetry) -> Iterator[tuple[int, int]]:
 
 
 def _cores(points: Sequence[Point]) -> Iterator[tuple[int, float]]:
-    """CPU seconds per second between one export and the next; user and system add up."""
+    """Time (ns since 1970) and CPU seconds per second, user and system, between two exports."""
     used: defaultdict[int, float] = defaultdict(float)
     for point in points:
         if point.metric == names.METRIC_CPU_TIME.name and not point.delta:

@@ -1,9 +1,9 @@
-"""A run from telemetry alone: the recorded files of a production server, judged by the numbers of a load test.
+"""A run from recorded telemetry, such as that of a production server, with the metrics of a load test.
 
-The server sees a message from when its application received it; a client waits longer. So a run from telemetry has
-`server_first_chunk` and `server_completion`, and none of the client's figures. A load test of an instrumented server
-has both, once they are reconciled: a target or a baseline for `server_first_chunk` judges load test and production
-alike, one for `first_chunk` the load test alone.
+The server measures from when its application received a message, which is later than when the client sent it. So a
+run from telemetry has `server_first_chunk` and `server_completion`, and no client metric. A load test of an
+instrumented server has both, after reconciliation: a target or a baseline for `server_first_chunk` applies to load
+tests and to production, one for `first_chunk` to load tests only.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _VERSIONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read from a directory."""
+    """The telemetry of one directory, and what could not be read of it."""
 
     place: Path
     telemetry: ServerTelemetry
@@ -53,9 +53,10 @@ class Reading:
 
 
 def read(place: Path, *, since: int = 0, progress: Callable[[int], None] = lambda size: None) -> Reading:
-    """Read a directory's files, or one file; raises Refusal when nothing of ours is there.
+    """Read the telemetry files of a directory, or one file; raises Refusal where there is no telemetry of AILoop.
 
-    What ended before `since`, nanoseconds since 1970, is left out. `progress` is told the bytes of each file read.
+    Spans that ended and points that were taken before `since`, in nanoseconds since 1970, are left out. `progress` is
+    called with the size in bytes of each file that was read.
     """
     telemetry, tally, paths = ServerTelemetry(), Tally(), files.find(place)
     parser = points.reader(METRICS)
@@ -68,13 +69,13 @@ def read(place: Path, *, since: int = 0, progress: Callable[[int], None] = lambd
                 if point.time >= since:
                     telemetry.add_point(point)
         progress(files.size([path]))
-    if not (telemetry.exchanges or telemetry.lives or telemetry.points):
+    if not (telemetry.exchanges or telemetry.sessions or telemetry.points):
         raise Refusal(_nothing(place, tally, found=bool(paths), since=bool(since)))
     return Reading(place, telemetry, tally, since)
 
 
-def recorded(reading: Reading, *, scenario: str = SCENARIO, jaeger: str = "") -> Run:
-    """Make a run of what was read."""
+def run_from(reading: Reading, *, scenario: str = SCENARIO, jaeger: str = "") -> Run:
+    """Create a run from what was read."""
     telemetry = reading.telemetry
     begin = _begin(telemetry)
     numbers = _Numbers()
@@ -83,14 +84,14 @@ def recorded(reading: Reading, *, scenario: str = SCENARIO, jaeger: str = "") ->
         *(row for number, one in enumerate(exchanges) for row in _exchange(one, begin, numbers, number)),
         *_session_observations(telemetry, begin, numbers),
         *process_observations(telemetry, begin),
-        *_whole(exchanges),
+        *_run_observations(exchanges),
     ]
     observations.sort(key=lambda each: each.at)
     return Run(_context(reading, exchanges, begin, scenario, jaeger), observations)
 
 
 class _Numbers:
-    """Numbers sessions in the order in which they are first asked for."""
+    """Numbers sessions in the order of their first use."""
 
     def __init__(self) -> None:
         self._known: dict[str, int] = {}
@@ -100,29 +101,29 @@ class _Numbers:
 
 
 def outcome_of(exchange: ServerExchange) -> str:
-    """How an exchange ended; one that hangs counts as an AI timeout."""
+    """The outcome of an exchange; one that hangs counts as an AI timeout."""
     return AI_TIMEOUT if exchange.hangs else exchange.outcome
 
 
 def server_observations(one: ServerExchange, **place: Any) -> Iterator[Observation]:
-    """The server's times of one exchange, rows with `place`; none while it goes on and its AI is not overdue."""
+    """The observations of one exchange, with the fields `place`; none if it has neither an end nor a timeout."""
     if one.ended and one.outcome == OK and one.first_chunk is None:
-        # Without a first chunk only a slash command is well: no AI was asked.
+        # Only a slash command succeeds without a first chunk: it does not call the AI.
         yield observed(definitions.SERVER_COMMAND, one.seconds, **place)
     elif one.ended or one.hangs:
         first_chunk = math.nan if one.first_chunk is None else one.first_chunk
         yield observed(definitions.SERVER_FIRST_CHUNK, first_chunk, **place)
         yield observed(definitions.SERVER_COMPLETION, one.seconds if one.ended else math.nan, **place)
-    for silence, seconds in one.detected():
-        yield observed(definitions.TIMEOUT_DETECTED, seconds, label=silence.phase, **place)
-        if silence.delay is not None:
-            yield observed(definitions.DETECTION_DELAY, silence.delay, label=silence.phase, **place)
-    for silence, seconds in one.reported():
-        yield observed(definitions.REPORT_DELAY, seconds, label=silence.phase, **place)
+    for timeout, seconds in one.detected():
+        yield observed(definitions.TIMEOUT_DETECTED, seconds, label=timeout.phase, **place)
+        if timeout.delay is not None:
+            yield observed(definitions.DETECTION_DELAY, timeout.delay, label=timeout.phase, **place)
+    for timeout, seconds in one.reported():
+        yield observed(definitions.REPORT_DELAY, seconds, label=timeout.phase, **place)
 
 
 def reading_notes(tally: Tally) -> Iterator[str]:
-    """A sentence for each kind of thing that could not be read."""
+    """A note on each kind of record that could not be read."""
     if tally.half_written:
         which = ", ".join(sorted(set(tally.half_written))[:3])
         yield f"Half-written last lines were ignored ({which}): the server is writing now, or was killed."
@@ -146,19 +147,19 @@ def _exchange(exchange: ServerExchange, begin: int, numbers: _Numbers, number: i
 
 
 def _session_observations(telemetry: ServerTelemetry, begin: int, numbers: _Numbers) -> Iterator[Observation]:
-    for life in telemetry.lives.values():
+    for session in telemetry.sessions.values():
         place: dict[str, Any] = {
-            "at": (life.start - begin) / _SECOND,
-            "session": numbers.of(life.session_id),
-            "trace_id": life.trace_id,
+            "at": (session.start - begin) / _SECOND,
+            "session": numbers.of(session.session_id),
+            "trace_id": session.trace_id,
         }
-        yield observed(definitions.SESSION_DURATION, life.seconds, **place)
-        if life.turns is not None:
-            yield observed(definitions.SESSION_TURNS, life.turns, **place)
+        yield observed(definitions.SESSION_DURATION, session.seconds, **place)
+        if session.turns is not None:
+            yield observed(definitions.SESSION_TURNS, session.turns, **place)
 
 
-def _whole(exchanges: Sequence[ServerExchange]) -> Iterator[Observation]:
-    """The figures of the whole run."""
+def _run_observations(exchanges: Sequence[ServerExchange]) -> Iterator[Observation]:
+    """The metrics with one value per run."""
     counted = [exchange for exchange in exchanges if exchange.ended or exchange.hangs]
     good = sum(exchange.outcome == OK for exchange in counted)
     if counted:
@@ -175,11 +176,11 @@ def _duration(exchanges: Sequence[ServerExchange]) -> float:
 
 
 def _begin(telemetry: ServerTelemetry) -> int:
-    """The first moment that anything tells of; nanoseconds since 1970."""
+    """The earliest time in the telemetry, in nanoseconds since 1970."""
     return min(
         (
             *(exchange.start for exchange in telemetry.exchanges.values()),
-            *(life.start for life in telemetry.lives.values()),
+            *(session.start for session in telemetry.sessions.values()),
             *telemetry.starts.values(),
             *(point.time for point in telemetry.points.values()),
         )
@@ -194,7 +195,7 @@ def _context(reading: Reading, exchanges: Sequence[ServerExchange], begin: int, 
         source="telemetry",
         started_at=datetime.fromtimestamp(begin / _SECOND, timezone.utc).isoformat(timespec="milliseconds"),
         duration=_duration(exchanges),
-        versions={ours: known[theirs] for theirs, ours in _VERSIONS.items() if theirs in known},
+        versions={name: known[attribute] for attribute, name in _VERSIONS.items() if attribute in known},
         server={
             "telemetry": str(reading.place),
             "service": known.get("service.name", ""),
@@ -226,8 +227,8 @@ def _notes(reading: Reading, exchanges: Sequence[ServerExchange], processes: int
         )
     if processes > 1:
         yield f"{processes:,} server processes wrote these files: memory, CPU and sessions are those of each alone."
-    if reading.telemetry.forgotten:
-        yield f"Only the newest {MOST:,} of a kind are in this report; {reading.telemetry.forgotten:,} were left out."
+    if reading.telemetry.dropped:
+        yield f"Only the newest {MOST:,} of a kind are in this report; {reading.telemetry.dropped:,} were left out."
     yield from reading_notes(reading.tally)
 
 

@@ -1,7 +1,7 @@
-"""Client and server, message by message: what the server says of the same messages, and the difference.
+"""Join a client's run with the server's telemetry, message by message, and compute the differences.
 
-A message is known on both sides by the trace that its client sent along: the server's own trace where the server
-trusts it, else `ailoop.client.trace_id` on the server's span.
+A message is identified by the trace id of the client's `traceparent`: it is the server's own trace where the server
+trusts its clients, else `ailoop.client.trace_id` on the server's span.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from ailoop_otel.measure.statistics.percentiles import summarise
 from ailoop_otel.measure.telemetry.exchanges import ServerExchange
 from ailoop_otel.measure.telemetry.reading import outcome_of, read, reading_notes, server_observations
 
-# What the client measures, and what the server says of it.
+# A client metric, and the metric of its difference from the server's.
 _FIRST_CHUNK: Final = (definitions.FIRST_CHUNK, definitions.FIRST_CHUNK_DIFFERENCE)
 _OF_MESSAGES: Final = {each.name for each in (definitions.FIRST_CHUNK, definitions.COMPLETION, definitions.COMMAND)}
 _COMPLETION: Final = (definitions.COMPLETION, definitions.COMPLETION_DIFFERENCE)
 _MOST_NAMED: Final = 3
-# What an earlier reconciliation added to a run, and what it said of it.
+# The metrics that an earlier reconciliation added to a run, and the beginnings of its notes.
 _ADDED: Final = {
     each.name
     for each in (
@@ -42,7 +42,7 @@ _ADDED: Final = {
         definitions.COMPLETION_DIFFERENCE,
     )
 }
-_SAID: Final = re.compile(
+_NOTES: Final = re.compile(
     "Client and server: |None of the client's |They disagree on the outcome |The server wrote no telemetry into "
     "|For the (first chunk|complete answer) the client waited |[0-9,]+ traces hold several messages "
     "|Half-written last lines were ignored |Lines or records that could not be read |Files could not be opened: "
@@ -52,12 +52,11 @@ Rows = dict[str, Observation]
 
 
 def reconciled(run: Run, directory: Path) -> Run:
-    """Add to a client's run what the server's telemetry says of its messages.
+    """Add to a client's run what the server's telemetry recorded of the same messages.
 
-    Adds the server's figures and the differences, and leads each row to the trace that the server recorded. Notes say
-    how many messages were found on both sides, how long the client waited longer, and where the two disagree on the
-    outcome. What an earlier reconciliation of the same run added is replaced. Raises Refusal when the directory holds
-    no telemetry.
+    Adds the server's observations and the differences, and sets the trace id of each row to the server's trace. Notes
+    give the number of messages found on both sides, how much longer the client waited, and the outcomes that differ.
+    Replaces the result of an earlier reconciliation of the run. Raises Refusal when the directory holds no telemetry.
     """
     reading = read(directory)
     run = _unreconciled(run)
@@ -65,7 +64,7 @@ def reconciled(run: Run, directory: Path) -> Run:
     traces = {trace_id: one.trace_id for trace_id, one in match.both.items()}
     rows = [row._replace(trace_id=traces.get(row.trace_id, row.trace_id)) for row in run.observations]
     for trace_id, one in match.both.items():
-        rows.extend(_server_side(match.client[trace_id], one))
+        rows.extend(_server_rows(match.client[trace_id], one))
     rows.sort(key=lambda row: row.at)
     together = Run(run.context, rows, run.histograms)
     notes = (*run.context.notes, *_notes(match, together, directory), *reading_notes(reading.tally))
@@ -73,21 +72,21 @@ def reconciled(run: Run, directory: Path) -> Run:
 
 
 def _unreconciled(run: Run) -> Run:
-    """The client's side alone; its rows lead to the server's traces still, where they were found."""
-    notes = tuple(note for note in run.context.notes if not _SAID.match(note))
+    """The client's observations alone; their trace ids stay those of the server where they were found before."""
+    notes = tuple(note for note in run.context.notes if not _NOTES.match(note))
     rows = [row for row in run.observations if row.metric not in _ADDED]
     return Run(replace(run.context, notes=notes), rows, run.histograms)
 
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """Who was found where, by the trace that the client sent along."""
+    """The messages found on each side, by the client's trace id."""
 
     client: Mapping[str, Rows]
     """The client's first chunk and completion of each message."""
     both: Mapping[str, ServerExchange]
     ambiguous: int
-    """Traces under which the server has several messages."""
+    """The number of traces in which the server has several messages."""
     server_only: int
 
     @property
@@ -95,7 +94,7 @@ class _Match:
         return len(self.client) - len(self.both) - self.ambiguous
 
     def disagreements(self) -> Counter[tuple[str, str]]:
-        """How often outcomes differ, the client's first."""
+        """How often each pair of different outcomes occurs, the client's first."""
         pairs = ((next(iter(self.client[trace].values())).outcome, outcome_of(one)) for trace, one in self.both.items())
         return Counter((client, server) for client, server in pairs if server and server != client)
 
@@ -108,22 +107,22 @@ def _match(run: Run, exchanges: Iterable[ServerExchange]) -> _Match:
     server: defaultdict[str, list[ServerExchange]] = defaultdict(list)
     others: list[ServerExchange] = []
     for one in exchanges:
-        # A run that was reconciled before has the server's traces already.
+        # A run that was reconciled before has the server's trace ids already.
         trace_id = one.client_trace_id if one.client_trace_id in client else one.trace_id
         if trace_id in client:
             server[trace_id].append(one)
         else:
             others.append(one)
     both = {trace_id: found[0] for trace_id, found in server.items() if len(found) == 1}
-    # The directory may hold days before the load.
+    # The directory may hold telemetry from days before the load.
     begin = min((one.start for one in both.values()), default=0)
     end = max((one.start for one in both.values()), default=0)
     meanwhile = sum(begin <= one.start <= end for one in others)
     return _Match(client, both, len(server) - len(both), meanwhile)
 
 
-def _server_side(rows: Rows, one: ServerExchange) -> Iterator[Observation]:
-    """What the server says of a message, in the place of the client's row."""
+def _server_rows(rows: Rows, one: ServerExchange) -> Iterator[Observation]:
+    """The server's observations of a message, with the time, phase and numbers of the client's."""
     client = next(iter(rows.values()))
     place = {
         "at": client.at,

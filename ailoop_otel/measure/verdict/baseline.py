@@ -1,4 +1,4 @@
-"""The baseline: a run to compare others with, as a run directory or as one file that holds what a comparison needs."""
+"""The baseline: an earlier run to compare with, as a run directory or as one file, and whether it is comparable."""
 
 from __future__ import annotations
 
@@ -20,18 +20,21 @@ from ailoop_otel.measure.verdict.changes import RULES
 
 FORMAT: Final = 1
 
-# What is compared, and what its intervals are made of.
+# The metrics that are compared, and those that their intervals are computed from.
 _KEPT: Final = {rule.definition.name for rule in RULES} | {
     definitions.SEND_DELAY.name,
     definitions.SESSION_START.name,
 }
 _COLUMNS: Final = ("value", "at", "outcome", "phase")
+# Without the kernel: its patch level does not make another machine.
+_MACHINE: Final = ("processor", "cores", "cores_usable", "memory", "system", "architecture")
+_MEMORY_SLACK: Final = 0.02
 
 
 def load(path: str | Path) -> Run | None:
-    """Read a baseline: a run directory, its run.json, or a file that `save` wrote; None where nothing is there yet.
+    """Read a baseline: a run directory, its run.json, or a file that `save` wrote; None where the path does not exist.
 
-    Refusal for what is there and is no baseline.
+    Raises Refusal for anything else at the path.
     """
     place = Path(path)
     if not place.exists():
@@ -52,9 +55,9 @@ def load(path: str | Path) -> Run | None:
 
 
 def expected(path: str | Path, *written: str | Path | None) -> Run | None:
-    """Read a baseline as `load` does; what is not there yet has to be among what this run will have `written`.
+    """Read a baseline as `load` does; a path that does not exist must be one that this run will write (`written`).
 
-    So the first run of a CI job passes, and a path with a slip does not, run after run. Refusal with the mend.
+    So the first run of a CI job passes, and a misspelt path does not pass in every run. Raises Refusal.
     """
     found = load(path)
     if found is None and _place(path) not in {_place(each) for each in written if each}:
@@ -66,13 +69,13 @@ def expected(path: str | Path, *written: str | Path | None) -> Run | None:
 
 
 def _place(path: str | Path) -> Path:
-    """A path as one compares it; a run's own file stands for its directory."""
+    """A path in a form that can be compared; `run.json` stands for its directory."""
     place = Path(path).resolve()
     return place.parent if place.name == storage.RUN else place
 
 
 def save(run: Run, path: str | Path) -> None:
-    """Write what a comparison needs of a run into one file, there whole or not at all; Refusal if it cannot."""
+    """Write what a comparison needs of a run into one file, atomically; raises Refusal where it cannot be written."""
     place = Path(path)
     document = {"format": FORMAT, "context": asdict(run.context), "metrics": dict(_columns(run))}
     draft = place.with_name(f".{place.name}.{os.getpid()}")
@@ -119,13 +122,8 @@ def _rows(name: str, columns: Mapping[str, Any]) -> Iterator[Observation]:
         yield Observation(name, number, str(columns["unit"]), float(at), str(outcome), phase)
 
 
-# A kernel's patch level makes no other machine.
-_MACHINE: Final = ("processor", "cores", "cores_usable", "memory", "system", "architecture")
-_MEMORY_SLACK: Final = 0.02
-
-
 def check_comparable(one: Run, other: Run) -> None:
-    """Refusal for runs of different scenarios, or whose metrics have different units."""
+    """Raise Refusal for runs of different scenarios, or whose metrics have different units."""
     if one.context.scenario != other.context.scenario:
         raise Refusal(
             f"these are runs of different scenarios, {one.context.scenario!r} and {other.context.scenario!r}: "
@@ -141,7 +139,7 @@ def check_comparable(one: Run, other: Run) -> None:
 
 
 def other_machine(before: Context, after: Context) -> str:
-    """How the machines differ, as a sentence; empty where they are alike or one is not known."""
+    """How the machines differ, as a sentence; empty where they are alike or one is unknown."""
     if not before.machine or not after.machine:
         return ""
     parts = [
@@ -155,7 +153,7 @@ def other_machine(before: Context, after: Context) -> str:
 
 
 def differences(before: Context, after: Context) -> Iterator[str]:
-    """What a reader must know before comparing: machines and settings that differ, and remarks on the first."""
+    """Notes for a comparison: machines and settings that differ, and the notes of the first run."""
     machine = other_machine(before, after)
     if machine:
         yield machine
@@ -173,7 +171,7 @@ def differences(before: Context, after: Context) -> Iterator[str]:
 
 
 def baseline_note(note: str) -> str:
-    """A remark on the baseline, told beside those on the run that is held against it."""
+    """A note of the baseline, for the notes of the run that is compared with it."""
     return f"of the baseline: {note}"
 
 

@@ -1,4 +1,4 @@
-"""Which figures are held against a baseline, and how much each changed: between two runs, or over pairs of runs."""
+"""Which figures are compared with a baseline, and how each changed: between two runs, or over pairs of runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ailoop_otel.measure.statistics.estimates import Estimate, estimate, figure_
 from ailoop_otel.measure.statistics.intervals import UncertainValue, without_interval
 from ailoop_otel.measure.statistics.percentiles import PERCENTILES, Values
 
-# A percentile is compared when so many observations lie beyond it, in each run.
+# A percentile is compared if at least so many observations lie above it, in each run.
 BEYOND: Final = 5
 FEWEST_PAIRS: Final = 5
 
@@ -27,12 +27,12 @@ _MEBIBYTE: Final = 2.0**20
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How a figure is held against its baseline.
+    """How a figure is compared with its baseline.
 
-    A change for the worse is tolerated up to a share of the baseline's value, and in any case up to `floor` (in the
-    metric's unit), below which clocks, schedulers and allocators make the difference. `absolute` compares by
-    subtraction, for what may well be 0. `instead` names a metric whose presence makes this one superfluous. `anyhow`
-    says that it can be compared whatever the load.
+    A change for the worse is tolerated up to a share of the baseline's value, and always up to `floor` (in the
+    metric's unit): smaller differences come from clocks, schedulers and allocators. `absolute` compares by
+    subtraction, for metrics that may be 0. With observations of the metric `instead`, this one is not compared.
+    `any_load` is for a figure that can be compared between runs of different load.
     """
 
     definition: Definition
@@ -40,10 +40,10 @@ class Rule:
     floor: float
     absolute: bool = False
     instead: Definition | None = None
-    anyhow: bool = False
+    any_load: bool = False
 
 
-# What is judged without being asked for: one row each.
+# The figures that are judged by default.
 RULES: Final = (
     Rule(definitions.FIRST_CHUNK, "p50", _MILLISECOND),
     Rule(definitions.FIRST_CHUNK, "p95", _MILLISECOND),
@@ -57,22 +57,22 @@ RULES: Final = (
     Rule(definitions.RATE, "value", 0.0),
     Rule(definitions.ERROR_RATE, "value", 10.0, absolute=True),
     Rule(definitions.MEMORY, "mean", _MEBIBYTE),
-    # So many bytes over the whole run, not per second or session: see `_floor`.
-    Rule(definitions.MEMORY_PER_SESSION, "value", _MEBIBYTE, absolute=True, anyhow=True),
+    # Bytes over the whole run, not per second or session: see `_floor`.
+    Rule(definitions.MEMORY_PER_SESSION, "value", _MEBIBYTE, absolute=True, any_load=True),
     Rule(definitions.MEMORY_GROWTH, "value", _MEBIBYTE, absolute=True),
-    # At least one step of the ramp, since nobody knows what lies between two steps.
-    Rule(definitions.STABLE_SESSIONS, "value", 1.0, absolute=True, anyhow=True),
+    # At least one step of the ramp, since the levels between two steps were not tried.
+    Rule(definitions.STABLE_SESSIONS, "value", 1.0, absolute=True, any_load=True),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What became of one figure.
+    """The change of one figure.
 
-    `change` is a share of the baseline's value, or a difference in the unit where the rule is absolute; `allowed` is
-    in the same, and `floored` says that the floor decided it. `lacking` says why there is no interval. `delayed` is
-    how much of the difference (in the unit) came from a load generator that was late. `rounds` counts the pairs of
-    runs it was made of, 0 where there are no pairs.
+    `change` and `allowed` are shares of the baseline's value (0.1 is ten per cent more), or differences in the
+    metric's unit where the rule is absolute; `floored` is true where the rule's floor decided `allowed`. `lacking` is
+    the reason why there is no interval. `delayed` is how much of the difference, in the metric's unit, came from a
+    late load generator. `rounds` is the number of pairs of runs, 0 where there are none.
     """
 
     rule: Rule
@@ -87,7 +87,10 @@ class Change:
 
 
 def change(rule: Rule, run: Run, baseline: Run, tolerance: float) -> Change | None:
-    """How a figure changed from a baseline; None where one of the two has none, or the baseline's is infinite or 0."""
+    """The change of a figure from a baseline; `tolerance` is a share.
+
+    None where one of the two runs lacks the figure, or where the baseline's is infinite, or 0 for a relative rule.
+    """
     definition = rule.definition
     if rule.instead is not None and steady(run, rule.instead):
         return None
@@ -103,11 +106,11 @@ def change(rule: Rule, run: Run, baseline: Run, tolerance: float) -> Change | No
 
 
 def paired(rule: Rule, pairs: Sequence[tuple[Run, Run]], tolerance: float) -> Change | None:
-    """How a figure differs over pairs of runs made side by side, the first of each pair being the reference.
+    """The change of a figure over pairs of runs made in turns; the first run of each pair is the reference.
 
-    The change is the mean over the pairs, of logarithms of ratios where it is relative, and each side's value is the
-    mean over its rounds, geometric there: the change is that of the two values. None where fewer than two pairs have
-    the figure.
+    For an absolute rule the change is the mean difference, else the geometric mean of the ratios less 1; the value of
+    each side is its mean over the rounds, geometric for a relative rule, so that the change is that of the two values.
+    `tolerance` is a share. None where fewer than two pairs have the figure.
     """
     found = [(_plain(rule, one), _plain(rule, other)) for one, other in pairs]
     table = np.array([pair for pair in found if np.isfinite(pair).all() and _comparable(rule, pair[0])], dtype=float)
@@ -134,14 +137,14 @@ def _comparable(rule: Rule, reference: float) -> bool:
 
 
 def _allowed(rule: Rule, reference: float, tolerance: float, floor: float) -> tuple[float, bool]:
-    """How much of a change is tolerated, as the rule counts it, and whether the floor decides that."""
+    """How much change is tolerated, as a share or in the metric's unit, and whether the floor decides it."""
     relative = tolerance * abs(reference) if rule.absolute else tolerance
     least = floor if rule.absolute else floor / reference
     return max(relative, least), least > relative
 
 
 def _floor(rule: Rule, run: Run) -> float:
-    """The rule's floor in the metric's unit: what memory may grow by is spread over the run or its sessions."""
+    """The rule's floor in the metric's unit; for memory growth it is divided by the duration or the sessions."""
     if rule.definition is definitions.MEMORY_GROWTH:
         return rule.floor / max(run.context.duration, 1.0)
     if rule.definition is definitions.MEMORY_PER_SESSION:
@@ -171,7 +174,7 @@ def _difference(now: Estimate, reference: Estimate) -> UncertainValue:
 
 
 def _delay(rule: Rule, run: Run) -> float:
-    """How late the load generator was at the same percentile."""
+    """The send delay in seconds at the same percentile."""
     if rule.definition not in (definitions.FIRST_CHUNK, definitions.COMPLETION):
         return 0.0
     late = figure_of(run, definitions.SEND_DELAY, rule.figure)
@@ -191,7 +194,7 @@ def _pair_draws(steps: Values) -> Values:
 
 
 def _over_rounds(rule: Rule, values: Values) -> Estimate:
-    """The mean over rounds, the geometric one where ratios are compared."""
+    """The mean over rounds; geometric for a relative rule."""
     steps = values if rule.absolute else np.log(values)
     draws, value = _pair_draws(steps), float(steps.mean())
     if not rule.absolute:

@@ -1,4 +1,4 @@
-"""One figure held against one thing: its verdict, and the reason as a sentence."""
+"""The verdict on one figure against a target or a baseline, with the reason as a sentence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ailoop_otel.measure.verdict.verdict import Judged, Verdict
 
 
 def against_target(run: Run, target: Target, confidence: float) -> Judged:
-    """Hold a figure of a run against its target; a failure is to hold at this confidence."""
+    """Judge a figure of a run by its target; a failure must hold at this confidence (0 to 1)."""
     definition = DEFINITIONS[target.metric]
     found = estimate(run, definition, target.figure)
     row = Judged(
@@ -27,11 +27,11 @@ def against_target(run: Run, target: Target, confidence: float) -> Judged:
     if found is None:
         return row
     low, high = found.uncertain.bounds(CONFIDENCE)
-    verdict, reason = _held(found, target, definition.unit, confidence)
+    verdict, reason = _judge_target(found, target, definition.unit, confidence)
     return replace(row, value=found.value, low=low, high=high, verdict=verdict, reason=reason, n=found.n)
 
 
-def _held(found: Estimate, target: Target, unit: str, confidence: float) -> tuple[Verdict, str]:
+def _judge_target(found: Estimate, target: Target, unit: str, confidence: float) -> tuple[Verdict, str]:
     sign = 1 if target.at_most else -1
     limit = f"the {'most' if target.at_most else 'least'} is {shown(target.limit, unit)}"
     within = sign * found.value <= sign * target.limit
@@ -48,7 +48,10 @@ def _held(found: Estimate, target: Target, unit: str, confidence: float) -> tupl
 
 
 def _decided(number: UncertainValue, limit: float, sign: int, confidence: float) -> Verdict:
-    """Whether a number is surely within a limit, surely beyond, or neither; a sign of -1 turns worse to less."""
+    """Pass if the whole interval is within the limit, fail if all of it is beyond, else inconclusive.
+
+    `sign` is 1 where larger is worse, -1 where smaller is worse.
+    """
     _, worst = _worse(number.bounds(CONFIDENCE), sign)
     best, _ = _worse(number.bounds(confidence), sign)
     if worst <= sign * limit:
@@ -57,14 +60,14 @@ def _decided(number: UncertainValue, limit: float, sign: int, confidence: float)
 
 
 def _worse(bounds: Bounds, sign: int) -> Bounds:
-    """Bounds on a scale on which more is worse."""
+    """The bounds on a scale where larger is worse."""
     return (bounds[0], bounds[1]) if sign > 0 else (-bounds[1], -bounds[0])
 
 
 def against_baseline(found: Change, confidence: float) -> Judged:
-    """Hold a figure against its baseline's; a failure is to hold at this confidence."""
+    """Judge a figure by its baseline; a failure must hold at this confidence (0 to 1)."""
     definition, low_high = found.rule.definition, found.change.bounds(CONFIDENCE)
-    verdict, reason = _compared(found, confidence)
+    verdict, reason = _judge_change(found, confidence)
     low, high = found.now.uncertain.bounds(CONFIDENCE)
     relative = not found.rule.absolute
     return Judged(
@@ -77,7 +80,7 @@ def against_baseline(found: Change, confidence: float) -> Judged:
     )  # fmt: skip
 
 
-def _compared(found: Change, confidence: float) -> tuple[Verdict, str]:
+def _judge_change(found: Change, confidence: float) -> tuple[Verdict, str]:
     bounds = found.change.bounds(CONFIDENCE)
     if found.lacking or math.isnan(bounds[0]):
         return Verdict.INCONCLUSIVE, f"{_amount(found)}, {_allowed(found)} is allowed: {found.lacking}"
@@ -90,7 +93,7 @@ def _compared(found: Change, confidence: float) -> tuple[Verdict, str]:
     if verdict is Verdict.PASS:
         return verdict, f"{text}: within the {_allowed(found)} allowed"
     beyond = f"{text}: beyond the {_allowed(found)} allowed"
-    if verdict is Verdict.FAIL and found.delayed > 0 and _late(found):
+    if verdict is Verdict.FAIL and found.delayed > 0 and _only_generator_late(found):
         late = shown(found.delayed, found.rule.definition.unit)
         return Verdict.INCONCLUSIVE, f"{beyond}, but the load generator itself was {late} later"
     if verdict is Verdict.FAIL:
@@ -100,7 +103,7 @@ def _compared(found: Change, confidence: float) -> tuple[Verdict, str]:
             verdict,
             f"{beyond}, but not surely enough for one of {round((1 - CONFIDENCE) / (1 - confidence))} figures",
         )
-    return verdict, f"{text}: may be within or beyond the {_allowed(found)} allowed{_more(found, sign)}"
+    return verdict, f"{text}: may be within or beyond the {_allowed(found)} allowed{_needed_run(found, sign)}"
 
 
 def _amount(found: Change) -> str:
@@ -117,7 +120,7 @@ def _interval(found: Change) -> str:
 
 
 def _allowed(found: Change) -> str:
-    """What is tolerated, as a share or in the unit, whichever decides."""
+    """What is tolerated, as a share or in the unit, as the rule or its floor has it."""
     unit = found.rule.definition.unit
     if found.rule.absolute:
         return shown(found.allowed, unit)
@@ -127,21 +130,21 @@ def _allowed(found: Change) -> str:
 
 
 def _no_more_errors(found: Change, worse: float, bounds: Bounds) -> bool:
-    """Whether errors are as rare as before.
+    """Whether the error rate shows no increase.
 
-    A few errors in a few hundred requests never prove that there are no more of them than before, so the observed rates
-    decide a pass, if they differ by no more than is allowed and by no more than chance does.
+    A few errors in a few hundred requests cannot prove that the rate is not higher than before. So it passes if the
+    observed rates differ by no more than is allowed, and the interval of the difference holds 0.
     """
     return found.rule.definition is definitions.ERROR_RATE and worse <= found.allowed and bounds[0] <= 0
 
 
-def _late(found: Change) -> bool:
-    """Whether the change would be within what is allowed but for the load generator."""
+def _only_generator_late(found: Change) -> bool:
+    """Whether the change would be allowed without the delay of the load generator."""
     return found.change.value - found.delayed / found.reference.value <= found.allowed
 
 
-def _more(found: Change, sign: int) -> str:
-    """How many times as many observations would tell, if the change is what it seems."""
+def _needed_run(found: Change, sign: int) -> str:
+    """How many times as many observations would decide, if the true change is the observed one."""
     best, worst = _worse(found.change.bounds(CONFIDENCE), sign)
     worse = sign * found.change.value
     margin, width = (
@@ -160,7 +163,7 @@ def _more(found: Change, sign: int) -> str:
 
 
 def inconclusive_on_other_machine(row: Judged, machine: str) -> Judged:
-    """A verdict on a time or rate whose baseline is from another machine, where that says nothing about the server."""
+    """Make the verdict on a time or rate inconclusive if the baseline is from another machine (empty if it is not)."""
     if not machine or row.unit not in (definitions.FIRST_CHUNK.unit, definitions.RATE.unit):
         return row
     return replace(row, verdict=Verdict.INCONCLUSIVE, reason=f"{row.reason}; but the baseline is from another machine")

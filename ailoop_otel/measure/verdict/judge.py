@@ -1,9 +1,9 @@
-"""Hold a run against targets and a baseline.
+"""Judge a run by targets and a baseline.
 
-A figure passes when its whole interval is within what is allowed, and fails when its whole interval is beyond: the
-threshold is the tolerance itself, not "no change", so that a harmless difference passes however surely it is there.
-All figures must pass for a pass, which needs no correction (intersection-union test, Berger 1982); one is enough to
-fail, so a failure must hold at a confidence that is corrected for their number (Bonferroni).
+A figure passes when its whole interval is within what is allowed, and fails when its whole interval is beyond. The
+threshold is the tolerance, not "no change", so that a harmless difference passes even if it is significant. A pass
+needs all figures to pass, which needs no correction (intersection-union test, Berger 1982). One figure is enough to
+fail, so a failure must hold at a confidence that is corrected for the number of figures (Bonferroni).
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ _TARGETS_ONLY: Final = "there is no baseline yet to compare with: this run is ju
 def judge(
     run: Run, baseline: Run | None = None, targets: Targets | None = None, tolerance: float = TOLERANCE
 ) -> Judgement:
-    """Judge a run; without a baseline and targets it passes. `tolerance` is a share that a target's file may override.
+    """Judge a run; without a baseline and targets it passes. `tolerance` is a share, which `targets` may override.
 
-    Refusal for a baseline of another scenario or with other units.
+    Raises Refusal for a baseline of another scenario or with other units.
     """
     wanted = targets or Targets()
     if baseline is not None:
@@ -72,23 +72,23 @@ def judge(
 
 
 def judge_by_files(run: Run, baseline: str = "", targets: str = "", tolerance: str = "") -> Judgement:
-    """Judge a run by files that a user named and a tolerance as one writes it (`10 %`), empty for none.
+    """Judge a run by the paths of a baseline and of targets, and by a tolerance as text (`10 %`); empty for none.
 
-    A baseline that is not there yet is none. A load that did not do what it was for does not pass, whatever its
-    figures are. Refusal for what cannot be read.
+    A baseline that does not exist is left out. A load test that is not valid (`validity.py`) does not pass. Raises
+    Refusal for a file or a tolerance that cannot be read.
     """
     before = load_baseline(baseline) if baseline else None
     wanted = load_targets(targets, run.context.scenario) if targets else None
     judgement = _with_own_validity(judge(run, before, wanted, share_of(tolerance)), run)
     if not baseline or before is not None:
         return judgement
-    # The path is no first word: those of a sentence are written large.
+    # The note must not begin with the path: its first letter is written as a capital.
     hint = f"the baseline {baseline} is not there yet: save this run there to compare the next with it"
     return replace(judgement, notes=(*judgement.notes, hint))
 
 
 def _with_own_validity(judgement: Judgement, run: Run) -> Judgement:
-    """With what keeps the run from passing, which a reader has to know first."""
+    """Add the validity problems of the run, before all other notes."""
     found = list(validity_problems(run))
     if not found:
         return judgement
@@ -98,21 +98,21 @@ def _with_own_validity(judgement: Judgement, run: Run) -> Judgement:
 
 
 def with_validity_problems(judgement: Judgement, sides: Iterable[tuple[str, Run]]) -> Judgement:
-    """With what keeps runs of A and B from being compared: A proves nothing then, and B may fail.
+    """Add the validity problems of the runs of A and B: those of A make the verdict inconclusive, those of B may fail.
 
-    What several runs of a side have in common is said once, with the first one's numbers.
+    A problem that several runs of a side share is added once, with the numbers of the first run.
     """
     found: dict[str, tuple[Verdict, str]] = {}
     for side, run in sides:
         for verdict, reason in validity_problems(run):
-            said = f"{side}: {reason}"
-            found.setdefault(_NUMBER.sub("", said), (verdict if side == "B" else Verdict.INCONCLUSIVE, said))
+            note = f"{side}: {reason}"
+            found.setdefault(_NUMBER.sub("", note), (verdict if side == "B" else Verdict.INCONCLUSIVE, note))
     verdict = overall([judgement.verdict, *(each for each, _ in found.values())])
-    return replace(judgement, verdict=verdict, notes=(*(said for _, said in found.values()), *judgement.notes))
+    return replace(judgement, verdict=verdict, notes=(*(note for _, note in found.values()), *judgement.notes))
 
 
 def share_of(tolerance: str) -> float:
-    """Read a tolerance that a user wrote, empty for the default; Refusal for what is none."""
+    """Read the option --tolerance as a share, empty for the default; raises Refusal for a text that is not valid."""
     try:
         return share(tolerance) if tolerance else TOLERANCE
     except ValueError as error:
@@ -122,7 +122,7 @@ def share_of(tolerance: str) -> float:
 def judge_pairs(
     pairs: Sequence[tuple[Run, Run]], targets: Targets | None = None, tolerance: float = TOLERANCE
 ) -> Judgement:
-    """Judge the second server of pairs of runs that were made in turns by the first, which is its baseline."""
+    """Judge the second run of each pair by the first; the pairs were made in turns. `tolerance` is a share."""
     wanted = targets or Targets()
     found = [changes.paired(rule, pairs, wanted.tolerance(rule.definition.name, tolerance)) for rule in RULES]
     changed = [each for each in found if each is not None]
@@ -132,14 +132,14 @@ def judge_pairs(
 
 
 def _changes(run: Run, baseline: Run, targets: Targets, tolerance: float) -> list[Change]:
-    """What can be compared: not under different loads, and no resource of which a short run has a few samples only."""
-    rules = [rule for rule in RULES if rule.anyhow or _same_load(run, baseline)]
+    """The changes that can be compared: none under different loads, and none of samples too few for an interval."""
+    rules = [rule for rule in RULES if rule.any_load or _same_load(run, baseline)]
     found = (changes.change(rule, run, baseline, targets.tolerance(rule.definition.name, tolerance)) for rule in rules)
     return [each for each in found if each is not None and not _few_samples(each)]
 
 
 def _same_load(run: Run, baseline: Run) -> bool:
-    """Whether both held as many sessions, if they searched for the most that they can."""
+    """Whether both runs, if they searched for the largest stable number of sessions, held the same number."""
     held = [figure_of(each, STABLE_SESSIONS, VALUE) for each in (run, baseline)]
     return any(math.isnan(each) for each in held) or held[0] == held[1]
 
@@ -157,11 +157,11 @@ def _summed_up(rows: list[Judged], notes: list[str], method: str, *, compared: b
 
 
 def _left_out(run: Run, baseline: Run, changed: list[Change]) -> Iterator[str]:
-    """Say what could not be compared, of what would have been."""
+    """Notes on the figures that could not be compared."""
     done = {each.rule for each in changed}
     if not _same_load(run, baseline):
         yield "the two runs held different numbers of sessions: nothing else that depends on the load is compared"
-        done |= {rule for rule in RULES if not rule.anyhow}
+        done |= {rule for rule in RULES if not rule.any_load}
     for rule in RULES:
         if rule in done:
             continue

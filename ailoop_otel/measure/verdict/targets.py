@@ -1,17 +1,17 @@
-"""Targets: what each figure of a metric has to reach, and how much worse than a baseline it may be.
+"""Targets: the limit of each figure of a metric, and how much worse than a baseline it may be.
 
 [first_chunk]                       # a metric, in every scenario
-p95 = "2 s"                         # no more than that, since less is better
-tolerance = "15 %"                  # held against a baseline, it may be so much worse
+p95 = "2 s"                         # at most, since lower is better
+tolerance = "15 %"                  # how much worse than the baseline it may be
 
 [message_rate]
-value = "20 /s"                     # no less than that, since more is better
+value = "20 /s"                     # at least, since higher is better
 
-[scenarios.soak.memory_growth]      # in one scenario; it goes before what holds in all
+[scenarios.soak.memory_growth]      # in one scenario; overrides the target for all
 value = "10 kB/s"
 
 [session_duration]
-p50 = ">= 10 min"                   # where neither is better, the target says what it means
+p50 = ">= 10 min"                   # where neither is better, the sign says which it is
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _SIGNS: Final = {"<=": "lower", "≤": "lower", ">=": "higher", "≥": "higher"}
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The limit of one figure in the metric's unit: `at_most`, or else at least."""
+    """The limit of one figure in the metric's unit: an upper limit if `at_most`, else a lower one."""
 
     metric: str
     figure: str
@@ -53,13 +53,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What one scenario has to reach; `tolerances` are shares (0.1 is ten per cent) by metric."""
+    """The targets of one scenario; `tolerances` are shares (0.1 is ten per cent) by metric."""
 
     targets: tuple[Target, ...] = ()
     tolerances: Mapping[str, float] | None = None
 
     def tolerance(self, metric: str, default: float) -> float:
-        """How much worse than its baseline a metric may be."""
+        """How much worse than its baseline a metric may be, as a share."""
         return (self.tolerances or {}).get(metric, default)
 
     def limit(self, metric: str, figure: str) -> float | None:
@@ -68,7 +68,7 @@ class Targets:
 
 
 def load(path: str | Path, scenario: str) -> Targets:
-    """Read a file of targets for one scenario; Refusal with the mend for a file or an entry that makes no sense."""
+    """Read a file of targets for one scenario; raises Refusal for a file or an entry that is not valid."""
     try:
         document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -82,7 +82,10 @@ def load(path: str | Path, scenario: str) -> Targets:
 
 
 def parse(document: Mapping[str, Any], scenario: str) -> Targets:
-    """Read targets for one scenario; all of the document is checked. ValueError that names entry and mend."""
+    """Read the targets of one scenario from a document, all of which is checked.
+
+    Raises ValueError that names the entry and the correction.
+    """
     general = {name: table for name, table in document.items() if name != SCENARIOS}
     special = _table(document.get(SCENARIOS, {}), SCENARIOS)
     found = {(each.metric, each.figure): each for each in _targets(general, "")}
@@ -98,7 +101,7 @@ def parse(document: Mapping[str, Any], scenario: str) -> Targets:
 
 
 def share(value: object) -> float:
-    """Read a tolerance: `10 %`; ValueError for what is none."""
+    """Read a tolerance (`10 %`) as a share; raises ValueError for anything else."""
     if not isinstance(value, str) or not value.strip().endswith("%"):
         raise ValueError(f'{value!r} is no tolerance: write "10 %"')
     read = quantity(value, "1")
@@ -142,7 +145,7 @@ def _target(definition: Definition, figure: str, value: object, entry: str) -> T
 
 
 def _direction(definition: Definition, value: object) -> tuple[str, str]:
-    """Part a target into what it means, `lower` for at most or `higher` for at least, and its value."""
+    """Split a target into its direction, `lower` for at most and `higher` for at least, and its value."""
     text = str(value).strip() if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
     if not text:
         raise ValueError(f"{value!r} is no value with its unit in quotes")

@@ -1,4 +1,4 @@
-"""Whether a load did what it was for: what keeps a run from passing, whatever its figures are."""
+"""Whether a load test is valid: problems that keep a run from passing, independent of its figures."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.verdict.verdict import Verdict
 
-# A remark of the run, so that a run directory that is judged again is still known for what it is.
+# A note of the run, so that a run directory that is judged again is still recognised as interrupted.
 INTERRUPTED: Final = "It was interrupted: what was measured until then is all there is."
 
 
 def validity_problems(run: Run) -> Iterator[tuple[Verdict, str]]:
-    """What keeps a load test from passing: each with the verdict that it comes to, and the mend.
+    """The problems that keep a load test from passing, each with its verdict and the correction.
 
-    The rule: a run in which no message succeeded fails, where a failure that its scenario `expects` and that its
-    client was told of is a success; a run that was interrupted, or lacks what its scenario is for, is inconclusive.
-    Tests and telemetry are not judged so: what they hold may have been meant to fail.
+    A run in which no message succeeded fails; a timeout that its scenario `expects` counts as a success if it was
+    reported to the client. A run that was interrupted, or lacks the metric that its scenario measures, is
+    inconclusive. Test runs and telemetry have no such problems: their failures may be intended.
     """
     if run.context.source != "client":
         return
@@ -29,11 +29,15 @@ def validity_problems(run: Run) -> Iterator[tuple[Verdict, str]]:
     if INTERRUPTED in run.context.notes:
         yield Verdict.INCONCLUSIVE, "it was interrupted: run it to its end for a verdict"
     elif not failure:
-        yield from ((Verdict.INCONCLUSIVE, each) for each in (_unanswered(run), _untold(run), _unramped(run)) if each)
+        yield from (
+            (Verdict.INCONCLUSIVE, each)
+            for each in (_nothing_measured(run), _timeout_missing(run), _ramp_result_missing(run))
+            if each
+        )
 
 
 def _failure(run: Run) -> str:
-    if _told(run) or any(run.of(definitions.COMMAND)):
+    if _timeout_reported(run) or any(run.of(definitions.COMMAND)):
         return ""
     outcomes = [row.outcome for row in run.of(definitions.COMPLETION)]
     kinds = Counter(outcomes)
@@ -43,7 +47,7 @@ def _failure(run: Run) -> str:
     return f"no message succeeded: all {len(outcomes):,} failed, {most:,} of them as {kind}; look at the server's log"
 
 
-def _unanswered(run: Run) -> str:
+def _nothing_measured(run: Run) -> str:
     if any(run.of(definitions.COMPLETION)) or any(run.of(definitions.COMMAND)):
         return ""
     return "no message was measured outside the warm-up: let it run longer (--set duration=60)"
@@ -53,13 +57,13 @@ def _expects(run: Run) -> bool:
     return "ai_timeout" in run.context.settings.get("expects", ())
 
 
-def _told(run: Run) -> bool:
-    """Whether a client was told of what the messages were meant to come to."""
+def _timeout_reported(run: Run) -> bool:
+    """Whether a timeout that the messages expect was reported to a client."""
     return _expects(run) and any(run.of(definitions.TIMEOUT_TOLD))
 
 
-def _untold(run: Run) -> str:
-    if not _expects(run) or _told(run):
+def _timeout_missing(run: Run) -> str:
+    if not _expects(run) or _timeout_reported(run):
         return ""
     return (
         "nothing timed out, so ai_timeout_told, which this scenario is for, was not measured: let the server talk to "
@@ -67,23 +71,23 @@ def _untold(run: Run) -> str:
     )
 
 
-def _unramped(run: Run) -> str:
+def _ramp_result_missing(run: Run) -> str:
     ramp: Any = run.context.settings.get("ramp")
     if not isinstance(ramp, dict):
         return ""
     if ramp.get("search", True):
-        return "" if any(row.value > 0 for row in run.of(definitions.STABLE_SESSIONS)) else _unstable(ramp)
-    return "" if any(run.of(definitions.MEMORY_PER_SESSION)) else _unread(run)
+        return "" if any(row.value > 0 for row in run.of(definitions.STABLE_SESSIONS)) else _no_stable_level(ramp)
+    return "" if any(run.of(definitions.MEMORY_PER_SESSION)) else _memory_missing(run)
 
 
-def _unstable(ramp: dict[str, Any]) -> str:
+def _no_stable_level(ramp: dict[str, Any]) -> str:
     return (
         f"this scenario is for stable_sessions, and none was found: not even {ramp.get('start', 'the first')} "
         "sessions were stable; lower ramp.start, or allow more (stable.errors, stable.first_chunk_p95)"
     )
 
 
-def _unread(run: Run) -> str:
+def _memory_missing(run: Run) -> str:
     missing = "this scenario is for memory_per_session, which was not measured"
     if not any(run.of(definitions.MEMORY)):
         return f"{missing}: say which process the server is (--pid), or let it be started (--start)"

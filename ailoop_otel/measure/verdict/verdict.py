@@ -1,4 +1,4 @@
-"""What a run was judged to be: a verdict for each figure, with its reason, and one for the run."""
+"""Verdicts: one for each figure, with its reason, and one for the run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ EXIT_CODES: Final = {"pass": 0, "inconclusive": 0, "fail": 1}
 
 
 class Verdict(Enum):
-    """Whether a figure is as good as it has to be; inconclusive where the data cannot tell."""
+    """Whether a figure is as good as required; inconclusive where the data cannot decide."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -20,14 +20,14 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One figure of one metric, held against one thing: a target or a baseline.
+    """One figure of one metric, judged by a target or by a baseline.
 
-    `value` with its confidence interval `low` to `high` is in `unit`, as are `target`, the limit it was held against,
-    and `reference`, the baseline's value. `change` is (value - reference) / reference with its interval `change_low`
-    to `change_high`; 0.1 is ten per cent more. `allowed` is how much of a change for the worse is tolerated; in `unit`
-    for what may well be 0 (errors, growth), where there is no `change`. `at_least` says which way the target is meant.
-    NaN where nothing is known, None where there is no such thing. `n` counts the observations, `reference_n` the
-    baseline's.
+    `value` with its confidence interval `low` to `high` is in `unit`, as are `target`, its limit, and `reference`, the
+    baseline's value. `change` is (value - reference) / reference with its interval `change_low` to `change_high`; 0.1
+    is ten per cent more. `allowed` is the tolerated change for the worse, as a share; for metrics that may be 0
+    (errors, growth) there is no `change`, and `allowed` is in `unit`. `at_least` is true where the target is a lower
+    limit. NaN is an unknown number, None one that does not apply. `n` is the number of observations, `reference_n`
+    the baseline's.
     """
 
     metric: str
@@ -50,13 +50,13 @@ class Judged:
 
     @property
     def against(self) -> str:
-        """What the figure was held against: `target` or `baseline`."""
+        """What the figure was judged by: `target` or `baseline`."""
         return "target" if self.target is not None else "baseline"
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """All figures that were judged, what they come to, what a reader must know, and how intervals were made."""
+    """The verdicts on all figures, the verdict on the run, notes, and how the intervals were computed."""
 
     rows: tuple[Judged, ...]
     verdict: Verdict
@@ -64,7 +64,7 @@ class Judgement:
     method: str = ""
 
     def exit_code(self, *, strict: bool = False) -> int:
-        """The exit code for CI: 1 for a failure, and for what is inconclusive if that is not good enough."""
+        """The exit code for CI: 1 for a failure, and with `strict` also for an inconclusive verdict."""
         return 1 if strict and self.verdict is not Verdict.PASS else EXIT_CODES[self.verdict.value]
 
 

@@ -17,7 +17,7 @@ from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics.percentiles import summaries
 from ailoop_otel.measure.telemetry import exchanges as served
-from ailoop_otel.measure.telemetry.reading import read, recorded
+from ailoop_otel.measure.telemetry.reading import read, run_from
 from tests.view.sample import BEGIN, Sample, a_day
 
 MEGABYTE = 1_000_000
@@ -32,7 +32,7 @@ def sample(tmp_path: Path) -> Iterator[Sample]:
 
 
 def _run(place: Path) -> Run:
-    return recorded(read(place))
+    return run_from(read(place))
 
 
 def _values(run: Run, definition: Definition) -> list[float]:
@@ -267,8 +267,8 @@ def test_memory_is_bounded(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> N
         sample.exchange("one", second, 0.5)
     reading = read(sample.directory)
     assert len(reading.telemetry.exchanges) == 5
-    assert [row.at for row in recorded(reading).of(definitions.SERVER_COMPLETION)] == [0, 1, 2, 3, 4]
-    assert any("15 were left out" in note for note in recorded(reading).context.notes)
+    assert [row.at for row in run_from(reading).of(definitions.SERVER_COMPLETION)] == [0, 1, 2, 3, 4]
+    assert any("15 were left out" in note for note in run_from(reading).context.notes)
 
 
 def test_since_leaves_out_what_is_older(sample: Sample) -> None:
@@ -276,7 +276,7 @@ def test_since_leaves_out_what_is_older(sample: Sample) -> None:
     sample.exchange("one", 0, 1)
     sample.exchange("one", 100, 2)
     reading = read(sample.directory, since=(BEGIN + 50) * 10**9)
-    assert _values(recorded(reading), definitions.SERVER_COMPLETION) == [2.0]
+    assert _values(run_from(reading), definitions.SERVER_COMPLETION) == [2.0]
 
 
 def test_progress_adds_up_to_the_files(tmp_path: Path) -> None:
