@@ -18,8 +18,8 @@ from ailoop_otel.measure.client.session import ClientSession
 from ailoop_otel.measure.client.websocket import Refused
 from ailoop_otel.measure.load.plan import Arrivals, Choice, Job, PlannedMessage, Segment, share
 from ailoop_otel.measure.load.scenario import AI_TIMEOUT, OPEN
+from ailoop_otel.measure.results import histograms
 from ailoop_otel.measure.results.observations import Observation, Phase
-from ailoop_otel.measure.statistics import histograms
 
 _BEAT: Final = 0.05
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0

@@ -21,7 +21,7 @@ from typing import Any, Final
 from ailoop_otel.measure.load.generator import LoadGenerator
 from ailoop_otel.measure.load.plan import Job, Segment
 from ailoop_otel.measure.load.scenario import Prompt, Ramp, Scenario, StabilityCriteria
-from ailoop_otel.measure.statistics import histograms
+from ailoop_otel.measure.results import histograms
 
 _BEAT: Final = 0.25
 

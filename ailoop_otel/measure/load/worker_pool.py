@@ -21,8 +21,8 @@ from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.load.plan import Segment, share
 from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.load.worker import packed
+from ailoop_otel.measure.results import histograms
 from ailoop_otel.measure.results.observations import Observation
-from ailoop_otel.measure.statistics import histograms
 
 _GRACE: Final = 10.0
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from ailoop_otel.measure import Refusal
+from ailoop_otel.measure.results import histograms
 from ailoop_otel.measure.results.observations import Observation
 from ailoop_otel.measure.results.run import Context, Run
-from ailoop_otel.measure.statistics import histograms
 
 FORMAT: Final = 1
 RUN, TABLE, DOCUMENT = "run.json", "observations.csv", "observations.json"

@@ -11,7 +11,7 @@ value = "20 /s"                     # at least, since higher is better
 value = "10 kB/s"
 
 [session_duration]
-p50 = ">= 10 min"                   # where neither is better, the sign says which it is
+p50 = ">= 10 min"                   # where neither is better, write the sign
 """
 
 from __future__ import annotations

@@ -10,10 +10,9 @@ import pytest
 from ailoop_otel.measure.load import result
 from ailoop_otel.measure.load.ramp import SearchResult
 from ailoop_otel.measure.load.scenario import Ramp, StabilityCriteria
-from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results import definitions, histograms
 from ailoop_otel.measure.results.observations import observed
 from ailoop_otel.measure.results.run import Context, Run
-from ailoop_otel.measure.statistics import histograms
 
 
 def process(busy: float = 0.1, late: float = 0.001, unknown_dialect: bool = False) -> Any:

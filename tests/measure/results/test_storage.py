@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ailoop_otel.measure import Refusal
-from ailoop_otel.measure.results import definitions, storage
+from ailoop_otel.measure.results import definitions, histograms, storage
 from ailoop_otel.measure.results.observations import Observation, observed
 from ailoop_otel.measure.results.run import Context, Run
-from ailoop_otel.measure.statistics import histograms
 
 CONTEXT = Context(
     "mixed", started_at="2025-06-01T12:00:00Z", duration=3.5, machine={"cores": 2}, versions={"python": "3.11"},

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ailoop_otel.measure.results.definitions import CHUNK_GAP, COMPLETION, FIRST_CHUNK, SESSION_DURATION, TIMEOUT_TOLD
+from ailoop_otel.measure.results.histograms import histogram, record
 from ailoop_otel.measure.results.observations import Observation, observed
 from ailoop_otel.measure.results.run import Context, Run
-from ailoop_otel.measure.statistics.histograms import histogram, record
 from ailoop_otel.measure.statistics.percentiles import percentile, rank, summaries, summarise
 
 # https://www.itl.nist.gov/div898/handbook/prc/section2/prc262.htm, in order.
