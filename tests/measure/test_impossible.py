@@ -1,4 +1,4 @@
-"""The three faults of the published report, tried on this kit: each is refused or cannot be said."""
+"""The three faults of the published report, tried on this kit: each is refused or cannot be expressed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _summary(run: Run, directory: Path) -> list[dict[str, object]]:
 
 # --- Bytes printed as milliseconds -------------------------------------------------------------------------
 def test_bytes_cannot_be_observed_as_seconds() -> None:
-    """An observation takes its unit from its metric's definition, whoever makes it."""
+    """An observation takes its unit from its metric's definition, wherever it is created."""
     assert {observed(definition, 1.0, 0.0).unit for definition in DEFINITIONS.values() if definition.unit == "s"} == {
         "s"
     }
@@ -65,8 +65,8 @@ def test_bytes_written_among_the_raw_data_are_refused(tmp_path: Path, capsys: py
 def test_memory_is_never_in_seconds(tmp_path: Path) -> None:
     """Memory beside latencies stays a row of its own, in bytes."""
     run = _run(*LATENCIES, observed(definitions.MEMORY, 2_633_826, 9.0))
-    told = {str(each["metric"]): (each["unit"], each["mean"]) for each in _summary(run, tmp_path)}
-    assert told == {"completion": ("s", pytest.approx(0.06)), "server_memory": ("By", 2_633_826)}
+    figures = {str(each["metric"]): (each["unit"], each["mean"]) for each in _summary(run, tmp_path)}
+    assert figures == {"completion": ("s", pytest.approx(0.06)), "server_memory": ("By", 2_633_826)}
 
 
 # --- Two populations under one name ------------------------------------------------------------------------
@@ -107,10 +107,10 @@ def test_an_acknowledgement_is_no_answer() -> None:
     assert message.acknowledged == 0.00062
     assert not message.ended
     message.abandon("client_timeout")
-    told = {row.metric: row.value for row in message_observations(message, Place(0.0))}
-    assert told["acknowledgement"] == 0.00062
-    assert math.isnan(told["first_chunk"])
-    assert math.isnan(told["completion"])
+    figures = {row.metric: row.value for row in message_observations(message, Place(0.0))}
+    assert figures["acknowledgement"] == 0.00062
+    assert math.isnan(figures["first_chunk"])
+    assert math.isnan(figures["completion"])
 
 
 def test_an_acknowledgement_in_an_old_file_is_no_answer(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_an_acknowledgement_in_an_old_file_is_no_answer(tmp_path: Path) -> None:
 
 
 def test_a_slash_command_is_among_no_answers() -> None:
-    """The server answers it itself within a millisecond: a mean over both would be nobody's."""
+    """The server answers it itself within a millisecond: a mean over both would describe neither."""
     message = Message(1.0)
     message.sent, message.completed, message.command = 1.0, 1.002, True
     assert {row.metric for row in message_observations(message, Place(0.0))} == {"command", "send_delay"}

@@ -95,7 +95,7 @@ def _check(name: str, run: Run, installation: Installation) -> None:
 def test_timeouts_are_told_from_the_command_line(
     installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server is started and stopped, and its report says when the silence was noticed and told."""
+    """The server is started and stopped, and its report has the times at which the timeout was noticed and reported."""
     monkeypatch.setenv("AILOOP_OTEL_AI_TIMEOUT_FIRST_CHUNK", "1.5")
     port = free_port()
     options = command.MeasureOptions(
@@ -113,9 +113,9 @@ def test_timeouts_are_told_from_the_command_line(
 
 def _check_timeouts(installation: Installation, run: Run) -> None:
     """The earlier generation gives the AI up after ten seconds, and our deadline passes before."""
-    told, detected = (summarise(run, each) for each in (definitions.TIMEOUT_TOLD, definitions.TIMEOUT_DETECTED))
-    assert told.n == 3
-    assert told.min >= (10 if installation.dialect == DELEGATES else 2.5)
+    reported, detected = (summarise(run, each) for each in (definitions.TIMEOUT_TOLD, definitions.TIMEOUT_DETECTED))
+    assert reported.n == 3
+    assert reported.min >= (10 if installation.dialect == DELEGATES else 2.5)
     assert detected.n >= 3
     assert 1.5 <= detected.min < 2.5
     assert summarise(run, definitions.DETECTION_DELAY).max < 1

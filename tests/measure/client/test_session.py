@@ -104,7 +104,7 @@ async def session_on(url: str) -> AsyncIterator[ClientSession]:
 
 
 async def test_the_answer_of_a_stand_in_is_timed(server: Server, provider: Provider) -> None:
-    """First chunk, completion and gaps are what the provider was told to take."""
+    """First chunk, completion and gaps are those that the provider was set to."""
     async with session_on(f"ws://127.0.0.1:{server.port}/ws") as session:
         message = await session.ask("hello [[say chunks=4 delay=0.3 gap=0.15 id=timed]]")
     served = next(each for each in provider.served if each.id == "timed" and each.chunks[0] > message.sent)

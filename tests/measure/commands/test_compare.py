@@ -1,4 +1,4 @@
-"""The verb `compare`, as a user runs it."""
+"""The command `compare`, as a user runs it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_two_runs_side_by_side(
 
 
 def test_what_is_inconclusive_fails_if_asked_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 0, and 1 with --strict; the reason is told."""
+    """Exit code 0, and 1 with --strict; the reason is printed."""
     words = ["compare", saved(run(1), tmp_path / "a"), saved(run(2), tmp_path / "b"), "--tolerance", "1 %"]
     assert cli.main(words) == 0
     assert "may be within or beyond the 1.0 % allowed" in capsys.readouterr().out.replace("\n", " ").replace("  ", " ")
@@ -75,8 +75,8 @@ def test_a_remark_says_which_run_it_is_about(tmp_path: Path, capsys: pytest.Capt
     before, after = (dataclasses.replace(run(n).context, notes=("The same.", f"Number {n}.")) for n in (1, 2))
     places = [saved(Run(context, run(n).observations), tmp_path / str(n)) for n, context in ((1, before), (2, after))]
     cli.main(["compare", *places])
-    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("•")]
-    assert told == ["• A and B: The same.", "• A: Number 1.", "• B: Number 2."]
+    output = [line for line in capsys.readouterr().out.splitlines() if line.startswith("•")]
+    assert output == ["• A and B: The same.", "• A: Number 1.", "• B: Number 2."]
 
 
 @pytest.mark.parametrize("absolute", [False, True])
@@ -94,9 +94,9 @@ def test_what_is_shown_of_rounds_is_what_changed(absolute: bool) -> None:
         assert row.low <= row.value <= row.high
         if row.change is not None:
             assert row.change == pytest.approx(row.value / row.reference - 1)
-    told = " ".join(row.reason for row in judgement.rows)
-    assert "times as long" not in told
-    assert re.search(r"about --rounds \d+ would tell", told)
+    output = " ".join(row.reason for row in judgement.rows)
+    assert "times as long" not in output
+    assert re.search(r"about --rounds \d+ would tell", output)
 
 
 @pytest.mark.parametrize(
@@ -119,10 +119,10 @@ def test_what_cannot_be_compared_is_one_error(
         "empty": str(tmp_path / "empty"),
     }
     assert cli.main(["compare", *(word.format(**places) for word in words)]) == 2
-    told = capsys.readouterr()
-    assert mend in told.err
-    assert told.err.count("\n") == 1
-    assert not told.out
+    output = capsys.readouterr()
+    assert mend in output.err
+    assert output.err.count("\n") == 1
+    assert not output.out
 
 
 def test_a_plain_terminal_gets_plain_signs(tmp_path: Path) -> None:

@@ -191,10 +191,10 @@ def test_wrong_use_is_one_sentence_and_exit_code_2(
     (tmp_path / "run.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
     assert cli.main(["measure", *words]) == 2
-    said = capsys.readouterr()
-    assert expected in said.err
-    assert said.err.count("\n") == 1
-    assert said.out == ""
+    output = capsys.readouterr()
+    assert expected in output.err
+    assert output.err.count("\n") == 1
+    assert output.out == ""
 
 
 def test_the_scenarios_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,12 +21,12 @@ Report = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def report(capsys: pytest.CaptureFixture[str]) -> Report:
-    """The verb: exit code, output without line breaks, complaint."""
+    """Run the command; returns exit code, output without line breaks, and standard error."""
 
     def run(*words: object) -> tuple[int, str, str]:
         code = main(["report", *map(str, words)])
-        told = capsys.readouterr()
-        return code, " ".join(told.out.split()), told.err
+        output = capsys.readouterr()
+        return code, " ".join(output.out.split()), output.err
 
     return run
 
@@ -42,9 +42,9 @@ def day(tmp_path: Path) -> Path:
 def test_telemetry_is_reported_like_a_load_test(day: Path, tmp_path: Path, report: Report) -> None:
     """All files of a run, with links into Jaeger, and the summary in the terminal."""
     out = tmp_path / "out"
-    code, told, _ = report(day, "--out", out, "--jaeger", "http://127.0.0.1:16686")
+    code, output, _ = report(day, "--out", out, "--jaeger", "http://127.0.0.1:16686")
     assert code == 0
-    assert "9 of 13 exchanges failed" in told
+    assert "9 of 13 exchanges failed" in output
     assert {"run.json", "observations.csv", "observations.json", "summary.json", "summary.md", "report.html"} == {
         path.name for path in out.iterdir()
     }
@@ -66,9 +66,9 @@ def test_load_test_and_production_are_judged_by_the_same_numbers(day: Path, tmp_
     """One target for the server's first chunk fails a run from telemetry and is met by another."""
     targets = tmp_path / "targets.toml"
     targets.write_text('[error_rate]\nvalue = "1 /1000"\n')
-    code, told, _ = report(day, "--targets", targets)
+    code, output, _ = report(day, "--targets", targets)
     assert code == 1
-    assert "fail" in told.lower()
+    assert "fail" in output.lower()
     targets.write_text('[error_rate]\nvalue = "900 /1000"\n')
     assert report(day, "--targets", targets)[0] == 0
 
@@ -78,13 +78,13 @@ def test_without_a_directory_it_is_the_one_of_the_settings(
 ) -> None:
     """As everywhere in the product."""
     monkeypatch.setenv("AILOOP_OTEL_DIRECTORY", str(day))
-    code, told, _ = report()
+    code, output, _ = report()
     assert code == 0
-    assert "9 of 13 exchanges failed" in told
+    assert "9 of 13 exchanges failed" in output
 
 
 def test_too_little_data_fails_only_who_is_strict(day: Path, tmp_path: Path, report: Report) -> None:
-    """What cannot be told is no failure, unless somebody says so."""
+    """An inconclusive verdict is no failure, except with --strict."""
     targets = tmp_path / "targets.toml"
     targets.write_text('[server_first_chunk]\np50 = "10 min"\n')
     assert report(day, "--targets", targets)[0] == 0
@@ -92,10 +92,10 @@ def test_too_little_data_fails_only_who_is_strict(day: Path, tmp_path: Path, rep
 
 
 def test_the_next_days_telemetry_is_held_against_the_first(day: Path, tmp_path: Path, report: Report) -> None:
-    """Without a baseline the first passes and says so; then it is one."""
-    code, told, _ = report(day, "--baseline", tmp_path / "one", "--out", tmp_path / "one")
+    """Without a baseline the first passes with a note; then it is one."""
+    code, output, _ = report(day, "--baseline", tmp_path / "one", "--out", tmp_path / "one")
     assert code == 0
-    assert "is not there yet" in told
+    assert "is not there yet" in output
     assert report(day, "--baseline", tmp_path / "one", "--tolerance", "20 %")[0] == 0
 
 
@@ -109,20 +109,20 @@ def test_client_and_server_are_reported_together(tmp_path: Path, report: Report)
         observed(definitions.COMPLETION, 3.0, 0.0, exchange=1, trace_id=trace),
     ]
     storage.save(Run(Context("throughput"), rows), tmp_path / "load")
-    code, told, _ = report(sample.directory, "--client", tmp_path / "load")
+    code, output, _ = report(sample.directory, "--client", tmp_path / "load")
     assert code == 0
-    assert "First chunk: client less server" in told
-    assert "1 messages were found on both sides" in told
+    assert "First chunk: client less server" in output
+    assert "1 messages were found on both sides" in output
 
 
 def test_old_files_are_reported_event_by_event(tmp_path: Path, report: Report) -> None:
     """Several files behind one flag."""
     for name in ("one.csv", "two.csv"):
         (tmp_path / name).write_text("event,latency\nstart_session,0.002\ntimeout_trigger,10.0\n")
-    code, told, _ = report("--legacy", tmp_path / "one.csv", tmp_path / "two.csv")
+    code, output, _ = report("--legacy", tmp_path / "one.csv", tmp_path / "two.csv")
     assert code == 0
-    assert "Old tests: startSession" in told
-    assert "lies between populations" in told
+    assert "Old tests: startSession" in output
+    assert "lies between populations" in output
 
 
 @pytest.mark.parametrize(
@@ -146,19 +146,19 @@ def test_what_makes_no_sense_is_one_clear_line(
     words: tuple[str, ...], mend: str, day: Path, tmp_path: Path, report: Report
 ) -> None:
     """Exit code 2, nothing on the output, and the mend."""
-    code, told, complaint = report(*(word.format(day=day, tmp=tmp_path) for word in words))
-    assert (code, told) == (2, "")
-    assert complaint.startswith("ailoop-otel: ")
-    assert mend in complaint
-    assert complaint.count("\n") == 1
+    code, output, error = report(*(word.format(day=day, tmp=tmp_path) for word in words))
+    assert (code, output) == (2, "")
+    assert error.startswith("ailoop-otel: ")
+    assert mend in error
+    assert error.count("\n") == 1
 
 
 def test_a_missing_library_is_named_with_its_mend(day: Path, report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who installed the command without the extra is told which command installs it."""
+    """Without the extra, the error names the command that installs it."""
     monkeypatch.setitem(sys.modules, "rich.console", None)
-    code, _, complaint = report(day)
+    code, _, error = report(day)
     assert code == 2
-    assert complaint == "ailoop-otel: this needs rich: pip install 'ailoop-otel[measure]'\n"
+    assert error == "ailoop-otel: this needs rich: pip install 'ailoop-otel[measure]'\n"
 
 
 def test_ctrl_c_is_clean(day: Path, report: Report, monkeypatch: pytest.MonkeyPatch) -> None:

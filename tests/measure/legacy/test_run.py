@@ -1,4 +1,4 @@
-"""Old CSV files: events and units stay apart, and what a summary of the mixed column gets wrong is told."""
+"""Old CSV files: events and units stay apart, and notes explain what a summary of the mixed column gets wrong."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TIMEOUTS = [("start_session", 0.0022), ("timeout_trigger", 10.0085)]
 TALK = [("start_session", 0.0022), ("user_msg_0", 0.0014), ("user_msg_1", 0.0004), ("user_msg_2", 0.0006)]
 
 
-def _sheet(path: Path, *rows: tuple[object, object]) -> Path:
+def _write(path: Path, *rows: tuple[object, object]) -> Path:
     path.write_text("event,latency\n" + "".join(f"{first},{second}\n" for first, second in rows))
     return path
 
@@ -34,19 +34,19 @@ def memory(tmp_path: Path) -> Path:
     """Two runs of the old memory test: four messages in a burst, then bytes below a header of their own."""
     header = ("memory_current", "memory_peak")
     rows = [*BURST, header, (2_600_000, 2_633_000), *BURST, header, (2_586_000, 2_619_000)]
-    return _sheet(tmp_path / "memory_usage_metrics.csv", *rows)
+    return _write(tmp_path / "memory_usage_metrics.csv", *rows)
 
 
 @pytest.fixture
 def timeouts(tmp_path: Path) -> Path:
     """Three runs of the old timeout test."""
-    return _sheet(tmp_path / "ai_service_timeout_metrics.csv", *TIMEOUTS * 3)
+    return _write(tmp_path / "ai_service_timeout_metrics.csv", *TIMEOUTS * 3)
 
 
 @pytest.fixture
 def talk(tmp_path: Path) -> Path:
     """Two runs of the old long session."""
-    return _sheet(tmp_path / "long_running_session_metrics.csv", *TALK * 2)
+    return _write(tmp_path / "long_running_session_metrics.csv", *TALK * 2)
 
 
 def _values(run: Run, definition: Definition) -> list[float]:
@@ -79,27 +79,27 @@ def test_runs_and_sessions_are_told_apart(memory: Path, talk: Path) -> None:
     assert not {row.session for row in burst} & {row.session for row in replies}
 
 
-def test_bytes_taken_for_seconds_are_told(memory: Path) -> None:
+def test_bytes_taken_for_seconds_are_noted(memory: Path) -> None:
     """The mean of the mixed column is computed as it was published, and the mean without the bytes."""
-    (told,) = summary_faults(read(memory))
+    (note,) = summary_faults(read(memory))
     wrong = fmean([seconds for _, seconds in BURST * 2] + [2_633_000, 2_619_000]) * 1000
-    assert f"{wrong:,.2f} ms over 10 rows" in told
-    assert "2 of them are bytes (up to 2,633,000)" in told
-    assert "legacy_burst_reply is 35.00 ms over 8" in told
+    assert f"{wrong:,.2f} ms over 10 rows" in note
+    assert "2 of them are bytes (up to 2,633,000)" in note
+    assert "legacy_burst_reply is 35.00 ms over 8" in note
 
 
-def test_a_median_between_two_populations_is_told(timeouts: Path) -> None:
-    """A median that no row is near is told together with the populations around it."""
-    (told,) = summary_faults(read(timeouts))
-    assert f"{median([0.0022, 10.0085]) * 1000:,.2f} ms" in told
-    assert "legacy_session_start from 2.20 ms to 2.20 ms; legacy_timeout from 10,008.50 ms to 10,008.50 ms" in told
+def test_a_median_between_two_populations_is_noted(timeouts: Path) -> None:
+    """A median that no row is near is noted with the populations around it."""
+    (note,) = summary_faults(read(timeouts))
+    assert f"{median([0.0022, 10.0085]) * 1000:,.2f} ms" in note
+    assert "legacy_session_start from 2.20 ms to 2.20 ms; legacy_timeout from 10,008.50 ms to 10,008.50 ms" in note
 
 
 def test_an_acknowledgement_is_no_answer(talk: Path) -> None:
     """Replies that come sooner than a session starts are acknowledgements."""
-    (told,) = summary_faults(read(talk))
-    assert "0.60 ms: sooner than a session starts (2.20 ms)" in told
-    assert "acknowledgement" in told
+    (note,) = summary_faults(read(talk))
+    assert "0.60 ms: sooner than a session starts (2.20 ms)" in note
+    assert "acknowledgement" in note
 
 
 @pytest.mark.parametrize(
@@ -113,22 +113,22 @@ def test_an_acknowledgement_is_no_answer(talk: Path) -> None:
     ],
 )
 def test_a_sound_file_is_accused_of_nothing(tmp_path: Path, rows: list[tuple[str, float]]) -> None:
-    """Nothing is said of a fault that the rows do not show."""
-    assert list(summary_faults(read(_sheet(tmp_path / "sound.csv", *rows)))) == []
+    """A fault that the rows do not show is not noted."""
+    assert list(summary_faults(read(_write(tmp_path / "sound.csv", *rows)))) == []
 
 
 def test_error_counts_are_no_latencies(tmp_path: Path) -> None:
-    """The third kind of section is told in a note, and the run behind it is read on."""
+    """The third kind of section gives a note, and the run after it is read."""
     rows = [*TALK, ("error_type", "count"), ("no_response", 3), *TALK]
-    run = import_files([_sheet(tmp_path / "errors.csv", *rows)])
+    run = import_files([_write(tmp_path / "errors.csv", *rows)])
     assert len(_values(run, definitions.LEGACY_REPLY)) == 6
     assert "errors.csv: errors that the tests counted: 3 no_response." in run.context.notes
 
 
-def test_what_belongs_to_nothing_stays_out_and_is_told(tmp_path: Path) -> None:
+def test_what_belongs_to_nothing_stays_out_and_is_noted(tmp_path: Path) -> None:
     """Unknown events, negative and infinite seconds, bytes without their header and torn rows count nowhere."""
     odd = [("mystery", 1.0), ("user_msg_7", -1), ("user_msg_8", "inf"), ("2600000", "2633000"), ("user_msg_9", "")]
-    run = import_files([_sheet(tmp_path / "odd.csv", *TALK, *odd)])
+    run = import_files([_write(tmp_path / "odd.csv", *TALK, *odd)])
     assert len(run.observations) == len(TALK)
     (note,) = [note for note in run.context.notes if "stayed out" in note]
     assert "5 rows belong to no known event" in note
@@ -165,6 +165,6 @@ def test_no_row_gets_in_that_is_not_known(rows: list[tuple[str, str]]) -> None:
         writer = csv.writer(text)
         writer.writerows([("event", "latency"), ("start_session", 0.5), *rows, ("user_msg_1", 0.25)])
         path.write_text(text.getvalue(), encoding="utf-8", errors="replace", newline="")
-        sheet: MetricsFile = read(path)
-    assert sheet.latencies[0].seconds == 0.5
-    assert sheet.latencies[-1].seconds == 0.25
+        file: MetricsFile = read(path)
+    assert file.latencies[0].seconds == 0.5
+    assert file.latencies[-1].seconds == 0.25

@@ -47,12 +47,12 @@ def value(run: Run, definition: Definition) -> float:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Scripted]:
-    """A server that does what each message says."""
+    """A server that behaves as each message asks."""
     with scripted() as server:
         yield server
 
 
-def test_times_and_counts_are_what_the_server_was_told(server: Scripted) -> None:
+def test_times_and_counts_are_what_the_server_was_set_to(server: Scripted) -> None:
     """First chunk, completion, gaps, rate and number of messages, with the warm-up left out."""
     bounds = ("arrivals=constant", "rate=40", "sessions=15", "turns=4", "warmup=0.5", "duration=2")
     run = measure(planned("mixed", *bounds, messages=("first=0.1 gap=0.02 chunks=4",)), server.url)
@@ -203,12 +203,12 @@ def test_a_closed_loop_over_two_processes_is_one_run(server: Scripted) -> None:
 
 
 def test_the_moment_of_being_told_is_that_of_a_timeout(server: Scripted) -> None:
-    """Where the AI is meant not to answer, the server's error is the moment at which the client is told."""
+    """Where the AI is not supposed to answer, the server's error reports the timeout to the client."""
     bounds = ("think=0", "most_messages=9")
     run = measure(planned("ai_service_timeout", *bounds, messages=("first=0.3 end=ai_error",)), server.url)
-    told = summarise(run, definitions.TIMEOUT_TOLD)
-    assert told.n == 9
-    assert 0.3 <= told.min <= told.p50 < 0.5
+    reported = summarise(run, definitions.TIMEOUT_TOLD)
+    assert reported.n == 9
+    assert 0.3 <= reported.min <= reported.p50 < 0.5
     assert run.context.settings["expects"] == ["ai_timeout"]
     assert judge_by_files(run).verdict is Verdict.PASS
 

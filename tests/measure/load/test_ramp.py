@@ -25,7 +25,7 @@ def level(fast: int = 0, slow: int = 0, failed: int = 0, silent: int = 0, comman
 
 
 @pytest.mark.parametrize(
-    ("made", "trouble"),
+    ("made", "reason"),
     [
         (level(fast=100), ""),
         (level(fast=95, slow=5), ""),
@@ -39,13 +39,13 @@ def level(fast: int = 0, slow: int = 0, failed: int = 0, silent: int = 0, comman
         (level(), ""),
     ],
 )
-def test_a_level_is_stable_or_says_why_not(made: Level, trouble: str) -> None:
+def test_a_level_is_stable_or_has_a_reason_why_not(made: Level, reason: str) -> None:
     """Errors, slow first chunks and those that never came each count."""
-    assert made.instability(STABLE, 10, 10).endswith(trouble)
-    assert bool(made.instability(STABLE, 10, 10)) == bool(trouble)
+    assert made.instability(STABLE, 10, 10).endswith(reason)
+    assert bool(made.instability(STABLE, 10, 10)) == bool(reason)
 
 
-def test_sessions_that_are_missing_are_trouble() -> None:
+def test_sessions_that_are_missing_make_it_unstable() -> None:
     """A level whose sessions could not be opened was not reached."""
     assert level(fast=100).instability(STABLE, 9, 10) == "1 of 10 sessions could not be kept open"
 

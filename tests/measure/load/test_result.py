@@ -1,4 +1,4 @@
-"""A report says when the load generator, and not the server, was what was measured."""
+"""Notes report when the load generator itself delayed what it measured, and what a search found."""
 
 from __future__ import annotations
 
@@ -44,31 +44,31 @@ def test_what_delayed_the_messages_is_told_apart(
     processes: list[Any], delays: list[float], expected: list[str]
 ) -> None:
     """A busy generator, a busy machine, and sessions that were all busy are three different things."""
-    told = list(result.generator_notes(run(delays), processes))
-    assert len(told) == len(expected)
-    assert all(part in remark for part, remark in zip(expected, told, strict=True))
+    notes = list(result.generator_notes(run(delays), processes))
+    assert len(notes) == len(expected)
+    assert all(part in note for part, note in zip(expected, notes, strict=True))
 
 
 def test_a_search_says_what_it_means() -> None:
     """The limit with its reason, or that it was not met; the definition; and how little the first levels rest on."""
     ramp, stable = Ramp(start=2, step=3, seconds=1.0, rate=1.0), StabilityCriteria()
-    told = list(result.search_notes(SearchResult(8, "at 11 sessions too slow", met=True), ramp, stable))
-    assert told[0] == "Stable with 8 sessions, to the step of 3: at 11 sessions too slow."
-    assert "at most 10 errors per 1,000 messages" in told[1]
-    assert "fewer than 20 messages" in told[2]
+    notes = list(result.search_notes(SearchResult(8, "at 11 sessions too slow", met=True), ramp, stable))
+    assert notes[0] == "Stable with 8 sessions, to the step of 3: at 11 sessions too slow."
+    assert "at most 10 errors per 1,000 messages" in notes[1]
+    assert "fewer than 20 messages" in notes[2]
     assert "raise ramp.most" in next(result.search_notes(SearchResult(200, "", met=False), Ramp(), stable))
 
 
-@pytest.mark.parametrize(("seconds", "growth", "said"), [(5, 2e5, True), (5, 0.0, False), (31, 2e5, False)])
-def test_growth_within_seconds_is_not_called_a_leak(seconds: int, growth: float, said: bool) -> None:
+@pytest.mark.parametrize(("seconds", "growth", "noted"), [(5, 2e5, True), (5, 0.0, False), (31, 2e5, False)])
+def test_growth_within_seconds_is_not_called_a_leak(seconds: int, growth: float, noted: bool) -> None:
     """A server that warms up grows too; after half a minute it is what it is."""
     samples = [observed(definitions.MEMORY, 5e7, float(at)) for at in range(100, 101 + seconds)]
-    told = list(result.growth_notes(growth, samples))
-    assert [f"growth is that of {seconds} s" in remark for remark in told] == [True] * said
+    notes = list(result.growth_notes(growth, samples))
+    assert [f"growth is that of {seconds} s" in note for note in notes] == [True] * noted
 
 
 def test_a_server_elsewhere_has_no_memory_here() -> None:
     """Said, and not left out silently."""
-    assert ["--pid" in remark for remark in result.server_notes(None, lost=False)] == [True]
+    assert ["--pid" in note for note in result.server_notes(None, lost=False)] == [True]
     assert list(result.server_notes(7, lost=False)) == []
     assert "ended" in next(result.server_notes(7, lost=True))

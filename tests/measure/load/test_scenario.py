@@ -24,7 +24,7 @@ def written(tmp_path: Path, text: str) -> str:
 
 
 def test_the_scenarios_of_the_package_are_there() -> None:
-    """Each has a title, a text that says what it is for, and messages that any AI can answer."""
+    """Each has a title, a text about its use, and messages that any AI can answer."""
     assert set(scenario.names()) == SHIPPED
     for name in SHIPPED:
         one = scenario.load(name)
@@ -99,7 +99,7 @@ def test_message_texts_stay_out_of_the_report() -> None:
     ],
 )
 def test_a_mistake_is_named_with_its_file(tmp_path: Path, text: str, expected: str) -> None:
-    """One sentence says where it is and what it should be."""
+    """One sentence names the place and a correct value."""
     with pytest.raises(Refusal, match=expected) as refused:
         scenario.load(written(tmp_path, text))
     assert "mine.toml" in str(refused.value)
@@ -128,7 +128,7 @@ def test_a_wrong_override_is_refused(override: str, expected: str) -> None:
 
 
 def test_every_setting_is_known_with_its_meaning() -> None:
-    """What --set takes is what a run says it was set to, the messages apart."""
+    """What --set takes is what a run records as its settings, except the messages."""
     ramp = {"ramp.start", "ramp.step", "ramp.most", "ramp.seconds", "ramp.rate", "ramp.search"}
     stable = {"stable.errors", "stable.first_chunk_p95", "stable.hold"}
     plain = scenario.load("mixed").settings().keys() - {"name", "messages", "ramp", "stable"}

@@ -1,4 +1,7 @@
-"""A server of our own comes up, is instrumented, and is gone afterwards; what does not come up says why."""
+"""A started server listens, is instrumented, and has ended afterwards; if it does not start, the reason is given.
+
+Memory and CPU are those of a process with its children.
+"""
 
 from __future__ import annotations
 
@@ -39,14 +42,14 @@ def url(port: int) -> str:
 
 @pytest.mark.parametrize("instrument", [True, False])
 def test_a_server_is_instrumented_and_trusts_the_clients_traces(tmp_path: Path, instrument: bool) -> None:
-    """Its environment says so, and where its telemetry goes; or that it is to be left alone."""
+    """Its environment switches instrumentation on, with a directory for telemetry, or off."""
     port = free_port()
     with running_server(listener(port), url(port), tmp_path / "run", instrument=instrument) as server:
         assert psutil.pid_exists(server.pid)
-    said = json.loads(server.log.read_text())
-    assert said["AILOOP_OTEL_ENABLED"] == ("true" if instrument else "false")
-    assert (said.get("AILOOP_OTEL_DIRECTORY") == str(tmp_path / "run" / "telemetry")) == instrument
-    assert (said.get("AILOOP_OTEL_TRUST_CLIENT_TRACE") == "true") == instrument
+    environment = json.loads(server.log.read_text())
+    assert environment["AILOOP_OTEL_ENABLED"] == ("true" if instrument else "false")
+    assert (environment.get("AILOOP_OTEL_DIRECTORY") == str(tmp_path / "run" / "telemetry")) == instrument
+    assert (environment.get("AILOOP_OTEL_TRUST_CLIENT_TRACE") == "true") == instrument
     assert not psutil.pid_exists(server.pid)
 
 
@@ -82,7 +85,10 @@ def test_what_ignores_sigterm_is_killed(tmp_path: Path, monkeypatch: pytest.Monk
             f"{sys.executable} -c \"import sys; sys.exit('no key is set')\"",
             "ended with 1 before it listened.*no key is set",
         ),
-        (f'{sys.executable} -c "import time; time.sleep(60)"', "does not listen on .* after 0.5 s; it said nothing"),
+        (
+            f'{sys.executable} -c "import time; time.sleep(60)"',
+            "does not listen on .* after 0.5 s; it said nothing",
+        ),
     ],
 )
 def test_what_does_not_come_up_is_refused(tmp_path: Path, words: str, expected: str) -> None:

@@ -1,4 +1,4 @@
-"""The machine's fingerprint tells machines apart and nothing else."""
+"""The machine's fingerprint distinguishes machines and holds nothing else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_a_machine_is_the_same_twice() -> None:
     assert json.loads(json.dumps(machine.fingerprint())) == machine.fingerprint()
 
 
-def test_no_name_of_the_machine_is_told() -> None:
+def test_no_name_of_the_machine_is_recorded() -> None:
     """A report may be shown to others."""
     assert platform.node() not in json.dumps(machine.fingerprint())
 

@@ -1,4 +1,4 @@
-"""A run directory holds a run whole, and says what is wrong with one that does not."""
+"""A run directory holds a complete run; a damaged one is refused with the reason."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _storable(text: str) -> str:
     ],
 )
 def test_what_is_no_run_is_refused(tmp_path: Path, name: str, text: str | None, expected: str) -> None:
-    """One sentence says what is wrong with a directory."""
+    """One sentence names what is wrong with a directory."""
     directory = saved(tmp_path)
     if text is None:
         (directory / name).unlink()

@@ -69,7 +69,7 @@ def test_fewest_is_the_first_number_with_two_bounds(percent: float, fewest: int)
 
 @pytest.mark.parametrize("figure", ["p50", "p90", "mean"])
 def test_the_bootstrap_is_scipys(figure: str) -> None:
-    """Blocks of one value each make the ordinary bootstrap, expanded as Hesterberg says."""
+    """Blocks of one value each make the ordinary bootstrap, expanded as in Hesterberg 2014."""
     values, n = latencies(1, 60, memory=0.0), 60
     if figure == "mean":
         value, draws = float(values.mean()), intervals.mean_draws(values, 1, blocks=n)

@@ -95,7 +95,7 @@ def test_an_event_that_never_came_is_neither_value_nor_failure() -> None:
 
 
 def test_what_is_about_failures_is_not_emptied_by_them() -> None:
-    """The time until a client is told of a timeout comes from exchanges that failed."""
+    """The time until a timeout is reported to the client comes from exchanges that failed."""
     rows = [observed(TIMEOUT_TOLD, value, 0.0, outcome="ai_timeout") for value in (10.0, 11.0)]
     summary = summarise(Run(Context("test"), rows), TIMEOUT_TOLD)
     assert (summary.n, summary.failures, summary.max) == (2, 0, 11.0)

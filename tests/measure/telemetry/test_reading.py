@@ -105,7 +105,7 @@ def test_the_rates_count_what_hangs_as_failed(tmp_path: Path) -> None:
     assert any(note.startswith("1 exchanges had an AI timeout and no end") for note in run.context.notes)
 
 
-def test_an_ai_timeout_is_timed_until_it_was_detected_and_told(sample: Sample) -> None:
+def test_an_ai_timeout_is_timed_until_it_was_detected_and_reported(sample: Sample) -> None:
     """From the message to the notice, from the deadline to the notice, from the notice to the client's frame."""
     sample.exchange("one", 0, 31.0, "ai_timeout", timeout="first_chunk", first_chunk=None)
     run = _run(sample.directory)
@@ -121,8 +121,8 @@ def test_an_ai_timeout_is_timed_until_it_was_detected_and_told(sample: Sample) -
 
 
 @pytest.mark.parametrize(("outcome", "recovered"), [("ok", True), ("disconnected", False), ("cancelled", False)])
-def test_nobody_was_told(sample: Sample, outcome: str, recovered: bool) -> None:
-    """A timeout that an answer made good, or whose client had left, was reported to nobody."""
+def test_an_unreported_timeout(sample: Sample, outcome: str, recovered: bool) -> None:
+    """A timeout after which the answer came, or whose client had left, was not reported."""
     sample.exchange("one", 0, 33.0, outcome, timeout="first_chunk", first_chunk=32.0, recovered=recovered)
     run = _run(sample.directory)
     assert _values(run, definitions.TIMEOUT_DETECTED) == [pytest.approx(30.0021)]
@@ -136,7 +136,7 @@ def test_a_stall_is_timed_from_the_message(sample: Sample) -> None:
 
 
 def test_a_stall_that_hangs_is_timed_from_the_message(sample: Sample) -> None:
-    """The server was killed before the exchange ended: its first chunk tells when the message came."""
+    """The server was killed before the exchange ended: its first chunk gives the time of the message."""
     sample.exchange("one", 0, 42.0, timeout="stall", first_chunk=0.5, finished=False)
     assert _values(_run(sample.directory), definitions.TIMEOUT_DETECTED) == [pytest.approx(42 - 30 - 1 + 30.0021)]
 
@@ -215,7 +215,7 @@ def test_processes_are_not_mixed(tmp_path: Path) -> None:
     assert any("2 server processes" in note for note in run.context.notes)
 
 
-def test_untraced_exchanges_are_told(sample: Sample) -> None:
+def test_untraced_exchanges_are_noted(sample: Sample) -> None:
     """Where the server's metrics counted more than was traced, rates are of a part."""
     sample.exchange("one", 0, 1)
     counted = {"name": names.METRIC_EXCHANGE_DURATION.name}
@@ -250,7 +250,7 @@ def test_rotation_in_mid_exchange_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_torn_line_is_told_and_the_rest_counts(sample: Sample) -> None:
-    """A server that was killed in mid-line leaves a run that says so."""
+    """A run of a server that was killed in the middle of a line has a note about it."""
     sample.exchange("one", 0, 1)
     with sample.path.open("ab") as file:
         file.write(b'{"resourceSpans":[{"scopeSpa\n{"resourceSpans":')
@@ -261,7 +261,7 @@ def test_a_torn_line_is_told_and_the_rest_counts(sample: Sample) -> None:
 
 
 def test_memory_is_bounded(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of too many the newest are kept, and the report says so."""
+    """Of too many the newest are kept, and a note reports it."""
     monkeypatch.setattr(served, "MOST", 5)
     for second in range(20):
         sample.exchange("one", second, 0.5)
@@ -280,7 +280,7 @@ def test_since_leaves_out_what_is_older(sample: Sample) -> None:
 
 
 def test_progress_adds_up_to_the_files(tmp_path: Path) -> None:
-    """Whoever waits can be told how far it is."""
+    """The progress of reading is reported."""
     a_day(tmp_path)
     seen: list[int] = []
     read(tmp_path, progress=seen.append)
@@ -288,17 +288,17 @@ def test_progress_adds_up_to_the_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [(None, "is not there"), ("", "no telemetry in"), ("{}\n", "no message, session or memory")],
 )
-def test_a_directory_without_telemetry_is_refused(tmp_path: Path, content: str | None, told: str) -> None:
+def test_a_directory_without_telemetry_is_refused(tmp_path: Path, content: str | None, expected: str) -> None:
     """One line that names the directory and the mend."""
     place = tmp_path / "telemetry"
     if content is not None:
         place.mkdir()
     if content:
         (place / "x.jsonl").write_text(content)
-    with pytest.raises(Refusal, match=told):
+    with pytest.raises(Refusal, match=expected):
         read(place)
 
 

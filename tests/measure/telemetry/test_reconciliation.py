@@ -100,16 +100,16 @@ def test_a_run_is_reconciled_anew(sample: Sample, trusted: bool) -> None:
     assert again.observations == once.observations
 
 
-def test_another_servers_telemetry_takes_back_what_was_said(sample: Sample, tmp_path: Path) -> None:
+def test_another_servers_telemetry_replaces_the_notes(sample: Sample, tmp_path: Path) -> None:
     """Found on both sides, or on none: not both."""
     sample.exchange("s", 0, 1)
     once = reconciled(_client(_asked(_trusted(sample, 0, 2.5, 0.5), 0.75, 3.0)), sample.directory)
     other = Sample(tmp_path / "other")  # whose first trace is the sample's first
     other.exchange("s", 0, 1)
     other.close()
-    before, told = reconciled(once, other.directory).context.notes
+    before, note = reconciled(once, other.directory).context.notes
     assert before == "before"
-    assert told.startswith("None of the client's 1 messages")
+    assert note.startswith("None of the client's 1 messages")
 
 
 def test_the_warm_up_stays_out(sample: Sample) -> None:
@@ -121,18 +121,18 @@ def test_the_warm_up_stays_out(sample: Sample) -> None:
 
 
 def test_it_tells_who_was_found_on_one_side_only(sample: Sample) -> None:
-    """Days before the load are nobody's business; what the server did meanwhile is."""
+    """Exchanges of days before the load are not counted; those during the load are."""
     _trusted(sample, -5000, 1, 0.5)
     first = _trusted(sample, 0, 1, 0.5)
     _trusted(sample, 1, 1, 0.5)
     last = _trusted(sample, 2, 1, 0.5)
     asked = _client(_asked(first, 1, 2), _asked("d" * 32, 1, 2), _asked(last, 1, 2), _asked("e" * 32, 1, 2))
-    (told,) = (note for note in reconciled(asked, sample.directory).context.notes if note.startswith("Client and"))
-    assert "2 messages were found on both sides, 2 only by the client, 1 only on the server" in told
+    (note,) = (note for note in reconciled(asked, sample.directory).context.notes if note.startswith("Client and"))
+    assert "2 messages were found on both sides, 2 only by the client, 1 only on the server" in note
 
 
 def test_one_trace_for_many_messages_is_not_guessed(sample: Sample) -> None:
-    """A client that sends one trace id with all its messages is told so."""
+    """A note reports a client that sends one trace id with all its messages."""
     for at in range(3):
         _linked(sample, "c" * 32, at)
     one = _trusted(sample, 5, 1, 0.5)
@@ -141,7 +141,7 @@ def test_one_trace_for_many_messages_is_not_guessed(sample: Sample) -> None:
     assert "1 traces hold several messages and were not compared." in run.context.notes
 
 
-def test_disagreement_about_the_outcome_is_told(sample: Sample) -> None:
+def test_disagreement_about_the_outcome_is_noted(sample: Sample) -> None:
     """Half an answer passed off as whole: the client saw nothing, the server knows; no difference is made of it."""
     trace = _trusted(sample, 0, 2.5, 0.5, "cut")
     run = reconciled(_client(_asked(trace, 0.75, 3.0)), sample.directory)
@@ -169,8 +169,8 @@ def test_an_ai_timeout_is_brought_along(sample: Sample) -> None:
     assert _values(run, definitions.REPORT_DELAY) == [pytest.approx(0.9979)]
 
 
-def test_telemetry_of_another_server_is_told(sample: Sample) -> None:
-    """Nothing is joined, and the run says why."""
+def test_telemetry_of_another_server_is_noted(sample: Sample) -> None:
+    """Nothing is joined, and a note gives the reason."""
     _trusted(sample, 0, 1, 0.5)
     run = reconciled(_client(_asked("f" * 32, 1, 2)), sample.directory)
     assert any(note.startswith("None of the client's 1 messages") for note in run.context.notes)

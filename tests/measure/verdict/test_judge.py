@@ -88,7 +88,7 @@ def test_one_figure_of_many_must_be_worse_more_surely() -> None:
 
 
 def test_the_search_for_a_limit_is_not_judged() -> None:
-    """Where there was a hold, the ramp before it, which ends in trouble, is left out."""
+    """Where there was a hold, the ramp before it, which ends unstable, is left out."""
     before = run(2)
     ramp = [each._replace(value=9.0, phase="ramp") for each in run(3).observations if each.metric == "first_chunk"]
     assert judge(more(run(1), ramp), before).verdict is PASS
@@ -131,7 +131,7 @@ def test_without_a_baseline_the_first_run_passes_and_says_so() -> None:
 
 
 def test_a_baseline_that_is_not_there_yet_is_named(tmp_path: Path) -> None:
-    """The run passes, and its user is told where it looked."""
+    """The run passes, and a note names the path."""
     judgement = judge_by_files(run(1), baseline=str(tmp_path / "baseline.json"))
     assert judgement.verdict is PASS
     assert f"{tmp_path / 'baseline.json'} is not there yet" in judgement.notes[-1]
@@ -165,14 +165,14 @@ def test_different_units_are_not_compared() -> None:
         judge(run(1), Run(before.context, rows))
 
 
-def test_settings_that_differ_are_said() -> None:
+def test_settings_that_differ_are_noted() -> None:
     """With both values."""
     judgement = judge(more(run(1), [], settings={"rate": 20}), more(run(2), [], settings={"rate": 10}))
     assert "the settings differ: rate 10 and 20" in judgement.notes
 
 
 def test_a_few_observations_are_not_enough() -> None:
-    """They pass and fail nothing, and the reason says how many it takes."""
+    """They pass and fail nothing, and the reason gives the number that is needed."""
     judgement = judge(run(1, n=60), run(2, n=60))
     assert judgement.verdict is INCONCLUSIVE
     assert "60 observations are too few: 100 are needed" in row(judgement, "first_chunk", "p95").reason
@@ -215,7 +215,7 @@ def test_errors_are_compared_by_their_number() -> None:
 
 
 def test_failures_that_reach_a_percentile_make_it_infinite() -> None:
-    """A tenth fails that did not: p95 is worse beyond measure; where it was so before, errors alone tell."""
+    """A tenth fails that did not: p95 is worse beyond measure; where it was so before, only the error rate decides."""
     failing = judge(run(1, failing=0.1), run(2))
     found = row(failing, "first_chunk", "p95")
     assert (found.value, found.change, found.verdict) == (math.inf, math.inf, FAIL)
@@ -252,7 +252,7 @@ def test_a_limit_is_known_to_a_step_of_the_ramp(held: int, verdict: Verdict) -> 
     assert len(judgement.rows) == (6 + 1 if held == 50 else 1)
 
 
-def test_what_only_one_run_has_is_said() -> None:
+def test_what_only_one_run_has_is_noted() -> None:
     """It is neither compared nor forgotten."""
     judgement = judge(run(1), more(run(2), memory(0.0)))
     assert "memory_growth is not compared: it was observed in the baseline only" in judgement.notes
@@ -316,7 +316,7 @@ def test_a_few_pairs_are_not_enough() -> None:
 
 
 def test_a_baseline_with_a_slip_in_its_path_is_one_error(tmp_path: Path) -> None:
-    """Unless it is what the run will write; its path is told as it was given."""
+    """Unless it is what the run will write; the message names the path as it was given."""
     place = tmp_path / "base.json"
     with pytest.raises(Refusal, match=f"^the baseline {place} is not there: give a run directory"):
         baseline.expected(place, "", tmp_path / "other", None)

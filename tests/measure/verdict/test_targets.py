@@ -38,7 +38,7 @@ def written(directory: Path, text: str) -> Path:
 
 
 def test_a_target_holds_in_every_scenario(tmp_path: Path) -> None:
-    """At most or at least, as the metric means it or the sign says."""
+    """At most or at least, by the metric's direction or by the sign."""
     wanted = targets.load(written(tmp_path, FILE), "throughput")
     assert wanted.targets == (
         Target("first_chunk", "p95", 2.0, at_most=True),

@@ -40,7 +40,7 @@ def figure(definition: Definition, value: float, **more: Any) -> list[Observatio
 
 
 def test_a_run_in_which_nothing_succeeded_fails_and_says_why() -> None:
-    """The kind of most failures is named, and nothing says that the run passes."""
+    """The kind of most failures is named, and no note reads as if the run passed."""
     judgement = judge_by_files(run(exchanges("ai_error", "ai_error", "refused")))
     assert (judgement.verdict, judgement.exit_code()) == (FAIL, 1)
     assert judgement.notes[0].startswith("no message succeeded: all 3 failed, 2 of them as ai_error")
@@ -63,12 +63,12 @@ def test_a_run_in_which_nothing_succeeded_fails_and_says_why() -> None:
 def test_one_message_that_came_to_what_it_was_meant_to_is_enough(
     rows: list[Observation], context: dict[str, Any], verdict: Verdict
 ) -> None:
-    """An answer, a command's response, or an expected failure that the client was told of."""
+    """An answer, a command's response, or an expected failure that was reported to the client."""
     assert judge_by_files(run(rows, **context)).verdict is verdict
 
 
 @pytest.mark.parametrize(
-    ("rows", "context", "said"),
+    ("rows", "context", "expected"),
     [
         ([], {}, "no message was measured"),
         (exchanges("ok"), {"settings": EXPECTS}, "nothing timed out, so ai_timeout_told"),
@@ -83,11 +83,13 @@ def test_one_message_that_came_to_what_it_was_meant_to_is_enough(
         (exchanges("ok"), {"notes": (INTERRUPTED,)}, "it was interrupted"),
     ],
 )
-def test_what_a_run_lacks_of_its_purpose_is_named(rows: list[Observation], context: dict[str, Any], said: str) -> None:
-    """Inconclusive, which fails whoever is strict."""
+def test_what_a_run_lacks_of_its_scenario_is_named(
+    rows: list[Observation], context: dict[str, Any], expected: str
+) -> None:
+    """Inconclusive, which fails with --strict."""
     judgement = judge_by_files(run(rows, **context))
     assert judgement.verdict is INCONCLUSIVE
-    assert said in judgement.notes[0]
+    assert expected in judgement.notes[0]
     assert [judgement.exit_code(strict=strict) for strict in (False, True)] == [0, 1]
     assert not any("passes" in note for note in judgement.notes)
 
@@ -119,7 +121,7 @@ def cut(made: Run) -> Run:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "code", "said"),
+    ("before", "after", "code", "expected"),
     [
         (latencies.run(1), latencies.run(4), 0, "✓ PASS B is as good"),
         (latencies.run(1), run(exchanges("refused")), 1, "✗ FAIL B: no message succeeded: all 1 failed"),
@@ -129,10 +131,10 @@ def cut(made: Run) -> Run:
     ],
 )
 def test_runs_without_their_purpose_are_not_compared_in_silence(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], before: Run, after: Run, code: int, said: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], before: Run, after: Run, code: int, expected: str
 ) -> None:
     """What is wrong with B is B's verdict; a broken A proves nothing about B."""
     for name, made in (("a", before), ("b", after)):
         storage.save(Run(dataclasses.replace(made.context, scenario="x"), made.observations), tmp_path / name)
     assert cli.main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == code
-    assert said in " ".join(capsys.readouterr().out.split())
+    assert expected in " ".join(capsys.readouterr().out.split())
