@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from ailoop_otel.measure import EXTRA
 from ailoop_otel.measure.results.observations import Observation, ObservationLog
 from ailoop_otel.measure.testing.fixture import Stopwatch
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ailoop_otel.measure.testing.summary import RunSummary
 
 LIBRARIES: Final = ("hdrh", "jinja2", "matplotlib", "numpy", "rich", "scipy", "websockets")
-EXTRA: Final = "pip install 'ailoop-otel[measure]'"
 _REPORT, _TARGETS, _BASELINE = "--ailoop-report", "--ailoop-targets", "--ailoop-baseline"
 # Keys of what pytest-xdist carries: the start of the run to each worker, its observations back.
 _ORIGIN: Final = "ailoop_origin"

@@ -12,10 +12,10 @@ from typing import Annotated, Final
 
 import typer
 
+from ailoop_otel.measure import EXTRA, Refusal
 from ailoop_otel.measure.commands import INTERRUPTED, URL
 
 WRONG: Final = 2
-EXTRA: Final = "pip install 'ailoop-otel[measure]'"
 
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting; `measure --list` has all.")
@@ -42,8 +42,6 @@ def register(app: typer.Typer) -> None:
 
 def exit_code(command: Callable[[], int]) -> int:
     """Run a command and return its exit code: 2 for a Refusal or a missing library, 130 for Ctrl-C."""
-    from ailoop_otel.measure import Refusal
-
     try:
         return command()
     except ImportError as error:

@@ -50,11 +50,6 @@ class Summary:
     with_failures: dict[str, float]
 
 
-def summaries(run: Run) -> dict[str, Summary]:
-    """Summarise each metric that was observed, without the warm-up, in the order of the table of definitions."""
-    return {definition.name: summarise(run, definition) for definition in run.metrics()}
-
-
 def summarise(run: Run, definition: Definition) -> Summary:
     """Summarise one metric from its observations without the warm-up, or from its histogram if it has none."""
     rows = list(run.of(definition))

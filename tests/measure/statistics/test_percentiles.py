@@ -13,7 +13,7 @@ from ailoop_otel.measure.results.definitions import CHUNK_GAP, COMPLETION, FIRST
 from ailoop_otel.measure.results.histograms import histogram, record
 from ailoop_otel.measure.results.observations import Observation, observed
 from ailoop_otel.measure.results.run import Context, Run
-from ailoop_otel.measure.statistics.percentiles import percentile, rank, summaries, summarise
+from ailoop_otel.measure.statistics.percentiles import percentile, rank, summarise
 
 # https://www.itl.nist.gov/div898/handbook/prc/section2/prc262.htm, in order.
 NIST = [95.0610, 95.0925, 95.1065, 95.1195, 95.1442, 95.1567, 95.1591, 95.1682, 95.1772, 95.1937, 95.1959, 95.1990]
@@ -139,4 +139,8 @@ def test_a_histogram_is_true_to_a_thousandth(values: list[float]) -> None:
 def test_summaries_come_in_the_order_of_the_table() -> None:
     """Whatever was seen first."""
     rows = [observed(definition, 1.0, 0.0) for definition in (SESSION_DURATION, COMPLETION, FIRST_CHUNK)]
-    assert list(summaries(Run(Context("test"), rows))) == ["first_chunk", "completion", "session_duration"]
+    assert [metric.name for metric in Run(Context("test"), rows).metrics()] == [
+        "first_chunk",
+        "completion",
+        "session_duration",
+    ]

@@ -15,7 +15,7 @@ from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
 from ailoop_otel.measure.results.run import Run
-from ailoop_otel.measure.statistics.percentiles import summaries
+from ailoop_otel.measure.statistics.percentiles import summarise
 from ailoop_otel.measure.telemetry import exchanges as served
 from ailoop_otel.measure.telemetry.reading import read, run_from
 from tests.view.sample import BEGIN, Sample, a_day
@@ -117,7 +117,7 @@ def test_an_ai_timeout_is_timed_until_it_was_detected_and_reported(sample: Sampl
     assert delay.value == 0.0021
     assert report.value == pytest.approx(31.0 - 30.0021)
     assert (detected.label, detected.outcome) == ("first_chunk", "ai_timeout")
-    assert summaries(run)["ai_timeout_detected"].n == 1
+    assert summarise(run, definitions.TIMEOUT_DETECTED).n == 1
 
 
 @pytest.mark.parametrize(("outcome", "recovered"), [("ok", True), ("disconnected", False), ("cancelled", False)])
@@ -190,7 +190,7 @@ def test_sessions_are_counted_by_their_spans(sample: Sample) -> None:
     assert [(row.at, row.value) for row in run.of(definitions.SESSIONS)] == [
         (0, 0), (0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7), (10, 6), (11, 5), (12, 4),
     ]  # fmt: skip
-    assert summaries(run)["concurrent_sessions"].max == 7
+    assert summarise(run, definitions.SESSIONS).max == 7
 
 
 def test_growth_and_memory_per_session_are_slopes(sample: Sample) -> None:
