@@ -65,7 +65,7 @@ def _app() -> "Typer":
     import rich  # noqa: F401 - the verbs need it: fail before one is parsed
     import typer
 
-    from ailoop_otel.measure import verbs
+    from ailoop_otel.measure.commands import options as measuring
 
     app = typer.Typer(
         add_completion=False,
@@ -118,7 +118,7 @@ def _app() -> "Typer":
 
         raise typer.Exit(_exit_code(show))
 
-    verbs.register(app)
+    measuring.register(app)
 
     @app.command("replay")
     def replay_verb(

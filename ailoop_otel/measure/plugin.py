@@ -1,8 +1,8 @@
-"""The pytest plugin: the `ailoop` fixture, and a summary of what the tests timed when the run ends.
+"""The pytest plugin: the `ailoop` fixture, and a summary of all timings at the end of the run.
 
-    pytest --ailoop-report DIR          the summary in files too, with the raw data
+    pytest --ailoop-report DIR          writes the summary and the raw data into files too
     pytest --ailoop-targets FILE        a failing target fails the run
-    pytest --ailoop-baseline RUN        so does a figure that is worse than that of an earlier run
+    pytest --ailoop-baseline RUN        so does a figure that is worse than in an earlier run
 
 Under pytest-xdist each worker hands its observations to the controller. A run whose tests do not use the fixture
 imports none of the libraries.
@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from ailoop_otel.measure.observations import Observation
-from ailoop_otel.measure.stopwatch import Journal, Stopwatch
+from ailoop_otel.measure import EXTRA
+from ailoop_otel.measure.results.observations import Observation, ObservationLog
+from ailoop_otel.measure.testing.fixture import Stopwatch
 
 if TYPE_CHECKING:
-    from ailoop_otel.measure.testing import Verdicts
+    from ailoop_otel.measure.testing.summary import RunSummary
 
 LIBRARIES: Final = ("hdrh", "jinja2", "matplotlib", "numpy", "rich", "scipy", "websockets")
-EXTRA: Final = "pip install 'ailoop-otel[measure]'"
 _REPORT, _TARGETS, _BASELINE = "--ailoop-report", "--ailoop-targets", "--ailoop-baseline"
-# What the controller tells its workers, and what they hand back.
+# Keys of what pytest-xdist carries: the start of the run to each worker, its observations back.
 _ORIGIN: Final = "ailoop_origin"
 _ROWS: Final = "ailoop_rows"
 
@@ -40,8 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the clock; a file that makes no sense is told before the first test."""
-    config.pluginmanager.register(Ending(config), "ailoop-ending")
+    """Start the clock; a file of targets or a baseline that cannot be read ends the run before the first test."""
+    config.pluginmanager.register(RunCollector(config), "ailoop-collector")
 
 
 @pytest.fixture
@@ -50,80 +50,80 @@ def ailoop(request: pytest.FixtureRequest) -> Stopwatch:
     missing = missing_libraries()
     if missing:
         pytest.fail(f"the ailoop fixture needs {', '.join(missing)}: {EXTRA}", pytrace=False)
-    ending = request.config.pluginmanager.get_plugin("ailoop-ending")
-    assert isinstance(ending, Ending)
-    return Stopwatch(ending.journal)
+    collector = request.config.pluginmanager.get_plugin("ailoop-collector")
+    assert isinstance(collector, RunCollector)
+    return Stopwatch(collector.log)
 
 
 def missing_libraries() -> list[str]:
-    """Which libraries of the extra are not installed."""
+    """The libraries of the `measure` extra that are not installed."""
     return [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
 
 
-class Ending:
-    """Gathers what all processes of the run observed, and tells it at the end."""
+class RunCollector:
+    """Collects the observations of all processes of the run, and reports on them at the end."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         self._began = time.time()
-        self._gone = 0
-        self._verdicts: Verdicts | None = None
-        # A worker counts from when the whole run began; `perf_counter` may be each process's own.
+        self._lost = 0
+        self._summary: RunSummary | None = None
+        # A worker counts from the start of the whole run; `perf_counter` may have another origin in each process.
         began = (self._worker or {}).get(_ORIGIN, self._began)
-        self.journal = Journal(time.perf_counter() - (time.time() - began), _number(self._worker))
-        if self._worker is None and self._asked(_TARGETS, _BASELINE, _REPORT):
-            self._verdicts = self._prepared()
+        self.log = ObservationLog(time.perf_counter() - (time.time() - began), _number(self._worker))
+        if self._worker is None and self._has_option(_TARGETS, _BASELINE, _REPORT):
+            self._summary = self._make_summary()
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Hand over to the controller, or judge."""
+        """In a worker, hand the observations to the controller; in the controller, judge the run."""
         if self._worker is not None:
-            self._config.workeroutput[_ROWS] = [tuple(row) for row in self.journal.rows]  # type: ignore[attr-defined]
+            self._config.workeroutput[_ROWS] = [tuple(row) for row in self.log.rows]  # type: ignore[attr-defined]
             return
-        if not self.journal.rows:
+        if not self.log.rows:
             return
-        self._verdicts = self._verdicts or self._prepared()
-        failed = self._verdicts.end(self.journal.rows, self._began, self._gone)
+        self._summary = self._summary or self._make_summary()
+        failed = self._summary.end(self.log.rows, self._began, self._lost)
         if failed and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the summary."""
-        if self.journal.rows and self._verdicts is not None:
+        if self.log.rows and self._summary is not None:
             terminalreporter.section("AILoop performance")
-            for text in self._verdicts.told(color=terminalreporter.hasmarkup):
+            for text in self._summary.text(color=terminalreporter.hasmarkup):
                 terminalreporter.write(text)
-        elif self._asked(_TARGETS, _BASELINE, _REPORT):
+        elif self._has_option(_TARGETS, _BASELINE, _REPORT):
             terminalreporter.write_line("AILoop performance: no test timed anything with the ailoop fixture")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker of pytest-xdist when the run began."""
+        """Send the start of the run to a worker of pytest-xdist."""
         node.workerinput[_ORIGIN] = self._began
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
-        """Take over what a worker observed; one that crashed took it along."""
+        """Take over the observations of a worker; those of one that crashed are lost."""
         output = getattr(node, "workeroutput", None)
         if output is None:
-            self._gone += 1
+            self._lost += 1
         else:
-            self.journal.rows += [Observation(*row) for row in output.get(_ROWS, ())]
+            self.log.rows += [Observation(*row) for row in output.get(_ROWS, ())]
 
-    def _asked(self, *options: str) -> bool:
+    def _has_option(self, *options: str) -> bool:
         return any(self._config.getoption(option) for option in options)
 
-    def _prepared(self) -> Verdicts:
-        """What judges and writes; a usage error where a library or a file is missing."""
+    def _make_summary(self) -> RunSummary:
+        """Create the summary; raises pytest.UsageError where a library is missing or a file cannot be read."""
         missing = missing_libraries()
         if missing:
             raise pytest.UsageError(f"{_REPORT} and the like need {', '.join(missing)}: {EXTRA}")
-        from ailoop_otel.measure.refusal import Refusal
-        from ailoop_otel.measure.testing import Verdicts
+        from ailoop_otel.measure import Refusal
+        from ailoop_otel.measure.testing.summary import RunSummary
 
         report, targets, baseline = (self._path(option) for option in (_REPORT, _TARGETS, _BASELINE))
         try:
-            return Verdicts(report, targets, baseline)
+            return RunSummary(report, targets, baseline)
         except Refusal as refusal:
             raise pytest.UsageError(str(refusal)) from None
 

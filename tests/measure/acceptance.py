@@ -14,12 +14,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ailoop_otel.measure import scenario
-from ailoop_otel.measure.campaign import measure
-from ailoop_otel.measure.judge import judge
-from ailoop_otel.measure.run import Run
-from ailoop_otel.measure.scenario import Scenario
-from ailoop_otel.measure.verdict import Judgement, Verdict
+from ailoop_otel.measure.load import scenario
+from ailoop_otel.measure.load.campaign import measure
+from ailoop_otel.measure.load.scenario import Scenario
+from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.verdict.judge import judge
+from ailoop_otel.measure.verdict.verdict import Judgement, Verdict
 from tests.ailoop.process import STATELESS, serving, standin
 from tests.ailoop.provider import Provider
 from tests.measure.scripted_server import LOOPBACK, scripted
@@ -31,8 +31,8 @@ SETTINGS = ("sessions=30", "warmup=0.4", "opening=1000")
 
 
 @dataclass
-class Tally:
-    """What was said of the same server, and of the slower one."""
+class VerdictCounts:
+    """The verdicts on the same server, and on the slower one."""
 
     same: Counter[Verdict] = field(default_factory=Counter)
     slower: Counter[Verdict] = field(default_factory=Counter)
@@ -73,9 +73,11 @@ SERVERS: dict[str, tuple[Callable[[int, float, float], Run], float]] = {
 }
 
 
-def tally(times: int, run: Callable[[int, float], Run], told: Callable[[str], None] = lambda line: None) -> Tally:
-    """Judge so many times; each line that is told is one time."""
-    found = Tally()
+def repeat(
+    times: int, run: Callable[[int, float], Run], report: Callable[[str], None] = lambda line: None
+) -> VerdictCounts:
+    """Judge `times` times; reports one line for each time."""
+    found = VerdictCounts()
     for number in range(times):
         baseline = run(3 * number, 1.0)
         same = judge(run(3 * number + 1, 1.0), baseline)
@@ -83,7 +85,7 @@ def tally(times: int, run: Callable[[int, float], Run], told: Callable[[str], No
         found.same[same.verdict] += 1
         found.slower[slower.verdict] += 1
         found.reasons += [*_reasons("same", same, Verdict.PASS), *_reasons("slower", slower, Verdict.FAIL)]
-        told(f"{number + 1:3}  same {same.verdict.value:12}  slower {slower.verdict.value}")
+        report(f"{number + 1:3}  same {same.verdict.value:12}  slower {slower.verdict.value}")
     return found
 
 
@@ -104,15 +106,15 @@ def main() -> int:
     parser.add_argument("--server", choices=SERVERS, default="scripted")
     options = parser.parse_args()
     run, seconds = SERVERS[options.server]
-    found = tally(options.times, lambda number, factor: run(number, factor, options.seconds or seconds), _tell)
+    found = repeat(options.times, lambda number, factor: run(number, factor, options.seconds or seconds), _print)
     for name, counts in (("same", found.same), ("slower", found.slower)):
-        _tell(f"{name}: {', '.join(f'{count} {verdict.value}' for verdict, count in counts.items())}")
+        _print(f"{name}: {', '.join(f'{count} {verdict.value}' for verdict, count in counts.items())}")
     for reason in found.reasons:
-        _tell(reason)
+        _print(reason)
     return 0 if found.holds() else 1
 
 
-def _tell(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ailoop_otel.measure.definitions import COMPLETION, ERROR_RATE, FIRST_CHUNK, RATE, SEND_DELAY
-from ailoop_otel.measure.observations import Observation, observed
-from ailoop_otel.measure.run import Context, Run
+from ailoop_otel.measure.results.definitions import COMPLETION, ERROR_RATE, FIRST_CHUNK, RATE, SEND_DELAY
+from ailoop_otel.measure.results.observations import Observation, observed
+from ailoop_otel.measure.results.run import Context, Run
 
 RATE_PER_SECOND = 40.0
 

@@ -1,4 +1,4 @@
-"""A server that speaks the current generation's dialect and does exactly what it is told, as a process of its own.
+"""A server that speaks the current generation's dialect and behaves exactly as its options demand, in its own process.
 
     with scripted(first=0.05, chunks=3, leak=100_000) as server:
         server.url, server.port, server.pid
@@ -67,7 +67,7 @@ def command(port: int, **options: Any) -> list[str]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A port that is free now."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
@@ -151,8 +151,8 @@ class _Server:
         """Answer a message as the options and its own words say."""
         self.freeze()
         self.kept.append(os.urandom(self.options["growth"]))
-        said = dict(word.split("=", 1) for word in message.split() if "=" in word)
-        options = self.options | {name: type(DEFAULTS[name])(value) for name, value in said.items()}
+        given = dict(word.split("=", 1) for word in message.split() if "=" in word)
+        options = self.options | {name: type(DEFAULTS[name])(value) for name, value in given.items()}
         slow = 10 if self.options["crowd"] and self.sessions > self.options["crowd"] else 1
         first = options["first"] * slow * self.random.lognormvariate(0, options["spread"])
         await asyncio.sleep(first)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ailoop_otel.measure import scenario
-from ailoop_otel.measure.campaign import measure
-from ailoop_otel.measure.run import Run
-from ailoop_otel.measure.verdict import Verdict
-from tests.measure.acceptance import tally
+from ailoop_otel.measure.load import scenario
+from ailoop_otel.measure.load.campaign import measure
+from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.verdict.verdict import Verdict
+from tests.measure.acceptance import repeat
 from tests.measure.scripted_server import scripted
 
 TIMES = 2
@@ -21,7 +21,7 @@ def test_real_runs_are_never_judged_wrongly() -> None:
             words = f"first={0.15 * factor:.3f} gap={0.02 * factor:.4f}"
             return measure(scenario.load("throughput", settings, [words]), server.url)
 
-        found = tally(TIMES, run)
+        found = repeat(TIMES, run)
     assert found.same[Verdict.FAIL] == 0, found.reasons
     assert found.slower[Verdict.PASS] == 0, found.reasons
     assert found.same.total() == found.slower.total() == TIMES

@@ -1,4 +1,4 @@
-"""The three faults of the published report, tried on this kit: each is refused or cannot be said."""
+"""The three faults of the published report, tried on this kit: each is refused or cannot be expressed."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from statistics import median
 import pytest
 
 from ailoop_otel.cli import main
-from ailoop_otel.measure import definitions, report, storage
-from ailoop_otel.measure.conversation import Conversation
-from ailoop_otel.measure.definitions import DEFINITIONS
-from ailoop_otel.measure.exchanges import Place, of_message
-from ailoop_otel.measure.legacy import imported
-from ailoop_otel.measure.message import Message
-from ailoop_otel.measure.observations import Observation, observed
-from ailoop_otel.measure.refusal import Refusal
+from ailoop_otel.measure import Refusal, report
+from ailoop_otel.measure.client.conversation import Conversation
+from ailoop_otel.measure.client.exchanges import Place, message_observations
+from ailoop_otel.measure.client.message import Message
+from ailoop_otel.measure.legacy.run import import_files
 from ailoop_otel.measure.report.contents import build_report
 from ailoop_otel.measure.report.exchanges import exchanges_of
-from ailoop_otel.measure.run import Context, Run
+from ailoop_otel.measure.results import definitions, storage
+from ailoop_otel.measure.results.definitions import DEFINITIONS
+from ailoop_otel.measure.results.observations import Observation, observed
+from ailoop_otel.measure.results.run import Context, Run
 
 LATENCIES = [observed(definitions.COMPLETION, 0.06, float(at), exchange=at) for at in range(9)]
 BYTES = Observation(definitions.COMPLETION.name, 2_633_826, "By", 9.0)
@@ -39,7 +39,7 @@ def _summary(run: Run, directory: Path) -> list[dict[str, object]]:
 
 # --- Bytes printed as milliseconds -------------------------------------------------------------------------
 def test_bytes_cannot_be_observed_as_seconds() -> None:
-    """An observation takes its unit from its metric's definition, whoever makes it."""
+    """An observation takes its unit from its metric's definition, wherever it is created."""
     assert {observed(definition, 1.0, 0.0).unit for definition in DEFINITIONS.values() if definition.unit == "s"} == {
         "s"
     }
@@ -65,8 +65,8 @@ def test_bytes_written_among_the_raw_data_are_refused(tmp_path: Path, capsys: py
 def test_memory_is_never_in_seconds(tmp_path: Path) -> None:
     """Memory beside latencies stays a row of its own, in bytes."""
     run = _run(*LATENCIES, observed(definitions.MEMORY, 2_633_826, 9.0))
-    told = {str(each["metric"]): (each["unit"], each["mean"]) for each in _summary(run, tmp_path)}
-    assert told == {"completion": ("s", pytest.approx(0.06)), "server_memory": ("By", 2_633_826)}
+    figures = {str(each["metric"]): (each["unit"], each["mean"]) for each in _summary(run, tmp_path)}
+    assert figures == {"completion": ("s", pytest.approx(0.06)), "server_memory": ("By", 2_633_826)}
 
 
 # --- Two populations under one name ------------------------------------------------------------------------
@@ -107,17 +107,17 @@ def test_an_acknowledgement_is_no_answer() -> None:
     assert message.acknowledged == 0.00062
     assert not message.ended
     message.abandon("client_timeout")
-    told = {row.metric: row.value for row in of_message(message, Place(0.0))}
-    assert told["acknowledgement"] == 0.00062
-    assert math.isnan(told["first_chunk"])
-    assert math.isnan(told["completion"])
+    figures = {row.metric: row.value for row in message_observations(message, Place(0.0))}
+    assert figures["acknowledgement"] == 0.00062
+    assert math.isnan(figures["first_chunk"])
+    assert math.isnan(figures["completion"])
 
 
 def test_an_acknowledgement_in_an_old_file_is_no_answer(tmp_path: Path) -> None:
     """Replies of the old tests are no exchange: nothing in the report calls them complete."""
     path = tmp_path / "long_running_session_metrics.csv"
     path.write_text("event,latency\nstart_session,0.0022\n" + "".join(f"user_msg_{n},0.00062\n" for n in range(30)))
-    run = imported([path])
+    run = import_files([path])
     assert exchanges_of(run) == []
     assert {metric.name for metric in run.metrics()} == {"legacy_session_start", "legacy_reply"}
     report.write(run, tmp_path / "report")
@@ -125,7 +125,7 @@ def test_an_acknowledgement_in_an_old_file_is_no_answer(tmp_path: Path) -> None:
 
 
 def test_a_slash_command_is_among_no_answers() -> None:
-    """The server answers it itself within a millisecond: a mean over both would be nobody's."""
+    """The server answers it itself within a millisecond: a mean over both would describe neither."""
     message = Message(1.0)
     message.sent, message.completed, message.command = 1.0, 1.002, True
-    assert {row.metric for row in of_message(message, Place(0.0))} == {"command", "send_delay"}
+    assert {row.metric for row in message_observations(message, Place(0.0))} == {"command", "send_delay"}

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-import ailoop_otel.measure.chat
 import ailoop_otel.measure.report.files
-import ailoop_otel.measure.testing  # noqa: F401 - what a run in this process imports first it takes away again
-from ailoop_otel.measure import definitions, storage
-from ailoop_otel.measure.run import Run
+import ailoop_otel.measure.testing.chat
+import ailoop_otel.measure.testing.summary  # noqa: F401 - what a run in this process imports first it takes away again
+from ailoop_otel.measure.results import definitions, storage
+from ailoop_otel.measure.results.run import Run
 from tests.measure.scripted_server import scripted
 
 pytest_plugins = ["pytester"]
@@ -128,10 +128,10 @@ def test_a_server_that_is_not_there_fails_the_test(pytester: pytest.Pytester) ->
     """)
     result = _run(pytester)
     result.assert_outcomes(failed=3)
-    told = [line for line in result.outlines if line.startswith("E ")]
-    assert len(told) == 3
-    assert all("no session could be had at ws://127.0.0.1:9/ws, is the server running? " in line for line in told[:2])
-    assert "it looks like ws://127.0.0.1:8000/ws" in told[2]
+    output = [line for line in result.outlines if line.startswith("E ")]
+    assert len(output) == 3
+    assert all("no session could be had at ws://127.0.0.1:9/ws, is the server running? " in line for line in output[:2])
+    assert "it looks like ws://127.0.0.1:8000/ws" in output[2]
     result.stdout.no_fnmatch_line("*ailoop_otel/measure/*.py:*")
     result.stdout.no_fnmatch_line("*concurrent/futures*")
 
@@ -156,15 +156,15 @@ def test_workers_hand_their_observations_to_the_controller(pytester: pytest.Pyte
     assert all(0 <= row.at < 60 for row in rows)
 
 
-def test_what_a_crashed_worker_takes_along_is_told(pytester: pytest.Pytester) -> None:
-    """The summary has what the other worker timed, and says that something is missing."""
+def test_what_a_crashed_worker_loses_is_reported(pytester: pytest.Pytester) -> None:
+    """The summary has what the other worker timed, and reports that something is missing."""
     pytester.makepyfile(test_whole="def test_one(ailoop): ailoop.mark('here')")
     pytester.makepyfile(test_torn="import os\ndef test_two(ailoop):\n    ailoop.mark('gone')\n    os._exit(3)")
     result = _run_apart(pytester, "-n", "2", "--dist", "loadfile", "--max-worker-restart", "0")
     assert result.ret != 0
-    told = " ".join(result.stdout.str().split())
-    assert "1 processes of the test run crashed: what they had timed is missing." in told
-    assert "here" in told
+    output = " ".join(result.stdout.str().split())
+    assert "1 processes of the test run crashed: what they had timed is missing." in output
+    assert "here" in output
 
 
 @pytest.mark.parametrize(("targets", "code", "verdict"), [(FAST, 0, "pass"), (SLOW, 1, "fail")])
@@ -200,7 +200,7 @@ def test_an_earlier_report_is_the_baseline(pytester: pytest.Pytester) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "output"),
     [
         (("--ailoop-targets", "gone.toml"), "*cannot read the targets*gone.toml*"),
         (("--ailoop-targets", "bad.toml"), "*there is no metric 'nonsense'*"),
@@ -209,14 +209,14 @@ def test_an_earlier_report_is_the_baseline(pytester: pytest.Pytester) -> None:
     ],
 )
 def test_a_file_that_makes_no_sense_is_told_before_the_first_test(
-    pytester: pytest.Pytester, words: tuple[str, ...], told: str
+    pytester: pytest.Pytester, words: tuple[str, ...], output: str
 ) -> None:
     """A usage error in one line."""
     (pytester.path / "bad.toml").write_text('[nonsense]\np95 = "1 s"\n')
     pytester.makepyfile(STEPS)
     result = _run(pytester, *words)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([told])
+    result.stderr.fnmatch_lines([output])
     assert "INTERNALERROR" not in result.stderr.str()
 
 
@@ -243,7 +243,7 @@ def test_unused_it_costs_and_says_nothing(pytester: pytest.Pytester) -> None:
 
 
 def test_a_report_of_nothing_says_so(pytester: pytest.Pytester) -> None:
-    """Whoever asks for a report that no test fills is told why there is none."""
+    """Without any timing a requested report is not written, and the reason is printed."""
     pytester.makepyfile("def test_plain(): pass")
     result = _run(pytester, "--ailoop-report", "report")
     assert result.ret == 0
@@ -251,7 +251,7 @@ def test_a_report_of_nothing_says_so(pytester: pytest.Pytester) -> None:
 
 
 def test_without_the_extra_only_its_users_fail(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other tests run; the fixture says how to install what it needs."""
+    """Other tests run; the fixture prints how to install what it needs."""
     monkeypatch.setitem(sys.modules, "hdrh", None)
     pytester.makepyfile(STEPS + "    def test_plain(): pass")
     result = _run(pytester)

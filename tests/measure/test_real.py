@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ailoop_otel.measure import command, definitions, scenario, storage
-from ailoop_otel.measure.campaign import measure
-from ailoop_otel.measure.reconciliation import reconciled
-from ailoop_otel.measure.run import Run
-from ailoop_otel.measure.server import started
-from ailoop_otel.measure.statistics import summarise
+from ailoop_otel.measure.commands import measure as command
+from ailoop_otel.measure.load import scenario
+from ailoop_otel.measure.load.campaign import measure
+from ailoop_otel.measure.load.server import running_server
+from ailoop_otel.measure.results import definitions, storage
+from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.statistics.percentiles import summarise
+from ailoop_otel.measure.telemetry.reconciliation import reconciled
 from tests.ailoop.process import DELEGATES, STATELESS, Installation, checkout, free_port
 from tests.ailoop.provider import Provider
 from tests.serving.conftest import CHECKOUTS, PYTHON, wheel_installed
@@ -66,7 +68,7 @@ def test_scenarios_run_and_both_sides_agree(installation: Installation, tmp_path
     port = free_port()
     url = f"ws://127.0.0.1:{port}/ws"
     runs = {}
-    with started(start_words(installation, port), url, tmp_path) as server:
+    with running_server(start_words(installation, port), url, tmp_path) as server:
         for name, short in SHORT.items():
             runs[name] = measure(scenario.load(name, ["opening=50", *short.split()]), url, pid=server.pid)
     assert server.telemetry is not None
@@ -93,10 +95,10 @@ def _check(name: str, run: Run, installation: Installation) -> None:
 def test_timeouts_are_told_from_the_command_line(
     installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server is started and stopped, and its report says when the silence was noticed and told."""
+    """The server is started and stopped, and its report has the times at which the timeout was noticed and reported."""
     monkeypatch.setenv("AILOOP_OTEL_AI_TIMEOUT_FIRST_CHUNK", "1.5")
     port = free_port()
-    wish = command.Wish(
+    options = command.MeasureOptions(
         "ai_service_timeout",
         f"ws://127.0.0.1:{port}/ws",
         start=start_words(installation, port),
@@ -104,16 +106,16 @@ def test_timeouts_are_told_from_the_command_line(
         overrides=("most_messages=3", "patience=40"),
         messages=(SILENT,) if installation.dialect == STATELESS else (),
     )
-    assert command.measure(wish, Console(width=100)) == 0
+    assert command.measure(options, Console(width=100)) == 0
     assert (tmp_path / "run" / "report.html").stat().st_size > 10_000
     _check_timeouts(installation, storage.load(tmp_path / "run"))
 
 
 def _check_timeouts(installation: Installation, run: Run) -> None:
     """The earlier generation gives the AI up after ten seconds, and our deadline passes before."""
-    told, detected = (summarise(run, each) for each in (definitions.TIMEOUT_TOLD, definitions.TIMEOUT_DETECTED))
-    assert told.n == 3
-    assert told.min >= (10 if installation.dialect == DELEGATES else 2.5)
+    reported, detected = (summarise(run, each) for each in (definitions.TIMEOUT_TOLD, definitions.TIMEOUT_DETECTED))
+    assert reported.n == 3
+    assert reported.min >= (10 if installation.dialect == DELEGATES else 2.5)
     assert detected.n >= 3
     assert 1.5 <= detected.min < 2.5
     assert summarise(run, definitions.DETECTION_DELAY).max < 1

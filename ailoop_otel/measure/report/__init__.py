@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ailoop_otel.measure.run import Run
-    from ailoop_otel.measure.verdict import Judgement
+    from ailoop_otel.measure.results.run import Run
+    from ailoop_otel.measure.verdict.verdict import Judgement
 
 
 def write(run: Run, directory: str | Path, judgement: Judgement | None = None) -> None:

@@ -9,9 +9,7 @@ from typing import Final
 
 from hdrh.histogram import HdrHistogram
 
-from ailoop_otel.measure.definitions import Definition
-from ailoop_otel.measure.observations import Observation
-from ailoop_otel.measure.refusal import Refusal
+from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.report import units
 from ailoop_otel.measure.report.exchanges import (
     Exchange,
@@ -23,9 +21,11 @@ from ailoop_otel.measure.report.exchanges import (
 )
 from ailoop_otel.measure.report.text import plain
 from ailoop_otel.measure.report.units import Scale
-from ailoop_otel.measure.run import Context, Run
-from ailoop_otel.measure.statistics import Summary, summarise
-from ailoop_otel.measure.verdict import Judged, Judgement
+from ailoop_otel.measure.results.definitions import Definition
+from ailoop_otel.measure.results.observations import Observation
+from ailoop_otel.measure.results.run import Context, Run
+from ailoop_otel.measure.statistics.percentiles import Summary, summarise
+from ailoop_otel.measure.verdict.verdict import Judged, Judgement
 
 FIGURES: Final = ("mean", "p50", "p90", "p95", "p99", "max")
 # If a metric has more labels than this, only the most frequent ones get a row.

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Final
 
-from ailoop_otel.measure import definitions
-from ailoop_otel.measure.definitions import Definition
-from ailoop_otel.measure.observations import OK, Observation
-from ailoop_otel.measure.run import Run
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.definitions import Definition
+from ailoop_otel.measure.results.observations import OK, Observation
+from ailoop_otel.measure.results.run import Run
 
 # The metrics that an exchange's times can come from. The first one that was observed in the run is taken for all of its
 # exchanges, because one column cannot hold two definitions.

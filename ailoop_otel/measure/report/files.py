@@ -6,11 +6,11 @@ import json
 import os
 from pathlib import Path
 
-from ailoop_otel.measure.refusal import Refusal
+from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.report import html, markdown, summary_json
 from ailoop_otel.measure.report.contents import build_report
-from ailoop_otel.measure.run import Run
-from ailoop_otel.measure.verdict import Judgement
+from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.verdict.verdict import Judgement
 
 JSON, MARKDOWN, HTML = "summary.json", "summary.md", "report.html"
 

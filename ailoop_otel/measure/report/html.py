@@ -10,14 +10,14 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from ailoop_otel.measure.definitions import DEFINITIONS
 from ailoop_otel.measure.report import units, wording
 from ailoop_otel.measure.report.contents import FIGURES, Report
 from ailoop_otel.measure.report.exchanges import WORST_RULE, trace_link
 from ailoop_otel.measure.report.plots import plots
 from ailoop_otel.measure.report.text import CODE, LONGEST_SENTENCE, plain, sentence
-from ailoop_otel.measure.statistics import METHOD
-from ailoop_otel.measure.verdict import Judged
+from ailoop_otel.measure.results.definitions import DEFINITIONS
+from ailoop_otel.measure.statistics.percentiles import METHOD
+from ailoop_otel.measure.verdict.verdict import Judged
 from ailoop_otel.version import __version__
 
 WIDTH: Final = 160.0

@@ -13,8 +13,8 @@ from ailoop_otel.measure.report import units, wording
 from ailoop_otel.measure.report.contents import FIGURES, Report, Row
 from ailoop_otel.measure.report.exchanges import WORST_RULE, trace_link
 from ailoop_otel.measure.report.text import CODE, LONGEST_SENTENCE, plain, sentence
-from ailoop_otel.measure.statistics import METHOD
-from ailoop_otel.measure.verdict import Judged, Verdict
+from ailoop_otel.measure.statistics.percentiles import METHOD
+from ailoop_otel.measure.verdict.verdict import Judged, Verdict
 
 _SIGNS: Final = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.INCONCLUSIVE: "❔"}
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|~$&])")

@@ -29,8 +29,8 @@ from typing import Any, Final
 
 from ailoop_otel.measure.report.contents import Report, Row
 from ailoop_otel.measure.report.exchanges import Exchange, FailureKind, trace_link
-from ailoop_otel.measure.statistics import METHOD
-from ailoop_otel.measure.verdict import Judged, Judgement
+from ailoop_otel.measure.statistics.percentiles import METHOD
+from ailoop_otel.measure.verdict.verdict import Judged, Judgement
 
 FORMAT: Final = 1
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from ailoop_otel.measure.report import units, wording
 from ailoop_otel.measure.report.contents import FIGURES, Report, Row
 from ailoop_otel.measure.report.text import plain, sentence
-from ailoop_otel.measure.verdict import Judged, Judgement, Verdict
+from ailoop_otel.measure.verdict.verdict import Judged, Judgement, Verdict
 
 _WIDE: Final = 110
 _QUIET, _BAD, _HEADING = "dim", "red", "bold"

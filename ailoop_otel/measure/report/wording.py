@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from ailoop_otel.measure import definitions
-from ailoop_otel.measure.definitions import Definition
 from ailoop_otel.measure.report import units
 from ailoop_otel.measure.report.contents import Report
 from ailoop_otel.measure.report.exchanges import COMPLETIONS, FIRST_CHUNKS, Exchange, observed_metric
 from ailoop_otel.measure.report.text import flat, plain, sentence
-from ailoop_otel.measure.run import Context
-from ailoop_otel.measure.verdict import Judged, Judgement, Verdict
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.definitions import Definition
+from ailoop_otel.measure.results.run import Context
+from ailoop_otel.measure.verdict.verdict import Judged, Judgement, Verdict
 
 _SOURCES: Final = {
     "client": "measured by load, as its clients saw it",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from ailoop_otel.measure import definitions
-from ailoop_otel.measure.observations import observed
-from ailoop_otel.measure.run import Context, Run
-from ailoop_otel.measure.verdict import Judgement
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.observations import observed
+from ailoop_otel.measure.results.run import Context, Run
+from ailoop_otel.measure.verdict.verdict import Judgement
 from tests.measure.report import sample
 
 SEEN: Final = "<script>alert(1)</script>"

@@ -10,10 +10,10 @@ from typing import Any
 
 from hdrh.histogram import HdrHistogram
 
-from ailoop_otel.measure import definitions
-from ailoop_otel.measure.observations import Observation, observed
-from ailoop_otel.measure.run import Context, Run
-from ailoop_otel.measure.verdict import Judged, Judgement, Verdict
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.observations import Observation, observed
+from ailoop_otel.measure.results.run import Context, Run
+from ailoop_otel.measure.verdict.verdict import Judged, Judgement, Verdict
 
 CONTEXT = Context(
     scenario="mixed",

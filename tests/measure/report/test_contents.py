@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from ailoop_otel.measure import definitions
-from ailoop_otel.measure.observations import Observation, observed
-from ailoop_otel.measure.refusal import Refusal
+from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.report import wording
 from ailoop_otel.measure.report.contents import MOST_LABELS, build_report
-from ailoop_otel.measure.run import Context, Run
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.observations import Observation, observed
+from ailoop_otel.measure.results.run import Context, Run
 from tests.measure.report import sample
 
 

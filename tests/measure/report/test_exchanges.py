@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from ailoop_otel.measure import definitions
-from ailoop_otel.measure.observations import Observation, observed
 from ailoop_otel.measure.report import wording
 from ailoop_otel.measure.report.contents import build_report
 from ailoop_otel.measure.report.exchanges import (
@@ -19,7 +17,9 @@ from ailoop_otel.measure.report.exchanges import (
     without_ramp,
     worst_exchanges,
 )
-from ailoop_otel.measure.run import Context, Run
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.observations import Observation, observed
+from ailoop_otel.measure.results.run import Context, Run
 from tests.measure.report import sample
 
 

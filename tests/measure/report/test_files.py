@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ailoop_otel.measure import report
-from ailoop_otel.measure.refusal import Refusal
+from ailoop_otel.measure import Refusal, report
 from tests.measure.report import sample
 from tests.measure.report.reading import page, rendered, value
 

@@ -11,8 +11,8 @@ import pytest
 
 from ailoop_otel.measure.report.contents import build_report
 from ailoop_otel.measure.report.html import WIDTH, interval_drawing, render
-from ailoop_otel.measure.run import Run
-from ailoop_otel.measure.verdict import Judged, Verdict
+from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.verdict.verdict import Judged, Verdict
 from tests.measure.report import hostile, sample
 from tests.measure.report.reading import Page, page
 

@@ -12,14 +12,14 @@ import matplotlib
 import numpy as np
 import pytest
 
-from ailoop_otel.measure import definitions
-from ailoop_otel.measure.observations import observed
 from ailoop_otel.measure.report.contents import build_report
 from ailoop_otel.measure.report.plots import canvas, plots
 from ailoop_otel.measure.report.plots.canvas import Plot
 from ailoop_otel.measure.report.plots.data import MOST_POINTS, plot_data, thinned
 from ailoop_otel.measure.report.plots.load_ramp import load_levels
-from ailoop_otel.measure.run import Context, Run
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.observations import observed
+from ailoop_otel.measure.results.run import Context, Run
 from tests.measure.report import sample
 
 

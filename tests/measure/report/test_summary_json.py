@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ailoop_otel.measure import definitions
 from ailoop_otel.measure.report.contents import build_report
 from ailoop_otel.measure.report.summary_json import document, strict
-from ailoop_otel.measure.run import Run
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.run import Run
 from tests.measure.report import sample
 
 NUMBER = (int, float)

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from ailoop_otel.measure import report
-from ailoop_otel.measure.run import Run
-from ailoop_otel.measure.verdict import Judgement
+from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.verdict.verdict import Judgement
 from tests.measure.report import hostile, sample
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ailoop_otel.measure.definitions import DEFINITIONS
 from ailoop_otel.measure.report import units
+from ailoop_otel.measure.results.definitions import DEFINITIONS
 from tests.measure.report.reading import FACTORS, value
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ailoop_otel.measure.report import wording
 from ailoop_otel.measure.report.contents import build_report
-from ailoop_otel.measure.run import Context, Run
+from ailoop_otel.measure.results.run import Context, Run
 from tests.measure.report import sample
 
 

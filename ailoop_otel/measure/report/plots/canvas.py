@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from ailoop_otel.measure.report import units
-from ailoop_otel.measure.statistics import Values
+from ailoop_otel.measure.statistics.percentiles import Values
 
 # Placeholders: the SVG has the page's CSS variable of that name instead, which is light or dark.
 INK, QUIET, GRID, PAPER = "#010101", "#020202", "#030303", "#040404"

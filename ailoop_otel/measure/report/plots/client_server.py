@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ailoop_otel.measure import definitions
 from ailoop_otel.measure.report import units
 from ailoop_otel.measure.report.plots import canvas
 from ailoop_otel.measure.report.plots.canvas import Plot
 from ailoop_otel.measure.report.plots.data import MOST_POINTS, PlotData, Series
-from ailoop_otel.measure.statistics import Values
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.statistics.percentiles import Values
 
 _PAIRS = (
     (definitions.FIRST_CHUNK, definitions.SERVER_FIRST_CHUNK, canvas.BLUE, "o"),

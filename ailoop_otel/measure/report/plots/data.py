@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ailoop_otel.measure.definitions import DEFINITIONS, Definition
-from ailoop_otel.measure.observations import Observation
 from ailoop_otel.measure.report.contents import Report
-from ailoop_otel.measure.statistics import Values, is_failure
+from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
+from ailoop_otel.measure.results.observations import Observation
+from ailoop_otel.measure.statistics.percentiles import Values, is_failure
 
 # More points than this cannot be distinguished in a plot, and make the page slow.
 MOST_POINTS: Final = 1500

@@ -7,15 +7,15 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 
-from ailoop_otel.measure import definitions
-from ailoop_otel.measure.definitions import Definition
 from ailoop_otel.measure.report import units
 from ailoop_otel.measure.report.contents import Row
 from ailoop_otel.measure.report.plots import canvas
 from ailoop_otel.measure.report.plots.canvas import Plot
 from ailoop_otel.measure.report.plots.data import PlotData, spaced
 from ailoop_otel.measure.report.text import plain
-from ailoop_otel.measure.statistics import Values, spread
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.definitions import Definition
+from ailoop_otel.measure.statistics.percentiles import Values, histogram_values
 
 # Only the first of these groups that was observed is drawn; both sides of a run that has both are in `client_server`.
 _LATENCIES = (
@@ -161,7 +161,7 @@ def _gaps(data: PlotData) -> tuple[Values, Values]:
     histogram = data.report.run.histograms.get(definitions.CHUNK_GAP.name)
     if histogram is None:
         return np.array([]), np.array([])
-    values, counts = spread(histogram)
+    values, counts = histogram_values(histogram)
     return values, counts.astype(float)
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ailoop_otel.measure import definitions
 from ailoop_otel.measure.report import units
 from ailoop_otel.measure.report.plots import canvas
 from ailoop_otel.measure.report.plots.canvas import Plot
 from ailoop_otel.measure.report.plots.data import PlotData, Series
-from ailoop_otel.measure.statistics import Values, percentile
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.statistics.percentiles import Values, percentile
 
 _MOST_LEVELS = 24
 _FEWEST = 3

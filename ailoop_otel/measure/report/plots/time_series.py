@@ -6,13 +6,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from ailoop_otel.measure import definitions
 from ailoop_otel.measure.report import units
 from ailoop_otel.measure.report.exchanges import Exchange
 from ailoop_otel.measure.report.plots import canvas
 from ailoop_otel.measure.report.plots.canvas import Plot
 from ailoop_otel.measure.report.plots.data import MOST_POINTS, PlotData, Series, spaced, thinned
 from ailoop_otel.measure.report.text import plain
+from ailoop_otel.measure.results import definitions
 
 _LATENCIES = (
     definitions.FIRST_CHUNK,

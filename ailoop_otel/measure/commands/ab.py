@@ -1,0 +1,150 @@
+"""The command `ab`: two servers on one machine, measured in turns, so that the machine affects both alike.
+
+Rounds go A B, B A, A B and so on, so that a machine that slows down favours neither. The difference within each
+round is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+
+from ailoop_otel.measure import Refusal
+from ailoop_otel.measure.commands import DIRECTORY, compare
+from ailoop_otel.measure.load import campaign, scenario
+from ailoop_otel.measure.load.progress import ProgressBars, ProgressListener
+from ailoop_otel.measure.load.scenario import Scenario
+from ailoop_otel.measure.load.server import running_server
+from ailoop_otel.measure.results import storage
+from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.verdict.changes import FEWEST_PAIRS
+from ailoop_otel.measure.verdict.judge import judge_pairs, share_of, with_validity_problems
+from ailoop_otel.measure.verdict.targets import load as load_targets
+
+ROUNDS: Final = 10
+JUDGEMENT: Final = "judgement.json"
+SUMMARY: Final = "summary.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two servers: its address, and the command that starts it for each round, empty if it runs already."""
+
+    name: str
+    url: str
+    start: str = ""
+    instrument: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AbOptions:
+    """The command's arguments and options; empty where one is not given."""
+
+    scenario: str
+    a: Side
+    b: Side
+    rounds: int = ROUNDS
+    out: str = ""
+    overrides: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
+    targets: str = ""
+    tolerance: str = ""
+    strict: bool = False
+    json: bool = False
+
+
+def interleave(options: AbOptions, console: Console) -> int:
+    """Measure both sides in turns, keep every run, print how B differs from A, and return the exit code.
+
+    Raises Refusal for options that make no sense, and for a server that cannot be reached.
+    """
+    wanted = scenario.load(options.scenario, options.overrides, options.messages)
+    _check(options)
+    tolerance, targets = (
+        share_of(options.tolerance),
+        load_targets(options.targets, wanted.name) if options.targets else None,
+    )
+    directory = Path(options.out or Path(DIRECTORY) / f"{wanted.name}-ab-{datetime.now():%Y%m%d-%H%M%S}")
+    if directory.exists() and any(directory.iterdir()):
+        raise Refusal(f"{directory} is not empty; give another --out")
+    with ProgressBars() as bars:
+
+        def run(side: Side, number: int) -> Run:
+            progress = _Round(bars, f"{side.name} {number + 1}/{options.rounds}")
+            return _measured(side, wanted, directory / f"{number + 1:02}-{side.name}", progress)
+
+        pairs = list(rounds(options.rounds, options.a, options.b, run))
+    contexts = pairs[0][0].context, pairs[0][1].context
+    sides = [(side, run) for pair in pairs for side, run in zip(("A", "B"), pair, strict=True)]
+    judgement = with_validity_problems(compare.labelled(judge_pairs(pairs, targets, tolerance), *contexts), sides)
+    document = compare.written(judgement, *contexts)
+    (directory / JUDGEMENT).write_text(document, encoding="utf-8")
+    (directory / SUMMARY).write_text(compare.markdown(judgement, _title(options)), encoding="utf-8")
+    if options.json:
+        console.file.write(document)
+    else:
+        compare.show(judgement, _title(options), console)
+        console.print(f"All runs: {directory}", soft_wrap=True, highlight=False)
+    return judgement.exit_code(strict=options.strict)
+
+
+def rounds(count: int, a: Side, b: Side, run: Callable[[Side, int], Run]) -> Iterator[tuple[Run, Run]]:
+    """Run both sides `count` times in alternating order; yields each round's runs, A's first."""
+    for number in range(count):
+        if number % 2 == 0:
+            first = run(a, number)
+            yield first, run(b, number)
+        else:
+            other = run(b, number)
+            yield run(a, number), other
+
+
+def _check(options: AbOptions) -> None:
+    if options.rounds < FEWEST_PAIRS:
+        raise Refusal(f"--rounds {options.rounds} can prove nothing: take {FEWEST_PAIRS} or more, {ROUNDS} say")
+    if options.a.url == options.b.url and not (options.a.start and options.b.start):
+        raise Refusal(
+            f"both servers are at {options.a.url}: give two addresses (--url-a, --url-b), or commands that start them "
+            "in turns (--start-a, --start-b)"
+        )
+
+
+def _measured(side: Side, wanted: Scenario, directory: Path, progress: ProgressListener) -> Run:
+    """Measure one side once and write the run into its own directory."""
+    facts: dict[str, Any] = {"side": side.name}
+    with ExitStack() as stack:
+        pid = None
+        if side.start:
+            own = stack.enter_context(running_server(side.start, side.url, directory, instrument=side.instrument))
+            pid, facts = own.pid, {**facts, "started_by_us": True, "instrumented": side.instrument}
+        run = campaign.measure(wanted, side.url, pid=pid, server=facts, progress=progress)
+    storage.save(run, directory)
+    return run
+
+
+def _title(options: AbOptions) -> str:
+    sides = (
+        f"{side.name} is {side.start or side.url}{', instrumented' if side.instrument else ''}"
+        for side in (options.a, options.b)
+    )
+    return f"{options.scenario}, {options.rounds} rounds in turns, means over rounds: {'; '.join(sides)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """A progress listener that puts the side and the round before each name."""
+
+    bars: ProgressBars
+    name: str
+
+    def segment(self, name: str, seconds: float) -> None:
+        self.bars.segment(f"{self.name} {name}", seconds)
+
+    def update(self, elapsed: float, sessions: int, done: int, errors: int) -> None:
+        self.bars.update(elapsed, sessions, done, errors)

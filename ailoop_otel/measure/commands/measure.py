@@ -1,0 +1,188 @@
+"""The command `measure`: run a scenario against a server and write the run directory with its report."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ailoop_otel.measure import Refusal, report
+from ailoop_otel.measure.commands import DIRECTORY, INTERRUPTED, URL
+from ailoop_otel.measure.load import scenario
+from ailoop_otel.measure.load.campaign import Interrupted
+from ailoop_otel.measure.load.campaign import measure as run_campaign
+from ailoop_otel.measure.load.progress import ProgressBars
+from ailoop_otel.measure.load.scenario import Scenario
+from ailoop_otel.measure.load.server import RunningServer, running_server
+from ailoop_otel.measure.results import storage
+from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.telemetry.reconciliation import reconciled
+from ailoop_otel.measure.verdict import baseline, judge, targets
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureOptions:
+    """The command's arguments and options; empty where one is not given."""
+
+    scenario: str
+    url: str = URL
+    start: str = ""
+    pid: int | None = None
+    out: str = ""
+    processes: int | None = None
+    overrides: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
+    baseline: str = ""
+    save_baseline: str = ""
+    targets: str = ""
+    tolerance: str = ""
+    jaeger: str = ""
+    instrument: bool = True
+    strict: bool = False
+
+
+def measure(options: MeasureOptions, console: Console) -> int:
+    """Measure, write the run directory, print the summary and return the exit code.
+
+    Raises Refusal for options or files that make no sense, and for a server that cannot be reached.
+    """
+    wanted = _scenario(options)
+    _check_references(options, wanted)
+    directory = _directory(options, wanted)
+    try:
+        with _sigterm_as_interrupt():
+            run, interrupted = _measured(options, wanted, directory), False
+    except Interrupted as end:
+        run, interrupted = end.run, True
+    # The run directory may itself be named as the baseline: the first run must not be compared with itself.
+    try:
+        judgement = judge.judge_by_files(run, _baseline(options, directory), options.targets, options.tolerance)
+    finally:
+        storage.save(run, directory)
+    report.write(run, directory, judgement)
+    if options.save_baseline and not interrupted:
+        baseline.save(run, options.save_baseline)
+    report.show(run, console, judgement)
+    console.print(f"Report and raw data: {directory}", soft_wrap=True, highlight=False)
+    return INTERRUPTED if interrupted else judgement.exit_code(strict=options.strict)
+
+
+def list_scenarios(console: Console) -> int:
+    """Print the scenarios that come with the package, and the settings that all have."""
+    table = Table("Scenario", "What it does", box=None, pad_edge=False, header_style="dim")
+    for name in scenario.names():
+        one = scenario.load(name)
+        words = Text(one.title, "bold").append(f"\n{' '.join(one.text.split())}\n", "not bold")
+        table.add_row(name, words)
+    console.print(table, highlight=False)
+    settings = Table("Setting", "What it is", "Default", box=None, pad_edge=False, header_style="dim")
+    for each in scenario.known():
+        settings.add_row(each.key, each.means, each.default)
+    console.print("Settings (--set KEY=VALUE), and what holds where a scenario does not say:", style="bold")
+    console.print(settings, highlight=False)
+    return 0
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Handle SIGTERM, which cancels a CI job, like Ctrl-C: a server that this process started must be stopped."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _scenario(options: MeasureOptions) -> Scenario:
+    if not options.scenario:
+        raise Refusal(f"name a scenario: {', '.join(scenario.names())}, or a TOML file; --list says what they do")
+    overrides = [*options.overrides]
+    if options.processes is not None:
+        overrides.append(f"processes={options.processes}")
+    return scenario.load(options.scenario, overrides, options.messages)
+
+
+def _check_references(options: MeasureOptions, wanted: Scenario) -> None:
+    """Read targets and baseline before the run, which may take an hour, so that an error in them shows at once."""
+    judge.share_of(options.tolerance)
+    if options.targets:
+        targets.load(options.targets, wanted.name)
+    before = baseline.expected(options.baseline, options.save_baseline, options.out) if options.baseline else None
+    if before is not None and before.context.scenario != wanted.name:
+        raise Refusal(
+            f"the baseline {options.baseline} is a run of {before.context.scenario}, not of {wanted.name}; "
+            "keep one for each scenario"
+        )
+
+
+def _baseline(options: MeasureOptions, directory: Path) -> str:
+    """The baseline's path; where it is this run's own directory, the `run.json` in it.
+
+    That directory may exist already because the server's log is in it.
+    """
+    own = bool(options.baseline) and Path(options.baseline).resolve() == directory.resolve()
+    return str(directory / storage.RUN) if own else options.baseline
+
+
+def _directory(options: MeasureOptions, wanted: Scenario) -> Path:
+    """The run directory; raises Refusal for one that holds a run already."""
+    if not options.out:
+        return Path(DIRECTORY) / f"{wanted.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    directory = Path(options.out)
+    if (directory / storage.RUN).exists():
+        raise Refusal(f"{directory} holds a run already; give another --out, or remove it")
+    return directory
+
+
+def _measured(options: MeasureOptions, wanted: Scenario, directory: Path) -> Run:
+    """Measure a running server, or start one; add the telemetry of the started server where there is some."""
+    if options.start and options.pid is not None:
+        raise Refusal("--start and --pid are two different servers; leave one of them out")
+    facts: dict[str, Any] = {}
+    own: RunningServer | None = None
+    try:
+        with ExitStack() as stack:
+            if options.start:
+                own = stack.enter_context(
+                    running_server(options.start, options.url, directory, instrument=options.instrument)
+                )
+                facts = {"started_by_us": True, "instrumented": options.instrument}
+            bars = stack.enter_context(ProgressBars())
+            pid = own.pid if own is not None else options.pid
+            run = run_campaign(wanted, options.url, pid=pid, server=facts, jaeger=options.jaeger, progress=bars)
+    except Interrupted as end:
+        raise Interrupted(_reconciled(end.run, own)) from None
+    except Refusal as refusal:
+        raise Refusal(f"{refusal}{_log_hint(own)}") from refusal
+    return _reconciled(run, own)
+
+
+def _reconciled(run: Run, own: RunningServer | None) -> Run:
+    """Add what the server, which has stopped, recorded of the same messages."""
+    if own is None or own.telemetry is None:
+        return run
+    try:
+        return reconciled(run, own.telemetry)
+    except Refusal:
+        note = (
+            f"The server wrote no telemetry into {own.telemetry}: install ailoop-otel in its environment, and let no "
+            "OTEL_*_EXPORTER send it elsewhere."
+        )
+        server = run.context.server | {"instrumented": False}
+        return replace(run, context=replace(run.context, notes=(*run.context.notes, note), server=server))
+
+
+def _log_hint(own: RunningServer | None) -> str:
+    return f" (what the server said is in {own.log})" if own is not None else ""

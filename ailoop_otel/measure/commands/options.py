@@ -1,0 +1,190 @@
+"""The command line of measure, report, compare and ab: arguments, options and exit codes.
+
+A command imports its implementation when it runs, so that the other commands need none of the extra's libraries.
+"""
+
+# No `from __future__ import annotations`: typer reads the annotations.
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from ailoop_otel.measure import EXTRA, Refusal
+from ailoop_otel.measure.commands import INTERRUPTED, URL
+
+WRONG: Final = 2
+
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting; `measure --list` has all.")
+]
+Messages = Annotated[
+    list[str] | None, typer.Option(metavar="TEXT", help="Send this instead of the scenario's messages.")
+]
+Targets = Annotated[str, typer.Option(metavar="FILE", help="Judge it by these targets.")]
+Baseline = Annotated[str, typer.Option(metavar="RUN", help="Judge it by this earlier run.")]
+Tolerance = Annotated[str, typer.Option(metavar="SHARE", help='How much worse it may be, "10 %".')]
+ToleranceOfB = Annotated[str, typer.Option(metavar="SHARE", help='How much worse B may be, "10 %".')]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit code 1 also where the data cannot tell.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document, for scripts.")]
+Jaeger = Annotated[str, typer.Option(metavar="URL", help="Jaeger's address, for links to traces.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.command("measure")(_measure)
+    app.command("compare")(_compare)
+    app.command("ab")(_ab)
+    app.command("report")(_report)
+
+
+def exit_code(command: Callable[[], int]) -> int:
+    """Run a command and return its exit code: 2 for a Refusal or a missing library, 130 for Ctrl-C."""
+    try:
+        return command()
+    except ImportError as error:
+        library = (error.name or "").partition(".")[0]
+        if library in ("", __package__.partition(".")[0]):
+            raise
+        return _fail(f"this needs {library}: {EXTRA}")
+    except Refusal as refusal:
+        return _fail(str(refusal))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _fail(message: str) -> int:
+    sys.stderr.write(f"ailoop-otel: {message}\n")
+    return WRONG
+
+
+def _measure(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A name of --list, or a TOML file.")] = "",
+    url: Annotated[str, typer.Option(metavar="URL", help="The server's WebSocket.")] = URL,
+    start: Annotated[str, typer.Option(metavar="COMMAND", help="Start the server so, and stop it again.")] = "",
+    pid: Annotated[int | None, typer.Option(metavar="N", help="The server's process, to read its memory.")] = None,
+    out: Annotated[str, typer.Option(metavar="DIR", help="Where report and raw data go.")] = "",
+    settings: Settings = None,
+    message: Messages = None,
+    processes: Annotated[int | None, typer.Option(metavar="N", help="Load processes.")] = None,
+    baseline: Baseline = "",
+    save_baseline: Annotated[str, typer.Option(metavar="FILE", help="Keep it as a baseline, one file.")] = "",
+    targets: Targets = "",
+    tolerance: Tolerance = "",
+    jaeger: Jaeger = "",
+    no_instrument: Annotated[
+        bool, typer.Option("--no-instrument", help="Start the server without instrumentation.")
+    ] = False,
+    strict: Strict = False,
+    listing: Annotated[bool, typer.Option("--list", help="Name scenarios and settings.")] = False,
+) -> None:
+    """Put a load on a server and report what it did; exit code 1 if it misses its targets or its baseline."""
+
+    def run() -> int:
+        from rich.console import Console
+
+        from ailoop_otel.measure.commands.measure import MeasureOptions, list_scenarios, measure
+
+        if listing:
+            return list_scenarios(Console())
+        options = MeasureOptions(
+            scenario, url, start, pid, out, processes, tuple(settings or ()), tuple(message or ()), baseline,
+            save_baseline, targets, tolerance, jaeger, instrument=not no_instrument, strict=strict,
+        )  # fmt: skip
+        return measure(options, Console())
+
+    raise typer.Exit(exit_code(run))
+
+
+def _compare(
+    before: Annotated[str, typer.Argument(metavar="A", help="A run directory, or a saved baseline.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="The run that is held against it.")],
+    tolerance: ToleranceOfB = "",
+    targets: Annotated[str, typer.Option(metavar="FILE", help="Judge B by these targets too.")] = "",
+    strict: Strict = False,
+    json: Json = False,
+) -> None:
+    """Say whether a run is worse than another; exit code 1 if it surely is."""
+
+    def run() -> int:
+        from rich.console import Console
+
+        from ailoop_otel.measure.commands.compare import CompareOptions, compare
+
+        options = CompareOptions(before, after, targets, tolerance, strict=strict, json=json)
+        return compare(options, Console(highlight=False))
+
+    raise typer.Exit(exit_code(run))
+
+
+def _ab(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="As for `measure`; each round runs it.")],
+    start: Annotated[
+        str, typer.Option(metavar="COMMAND", help="One server: A is it as it is, B is it instrumented.")
+    ] = "",
+    url: Annotated[str, typer.Option(metavar="URL", help="Its WebSocket.")] = URL,
+    start_a: Annotated[str, typer.Option("--start-a", metavar="COMMAND", help="Starts A for each round.")] = "",
+    start_b: Annotated[str, typer.Option("--start-b", metavar="COMMAND", help="Starts B for each round.")] = "",
+    url_a: Annotated[str, typer.Option("--url-a", metavar="URL", help="A's WebSocket; --url otherwise.")] = "",
+    url_b: Annotated[str, typer.Option("--url-b", metavar="URL", help="B's WebSocket; --url otherwise.")] = "",
+    rounds: Annotated[int, typer.Option(metavar="N", help="How many runs of each.")] = 10,
+    out: Annotated[str, typer.Option(metavar="DIR", help="Where all runs go.")] = "",
+    settings: Settings = None,
+    message: Messages = None,
+    tolerance: ToleranceOfB = "",
+    targets: Annotated[str, typer.Option(metavar="FILE", help="Tolerances by metric.")] = "",
+    strict: Strict = False,
+    json: Json = False,
+) -> None:
+    """Measure two servers in turns on this machine and say whether B is worse than A."""
+
+    def run() -> int:
+        from rich.console import Console
+
+        from ailoop_otel.measure.commands.ab import AbOptions, Side, interleave
+
+        a = Side("A", url_a or url, start_a or start)
+        b = Side("B", url_b or url, start_b or start, instrument=bool(start and not start_b))
+        options = AbOptions(
+            scenario, a, b, rounds, out, tuple(settings or ()), tuple(message or ()), targets, tolerance,
+            strict=strict, json=json,
+        )  # fmt: skip
+        return interleave(options, Console(highlight=False))
+
+    raise typer.Exit(exit_code(run))
+
+
+def _report(
+    places: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="DIR", help="Telemetry (AILOOP_OTEL_DIRECTORY otherwise), or a run; old CSV files."),
+    ] = None,
+    out: Annotated[str, typer.Option(metavar="DIR", help="Write report and raw data there.")] = "",
+    legacy: Annotated[bool, typer.Option("--legacy", help="Read the CSV files of AILoop's old tests.")] = False,
+    client: Annotated[
+        str, typer.Option(metavar="RUN", help="A run directory: join its messages with this telemetry.")
+    ] = "",
+    scenario: Annotated[str, typer.Option(help="What to call the run; targets may depend on it.")] = "",
+    since: Annotated[str, typer.Option(help='Only what ended in the last "30 min", "8 h".')] = "",
+    targets: Targets = "",
+    baseline: Baseline = "",
+    tolerance: Tolerance = "",
+    strict: Strict = False,
+    jaeger: Jaeger = "",
+) -> None:
+    """Report on recorded telemetry with the figures of a load test, or on a run again."""
+
+    def run() -> int:
+        from rich.console import Console
+
+        from ailoop_otel.measure.commands.report import ReportOptions, run_report
+
+        options = ReportOptions(
+            places or (), legacy=legacy, client=client, scenario=scenario, since=since, jaeger=jaeger, out=out,
+            targets=targets, baseline=baseline, tolerance=tolerance, strict=strict,
+        )  # fmt: skip
+        return run_report(options, Console())
+
+    raise typer.Exit(exit_code(run))

@@ -1,0 +1,1 @@
+"""Import of the CSV files that AILoop's earlier performance tests wrote."""

@@ -1,0 +1,1 @@
+"""Load tests: scenarios, load processes, and the campaign that runs one scenario against one server."""

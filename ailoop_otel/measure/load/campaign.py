@@ -1,0 +1,280 @@
+"""Run a scenario against a server, from the first session to the figures.
+
+run = measure(scenario.load("mixed", ["duration=20"]), "ws://127.0.0.1:8000/ws", pid=server.pid)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from typing import Any, Final
+
+from ailoop_otel.measure import Refusal
+from ailoop_otel.measure.client.websocket import address
+from ailoop_otel.measure.load import result
+from ailoop_otel.measure.load.plan import Segment
+from ailoop_otel.measure.load.progress import NoProgress, ProgressListener
+from ailoop_otel.measure.load.ramp import Levels, SearchResult, levels, search
+from ailoop_otel.measure.load.result import figures, steady_memory
+from ailoop_otel.measure.load.scenario import OPEN, Scenario
+from ailoop_otel.measure.load.server import ResourceSampler
+from ailoop_otel.measure.load.worker_pool import LoadProcess, WorkerPool
+from ailoop_otel.measure.results import definitions, machine
+from ailoop_otel.measure.results.observations import Phase
+from ailoop_otel.measure.results.run import Context, Run, merged
+from ailoop_otel.measure.verdict.validity import INTERRUPTED
+
+_LEAD: Final = 0.05
+_OPENING: Final = 60.0
+_GRACE: Final = 15.0
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C; `run` holds what was measured until then."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.run = run
+
+
+def measure(
+    scenario: Scenario,
+    url: str,
+    *,
+    pid: int | None = None,
+    server: dict[str, Any] | None = None,
+    jaeger: str = "",
+    progress: ProgressListener | None = None,
+) -> Run:
+    """Run a scenario against the server at an address.
+
+    `pid` is the server's process on this machine, if its memory and CPU time are to be read; `server` describes the
+    server in the report; `progress` receives the progress. Raises Refusal when no session can be had, Interrupted on
+    Ctrl-C.
+    """
+    address(url)
+    campaign = Campaign(scenario, url, pid, progress or NoProgress())
+    try:
+        campaign.conduct()
+    except KeyboardInterrupt:
+        campaign.notes.append(INTERRUPTED)
+        raise Interrupted(campaign.result(server or {}, jaeger)) from None
+    return campaign.result(server or {}, jaeger)
+
+
+class Campaign:
+    """Conducts one run, segment after segment. Times are seconds of `time.perf_counter()`."""
+
+    def __init__(self, scenario: Scenario, url: str, pid: int | None, progress: ProgressListener) -> None:
+        self.scenario = scenario
+        self.notes: list[str] = []
+        self._url = url
+        self._pid = pid
+        self._progress = progress
+        self._started_at = datetime.now(timezone.utc)
+        self._origin = time.perf_counter()
+        self._phase: Phase = "warmup"
+        self._segments = 0
+        self._levels = Levels()
+        self._begun = self._ended = 0.0
+        self._held = 0.0
+        self._found: SearchResult | None = None
+        self._workers: WorkerPool | None = None
+        self._sampler = ResourceSampler(self._origin, self._state, pid)
+
+    # --- Conducting ----------------------------------------------------------------------------------------
+    def conduct(self) -> None:
+        """Open sessions, warm up, measure, finish; the load processes have ended afterwards."""
+        with WorkerPool(self._url, self.scenario, self._origin) as workers, self._sampler:
+            self._workers = workers
+            try:
+                self._open(workers, self._first_level())
+                self._check_reached(workers)
+                if self.scenario.warmup:
+                    self._segment(workers, "warmup", self._first_level(), self.scenario.warmup, "warm-up")
+                self._begun = time.perf_counter()
+                if self.scenario.ramp is None:
+                    name = self.scenario.name
+                    self._segment(workers, "run", self.scenario.sessions, self.scenario.duration, name, bounded=True)
+                else:
+                    self._ramp(workers)
+                self._finish(workers)
+            finally:
+                self._ended = self._ended or time.perf_counter()
+
+    def _first_level(self) -> int:
+        return self.scenario.ramp.start if self.scenario.ramp is not None else self.scenario.sessions
+
+    def _open(self, workers: WorkerPool, sessions: int) -> None:
+        """Keep `sessions` sessions open."""
+        seconds = sessions / self.scenario.opening + _OPENING
+        workers.fill(sessions)
+        self._wait(workers, lambda: workers.filled(sessions), seconds)
+
+    def _check_reached(self, workers: WorkerPool) -> None:
+        self._wait(workers, lambda: all(each.beat for each in workers.processes), _OPENING)
+        if not workers.total("opened"):
+            reason = next((each.beat["refusal"] for each in workers.processes if each.beat.get("refusal")), "")
+            raise Refusal(f"no session could be had at {self._url}, is the server running? {reason or 'No answer'}")
+
+    def _segment(
+        self, workers: WorkerPool, phase: Phase, sessions: int, seconds: float, name: str, *, bounded: bool = False
+    ) -> int:
+        """Run one segment to its end and return its number; with `bounded`, it ends early after `most_messages`."""
+        self._segments += 1
+        at = time.perf_counter() + _LEAD
+        most = self.scenario.most_messages if bounded else 10_000_000
+        segment = Segment(self._segments, phase, self._rate(sessions), at, most)
+        self._phase = phase
+        self._progress.segment(name, seconds)
+        workers.begin(segment)
+
+        def exhausted() -> bool:
+            """Whether the segment has no more messages to plan, and none that has not ended."""
+            return bounded and workers.all_at("exhausted", segment.number) and not workers.total("waiting")
+
+        early = self._wait(workers, exhausted, at + seconds - time.perf_counter())
+        self._ended = time.perf_counter()
+        if early and self.scenario.loop == OPEN:
+            self.notes.append(f"It ended early: {most:,} messages are the most that it may send (most_messages).")
+        return segment.number
+
+    def _rate(self, sessions: int) -> float:
+        """Messages per second for a number of sessions; in a closed loop any rate but 0 means the same."""
+        ramp = self.scenario.ramp
+        if ramp is not None:
+            return ramp.rate * sessions
+        return self.scenario.rate if self.scenario.loop == OPEN else 1.0
+
+    def _wait(self, workers: WorkerPool, reached: Callable[[], bool], seconds: float) -> bool:
+        """Wait at most `seconds` until `reached` is true, and report the progress; returns whether it became true."""
+        begun = time.perf_counter()
+
+        def check() -> bool:
+            self._levels.take(workers.events())
+            self._progress.update(
+                time.perf_counter() - begun, workers.total("connected"), workers.total("done"), workers.total("errors")
+            )
+            return reached()
+
+        return workers.until(check, begun + seconds)
+
+    def _finish(self, workers: WorkerPool) -> None:
+        """Wait for the open messages and stop the sessions."""
+        self._progress.segment("the last answers", self.scenario.patience)
+        workers.end()
+        self._wait(workers, lambda: workers.over, self.scenario.patience + _GRACE)
+
+    # --- Levels --------------------------------------------------------------------------------------------
+    def _ramp(self, workers: WorkerPool) -> None:
+        ramp = self.scenario.ramp
+        assert ramp is not None
+        if ramp.search:
+            self._found = search(
+                ramp, lambda level: self._climb(workers, level), lambda level: self._hold(workers, level)
+            )
+            return
+        for level in levels(ramp):
+            if self._out_of_time():
+                self.notes.append(f"The time was up before {ramp.most} sessions were reached.")
+                return
+            self._open(workers, level)
+            self._segment(workers, "run", level, ramp.seconds, f"{level} sessions")
+
+    def _out_of_time(self) -> bool:
+        return time.perf_counter() - self._begun > self.scenario.duration
+
+    def _climb(self, workers: WorkerPool, level: int) -> str:
+        ramp = self.scenario.ramp
+        assert ramp is not None
+        if self._out_of_time():
+            return "the time for the whole run was up"
+        self._phase = "ramp"
+        self._open(workers, level)
+        return self._level(workers, "ramp", level, ramp.seconds, f"{level} sessions")
+
+    def _hold(self, workers: WorkerPool, level: int) -> str:
+        """Hold a level after the messages of the levels before have ended."""
+        self._phase = "ramp"
+        self._open(workers, level)
+        self._segments += 1
+        workers.begin(Segment(self._segments, "ramp", 0.0, time.perf_counter()))
+        number = self._segments
+        self._wait(workers, lambda: workers.at(number) and not workers.total("waiting"), self.scenario.patience)
+        self._held = time.perf_counter()
+        return self._level(workers, "hold", level, self.scenario.stable.hold, f"holding {level} sessions")
+
+    def _level(self, workers: WorkerPool, phase: Phase, level: int, seconds: float, name: str) -> str:
+        """Run a level and return why it is not stable, or an empty text.
+
+        Load goes on until its last messages had as much time for their first chunk as its first messages.
+        """
+        stable = self.scenario.stable
+        number = self._segment(workers, phase, level, seconds, name)
+        ended = self._ended
+        self._phase = "ramp"
+        self._segments += 1
+        workers.begin(Segment(self._segments, "ramp", self._rate(level), time.perf_counter()))
+        self._wait(workers, lambda: not self._levels[number].waiting, stable.first_chunk_p95)
+        self._ended = ended
+        return self._levels[number].instability(stable, workers.total("connected"), level)
+
+    def _state(self) -> tuple[Phase, int, int]:
+        """Phase, sessions connected and sessions opened so far, for the sampler's thread."""
+        workers = self._workers
+        if workers is None:
+            return self._phase, 0, 0
+        return self._phase, workers.total("connected"), workers.total("opened")
+
+    # --- The result ----------------------------------------------------------------------------------------
+    def result(self, server: dict[str, Any], jaeger: str) -> Run:
+        """The run; to be called when the load processes have ended."""
+        workers = self._workers
+        processes = workers.processes if workers is not None else []
+        gaps = [each.gaps for each in processes if each.gaps is not None]
+        parts = [Run(_NO_CONTEXT, each.observations) for each in processes]
+        parts.append(Run(_NO_CONTEXT, self._sampler.observations))
+        parts += [Run(_NO_CONTEXT, [], {definitions.CHUNK_GAP.name: each}) for each in gaps if each.get_total_count()]
+        rows = merged(_NO_CONTEXT, parts)
+        held = self._held - self._origin
+        observations = [
+            row._replace(phase="ramp") if row.phase == "hold" and row.at < held else row for row in rows.observations
+        ]
+        run = Run(_NO_CONTEXT, [*observations], rows.histograms)
+        end = max(0.0, self._ended - self._origin)
+        made = list(figures(run, self.scenario, self._sampler.by_opened, self._found, end))
+        observations += made
+        self.notes += self._notes(run, processes)
+        for row in made:
+            if row.metric == definitions.MEMORY_GROWTH.name:
+                self.notes += result.growth_notes(row.value, steady_memory(run, self.scenario))
+        context = Context(
+            scenario=self.scenario.name,
+            started_at=self._started_at.isoformat(timespec="seconds"),
+            duration=max(0.0, self._ended - self._begun) if self._begun else 0.0,
+            machine=machine.fingerprint(),
+            versions=machine.versions(),
+            settings=self._settings(),
+            server={
+                "url": self._url, "dialect": workers.dialect if workers is not None else "", "pid": self._pid,
+                "started_by_us": False, "instrumented": False, **server,
+            },
+            notes=tuple(self.notes),
+            jaeger=jaeger,
+        )  # fmt: skip
+        return Run(context, sorted(observations, key=lambda row: row.at), rows.histograms)
+
+    def _settings(self) -> dict[str, Any]:
+        """The scenario's settings, with the outcomes that its messages expect, which the verdict needs."""
+        expects = sorted({each.expects for each in self.scenario.messages if each.expects})
+        return self.scenario.settings() | ({"expects": expects} if expects else {})
+
+    def _notes(self, run: Run, processes: list[LoadProcess]) -> Iterator[str]:
+        yield from result.generator_notes(run, processes)
+        yield from result.server_notes(self._pid, lost=self._sampler.lost)
+        if self._found is not None and self.scenario.ramp is not None:
+            yield from result.search_notes(self._found, self.scenario.ramp, self.scenario.stable)
+
+
+_NO_CONTEXT: Final = Context("")

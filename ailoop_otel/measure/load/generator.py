@@ -1,0 +1,355 @@
+"""The load generator of one process: keeps sessions open, sends messages when they are due, records the answers.
+
+Open loop: a message is due at its planned time and is sent by a free session. If no session is free, it waits, and its
+latency still counts from the planned time. Closed loop: each session plans its next message itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import Any, Final
+
+from ailoop_otel.measure.client import exchanges
+from ailoop_otel.measure.client.exchanges import Place
+from ailoop_otel.measure.client.message import CLIENT_TIMEOUT, DISCONNECTED, REFUSED, Message
+from ailoop_otel.measure.client.session import ClientSession
+from ailoop_otel.measure.client.websocket import Refused
+from ailoop_otel.measure.load.plan import Arrivals, Choice, Job, PlannedMessage, Segment, share
+from ailoop_otel.measure.load.scenario import AI_TIMEOUT, OPEN
+from ailoop_otel.measure.results import histograms
+from ailoop_otel.measure.results.observations import Observation, Phase
+
+_BEAT: Final = 0.05
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+_OPENING: Final = 30.0
+
+
+class SessionSlot:
+    """Keeps one session open: another session replaces it after its last message, or when it is lost."""
+
+    __slots__ = ("session", "task", "waiting", "wanted")
+
+    def __init__(self) -> None:
+        self.wanted = True
+        self.session: ClientSession | None = None
+        self.waiting: asyncio.Future[PlannedMessage | None] | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    def wake(self, planned: PlannedMessage | None = None) -> None:
+        """Give the slot a message, or without one let it check what has changed."""
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(planned)
+
+
+class LoadGenerator:
+    """All sessions of one load process; used from one event loop. The worker takes `rows` and the events from it."""
+
+    def __init__(self, job: Job) -> None:
+        scenario = job.scenario
+        self.job = job
+        self.rows: list[Observation] = []
+        self.events: list[tuple[str, int, Any]] = []
+        self.gaps = histograms.histogram()
+        self.lag = histograms.histogram()
+        self.opened = self.planned = self.done = self.errors = 0
+        self.dialect = ""
+        self.refusal = ""
+        self.unknown_dialect = False
+        self._is_open_loop = scenario.loop == OPEN or scenario.ramp is not None
+        self._segment = Segment(0, "warmup", 0.0, time.perf_counter())
+        self._arrivals = self._arrivals_of(self._segment)
+        self._choice = Choice(scenario.messages, scenario.seed, job.process)
+        self._slots: list[SessionSlot] = []
+        self._free: deque[SessionSlot] = deque()
+        self._backlog: deque[PlannedMessage] = deque()
+        self._open: dict[int, PlannedMessage] = {}
+        self._planned_in_segment = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._tried = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._attempts = 0
+        self._numbers = 0
+        self._first_reported: set[int] = set()
+
+    # --- Commands of the campaign ---------------------------------------------------------------------------
+    @property
+    def connected(self) -> int:
+        """How many sessions are connected."""
+        return sum(slot.session is not None and slot.session.is_open for slot in self._slots)
+
+    @property
+    def waiting(self) -> int:
+        """How many messages are planned and have not ended."""
+        return len(self._open) + len(self._backlog)
+
+    @property
+    def segment(self) -> int:
+        """The number of the current segment."""
+        return self._segment.number
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the segment has planned its highest number of messages."""
+        return self._planned_in_segment >= self._share_of_segment()
+
+    async def fill(self, count: int) -> None:
+        """Keep `count` sessions open; returns when opening each new one was attempted once."""
+        surplus, self._slots = self._slots[count:], self._slots[:count]
+        for slot in surplus:
+            slot.wanted = False
+            slot.wake()
+        missing = count - len(self._slots)
+        gap = self.job.scenario.processes / self.job.scenario.opening
+        target = self._attempts + missing
+        for number in range(missing):
+            if number:
+                await asyncio.sleep(gap)
+            slot = SessionSlot()
+            self._slots.append(slot)
+            slot.task = asyncio.create_task(self._occupy(slot))
+        while self._attempts < target:
+            self._tried.clear()
+            await self._tried.wait()
+
+    def begin(self, segment: Segment) -> None:
+        """Plan the messages of a segment from its time `at` on; messages that are planned already stay."""
+        delay = segment.at - time.perf_counter()
+        if delay > 0:
+            asyncio.get_running_loop().call_later(delay, self._switch, segment)
+        else:
+            self._switch(segment)
+
+    def _switch(self, segment: Segment) -> None:
+        self._segment = segment
+        self._planned_in_segment = 0
+        self._arrivals = self._arrivals_of(segment)
+        if self._is_open_loop:
+            self._schedule()
+        else:
+            for slot in self._slots:
+                slot.wake()
+
+    async def end(self) -> None:
+        """Plan no more messages, wait for those that have not ended, then stop all sessions."""
+        self._switch(Segment(self._segment.number, self._segment.phase, 0.0, time.perf_counter()))
+        while self.waiting:
+            self._idle.clear()
+            await self._idle.wait()
+        for slot in self._slots:
+            slot.wanted = False
+            slot.wake()
+        await asyncio.gather(*(slot.task for slot in self._slots if slot.task is not None))
+
+    def abort(self) -> None:
+        """Cancel all work and drop all connections at once."""
+        for slot in self._slots:
+            if slot.task is not None:
+                slot.task.cancel()
+            if slot.session is not None:
+                slot.session.drop()
+
+    async def beat(self) -> None:
+        """Until cancelled: give up messages that waited too long for a session, and record how late the loop runs."""
+        due = time.perf_counter() + _BEAT
+        while True:
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            now = time.perf_counter()
+            histograms.record(self.lag, max(0.0, now - due))
+            due = max(due + _BEAT, now)
+            while self._backlog and now > self._backlog[0].message.planned + self.job.scenario.patience:
+                self._backlog.popleft().message.abandon(CLIENT_TIMEOUT)
+
+    def take_events(self) -> list[tuple[str, int, Any]]:
+        """Return and clear the events of single messages: planned, first chunk, end."""
+        for number, planned in self._open.items():
+            first = planned.message.first_chunk
+            if first and number not in self._first_reported:
+                self._first_reported.add(number)
+                self.events.append(("first", number, first - planned.message.planned))
+        events, self.events = self.events, []
+        return events
+
+    # --- Planning ------------------------------------------------------------------------------------------
+    def _arrivals_of(self, segment: Segment) -> Arrivals:
+        scenario = self.job.scenario
+        return Arrivals(
+            segment.rate, scenario.arrivals, segment.at,
+            process=self.job.process, processes=scenario.processes, seed=scenario.seed + segment.number,
+        )  # fmt: skip
+
+    def _share_of_segment(self) -> int:
+        return share(self._segment.most, self.job.process, self.job.scenario.processes)
+
+    def _schedule(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._arrivals.due != float("inf") and not self.exhausted:
+            delay = max(0.0, self._arrivals.due - time.perf_counter())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._due)
+
+    def _due(self) -> None:
+        """Plan the messages whose time has come."""
+        now = time.perf_counter()
+        while self._arrivals.due <= now and not self.exhausted:
+            planned = self._plan(self._arrivals.due)
+            self._arrivals.advance()
+            self._hand_out(planned)
+        self._schedule()
+
+    def _plan(self, at: float) -> PlannedMessage:
+        """Create the next message, planned for the time `at`."""
+        prompt = self._choice.next()
+        number = self.planned * self.job.scenario.processes + self.job.process
+        planned = PlannedMessage(Message(at), prompt, self._segment, number)
+        planned.message.on_end = lambda message: self._ended(planned)
+        self.planned += 1
+        self._planned_in_segment += 1
+        self.events.append(("planned", number, self._segment.number))
+        return planned
+
+    def _hand_out(self, planned: PlannedMessage) -> None:
+        while self._free:
+            slot = self._free.popleft()
+            if slot.waiting is not None:
+                slot.wake(planned)
+                return
+        self._backlog.append(planned)
+
+    # --- Sessions ------------------------------------------------------------------------------------------
+    async def _occupy(self, slot: SessionSlot) -> None:
+        pause = _FIRST_PAUSE
+        while slot.wanted:
+            if self.exhausted:
+                # A session that sends no message would only be opened and closed.
+                slot.waiting = asyncio.get_running_loop().create_future()
+                await slot.waiting
+                continue
+            number = self._numbers * self.job.scenario.processes + self.job.process
+            self._numbers += 1
+            place = Place(self.job.origin, self._phase(), number, process=self.job.process)
+            session = await self._try(place)
+            self._attempts += 1
+            self._tried.set()
+            if session is None:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+                continue
+            pause = _FIRST_PAUSE
+            slot.session = session
+            session.on_over = slot.wake
+            await self._use(slot, session, number)
+            await self._leave(session, place)
+            slot.session = None
+
+    def _phase(self) -> Phase:
+        """The phase of a session's start, which is a figure though sessions are opened before the measurement."""
+        ramp = self.job.scenario.ramp
+        return "ramp" if ramp is not None and ramp.search else "run"
+
+    async def _try(self, place: Place) -> ClientSession | None:
+        """Open a session, or record that the server refused it."""
+        session = ClientSession()
+        session.asked_at = time.perf_counter()
+        try:
+            await session.open(self.job.url, deflate=self.job.scenario.compression, patience=_OPENING)
+            await session.start(_OPENING)
+        except Refused as refused:
+            self.refusal = str(refused)
+            session.drop()
+            self.rows += exchanges.session_start_observations(session, place)
+            self._refuse()
+            return None
+        self.rows += exchanges.session_start_observations(session, place)
+        self.opened += 1
+        return session
+
+    def _refuse(self) -> None:
+        """Without any session, end all waiting messages as refused."""
+        if self.connected:
+            return
+        if not self._is_open_loop and self._segment.rate and not self.exhausted:
+            self._plan(time.perf_counter()).message.abandon(REFUSED)
+        while self._backlog:
+            self._backlog.popleft().message.abandon(REFUSED)
+
+    async def _use(self, slot: SessionSlot, session: ClientSession, number: int) -> None:
+        """Send the messages that are due until the session is lost, had its last message or is not wanted any more."""
+        turns = self.job.scenario.turns
+        while slot.wanted and session.is_open and (not turns or session.turns < turns):
+            planned = await self._next(slot, session)
+            if planned is None:
+                continue
+            await self._exchange(session, planned, number)
+            self.dialect = session.conversation.traits.name
+            self.unknown_dialect = self.unknown_dialect or session.conversation.stranger
+            if planned.message.outcome in (CLIENT_TIMEOUT, DISCONNECTED):
+                session.drop()
+
+    async def _next(self, slot: SessionSlot, session: ClientSession) -> PlannedMessage | None:
+        """Wait for the next message of a session; None when the caller has to check the session's state first."""
+        if self._is_open_loop:
+            if self._backlog:
+                return self._backlog.popleft()
+            self._free.append(slot)
+        elif self._segment.rate and not self.exhausted:
+            wait = session.turns > 0 and self.job.scenario.think
+            if not wait or not await self._think(slot, self.job.scenario.think):
+                return self._plan(time.perf_counter()) if session.is_open and self._segment.rate else None
+            return None
+        slot.waiting = asyncio.get_running_loop().create_future()
+        return await slot.waiting
+
+    async def _think(self, slot: SessionSlot, seconds: float) -> bool:
+        """Wait for the think time in seconds; returns whether the slot was woken before its end."""
+        slot.waiting = asyncio.get_running_loop().create_future()
+        done, _ = await asyncio.wait([slot.waiting], timeout=seconds)
+        slot.waiting = None
+        return bool(done)
+
+    async def _exchange(self, session: ClientSession, planned: PlannedMessage, number: int) -> None:
+        message = planned.message
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
+        self._open[planned.number] = planned
+
+        def end(message: Message) -> None:
+            self._ended(planned, number)
+            if not ended.done():
+                ended.set_result(None)
+
+        message.on_end = end
+        left = message.planned + self.job.scenario.patience - time.perf_counter()
+        timer = loop.call_later(max(0.0, left), message.abandon, CLIENT_TIMEOUT)
+        session.send(planned.prompt.text, message)
+        await ended
+        timer.cancel()
+
+    async def _leave(self, session: ClientSession, place: Place) -> None:
+        if session.is_open and self.job.scenario.stop:
+            await session.stop()
+        else:
+            await session.close()
+        self.rows += exchanges.session_end_observations(session, place)
+
+    def _ended(self, planned: PlannedMessage, session: int = -1) -> None:
+        """Record the observations and the event of a message that has ended."""
+        self._open.pop(planned.number, None)
+        self._first_reported.discard(planned.number)
+        message, segment = planned.message, planned.segment
+        if not self.waiting:
+            self._idle.set()
+        self.done += 1
+        self.errors += message.outcome != "ok"
+        place = Place(self.job.origin, segment.phase, session, planned.number, planned.prompt.name, self.job.process)
+        self.rows += exchanges.message_observations(
+            message, place, expects_timeout=planned.prompt.expects == AI_TIMEOUT
+        )
+        first = message.first_chunk - message.planned if message.first_chunk else None
+        self.events.append(("ended", planned.number, [message.outcome, first]))
+        if segment.phase != "warmup":
+            for gap in message.gaps if message.knows_stream else ():
+                histograms.record(self.gaps, gap)

@@ -1,0 +1,119 @@
+"""The result of a load test: the figures with one value per run, and notes on how it was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+
+from ailoop_otel.measure.load.ramp import FEWEST, SearchResult
+from ailoop_otel.measure.load.scenario import Ramp, Scenario, StabilityCriteria
+from ailoop_otel.measure.load.worker_pool import LoadProcess
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.observations import Observation, is_missing, observed
+from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.statistics.estimates import answers_per_second, steady
+from ailoop_otel.measure.statistics.intervals import theil_sen_slope
+
+_FEWEST_SAMPLES: Final = 10
+_FEWEST_OPENED: Final = 5
+# Above these, a load process has delayed the messages that it measured: cores of CPU time, seconds of lag.
+_BUSY: Final = 0.85
+_LATE: Final = 0.010
+_FEW: Final = 5
+# Seconds of even load below which memory that a server allocates once, as it warms up, looks like a leak. The figure
+# is shown nevertheless: a real leak shows within seconds, and two runs of the same length can be compared.
+SHORT_GROWTH: Final = 30.0
+
+
+def figures(
+    run: Run, scenario: Scenario, by_opened: Sequence[tuple[int, int]], found: SearchResult | None, at: float
+) -> Iterator[Observation]:
+    """The metrics with one value per run, computed from its observations, with the time `at` (its end).
+
+    `by_opened` holds pairs of the sessions opened so far and the server's memory in bytes; `found` is the result of a
+    search for the largest stable number of sessions, if there was one.
+    """
+    exchanges = steady(run, definitions.COMPLETION)
+    if exchanges:
+        yield observed(definitions.RATE, float(answers_per_second(exchanges)[0]), at)
+        failed = sum(row.failed for row in exchanges)
+        yield observed(definitions.ERROR_RATE, 1000 * failed / len(exchanges), at)
+    if found is not None:
+        yield observed(definitions.STABLE_SESSIONS, float(found.sessions), at)
+    # During a search the load grows with the sessions, and memory follows the load too.
+    if found is None and by_opened and by_opened[-1][0] - by_opened[0][0] >= _FEWEST_OPENED:
+        per_session = _slope([count for count, _ in by_opened], [memory for _, memory in by_opened])
+        yield observed(definitions.MEMORY_PER_SESSION, per_session, at)
+    memory = steady_memory(run, scenario)
+    if len(memory) >= _FEWEST_SAMPLES:
+        growth = _slope([row.at for row in memory], [row.value for row in memory])
+        yield observed(definitions.MEMORY_GROWTH, growth, at)
+
+
+def steady_memory(run: Run, scenario: Scenario) -> list[Observation]:
+    """The samples of the server's memory under an even load, whose slope is the memory growth."""
+    return [row for row in run.of(definitions.MEMORY) if scenario.ramp is None or row.phase == "hold"]
+
+
+def _slope(at: Sequence[float], values: Sequence[float]) -> float:
+    return theil_sen_slope(np.array(at, dtype=float), np.array(values, dtype=float)).value
+
+
+def generator_notes(run: Run, processes: Sequence[LoadProcess]) -> Iterator[str]:
+    """Notes on whether the load generator itself delayed what it measured."""
+    lags = [each.lag for each in processes if each.lag is not None]
+    late = max((each.get_value_at_percentile(99) / 1e6 for each in lags), default=0.0)
+    busiest = max((float(np.quantile(each.busy, 0.9)) for each in processes if each.busy), default=0.0)
+    if busiest > _BUSY:
+        yield (
+            f"The load generator was at its limit: a process of it used {100 * busiest:.0f} % of a core. "
+            "Its own delay is in the latencies; use more --processes, or another machine."
+        )
+    elif late > _LATE:
+        yield (
+            f"The load generator was late by up to {1000 * late:.0f} ms (p99) though it had little to do: this "
+            "machine is busy with other things, and their delay is in the latencies."
+        )
+    delays = [row.value for row in run.of(definitions.SEND_DELAY) if not is_missing(row.value)]
+    waited = sum(delay > max(_LATE, late) for delay in delays)
+    if waited > max(_FEW, 0.01 * len(delays)):
+        yield (
+            f"Of {len(delays):,} messages {waited:,} found all sessions busy when they were due and waited, which "
+            "counts in their latencies. More sessions would offer the load as planned."
+        )
+    if any(each.beat.get("unknown_dialect") for each in processes):
+        yield "The server answered in a dialect that is not known here: the outcomes of its messages mean nothing."
+
+
+def server_notes(pid: int | None, *, lost: bool) -> Iterator[str]:
+    """Notes on what could not be read of the server's process."""
+    if pid is None:
+        yield "The server's memory was not read: nobody said which process it is (--pid, or --start)."
+    if lost:
+        yield "The server's process ended during the run."
+
+
+def growth_notes(growth: float, memory: Sequence[Observation]) -> Iterator[str]:
+    """A note where memory grew (`growth` in bytes per second) but its samples cover a short time only."""
+    seconds = max((row.at for row in memory), default=0.0) - min((row.at for row in memory), default=0.0)
+    if growth > 0 and seconds < SHORT_GROWTH:
+        yield (
+            f"The memory's growth is that of {seconds:.0f} s, in which a server that warms up grows too: it proves no "
+            "leak. Let it run for a minute or more (duration, stable.hold) to tell."
+        )
+
+
+def search_notes(found: SearchResult, ramp: Ramp, stable: StabilityCriteria) -> Iterator[str]:
+    """Notes on what the largest stable number of sessions means, and why it is not larger."""
+    if found.met:
+        yield f"Stable with {found.sessions} sessions, to the step of {ramp.step}: {found.reason}."
+    else:
+        yield f"The limit was not met: {found.sessions} sessions are the most that were tried; raise ramp.most."
+    yield (
+        f"Stable means at most {stable.errors:g} errors per 1,000 messages and a p95 of the first chunk of at most "
+        f"{stable.first_chunk_p95:g} s, held for {stable.hold:g} s."
+    )
+    if ramp.rate * ramp.start * ramp.seconds < FEWEST:
+        yield f"The first levels had fewer than {FEWEST} messages: there a p95 is the slowest of them."

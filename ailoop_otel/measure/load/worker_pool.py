@@ -1,0 +1,206 @@
+"""The load processes, seen from the campaign: it sends commands to them and receives their reports."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from hdrh.histogram import HdrHistogram
+
+from ailoop_otel.measure import Refusal
+from ailoop_otel.measure.load.plan import Segment, share
+from ailoop_otel.measure.load.scenario import Scenario
+from ailoop_otel.measure.load.worker import packed
+from ailoop_otel.measure.results import histograms
+from ailoop_otel.measure.results.observations import Observation
+
+_GRACE: Final = 10.0
+
+
+class LoadProcess:
+    """One load process, with its last report (`beat`) and all its observations."""
+
+    def __init__(
+        self, url: str, scenario: Scenario, number: int, origin: float, updates: queue.SimpleQueue[int]
+    ) -> None:
+        self.number = number
+        self.observations: list[Observation] = []
+        self.beat: dict[str, Any] = {}
+        self.busy: list[float] = []
+        """CPU time per second, 1 is a core, in each report."""
+        self.events: list[list[Any]] = []
+        self.filled = -1
+        self.over = False
+        self.gaps: HdrHistogram | None = None
+        self.lag: HdrHistogram | None = None
+        self._updates = updates
+        self._stderr = ""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __package__ + ".worker"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+            # Ctrl-C at the terminal must not reach it: the campaign ends its load processes itself.
+            start_new_session=True, env=_environment(),
+        )  # fmt: skip
+        self.send({"job": {"url": url, "scenario": packed(scenario), "process": number, "origin": origin}})
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def send(self, command: dict[str, Any]) -> None:
+        """Send a command; that a process has ended shows in `failed`, not here."""
+        stdin = self._process.stdin
+        assert stdin is not None
+        with suppress(OSError, ValueError):
+            stdin.write(json.dumps(command) + "\n")
+            stdin.flush()
+
+    def close(self, patience: float) -> None:
+        """Let the process cancel its work and end; kill it if it runs after `patience` seconds."""
+        stdin = self._process.stdin
+        assert stdin is not None
+        with suppress(OSError, ValueError):
+            stdin.close()
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(patience)
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+
+    @property
+    def failed(self) -> str:
+        """Why the process ended too early: the last line of its standard error; empty if it did not."""
+        if self.over or self._process.poll() is None or self._reader.is_alive():
+            return ""
+        return self._stderr.strip().rpartition("\n")[2] or f"exit code {self._process.returncode}"
+
+    def _read(self) -> None:
+        stdout, stderr = self._process.stdout, self._process.stderr
+        assert stdout is not None
+        assert stderr is not None
+        with suppress(ValueError):
+            for line in stdout:
+                self._take(json.loads(line))
+                self._updates.put(self.number)
+            self._stderr = stderr.read()
+        self._updates.put(self.number)
+
+    def _take(self, report: dict[str, Any]) -> None:
+        if "rows" in report:
+            self.observations.extend(Observation(*row) for row in report["rows"])
+        elif "beat" in report:
+            self.events.extend(report["beat"].pop("events"))
+            self.beat = report["beat"]
+            self.busy.append(self.beat["busy"])
+        elif "filled" in report:
+            self.filled = report["filled"]
+        elif "over" in report:
+            self.gaps = histograms.read(report["over"]["gaps"])
+            self.lag = histograms.read(report["over"]["lag"])
+            self.over = True
+
+
+class WorkerPool:
+    """All load processes of a run; a context manager that ends them."""
+
+    def __init__(self, url: str, scenario: Scenario, origin: float) -> None:
+        self._scenario = scenario
+        self._updates: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self.processes = [
+            LoadProcess(url, scenario, number, origin, self._updates) for number in range(scenario.processes)
+        ]
+
+    def __enter__(self) -> WorkerPool:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for each in self.processes:
+            each.send({"abort": True})
+        for each in self.processes:
+            each.close(_GRACE)
+
+    def fill(self, sessions: int) -> None:
+        """Keep `sessions` sessions open over all processes; `filled` is true when each was attempted once."""
+        for each in self.processes:
+            each.send({"fill": share(sessions, each.number, len(self.processes))})
+
+    def filled(self, sessions: int) -> bool:
+        """Whether all sessions of the latest `fill` were attempted once."""
+        count = len(self.processes)
+        return all(each.filled == share(sessions, each.number, count) for each in self.processes)
+
+    def begin(self, segment: Segment) -> None:
+        """Begin a segment in all processes."""
+        for each in self.processes:
+            each.send({"segment": dataclasses.asdict(segment)})
+
+    def end(self) -> None:
+        """Let all processes wait for their open messages and stop their sessions."""
+        for each in self.processes:
+            each.send({"end": True})
+
+    @property
+    def over(self) -> bool:
+        """Whether all processes have ended their work."""
+        return all(each.over for each in self.processes)
+
+    def total(self, name: str) -> int:
+        """The sum of one count in the last reports of all processes."""
+        return sum(each.beat.get(name, 0) for each in self.processes)
+
+    def at(self, segment: int) -> bool:
+        """Whether all processes have begun a segment."""
+        return all(each.beat.get("segment") == segment for each in self.processes)
+
+    def all_at(self, name: str, segment: int) -> bool:
+        """Whether all processes are in a segment, with the flag `name` set in their last reports."""
+        return self.at(segment) and all(each.beat.get(name, False) for each in self.processes)
+
+    @property
+    def dialect(self) -> str:
+        """The server's dialect; empty until it is known."""
+        return next((each.beat["dialect"] for each in self.processes if each.beat.get("dialect")), "")
+
+    def events(self) -> list[list[Any]]:
+        """Return and clear the events of single messages."""
+        taken: list[list[Any]] = []
+        for each in self.processes:
+            events, each.events = each.events, []
+            taken += events
+        return taken
+
+    def wait(self, seconds: float) -> None:
+        """Wait at most `seconds` for a report; raises Refusal if a process has ended too early."""
+        with suppress(queue.Empty):
+            self._updates.get(timeout=max(0.0, seconds))
+            while True:
+                self._updates.get_nowait()
+        for each in self.processes:
+            if each.failed:
+                raise Refusal(f"load process {each.number} ended by itself: {each.failed}")
+
+    def until(self, reached: Callable[[], bool], deadline: float = math.inf) -> bool:
+        """Wait until `reached` is true or until `deadline` (`perf_counter`); returns whether it became true."""
+        while not reached():
+            left = deadline - time.perf_counter()
+            if left <= 0:
+                return False
+            self.wait(min(left, 0.5))
+        return True
+
+
+def _environment() -> dict[str, str]:
+    """The environment of a load process: without the variables that switch on instrumentation."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "AILOOP_"))}

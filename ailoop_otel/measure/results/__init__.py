@@ -1,0 +1,1 @@
+"""One run: metric definitions, observations, their context, and the run directory."""

@@ -1,0 +1,183 @@
+"""The table of metrics: name, unit and definition of each.
+
+Each metric has one event, one definition and one unit. A new metric is one more row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+# What one observation stands for: the x axis of its plot, and what n counts.
+Each = Literal["exchange", "chunk", "session", "call", "sample", "run"]
+Better = Literal["lower", "higher", "neither"]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One metric: `unit` in UCUM, `each` what one observation stands for, `better` the direction of an improvement.
+
+    `of_failures` is true for a metric of failed exchanges: they are not left out of its percentiles.
+    """
+
+    name: str
+    unit: str
+    title: str
+    text: str
+    each: Each
+    better: Better = "lower"
+    of_failures: bool = False
+
+
+FIRST_CHUNK: Final = Definition(
+    "first_chunk", "s", "Message to first AI chunk",
+    "From the moment the message was planned to be sent to the first frame with non-empty text of the AI's answer. "
+    "An acknowledgement, an empty update, a tool call or a status notice is not a chunk.", "exchange",
+)  # fmt: skip
+COMPLETION: Final = Definition(
+    "completion", "s", "Message to complete answer",
+    "From the moment the message was planned to be sent to its completion: the JSON-RPC response in the current "
+    "generation, the final chunk or the error notice in the earlier one.", "exchange",
+)  # fmt: skip
+COMMAND: Final = Definition(
+    "command", "s", "Slash command to its response",
+    "From the moment a slash command was planned to be sent to its response. The server answers it itself: its time is "
+    "no AI's, and in no figure of answers.", "call",
+)  # fmt: skip
+SEND_DELAY: Final = Definition(
+    "send_delay", "s", "Planned to sent",
+    "How late the load generator sent a message. It is part of the latencies above, and says when the generator "
+    "itself was the bottleneck.", "exchange",
+)  # fmt: skip
+ACKNOWLEDGEMENT: Final = Definition(
+    "acknowledgement", "s", "Message to acknowledgement",
+    "From sending a message to the JSON-RPC response, in the earlier generation only: there the response says that "
+    "the message was taken, and nothing about an answer.", "exchange",
+)  # fmt: skip
+CHUNK_GAP: Final = Definition(
+    "chunk_gap", "s", "Gap between chunks", "From one chunk of an answer to the next.", "chunk"
+)
+LONGEST_GAP: Final = Definition(
+    "longest_gap", "s", "Longest gap of an answer", "The longest time between two chunks of one answer.", "exchange"
+)
+SESSION_START: Final = Definition(
+    "session_start", "s", "startSession to its response", "From sending startSession to its response.", "session"
+)
+SESSION_DURATION: Final = Definition(
+    "session_duration", "s", "Session duration",
+    "From the response to startSession to the session's end, seen by its client; in a run from telemetry, by the "
+    "server.", "session", "neither",
+)  # fmt: skip
+SESSION_TURNS: Final = Definition(
+    "session_turns", "{turn}", "Turns of a session", "Messages that one session sent.", "session", "neither"
+)
+RATE: Final = Definition(
+    "message_rate", "{message}/s", "Messages per second",
+    "Answers completed without a failure per second, over all sessions, outside the warm-up. A load test counts each "
+    "evenly over the time it took, so that it does not matter where a run was cut.", "run", "higher",
+)  # fmt: skip
+SESSIONS: Final = Definition(
+    "concurrent_sessions", "{session}", "Sessions connected", "Sessions that are connected at a moment.",
+    "sample", "neither",
+)  # fmt: skip
+STABLE_SESSIONS: Final = Definition(
+    "stable_sessions", "{session}", "Largest stable number of sessions",
+    "The most concurrent sessions at which the error rate and the 95th percentile of `first_chunk` stayed within "
+    "target over the hold period; found by a ramp and confirmed by a hold.", "run", "higher",
+)  # fmt: skip
+MEMORY: Final = Definition(
+    "server_memory", "By", "Server memory",
+    "Resident memory of the server's process and its children; in a run from telemetry, of the process alone.",
+    "sample",
+)  # fmt: skip
+MEMORY_PER_SESSION: Final = Definition(
+    "memory_per_session", "By/{session}", "Memory per session",
+    "The slope of `server_memory` over the sessions opened so far (Theil-Sen estimator).", "run",
+)  # fmt: skip
+MEMORY_GROWTH: Final = Definition(
+    "memory_growth", "By/s", "Memory growth",
+    "The slope of `server_memory` over time in the steady part of the run (Theil-Sen estimator).", "run",
+)  # fmt: skip
+CPU: Final = Definition(
+    "server_cpu", "1", "Server CPU",
+    "CPU time of the server's process and its children per second, 1 is a core; in a run from telemetry, of the "
+    "process alone.", "sample",
+)  # fmt: skip
+ERROR_RATE: Final = Definition(
+    "error_rate", "{error}/1000", "Errors per 1,000 requests",
+    "Exchanges that failed per 1,000 exchanges begun outside the warm-up, whatever the kind of failure.", "run",
+)  # fmt: skip
+TIMEOUT_TOLD: Final = Definition(
+    "ai_timeout_told", "s", "AI timeout until the client is told",
+    "From the moment the message was planned to be sent to the frame that told its client that the AI did not answer "
+    "in time.", "exchange", of_failures=True,
+)  # fmt: skip
+TIMEOUT_DETECTED: Final = Definition(
+    "ai_timeout_detected", "s", "AI timeout until detected",
+    "From the message, as the server received it, to the moment the instrumentation noticed the silence.", "exchange",
+    of_failures=True,
+)  # fmt: skip
+DETECTION_DELAY: Final = Definition(
+    "ai_timeout_detection_delay", "s", "AI timeout, deadline to detected",
+    "From the deadline that passed to the moment the instrumentation noticed.", "exchange", of_failures=True,
+)  # fmt: skip
+REPORT_DELAY: Final = Definition(
+    "ai_timeout_report_delay", "s", "AI timeout, detected to told",
+    "From the moment the instrumentation noticed to the frame that told the client.", "exchange", of_failures=True,
+)  # fmt: skip
+SERVER_FIRST_CHUNK: Final = Definition(
+    "server_first_chunk", "s", "Message to first AI chunk, on the server",
+    "From the moment the application received the message to the first AI chunk handed to the socket.", "exchange",
+)  # fmt: skip
+SERVER_COMPLETION: Final = Definition(
+    "server_completion", "s", "Message to complete answer, on the server",
+    "From the moment the application received the message to its completion.", "exchange",
+)  # fmt: skip
+SERVER_COMMAND: Final = Definition(
+    "server_command", "s", "Slash command to its response, on the server",
+    "From the moment the application received a slash command to its response.", "call",
+)  # fmt: skip
+FIRST_CHUNK_DIFFERENCE: Final = Definition(
+    "first_chunk_difference", "s", "First chunk: client less server",
+    "What the client waited longer than the server says: network, the message unread behind a running answer, and the "
+    "load generator's delay.", "exchange", "neither",
+)  # fmt: skip
+COMPLETION_DIFFERENCE: Final = Definition(
+    "completion_difference", "s", "Completion: client less server",
+    "As `first_chunk_difference`, for the complete answer.", "exchange", "neither",
+)  # fmt: skip
+# From the CSV files of the earlier generation's own performance tests; each of their events has its own name.
+LEGACY_SESSION_START: Final = Definition(
+    "legacy_session_start", "s", "Old tests: startSession", "From sending startSession to its response.", "session"
+)
+LEGACY_REPLY: Final = Definition(
+    "legacy_reply", "s", "Old tests: message to first reply",
+    "From sending a message to the first frame that came back, whether acknowledgement or chunk. In the earlier "
+    "generation that is the acknowledgement: it is no answer's latency.", "exchange",
+)  # fmt: skip
+LEGACY_BURST_REPLY: Final = Definition(
+    "legacy_burst_reply", "s", "Old tests: message to first reply, all at once",
+    "As `legacy_reply`, but all messages of all sessions were sent before the first reply was read: most of it is the "
+    "wait for the test itself.", "exchange",
+)  # fmt: skip
+LEGACY_TIMEOUT: Final = Definition(
+    "legacy_timeout", "s", "Old tests: message to notice of the timeout",
+    "From sending a message that the AI does not answer to the notification that told its client.", "exchange",
+)  # fmt: skip
+LEGACY_SESSION_STOP: Final = Definition(
+    "legacy_session_stop", "s", "Old tests: stopSession",
+    "From sending stopSession to the notification that the session had ended.", "session",
+)  # fmt: skip
+LEGACY_MEMORY_CURRENT: Final = Definition(
+    "legacy_memory_current", "By", "Old tests: the test's memory, at the end",
+    "What `tracemalloc` saw in the process of the test itself at its end. It says nothing about the server.", "sample",
+)  # fmt: skip
+LEGACY_MEMORY_PEAK: Final = Definition(
+    "legacy_memory_peak", "By", "Old tests: the test's memory, peak",
+    "The most that `tracemalloc` saw in the process of the test itself. It says nothing about the server.", "sample",
+)  # fmt: skip
+STEP: Final = Definition("step", "s", "A step of a test", "From one timestamp that a test took to the next.", "call")
+
+DEFINITIONS: Final = {
+    value.name: value for key, value in tuple(globals().items()) if key.isupper() and isinstance(value, Definition)
+}

@@ -1,0 +1,70 @@
+"""One run: its observations and histograms, and the context in which they were measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hdrh.histogram import HdrHistogram
+
+from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
+from ailoop_otel.measure.results.observations import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The context of a run, which can be written as JSON; the report shows it, a comparison compares it.
+
+    `machine` is `machine.fingerprint()`; `versions` maps programs and packages to versions; `settings` are those of
+    the scenario; `server` describes the server (`url`, `dialect`, `pid`, `started_by_us`, `instrumented`); `notes`
+    are sentences for the reader of a report, such as that the load generator was the bottleneck.
+    """
+
+    scenario: str
+    source: str = "client"
+    """`client`: measured by load; `telemetry`: read from recorded telemetry; `tests`: a pytest run; `legacy`."""
+    started_at: str = ""
+    """ISO 8601, UTC."""
+    duration: float = 0.0
+    """Seconds from the first planned message to the end, without the warm-up."""
+    machine: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    server: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    jaeger: str = ""
+    """Jaeger's address for links to traces, `http://127.0.0.1:16686`; empty for no links."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The context, observations in any order, and histograms (microseconds) of events too frequent for observations."""
+
+    context: Context
+    observations: Sequence[Observation]
+    histograms: dict[str, HdrHistogram] = field(default_factory=dict)
+
+    def of(self, definition: Definition) -> Iterator[Observation]:
+        """The observations of one metric, without the warm-up."""
+        return (each for each in self.observations if each.metric == definition.name and each.phase != "warmup")
+
+    def metrics(self) -> list[Definition]:
+        """The metrics that were observed, in the order of the table of definitions."""
+        seen = {each.metric for each in self.observations} | set(self.histograms)
+        return [definition for name, definition in DEFINITIONS.items() if name in seen]
+
+
+def merged(context: Context, parts: Iterable[Run]) -> Run:
+    """Join the runs of several load processes; their histograms are added without loss."""
+    observations: list[Observation] = []
+    histograms: dict[str, HdrHistogram] = {}
+    for part in parts:
+        observations.extend(part.observations)
+        for name, histogram in part.histograms.items():
+            if name in histograms:
+                histograms[name].add(histogram)
+            else:
+                histograms[name] = histogram
+    observations.sort(key=lambda each: each.at)
+    return Run(context, observations, histograms)

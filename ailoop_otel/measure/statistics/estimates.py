@@ -1,0 +1,262 @@
+"""Estimates: the figures of a run with their confidence intervals, which the verdict is made from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.definitions import Definition
+from ailoop_otel.measure.results.observations import Observation, is_missing
+from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.statistics import intervals
+from ailoop_otel.measure.statistics.intervals import BLOCKS, UncertainValue, without_interval
+from ailoop_otel.measure.statistics.percentiles import (
+    PERCENTILES,
+    Values,
+    histogram_values,
+    is_failure,
+    percentile,
+    rank,
+)
+
+FEWEST: Final = 20
+"""Fewer observations than this give no interval."""
+
+_FEWEST_SAMPLES: Final = 10
+# Seconds; an answer that took no time is counted as if it took this.
+_INSTANT: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One figure of one metric, in the metric's unit; in a percentile, a failure counts as infinity.
+
+    `uncertain` is the value with its interval, `draws` its bootstrap draws of shape (RESAMPLES,) (None where the
+    interval was computed otherwise), `n` the number of observations, and `lacking` the reason why there is no interval.
+    """
+
+    value: float
+    n: int
+    uncertain: UncertainValue
+    draws: Values | None = None
+    lacking: str = ""
+
+
+def estimate(run: Run, definition: Definition, figure: str, seed: int = 0) -> Estimate | None:
+    """Estimate a figure of a metric; None where it was not observed.
+
+    `figure` is a key of `PERCENTILES`, `mean`, `max` or `min`, or `value` for a metric with one value per run. Two
+    runs that are compared need different seeds, since their draws must be independent.
+    """
+    rows = steady(run, definition)
+    if figure == "value":
+        return _of_run(run, definition, rows, seed)
+    if not rows and definition.name in run.histograms:
+        return _of_histogram(run, definition, figure)
+    values = _values(rows, definition, figure)
+    return _of_values(values, figure, seed) if len(values) else None
+
+
+def figure_of(run: Run, definition: Definition, figure: str) -> float:
+    """The value that `estimate` gives for a figure, without an interval; NaN where it was not observed."""
+    rows = steady(run, definition)
+    values = _values(rows, definition, figure)
+    if len(values):
+        return _plain(values, figure)
+    found = estimate(run, definition, figure) if definition.name in run.histograms else None
+    return math.nan if found is None else found.value
+
+
+def steady(run: Run, definition: Definition) -> list[Observation]:
+    """The observations of a metric in order of time; those of a ramp only if there are no others."""
+    rows = sorted(run.of(definition), key=lambda row: row.at)
+    return [row for row in rows if row.phase != "ramp"] or rows
+
+
+def ramp_step(run: Run) -> float:
+    """The step of a run's ramp in sessions; 0 for a run without a ramp."""
+    ramp = run.context.settings.get("ramp")
+    step = ramp.get("step") if isinstance(ramp, dict) else None
+    return float(step) if isinstance(step, (int, float)) else 0.0
+
+
+def _values(rows: list[Observation], definition: Definition, figure: str) -> Values:
+    """The values in order of time; failures are infinity for a percentile, and left out for any other figure."""
+    failed = [is_failure(row, definition) for row in rows]
+    values: Values = np.array([math.inf if bad else row.value for row, bad in zip(rows, failed, strict=True)], float)
+    kept: Values = values[~np.isnan(values) if figure in PERCENTILES else np.isfinite(values)]
+    return kept
+
+
+def _plain(values: Values, figure: str) -> float:
+    if figure in PERCENTILES:
+        return percentile(np.sort(values), PERCENTILES[figure])
+    plain = {"max": values.max(), "min": values.min(), "mean": values.mean(), "value": values[-1]}
+    return float(plain[figure])
+
+
+def _of_values(values: Values, figure: str, seed: int) -> Estimate:
+    n, value, percent = len(values), _plain(values, figure), PERCENTILES.get(figure)
+    if figure in ("max", "min"):
+        return Estimate(value, n, without_interval(value), lacking="an extreme has no interval")
+    needed = FEWEST if percent is None else max(FEWEST, intervals.min_observations(percent))
+    if n < needed:
+        lacking = f"{n} observations are too few for an interval, which takes {needed} of them"
+        return Estimate(value, n, without_interval(value), lacking=lacking)
+    if percent is None:
+        draws = intervals.mean_draws(values, seed)
+        return Estimate(value, n, intervals.bootstrap_interval(value, draws), draws)
+    (draws,) = intervals.percentile_draws(values, [percent], seed)
+    return Estimate(value, n, _percentile(np.sort(values), percent, draws), draws)
+
+
+def _percentile(ordered: Values, percent: float, draws: Values) -> UncertainValue:
+    """A percentile with the wider of two intervals: of the bootstrap, and of order statistics (independent values)."""
+    value = percentile(ordered, percent)
+    return intervals.wider(
+        intervals.bootstrap_interval(value, draws),
+        _between(value, len(ordered), percent, lambda at: float(ordered[at - 1])),
+    )
+
+
+def _between(value: float, n: int, percent: float, value_at: Callable[[int], float]) -> UncertainValue:
+    """A percentile with the interval between two order statistics; `value_at` returns the value of a rank (from 1)."""
+
+    def bounds(confidence: float) -> intervals.Bounds:
+        ranks = intervals.order_statistics(n, percent, confidence)
+        return (value_at(ranks[0]), value_at(ranks[1])) if ranks else (value_at(1), value_at(n))
+
+    return UncertainValue(value, bounds)
+
+
+def _of_histogram(run: Run, definition: Definition, figure: str) -> Estimate | None:
+    values, counts = histogram_values(run.histograms[definition.name])
+    n = int(counts.sum())
+    if not n:
+        return None
+    if figure not in PERCENTILES:
+        means = {"mean": float(np.average(values, weights=counts)), "max": float(values[-1]), "min": float(values[0])}
+        return Estimate(means[figure], n, without_interval(means[figure]), lacking="a histogram keeps no order of time")
+    percent, upto = PERCENTILES[figure], np.cumsum(counts)
+
+    def value_at(place: int) -> float:
+        return float(values[np.searchsorted(upto, place)])
+
+    value = value_at(rank(n, percent))
+    if n < intervals.min_observations(percent):
+        return Estimate(value, n, without_interval(value), lacking=f"{n} observations are too few for an interval")
+    return Estimate(value, n, _between(value, n, percent, value_at))
+
+
+def _of_run(run: Run, definition: Definition, rows: list[Observation], seed: int) -> Estimate | None:
+    """A metric with one value per run; its interval is computed from the observations behind that value."""
+    values = [row.value for row in rows if not is_missing(row.value)]
+    if not values:
+        return None
+    value = values[-1]
+    estimator = _RUN_ESTIMATES.get(definition.name)
+    found = estimator(run, value, seed) if estimator else None
+    return found or Estimate(
+        value, len(values), without_interval(value), lacking="one value of one run has no interval"
+    )
+
+
+def _exchanges(run: Run) -> list[Observation]:
+    """One observation per exchange: the client's completions, or the server's where there are none."""
+    return steady(run, definitions.COMPLETION) or steady(run, definitions.SERVER_COMPLETION)
+
+
+def _rate(run: Run, value: float, seed: int) -> Estimate | None:
+    exchanges = _exchanges(run)
+    rates = answers_per_second(exchanges, BLOCKS)
+    if len(exchanges) < FEWEST or not rates.any():
+        return None
+    draws = intervals.mean_draws(rates, seed)
+    steady_rate = float(rates.mean())
+    return Estimate(steady_rate, len(exchanges), intervals.bootstrap_interval(steady_rate, draws), draws)
+
+
+def _errors(run: Run, value: float, seed: int) -> Estimate | None:
+    failed = np.array([float(row.failed) for row in _exchanges(run)])
+    n, hits = len(failed), int(failed.sum())
+    if n < FEWEST or not math.isclose(1000 * hits / n, value, rel_tol=0.02, abs_tol=0.5):
+        return None
+    share = hits / n
+    in_bursts = intervals.bootstrap_interval(share, intervals.mean_draws(failed, seed))
+    return Estimate(value, n, intervals.scaled(intervals.wider(intervals.wilson_interval(hits, n), in_bursts), 1000))
+
+
+def _growth(run: Run, value: float, seed: int) -> Estimate | None:
+    rows = steady(run, definitions.MEMORY)
+    return _slope(value, [row.at for row in rows], [row.value for row in rows])
+
+
+def _per_session(run: Run, value: float, seed: int) -> Estimate | None:
+    rows = [row for row in run.observations if row.metric == definitions.MEMORY.name]
+    rows.sort(key=lambda row: row.at)
+    starts = sorted(
+        row.at + row.value
+        for row in run.observations
+        if row.metric == definitions.SESSION_START.name and not row.failed and not is_missing(row.value)
+    )
+    opened = np.searchsorted(starts, [row.at for row in rows], side="right")
+    return _slope(value, [float(count) for count in opened], [row.value for row in rows])
+
+
+def _slope(value: float, at: list[float], values: list[float]) -> Estimate | None:
+    """The run's slope with an interval as wide as that of the slope of its samples."""
+    if len(at) < _FEWEST_SAMPLES:
+        return None
+    fitted = intervals.theil_sen_slope(np.array(at), np.array(values))
+    if math.isnan(fitted.value):
+        return None
+
+    def bounds(confidence: float) -> intervals.Bounds:
+        low, high = fitted.bounds(confidence)
+        return min(value, value + low - fitted.value), max(value, value + high - fitted.value)
+
+    return Estimate(value, len(at), UncertainValue(value, bounds))
+
+
+def _stable(run: Run, value: float, seed: int) -> Estimate | None:
+    """The largest level that was stable; the true limit is below the next level, which was not."""
+    step = ramp_step(run)
+    return Estimate(value, 1, UncertainValue(value, lambda confidence: (value, value + step))) if step else None
+
+
+_RUN_ESTIMATES: Final[dict[str, Callable[[Run, float, int], Estimate | None]]] = {
+    definitions.RATE.name: _rate,
+    definitions.STABLE_SESSIONS.name: _stable,
+    definitions.ERROR_RATE.name: _errors,
+    definitions.MEMORY_GROWTH.name: _growth,
+    definitions.MEMORY_PER_SESSION.name: _per_session,
+}
+
+
+def answers_per_second(exchanges: Sequence[Observation], blocks: int = 1) -> Values:
+    """Successful answers per second in each of `blocks` intervals of equal length: an array of shape (blocks,).
+
+    `exchanges` are observations of completions: `at` is when each was planned and `value` how long it took, in
+    seconds. Each answer is spread evenly over the time it took, and the rate covers the time from when the first
+    answers are complete to the start of the last. Dividing the number of completions by the duration would lose up to
+    one answer of each session at both ends: a quarter of all answers where each session gives four. All zeros where no
+    exchange succeeded.
+    """
+    good = [row for row in exchanges if not row.failed and not is_missing(row.value)]
+    if not good:
+        return np.zeros(blocks)
+    begin = np.array([row.at for row in good])
+    took = np.maximum([row.value for row in good], _INSTANT)
+    start, end = float(begin.min()), float(begin.max())
+    settled = start + float(np.median(took))
+    # With only a few answers there is no steady middle.
+    start, end = (settled, end) if settled < (start + end) / 2 else (start, float((begin + took).max()))
+    edges = np.linspace(start, end, blocks + 1)
+    done = np.array([np.clip((edge - begin) / took, 0, 1).sum() for edge in edges])
+    rates: Values = np.diff(done) / np.diff(edges)
+    return rates

@@ -1,0 +1,1 @@
+"""Runs from a server's recorded telemetry, alone or joined with a client's run."""

@@ -1,0 +1,185 @@
+"""Exchanges, sessions and metric points of a server, collected from its recorded telemetry in any order."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from ailoop_otel import names
+from ailoop_otel.measure.results.observations import OK
+from ailoop_otel.recorded.records import Point, Span
+
+# The newest of each kind are kept: far more than the files of the embedded default hold, and still bounded memory.
+MOST: Final = 100_000
+METRICS: Final = frozenset(
+    metric.name
+    for metric in (
+        names.METRIC_MEMORY_USAGE,
+        names.METRIC_CPU_TIME,
+        names.METRIC_SESSION_ACTIVE,
+        names.METRIC_EXCHANGE_DURATION,
+    )
+)
+AI_TIMEOUT: Final = "ai_timeout"
+# With these outcomes no client could receive the report of a timeout.
+_UNREPORTED: Final = ("disconnected", "cancelled")
+_PARTS: Final = (names.SPAN_FIRST_CHUNK, names.SPAN_STREAM, names.SPAN_AI_TIMEOUT)
+_SECOND: Final = 1e9
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(slots=True)
+class AITimeout:
+    """An AI timeout: `noticed` in nanoseconds since 1970, `delay` in seconds from its deadline until it was noticed."""
+
+    phase: str
+    noticed: int
+    delay: float | None
+
+
+@dataclass(slots=True)
+class ServerExchange:
+    """One exchange as the server recorded it.
+
+    `start` and `end` are nanoseconds since 1970, `first_chunk` and `longest_gap` seconds. `ended` is false as long as
+    only spans below its root were read. `trace_id` is the trace that holds it, `client_trace_id` the trace of the
+    client's `traceparent`: the same one where the server trusts its clients.
+    """
+
+    trace_id: str
+    start: int
+    end: int
+    ended: bool = False
+    client_trace_id: str = ""
+    session_id: str = ""
+    outcome: str = ""
+    first_chunk: float | None = None
+    longest_gap: float | None = None
+    recovered: bool = False
+    timeouts: list[AITimeout] = field(default_factory=list)
+
+    @property
+    def hangs(self) -> bool:
+        """Whether it has an AI timeout and no end."""
+        return not self.ended and bool(self.timeouts)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds from receiving the message to the complete answer; valid only if it has ended."""
+        return max(0, self.end - self.start) / _SECOND
+
+    def detected(self) -> Iterator[tuple[AITimeout, float]]:
+        """Each timeout, with the seconds from receiving the message until the timeout was noticed."""
+        for timeout in self.timeouts:
+            yield timeout, max(0, timeout.noticed - self.start) / _SECOND
+
+    def reported(self) -> Iterator[tuple[AITimeout, float]]:
+        """Each timeout, with the seconds from noticing it until it was reported to the client; none if it was not."""
+        if self.ended and not self.recovered and self.outcome not in _UNREPORTED:
+            for timeout in self.timeouts:
+                yield timeout, max(0, self.end - timeout.noticed) / _SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSession:
+    """A session that has ended: `start` in nanoseconds since 1970, its duration in seconds, its number of messages."""
+
+    session_id: str
+    trace_id: str
+    start: int
+    seconds: float
+    turns: float | None
+
+
+@dataclass(slots=True)
+class ServerTelemetry:
+    """All exchanges, sessions and points that were read; `dropped` counts the oldest ones, beyond `MOST` of a kind."""
+
+    exchanges: OrderedDict[str, ServerExchange] = field(default_factory=OrderedDict)
+    sessions: OrderedDict[str, ServerSession] = field(default_factory=OrderedDict)
+    starts: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    """The start of each session by its trace, nanoseconds since 1970."""
+    points: OrderedDict[tuple[str, int, str, str], Point] = field(default_factory=OrderedDict)
+    dialects: set[str] = field(default_factory=set)
+    dropped: int = 0
+
+    def add(self, span: Span) -> None:
+        """Add one span; the same span added again changes nothing."""
+        if span.name == names.SPAN_SESSION_START:
+            self._keep(self.starts, span.trace_id, span.start)
+        elif span.name == names.SPAN_SESSION:
+            self._keep(self.sessions, span.span_id, _session(span))
+        elif span.name in _PARTS and span.parent_id:
+            _add_child(self._exchange(span.parent_id, span), span)
+        elif span.server and names.OUTCOME in span.attributes:
+            _add_root(self._exchange(span.span_id, span), span)
+            self.dialects.add(span.text(names.DIALECT))
+
+    def add_point(self, point: Point) -> None:
+        """Add one point of a metric."""
+        labels = ",".join(f"{key}={value}" for key, value in sorted(point.attributes.items()))
+        self._keep(self.points, (point.metric, point.time, process_of(point), labels), point)
+
+    def counted(self) -> int:
+        """How many exchanges the server's metrics counted, traced or not: the sum of each process's latest count."""
+        latest: dict[tuple[str, str], float] = {}
+        for (metric, _, process, labels), point in self.points.items():
+            if metric == names.METRIC_EXCHANGE_DURATION.name:
+                before = latest.get((process, labels), 0.0)
+                latest[process, labels] = before + point.value if point.delta else max(before, point.value)
+        return round(sum(latest.values()))
+
+    def _exchange(self, key: str, span: Span) -> ServerExchange:
+        found = self.exchanges.get(key)
+        return found or self._keep(self.exchanges, key, ServerExchange(span.trace_id, span.start, span.end))
+
+    def _keep(self, kept: OrderedDict[K, V], key: K, value: V) -> V:
+        kept[key] = value
+        if len(kept) > MOST:
+            kept.popitem(last=False)
+            self.dropped += 1
+        return value
+
+
+def process_of(point: Point) -> str:
+    """The process of the server that wrote a point, by its instance id or process id."""
+    return str(point.resource.get("service.instance.id") or point.resource.get("process.pid") or "")
+
+
+def _add_child(exchange: ServerExchange, span: Span) -> None:
+    """Add a span below the root; times from the root, if it was read, have priority."""
+    if not exchange.ended:
+        exchange.start, exchange.end = min(exchange.start, span.start), max(exchange.end, span.end)
+        exchange.session_id = exchange.session_id or span.text(names.SESSION_ID)
+    if span.name == names.SPAN_AI_TIMEOUT:
+        phase = span.text(names.TIMEOUT_PHASE)
+        if all(timeout.phase != phase for timeout in exchange.timeouts):
+            exchange.timeouts.append(AITimeout(phase, span.end, span.number(names.TIMEOUT_DETECTION_DELAY)))
+    elif span.name == names.SPAN_FIRST_CHUNK and exchange.first_chunk is None:
+        exchange.first_chunk = span.seconds
+    _set_longest_gap(exchange, span)
+
+
+def _add_root(exchange: ServerExchange, span: Span) -> None:
+    exchange.ended = True
+    exchange.start, exchange.end = span.start, span.end
+    exchange.session_id = span.text(names.SESSION_ID)
+    exchange.client_trace_id = span.text(names.CLIENT_TRACE_ID)
+    exchange.outcome = span.text(names.OUTCOME) or OK
+    exchange.recovered = span.flag(names.TIMEOUT_RECOVERED)
+    first_chunk = span.number(names.TIME_TO_FIRST_CHUNK)
+    exchange.first_chunk = exchange.first_chunk if first_chunk is None else first_chunk
+    _set_longest_gap(exchange, span)
+
+
+def _set_longest_gap(exchange: ServerExchange, span: Span) -> None:
+    gap = span.number(names.STREAM_MAX_GAP)
+    exchange.longest_gap = exchange.longest_gap if gap is None else gap
+
+
+def _session(span: Span) -> ServerSession:
+    turns = span.number(names.SESSION_TURNS)
+    return ServerSession(span.text(names.SESSION_ID), span.trace_id, span.start, span.seconds, turns)

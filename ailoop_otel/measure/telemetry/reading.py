@@ -1,0 +1,247 @@
+"""A run from recorded telemetry, such as that of a production server, with the metrics of a load test.
+
+The server measures from when its application received a message, which is later than when the client sent it. So a
+run from telemetry has `server_first_chunk` and `server_completion`, and no client metric. A load test of an
+instrumented server has both, after reconciliation: a target or a baseline for `server_first_chunk` applies to load
+tests and to production, one for `first_chunk` to load tests only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Final
+
+from ailoop_otel import names
+from ailoop_otel.measure import Refusal
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.observations import OK, Observation, observed
+from ailoop_otel.measure.results.run import Context, Run
+from ailoop_otel.measure.telemetry.exchanges import (
+    AI_TIMEOUT,
+    METRICS,
+    MOST,
+    ServerExchange,
+    ServerTelemetry,
+    process_of,
+)
+from ailoop_otel.measure.telemetry.processes import process_observations
+from ailoop_otel.recorded import files, points
+from ailoop_otel.recorded.files import ReadCounts as Tally
+
+SCENARIO: Final = "production"
+_SECOND: Final = 1e9
+_VERSIONS: Final = {
+    "service.version": "ailoop",
+    "telemetry.distro.version": "ailoop-otel",
+    "telemetry.sdk.version": "opentelemetry-sdk",
+    "process.runtime.version": "python",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The telemetry of one directory, and what could not be read of it."""
+
+    place: Path
+    telemetry: ServerTelemetry
+    tally: Tally
+    since: int = 0
+
+
+def read(place: Path, *, since: int = 0, progress: Callable[[int], None] = lambda size: None) -> Reading:
+    """Read the telemetry files of a directory, or one file; raises Refusal where there is no telemetry of AILoop.
+
+    Spans that ended and points that were taken before `since`, in nanoseconds since 1970, are left out. `progress` is
+    called with the size in bytes of each file that was read.
+    """
+    telemetry, tally, paths = ServerTelemetry(), Tally(), files.find(place)
+    parser = points.reader(METRICS)
+    for path in paths:
+        for batch in files.read([path], tally, parser=parser):
+            for span in batch.spans:
+                if span.end >= since:
+                    telemetry.add(span)
+            for point in batch.points:
+                if point.time >= since:
+                    telemetry.add_point(point)
+        progress(files.size([path]))
+    if not (telemetry.exchanges or telemetry.sessions or telemetry.points):
+        raise Refusal(_nothing(place, tally, found=bool(paths), since=bool(since)))
+    return Reading(place, telemetry, tally, since)
+
+
+def run_from(reading: Reading, *, scenario: str = SCENARIO, jaeger: str = "") -> Run:
+    """Create a run from what was read."""
+    telemetry = reading.telemetry
+    begin = _begin(telemetry)
+    numbers = _Numbers()
+    exchanges = sorted(telemetry.exchanges.values(), key=lambda exchange: exchange.start)
+    observations = [
+        *(row for number, one in enumerate(exchanges) for row in _exchange(one, begin, numbers, number)),
+        *_session_observations(telemetry, begin, numbers),
+        *process_observations(telemetry, begin),
+        *_run_observations(exchanges),
+    ]
+    observations.sort(key=lambda each: each.at)
+    return Run(_context(reading, exchanges, begin, scenario, jaeger), observations)
+
+
+class _Numbers:
+    """Numbers sessions in the order of their first use."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+
+    def of(self, session_id: str) -> int:
+        return self._known.setdefault(session_id, len(self._known)) if session_id else -1
+
+
+def outcome_of(exchange: ServerExchange) -> str:
+    """The outcome of an exchange; one that hangs counts as an AI timeout."""
+    return AI_TIMEOUT if exchange.hangs else exchange.outcome
+
+
+def server_observations(one: ServerExchange, **place: Any) -> Iterator[Observation]:
+    """The observations of one exchange, with the fields `place`; none if it has neither an end nor a timeout."""
+    if one.ended and one.outcome == OK and one.first_chunk is None:
+        # Only a slash command succeeds without a first chunk: it does not call the AI.
+        yield observed(definitions.SERVER_COMMAND, one.seconds, **place)
+    elif one.ended or one.hangs:
+        first_chunk = math.nan if one.first_chunk is None else one.first_chunk
+        yield observed(definitions.SERVER_FIRST_CHUNK, first_chunk, **place)
+        yield observed(definitions.SERVER_COMPLETION, one.seconds if one.ended else math.nan, **place)
+    for timeout, seconds in one.detected():
+        yield observed(definitions.TIMEOUT_DETECTED, seconds, label=timeout.phase, **place)
+        if timeout.delay is not None:
+            yield observed(definitions.DETECTION_DELAY, timeout.delay, label=timeout.phase, **place)
+    for timeout, seconds in one.reported():
+        yield observed(definitions.REPORT_DELAY, seconds, label=timeout.phase, **place)
+
+
+def reading_notes(tally: Tally) -> Iterator[str]:
+    """A note on each kind of record that could not be read."""
+    if tally.half_written:
+        which = ", ".join(sorted(set(tally.half_written))[:3])
+        yield f"Half-written last lines were ignored ({which}): the server is writing now, or was killed."
+    if tally.skipped:
+        yield f"Lines or records that could not be read were skipped: {tally.skipped:,}, first {tally.skipped_at}."
+    if tally.unreadable:
+        yield f"Files could not be opened: {', '.join(tally.unreadable)}."
+
+
+def _exchange(exchange: ServerExchange, begin: int, numbers: _Numbers, number: int) -> Iterator[Observation]:
+    place: dict[str, Any] = {
+        "at": (exchange.start - begin) / _SECOND,
+        "outcome": outcome_of(exchange),
+        "session": numbers.of(exchange.session_id),
+        "exchange": number,
+        "trace_id": exchange.trace_id,
+    }
+    yield from server_observations(exchange, **place)
+    if exchange.ended and exchange.longest_gap is not None:
+        yield observed(definitions.LONGEST_GAP, exchange.longest_gap, **place)
+
+
+def _session_observations(telemetry: ServerTelemetry, begin: int, numbers: _Numbers) -> Iterator[Observation]:
+    for session in telemetry.sessions.values():
+        place: dict[str, Any] = {
+            "at": (session.start - begin) / _SECOND,
+            "session": numbers.of(session.session_id),
+            "trace_id": session.trace_id,
+        }
+        yield observed(definitions.SESSION_DURATION, session.seconds, **place)
+        if session.turns is not None:
+            yield observed(definitions.SESSION_TURNS, session.turns, **place)
+
+
+def _run_observations(exchanges: Sequence[ServerExchange]) -> Iterator[Observation]:
+    """The metrics with one value per run."""
+    counted = [exchange for exchange in exchanges if exchange.ended or exchange.hangs]
+    good = sum(exchange.outcome == OK for exchange in counted)
+    if counted:
+        yield observed(definitions.ERROR_RATE, 1000 * (len(counted) - good) / len(counted), 0.0)
+    seconds = _duration(exchanges)
+    if seconds:
+        yield observed(definitions.RATE, good / seconds, 0.0)
+
+
+def _duration(exchanges: Sequence[ServerExchange]) -> float:
+    if not exchanges:
+        return 0.0
+    return (max(exchange.end for exchange in exchanges) - min(exchange.start for exchange in exchanges)) / _SECOND
+
+
+def _begin(telemetry: ServerTelemetry) -> int:
+    """The earliest time in the telemetry, in nanoseconds since 1970."""
+    return min(
+        (
+            *(exchange.start for exchange in telemetry.exchanges.values()),
+            *(session.start for session in telemetry.sessions.values()),
+            *telemetry.starts.values(),
+            *(point.time for point in telemetry.points.values()),
+        )
+    )
+
+
+def _context(reading: Reading, exchanges: Sequence[ServerExchange], begin: int, scenario: str, jaeger: str) -> Context:
+    resources = {process_of(point): point.resource for point in reading.telemetry.points.values()}
+    known = {key: str(value) for resource in resources.values() for key, value in resource.items()}
+    return Context(
+        scenario=scenario,
+        source="telemetry",
+        started_at=datetime.fromtimestamp(begin / _SECOND, timezone.utc).isoformat(timespec="milliseconds"),
+        duration=_duration(exchanges),
+        versions={name: known[attribute] for attribute, name in _VERSIONS.items() if attribute in known},
+        server={
+            "telemetry": str(reading.place),
+            "service": known.get("service.name", ""),
+            "dialect": ", ".join(sorted(reading.telemetry.dialects - {""})),
+            "processes": len(resources),
+            "instrumented": True,
+        },
+        notes=tuple(_notes(reading, exchanges, len(resources))),
+        jaeger=jaeger,
+    )
+
+
+def _notes(reading: Reading, exchanges: Sequence[ServerExchange], processes: int) -> Iterator[str]:
+    yield (
+        "From telemetry alone: times begin when the server's application received a message, and know nothing of the "
+        "network or of a message that waited unread."
+    )
+    hanging = sum(exchange.hangs for exchange in exchanges)
+    going_on = sum(not exchange.ended for exchange in exchanges) - hanging
+    if hanging:
+        yield f"{hanging:,} exchanges had an AI timeout and no end in these files: they count as failed ({AI_TIMEOUT})."
+    if going_on:
+        yield f"{going_on:,} exchanges have no end in these files, and count nowhere."
+    counted, traced = reading.telemetry.counted(), sum(exchange.ended for exchange in exchanges)
+    if traced < counted and not reading.since:
+        yield (
+            f"The server counted {counted:,} exchanges, and {traced:,} are traced in these files: the others were not "
+            "sampled, or their files are gone. All figures here, rates among them, are of those that are traced."
+        )
+    if processes > 1:
+        yield f"{processes:,} server processes wrote these files: memory, CPU and sessions are those of each alone."
+    if reading.telemetry.dropped:
+        yield f"Only the newest {MOST:,} of a kind are in this report; {reading.telemetry.dropped:,} were left out."
+    yield from reading_notes(reading.tally)
+
+
+def _nothing(place: Path, tally: Tally, *, found: bool, since: bool) -> str:
+    if not place.exists():
+        return f"{place} is not there: name the directory that the server writes its telemetry to"
+    if tally.unreadable:
+        return f"nothing in {place} can be opened: {', '.join(tally.unreadable)}"
+    if found and since and tally.understood:
+        return f"nothing in {place} is that new: leave --since out"
+    if found:
+        return f"no message, session or memory of an AILoop server is in {place}: name another directory"
+    return (
+        f"no telemetry in {place}: start the server with {names.SETTING_ENABLED.name}=true in its environment, "
+        "or name the directory it writes to"
+    )

@@ -1,0 +1,1 @@
+"""Whether a run meets its targets and its baseline."""

@@ -1,0 +1,188 @@
+"""The baseline: an earlier run to compare with, as a run directory or as one file, and whether it is comparable."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from ailoop_otel.measure import Refusal
+from ailoop_otel.measure.results import definitions, storage
+from ailoop_otel.measure.results.definitions import DEFINITIONS
+from ailoop_otel.measure.results.observations import Observation
+from ailoop_otel.measure.results.run import Context, Run
+from ailoop_otel.measure.verdict.changes import RULES
+
+FORMAT: Final = 1
+
+# The metrics that are compared, and those that their intervals are computed from.
+_KEPT: Final = {rule.definition.name for rule in RULES} | {
+    definitions.SEND_DELAY.name,
+    definitions.SESSION_START.name,
+}
+_COLUMNS: Final = ("value", "at", "outcome", "phase")
+# Without the kernel: its patch level does not make another machine.
+_MACHINE: Final = ("processor", "cores", "cores_usable", "memory", "system", "architecture")
+_MEMORY_SLACK: Final = 0.02
+
+
+def load(path: str | Path) -> Run | None:
+    """Read a baseline: a run directory, its run.json, or a file that `save` wrote; None where the path does not exist.
+
+    Raises Refusal for anything else at the path.
+    """
+    place = Path(path)
+    if not place.exists():
+        return None
+    if place.is_dir():
+        return storage.load(place)
+    if place.name == storage.RUN:
+        return storage.load(place.parent)
+    try:
+        return _run(json.loads(place.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise Refusal(f"the baseline {place} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Refusal(
+            f"{place} is no baseline ({type(error).__name__}: {error}): give a run directory, or a file that "
+            "--save-baseline wrote"
+        ) from error
+
+
+def expected(path: str | Path, *written: str | Path | None) -> Run | None:
+    """Read a baseline as `load` does; a path that does not exist must be one that this run will write (`written`).
+
+    So the first run of a CI job passes, and a misspelt path does not pass in every run. Raises Refusal.
+    """
+    found = load(path)
+    if found is None and _place(path) not in {_place(each) for each in written if each}:
+        raise Refusal(
+            f"the baseline {path} is not there: give a run directory, or a file that --save-baseline wrote; the first "
+            "run of all names one path both as the baseline and as what it writes"
+        )
+    return found
+
+
+def _place(path: str | Path) -> Path:
+    """A path in a form that can be compared; `run.json` stands for its directory."""
+    place = Path(path).resolve()
+    return place.parent if place.name == storage.RUN else place
+
+
+def save(run: Run, path: str | Path) -> None:
+    """Write what a comparison needs of a run into one file, atomically; raises Refusal where it cannot be written."""
+    place = Path(path)
+    document = {"format": FORMAT, "context": asdict(run.context), "metrics": dict(_columns(run))}
+    draft = place.with_name(f".{place.name}.{os.getpid()}")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(json.dumps(document, default=str, separators=(",", ":")) + "\n", encoding="utf-8")
+        draft.replace(place)
+    except OSError as error:
+        raise Refusal(f"the baseline {place} cannot be written: {error.strerror}; name another file") from error
+    finally:
+        with suppress(OSError):
+            draft.unlink()
+
+
+def _columns(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
+    for definition in run.metrics():
+        rows = [row for row in run.of(definition) if definition.name in _KEPT]
+        if rows:
+            yield (
+                definition.name,
+                {
+                    "unit": definition.unit,
+                    "value": [None if math.isnan(row.value) else round(row.value, 6) for row in rows],
+                    "at": [round(row.at, 6) for row in rows],
+                    "outcome": [row.outcome for row in rows],
+                    "phase": [row.phase for row in rows],
+                },
+            )
+
+
+def _run(document: Mapping[str, Any]) -> Run:
+    if document["format"] != FORMAT:
+        raise ValueError(f"format {document['format']!r}, and this version reads {FORMAT}")
+    context = Context(**{**document["context"], "notes": tuple(document["context"].get("notes", ()))})
+    rows = [row for name, columns in document["metrics"].items() for row in _rows(name, columns)]
+    return Run(context, rows)
+
+
+def _rows(name: str, columns: Mapping[str, Any]) -> Iterator[Observation]:
+    if name not in DEFINITIONS:
+        return
+    for value, at, outcome, phase in zip(*(columns[column] for column in _COLUMNS), strict=True):
+        number = math.nan if value is None else float(value)
+        yield Observation(name, number, str(columns["unit"]), float(at), str(outcome), phase)
+
+
+def check_comparable(one: Run, other: Run) -> None:
+    """Raise Refusal for runs of different scenarios, or whose metrics have different units."""
+    if one.context.scenario != other.context.scenario:
+        raise Refusal(
+            f"these are runs of different scenarios, {one.context.scenario!r} and {other.context.scenario!r}: "
+            "compare runs of the same one"
+        )
+    before, after = _units(one), _units(other)
+    for metric in sorted(before.keys() & after.keys()):
+        if before[metric] != after[metric]:
+            raise Refusal(
+                f"{metric} is in {' and '.join(sorted(before[metric]))} in one run and in "
+                f"{' and '.join(sorted(after[metric]))} in the other: measure both with the same version"
+            )
+
+
+def other_machine(before: Context, after: Context) -> str:
+    """How the machines differ, as a sentence; empty where they are alike or one is unknown."""
+    if not before.machine or not after.machine:
+        return ""
+    parts = [
+        f"{name} {before.machine.get(name)} and {after.machine.get(name)}"
+        for name in _MACHINE
+        if not _alike(name, before.machine.get(name), after.machine.get(name))
+    ]
+    if not parts:
+        return ""
+    return f"the two runs come from different machines ({', '.join(parts)}): times and rates cannot be compared"
+
+
+def differences(before: Context, after: Context) -> Iterator[str]:
+    """Notes for a comparison: machines and settings that differ, and the notes of the first run."""
+    machine = other_machine(before, after)
+    if machine:
+        yield machine
+    if before.source != after.source:
+        yield f"one run is from {before.source}, the other from {after.source}"
+    names = sorted(before.settings.keys() | after.settings.keys())
+    parts = [
+        f"{name} {before.settings.get(name)!r} and {after.settings.get(name)!r}"
+        for name in names
+        if before.settings.get(name) != after.settings.get(name)
+    ]
+    if parts:
+        yield f"the settings differ: {', '.join(parts)}"
+    yield from map(baseline_note, before.notes)
+
+
+def baseline_note(note: str) -> str:
+    """A note of the baseline, for the notes of the run that is compared with it."""
+    return f"of the baseline: {note}"
+
+
+def _alike(name: str, one: Any, other: Any) -> bool:
+    if name == "memory" and isinstance(one, (int, float)) and isinstance(other, (int, float)):
+        return abs(one - other) <= _MEMORY_SLACK * max(one, other)
+    return bool(one == other)
+
+
+def _units(run: Run) -> dict[str, set[str]]:
+    units: dict[str, set[str]] = {}
+    for row in run.observations:
+        units.setdefault(row.metric, set()).add(row.unit)
+    return units

@@ -1,0 +1,169 @@
+"""Targets: the limit of each figure of a metric, and how much worse than a baseline it may be.
+
+[first_chunk]                       # a metric, in every scenario
+p95 = "2 s"                         # at most, since lower is better
+tolerance = "15 %"                  # how much worse than the baseline it may be
+
+[message_rate]
+value = "20 /s"                     # at least, since higher is better
+
+[scenarios.soak.memory_growth]      # in one scenario; overrides the target for all
+value = "10 kB/s"
+
+[session_duration]
+p50 = ">= 10 min"                   # where neither is better, write the sign
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ailoop_otel.measure import Refusal
+from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
+from ailoop_otel.measure.results.quantities import quantity
+from ailoop_otel.measure.statistics.percentiles import PERCENTILES
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+VALUE: Final = "value"
+FIGURES: Final = ("mean", *PERCENTILES, "max", "min")
+TOLERANCE: Final = "tolerance"
+SCENARIOS: Final = "scenarios"
+
+_SIGNS: Final = {"<=": "lower", "≤": "lower", ">=": "higher", "≥": "higher"}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The limit of one figure in the metric's unit: an upper limit if `at_most`, else a lower one."""
+
+    metric: str
+    figure: str
+    limit: float
+    at_most: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The targets of one scenario; `tolerances` are shares (0.1 is ten per cent) by metric."""
+
+    targets: tuple[Target, ...] = ()
+    tolerances: Mapping[str, float] | None = None
+
+    def tolerance(self, metric: str, default: float) -> float:
+        """How much worse than its baseline a metric may be, as a share."""
+        return (self.tolerances or {}).get(metric, default)
+
+    def limit(self, metric: str, figure: str) -> float | None:
+        """The limit of one figure, None where there is no target."""
+        return next((each.limit for each in self.targets if (each.metric, each.figure) == (metric, figure)), None)
+
+
+def load(path: str | Path, scenario: str) -> Targets:
+    """Read a file of targets for one scenario; raises Refusal for a file or an entry that is not valid."""
+    try:
+        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Refusal(f"cannot read the targets {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Refusal(f"{path} is not TOML: {error}") from None
+    try:
+        return parse(document, scenario)
+    except ValueError as error:
+        raise Refusal(f"{path}: {error}") from None
+
+
+def parse(document: Mapping[str, Any], scenario: str) -> Targets:
+    """Read the targets of one scenario from a document, all of which is checked.
+
+    Raises ValueError that names the entry and the correction.
+    """
+    general = {name: table for name, table in document.items() if name != SCENARIOS}
+    special = _table(document.get(SCENARIOS, {}), SCENARIOS)
+    found = {(each.metric, each.figure): each for each in _targets(general, "")}
+    tolerances = dict(_tolerances(general, ""))
+    for name, tables in special.items():
+        where = f"{SCENARIOS}.{name}."
+        metrics = _table(tables, where[:-1])
+        targets, allowed = list(_targets(metrics, where)), dict(_tolerances(metrics, where))
+        if name == scenario:
+            found.update({(each.metric, each.figure): each for each in targets})
+            tolerances.update(allowed)
+    return Targets(tuple(found.values()), tolerances)
+
+
+def share(value: object) -> float:
+    """Read a tolerance (`10 %`) as a share; raises ValueError for anything else."""
+    if not isinstance(value, str) or not value.strip().endswith("%"):
+        raise ValueError(f'{value!r} is no tolerance: write "10 %"')
+    read = quantity(value, "1")
+    if not 0 <= read < 10:
+        raise ValueError(f'a tolerance of {value!r} makes no sense: write "10 %"')
+    return read
+
+
+def _targets(tables: Mapping[str, Any], where: str) -> Iterator[Target]:
+    for name, table in tables.items():
+        definition = _metric(name, where)
+        for figure, value in _table(table, where + name).items():
+            if figure != TOLERANCE:
+                yield _target(definition, figure, value, f"[{where}{name}] {figure}")
+
+
+def _tolerances(tables: Mapping[str, Any], where: str) -> Iterator[tuple[str, float]]:
+    for name, table in tables.items():
+        if TOLERANCE in table:
+            try:
+                yield name, share(table[TOLERANCE])
+            except ValueError as error:
+                raise ValueError(f"[{where}{name}] {TOLERANCE} = {error}") from None
+
+
+def _metric(name: str, where: str) -> Definition:
+    if name not in DEFINITIONS:
+        raise ValueError(f"[{where}{name}]: there is no metric {name!r}{_guess(name, [*DEFINITIONS, SCENARIOS])}")
+    return DEFINITIONS[name]
+
+
+def _target(definition: Definition, figure: str, value: object, entry: str) -> Target:
+    figures = (VALUE,) if definition.each == "run" else FIGURES
+    if figure not in figures:
+        raise ValueError(f"{entry}: {definition.name} has no such figure{_guess(figure, figures)}")
+    try:
+        better, text = _direction(definition, value)
+        return Target(definition.name, figure, quantity(text, definition.unit), better == "lower")
+    except ValueError as error:
+        raise ValueError(f"{entry} = {error}") from None
+
+
+def _direction(definition: Definition, value: object) -> tuple[str, str]:
+    """Split a target into its direction, `lower` for at most and `higher` for at least, and its value."""
+    text = str(value).strip() if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
+    if not text:
+        raise ValueError(f"{value!r} is no value with its unit in quotes")
+    for sign, better in _SIGNS.items():
+        if text.startswith(sign):
+            return better, text[len(sign) :]
+    if definition.better == "neither":
+        raise ValueError(f'{text!r} could mean two things: write "<= {text}" or ">= {text}"')
+    return definition.better, text
+
+
+def _table(value: object, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f'{name} = {value!r} stands alone: targets stand in a table, [first_chunk] p95 = "2 s"')
+    return value
+
+
+def _guess(word: str, known: Iterable[str]) -> str:
+    words = list(known)
+    close = difflib.get_close_matches(word, words, 1)
+    return f": did you mean {close[0]!r}?" if close else f": take one of {', '.join(words)}"

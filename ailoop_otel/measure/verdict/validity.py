@@ -1,0 +1,94 @@
+"""Whether a load test is valid: problems that keep a run from passing, independent of its figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Final
+
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.verdict.verdict import Verdict
+
+# A note of the run, so that a run directory that is judged again is still recognised as interrupted.
+INTERRUPTED: Final = "It was interrupted: what was measured until then is all there is."
+
+
+def validity_problems(run: Run) -> Iterator[tuple[Verdict, str]]:
+    """The problems that keep a load test from passing, each with its verdict and the correction.
+
+    A run in which no message succeeded fails; a timeout that its scenario `expects` counts as a success if it was
+    reported to the client. A run that was interrupted, or lacks the metric that its scenario measures, is
+    inconclusive. Test runs and telemetry have no such problems: their failures may be intended.
+    """
+    if run.context.source != "client":
+        return
+    failure = _failure(run)
+    if failure:
+        yield Verdict.FAIL, failure
+    if INTERRUPTED in run.context.notes:
+        yield Verdict.INCONCLUSIVE, "it was interrupted: run it to its end for a verdict"
+    elif not failure:
+        yield from (
+            (Verdict.INCONCLUSIVE, each)
+            for each in (_nothing_measured(run), _timeout_missing(run), _ramp_result_missing(run))
+            if each
+        )
+
+
+def _failure(run: Run) -> str:
+    if _timeout_reported(run) or any(run.of(definitions.COMMAND)):
+        return ""
+    outcomes = [row.outcome for row in run.of(definitions.COMPLETION)]
+    kinds = Counter(outcomes)
+    if not outcomes or "ok" in kinds:
+        return ""
+    kind, most = kinds.most_common(1)[0]
+    return f"no message succeeded: all {len(outcomes):,} failed, {most:,} of them as {kind}; look at the server's log"
+
+
+def _nothing_measured(run: Run) -> str:
+    if any(run.of(definitions.COMPLETION)) or any(run.of(definitions.COMMAND)):
+        return ""
+    return "no message was measured outside the warm-up: let it run longer (--set duration=60)"
+
+
+def _expects(run: Run) -> bool:
+    return "ai_timeout" in run.context.settings.get("expects", ())
+
+
+def _timeout_reported(run: Run) -> bool:
+    """Whether a timeout that the messages expect was reported to a client."""
+    return _expects(run) and any(run.of(definitions.TIMEOUT_TOLD))
+
+
+def _timeout_missing(run: Run) -> str:
+    if not _expects(run) or _timeout_reported(run):
+        return ""
+    return (
+        "nothing timed out, so ai_timeout_told, which this scenario is for, was not measured: let the server talk to "
+        "an AI that hangs (--message, if a certain text makes it hang)"
+    )
+
+
+def _ramp_result_missing(run: Run) -> str:
+    ramp: Any = run.context.settings.get("ramp")
+    if not isinstance(ramp, dict):
+        return ""
+    if ramp.get("search", True):
+        return "" if any(row.value > 0 for row in run.of(definitions.STABLE_SESSIONS)) else _no_stable_level(ramp)
+    return "" if any(run.of(definitions.MEMORY_PER_SESSION)) else _memory_missing(run)
+
+
+def _no_stable_level(ramp: dict[str, Any]) -> str:
+    return (
+        f"this scenario is for stable_sessions, and none was found: not even {ramp.get('start', 'the first')} "
+        "sessions were stable; lower ramp.start, or allow more (stable.errors, stable.first_chunk_p95)"
+    )
+
+
+def _memory_missing(run: Run) -> str:
+    missing = "this scenario is for memory_per_session, which was not measured"
+    if not any(run.of(definitions.MEMORY)):
+        return f"{missing}: say which process the server is (--pid), or let it be started (--start)"
+    return f"{missing}: too few sessions were opened beside its samples; raise ramp.most or ramp.seconds"

@@ -1,0 +1,1 @@
+"""Tests of ailoop_otel.measure.legacy."""

@@ -1,0 +1,248 @@
+"""Against a server whose delays, errors, leak, limit and freeze are known, the figures are right."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from ailoop_otel.measure import Refusal
+from ailoop_otel.measure.load import scenario
+from ailoop_otel.measure.load.campaign import Interrupted, measure
+from ailoop_otel.measure.load.progress import NoProgress
+from ailoop_otel.measure.load.scenario import Scenario
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.definitions import Definition
+from ailoop_otel.measure.results.observations import Observation
+from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.statistics.percentiles import summarise
+from ailoop_otel.measure.verdict.judge import judge_by_files
+from ailoop_otel.measure.verdict.verdict import Verdict
+from tests.measure.scripted_server import Scripted, free_port, scripted
+
+
+def planned(name: str, *overrides: str, messages: tuple[str, ...] = ("hello",)) -> Scenario:
+    """A scenario made short; sessions are opened at once."""
+    return scenario.load(name, ["opening=200", *overrides], messages)
+
+
+def rows(run: Run, definition: Definition) -> list[Observation]:
+    """What is in the figures of a metric."""
+    return list(run.of(definition))
+
+
+def value(run: Run, definition: Definition) -> float:
+    """A figure that a run has one of."""
+    (row,) = rows(run, definition)
+    return row.value
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Scripted]:
+    """A server that behaves as each message asks."""
+    with scripted() as server:
+        yield server
+
+
+def test_times_and_counts_are_what_the_server_was_set_to(server: Scripted) -> None:
+    """First chunk, completion, gaps, rate and number of messages, with the warm-up left out."""
+    bounds = ("arrivals=constant", "rate=40", "sessions=15", "turns=4", "warmup=0.5", "duration=2")
+    run = measure(planned("mixed", *bounds, messages=("first=0.1 gap=0.02 chunks=4",)), server.url)
+    first, whole = summarise(run, definitions.FIRST_CHUNK), summarise(run, definitions.COMPLETION)
+    assert first.n == whole.n == pytest.approx(80, abs=2)
+    assert 0.1 <= first.min <= first.p50 < 0.2
+    assert 0.16 <= whole.min <= whole.p50 < 0.3
+    assert run.histograms["chunk_gap"].get_total_count() == 3 * first.n
+    assert 0.018 <= run.histograms["chunk_gap"].get_value_at_percentile(50) / 1e6 < 0.06
+    assert value(run, definitions.RATE) == pytest.approx(40, rel=0.15)
+    assert value(run, definitions.ERROR_RATE) == 0
+    warmup = [row for row in run.observations if row.phase == "warmup" and row.metric == "first_chunk"]
+    assert len(warmup) == pytest.approx(20, abs=6)
+    assert len({row.trace_id for row in rows(run, definitions.FIRST_CHUNK)}) == first.n
+    turns = [row.value for row in rows(run, definitions.SESSION_TURNS)]
+    assert max(turns) == 4
+    assert sum(turns) == first.n + len(warmup)
+    assert all(row.at >= 0 for row in run.observations)
+    assert run.context.duration == pytest.approx(2, abs=0.3)
+    assert run.context.server["dialect"] == "stateless"
+    assert any("memory was not read" in note for note in run.context.notes)
+
+
+KINDS = ("ok", "ai_error", "cut", "no_answer", "server_error", "protocol_error", "drop", "hang")
+OUTCOMES = dict(zip(KINDS, (*KINDS[:6], "disconnected", "client_timeout"), strict=True))
+
+
+def test_each_kind_of_failure_is_counted_as_what_it_is(server: Scripted, tmp_path: Path) -> None:
+    """Every message has the outcome that its own words asked for, and the rate of errors is theirs."""
+    texts = "".join(f'[[messages]]\nname = "{kind}"\ntext = "end={kind}"\n' for kind in KINDS)
+    (tmp_path / "errors.toml").write_text(texts)
+    bounds = ["rate=60", "sessions=40", "duration=30", "most_messages=80", "warmup=0", "patience=0.6", "opening=200"]
+    run = measure(scenario.load(str(tmp_path / "errors.toml"), bounds), server.url)
+    seen = rows(run, definitions.COMPLETION)
+    assert len(seen) == 80
+    assert {row.label for row in seen} == set(KINDS)
+    assert all(row.outcome == OUTCOMES[row.label] for row in seen)
+    assert any("80 messages are the most" in note for note in run.context.notes)
+    failed = sum(row.outcome != "ok" for row in seen)
+    assert value(run, definitions.ERROR_RATE) == pytest.approx(1000 * failed / 80)
+    by_kind = Counter(row.label for row in seen)
+    missing = [row for row in seen if math.isnan(row.value)]
+    assert len(missing) == by_kind["drop"] + by_kind["hang"]
+    assert summarise(run, definitions.FIRST_CHUNK).failures == failed
+    assert summarise(run, definitions.SEND_DELAY).failures == 0
+
+
+class _At(NoProgress):
+    """Does something once so many messages are done, and stays away from then on."""
+
+    def __init__(self, done: int, action: Any) -> None:
+        self._done = done
+        self._action = action
+
+    def update(self, elapsed: float, sessions: int, done: int, errors: int) -> None:
+        if done >= self._done:
+            self._done = 1_000_000
+            self._action()
+
+
+LEAK = 500_000
+
+
+def _freezing() -> Run:
+    load = planned("mixed", "arrivals=constant", "rate=50", "sessions=8", "turns=0", "warmup=0", "duration=5.5")
+    with scripted(first=0.01, freeze_at=1.5, freeze_for=2.0, growth=20_000) as server:
+        return measure(load, server.url, pid=server.pid)
+
+
+def _leaking() -> Run:
+    ramp = ("ramp.start=2", "ramp.step=6", "ramp.most=20", "ramp.seconds=0.7", "ramp.rate=0.5", "warmup=0")
+    with scripted(leak=LEAK) as server:
+        return measure(planned("memory_usage", *ramp), server.url, pid=server.pid)
+
+
+def _limited() -> Run:
+    ramp = ("ramp.start=4", "ramp.step=4", "ramp.seconds=0.5", "ramp.rate=10", "warmup=0")
+    stable = ("stable.hold=0.6", "stable.first_chunk_p95=1")
+    with scripted(first=0.01, limit=12) as server:
+        return measure(planned("concurrent_sessions", *ramp, *stable), server.url)
+
+
+def _dying() -> Run:
+    load = planned("mixed", "rate=40", "warmup=0", "duration=2", "patience=5")
+    with scripted(first=0.1) as server:
+        return measure(load, server.url, pid=server.pid, progress=_At(20, lambda: os.kill(server.pid, signal.SIGKILL)))
+
+
+@pytest.fixture(scope="module")
+def together() -> dict[str, Run]:
+    """Runs against servers of their own, which have little to do: all at once."""
+    with ThreadPoolExecutor() as pool:
+        begun = {each.__name__: pool.submit(each) for each in (_freezing, _leaking, _limited, _dying)}
+    return {name: future.result() for name, future in begun.items()}
+
+
+def test_a_frozen_server_shows_in_p99_and_a_leak_in_the_growth(together: dict[str, Run]) -> None:
+    """Messages that were due while it stood still waited for it; what each message leaves behind is growth."""
+    run = together["_freezing"]
+    first = summarise(run, definitions.FIRST_CHUNK)
+    assert first.n == pytest.approx(275, abs=4)
+    assert first.p99 > 1.8
+    assert first.max < 4
+    assert first.p50 < 0.3
+    late = sum(row.value > 0.5 for row in rows(run, definitions.FIRST_CHUNK))
+    assert late >= 60
+    assert any("found all sessions busy" in note for note in run.context.notes)
+    assert value(run, definitions.MEMORY_GROWTH) == pytest.approx(50 * 20_000, rel=0.5)
+    assert any("it proves no leak" in note for note in run.context.notes)
+    assert summarise(run, definitions.MEMORY).n >= 10
+    assert summarise(run, definitions.CPU).n >= 9
+
+
+def test_memory_per_session_is_what_each_session_keeps(together: dict[str, Run]) -> None:
+    """A known leak of half a megabyte for each session is the slope."""
+    run = together["_leaking"]
+    assert value(run, definitions.MEMORY_PER_SESSION) == pytest.approx(LEAK, rel=0.25)
+    connected = [row.value for row in rows(run, definitions.SESSIONS)]
+    assert max(connected) == 20
+    assert not rows(run, definitions.MEMORY_GROWTH)
+
+
+def test_the_limit_of_sessions_is_found_and_held(together: dict[str, Run]) -> None:
+    """A server that refuses the thirteenth session is stable with twelve."""
+    run = together["_limited"]
+    assert value(run, definitions.STABLE_SESSIONS) == 12
+    assert any("Stable with 12 sessions, to the step of 4: at 16 sessions" in note for note in run.context.notes)
+    phases = Counter(row.phase for row in rows(run, definitions.FIRST_CHUNK))
+    assert set(phases) == {"ramp", "hold"}
+    assert phases["hold"] == pytest.approx(72, abs=14)
+    refused = [row for row in rows(run, definitions.SESSION_START) if row.failed]
+    assert refused
+    assert {row.outcome for row in refused} == {"refused"}
+
+
+def test_a_closed_loop_over_two_processes_is_one_run(server: Scripted) -> None:
+    """Numbers of messages and sessions are unique, and there are exactly as many as were asked for."""
+    bounds = ("sessions=6", "most_messages=90", "warmup=0", "duration=30", "processes=2")
+    run = measure(planned("throughput", *bounds, messages=("first=0.02 chunks=3",)), server.url)
+    seen = rows(run, definitions.COMPLETION)
+    assert len(seen) == 90
+    assert len({row.exchange for row in seen}) == 90
+    assert len({row.session for row in seen}) == 6
+    assert {row.process for row in seen} == {0, 1}
+    assert run.histograms["chunk_gap"].get_total_count() == 180
+    assert value(run, definitions.RATE) > 10
+    assert run.context.duration < 10
+
+
+def test_the_moment_of_being_told_is_that_of_a_timeout(server: Scripted) -> None:
+    """Where the AI is not supposed to answer, the server's error reports the timeout to the client."""
+    bounds = ("think=0", "most_messages=9")
+    run = measure(planned("ai_service_timeout", *bounds, messages=("first=0.3 end=ai_error",)), server.url)
+    reported = summarise(run, definitions.TIMEOUT_TOLD)
+    assert reported.n == 9
+    assert 0.3 <= reported.min <= reported.p50 < 0.5
+    assert run.context.settings["expects"] == ["ai_timeout"]
+    assert judge_by_files(run).verdict is Verdict.PASS
+
+
+def test_ctrl_c_keeps_what_was_measured(server: Scripted) -> None:
+    """The run up to then comes with the exception, and no load process is left."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    load = planned("mixed", "rate=40", "warmup=0", "duration=60")
+    with pytest.raises(Interrupted) as end:
+        measure(load, server.url, progress=_At(20, interrupt))
+    assert len(rows(end.value.run, definitions.COMPLETION)) >= 20
+    assert any("interrupted" in note for note in end.value.run.context.notes)
+    assert 0 < end.value.run.context.duration < 30
+    assert not [each for each in psutil.Process().children() if "worker" in " ".join(each.cmdline())]
+
+
+def test_a_server_that_dies_is_told_by_kind(together: dict[str, Run]) -> None:
+    """What was under way is disconnected, what came after it refused, and the run ends in time."""
+    run = together["_dying"]
+    kinds = Counter(row.outcome for row in rows(run, definitions.COMPLETION))
+    assert set(kinds) == {"ok", "disconnected", "refused"}
+    assert sum(kinds.values()) == pytest.approx(80, abs=25)
+    assert any("process ended during the run" in note for note in run.context.notes)
+
+
+def test_what_cannot_be_measured_is_refused() -> None:
+    """No server, no address, no process: one sentence each."""
+    load = planned("mixed", "duration=1")
+    with pytest.raises(Refusal, match="no session could be had at .*is the server running"):
+        measure(load, f"ws://127.0.0.1:{free_port()}/ws")
+    with pytest.raises(Refusal, match="looks like ws://127.0.0.1:8000/ws"):
+        measure(load, "http://127.0.0.1/ws")
+    with pytest.raises(Refusal, match="there is no process"):
+        measure(load, "ws://127.0.0.1:1/ws", pid=2**22 + 1)

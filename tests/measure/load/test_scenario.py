@@ -1,0 +1,147 @@
+"""Scenarios are read whole, and each mistake in one has its own sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ailoop_otel.measure import Refusal
+from ailoop_otel.measure.load import scenario
+from ailoop_otel.measure.load.worker import packed, unpacked
+
+SHIPPED = {
+    "ai_service_timeout", "concurrent_sessions", "long_running_session", "memory_usage", "mixed", "soak", "throughput",
+}  # fmt: skip
+MESSAGES = '[[messages]]\ntext = "hello"\n'
+
+
+def written(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_the_scenarios_of_the_package_are_there() -> None:
+    """Each has a title, a text about its use, and messages that any AI can answer."""
+    assert set(scenario.names()) == SHIPPED
+    for name in SHIPPED:
+        one = scenario.load(name)
+        assert one.name == name
+        assert one.title
+        assert len(one.text) > 80
+        assert all("[[" not in each.text for each in one.messages)
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_a_scenario_survives_the_way_to_a_load_process(name: str) -> None:
+    """What a load process reads is what was sent."""
+    one = scenario.load(name)
+    assert unpacked(json.loads(json.dumps(packed(one)))) == one
+
+
+def test_a_users_own_file_is_a_scenario(tmp_path: Path) -> None:
+    """A path is read like a name, and what it leaves out has the default."""
+    one = scenario.load(written(tmp_path, f"rate = 2\n[ramp]\nstart = 3\n{MESSAGES}"))
+    assert (one.name, one.rate, one.sessions) == ("mine", 2.0, 10)
+    assert isinstance(one.rate, float)
+    assert one.ramp is not None
+    assert (one.ramp.start, one.ramp.step) == (3, 5)
+
+
+def test_settings_and_messages_can_be_given_instead() -> None:
+    """--set goes into tables too, and takes numbers, flags and bare words; --message replaces all texts."""
+    overrides = ["ramp.step=7", "stable.hold = 3", "arrivals=poisson", "compression=false", "duration=1.5"]
+    one = scenario.load("concurrent_sessions", overrides, ["one", "two"])
+    assert one.ramp is not None
+    assert (one.ramp.step, one.stable.hold, one.arrivals, one.compression) == (7, 3.0, "poisson", False)
+    assert [each.text for each in one.messages] == ["one", "two"]
+
+
+def test_other_messages_are_meant_to_come_to_the_same() -> None:
+    """What is sent in place of the messages that the AI should not answer is not meant to be answered either."""
+    assert [each.expects for each in scenario.load("ai_service_timeout", (), ["hang", "up"]).messages] == [
+        "ai_timeout"
+    ] * 2
+    assert [each.expects for each in scenario.load("mixed", (), ["hello"]).messages] == [""]
+
+
+def test_message_texts_stay_out_of_the_report() -> None:
+    """The settings that a report shows name messages, and do not quote them."""
+    settings = scenario.load("mixed", (), ["a secret"]).settings()
+    assert "a secret" not in json.dumps(settings)
+    assert settings["messages"] == ["message 1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("rate = ", "is not TOML"),
+        (f"sesions = 3\n{MESSAGES}", "`sesions` is no setting; did you mean `sessions`"),
+        (f"[ramp]\nstpe = 3\n{MESSAGES}", "`ramp.stpe` is no setting; did you mean `step`"),
+        (f"ramp = 3\n{MESSAGES}", r"`ramp` is a table of settings, `\[ramp\]`"),
+        (f'sessions = "3"\n{MESSAGES}', "`sessions` is a whole number from 1 to 100000, not '3'"),
+        (f"sessions = 2.5\n{MESSAGES}", "whole number"),
+        (f"sessions = true\n{MESSAGES}", "whole number"),
+        (f"rate = 0\n{MESSAGES}", "`rate` is a number from 0.001 to 100000, not 0"),
+        (f"duration = nan\n{MESSAGES}", "`duration` is a number from"),
+        (f'loop = "opne"\n{MESSAGES}', "`loop` is one of open, closed, not 'opne'"),
+        (f"compression = 1\n{MESSAGES}", "`compression` is true or false"),
+        (f"title = 1\n{MESSAGES}", "`title` is text in quotes"),
+        (f'name = "x"\n{MESSAGES}', "`name` is no setting"),
+        (f"[ramp]\nstart = 9\nmost = 8\n{MESSAGES}", "`ramp.most` is 8, which is below `ramp.start`, 9"),
+        ("", "it sends nothing"),
+        ("messages = [3]", "messages are written"),
+        ('[[messages]]\ntext = " "', "a message without text"),
+        ("[[messages]]\nweight = 1.0", "`messages.text` is missing"),
+        ('[[messages]]\ntext = "x"\nexpects = "rain"', "`messages.expects` is one of ai_timeout"),
+    ],
+)
+def test_a_mistake_is_named_with_its_file(tmp_path: Path, text: str, expected: str) -> None:
+    """One sentence names the place and a correct value."""
+    with pytest.raises(Refusal, match=expected) as refused:
+        scenario.load(written(tmp_path, text))
+    assert "mine.toml" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("sessions", "is written key=value"),
+        ("=3", "is written key=value"),
+        (
+            "sesions=3",
+            r"did you mean `sessions`\?; there are loop, sessions, rate, .*seed, stop, ramp.start, .*stable.hold",
+        ),
+        ("foo=1", "`foo` is no setting; there are loop, sessions, "),
+        ("ramp.foo=1", "`ramp.foo` is no setting; there are start, step, most, seconds, rate, search$"),
+        ("messages=3", "--message"),
+        ("rate.x=3", "`rate` holds no settings"),
+    ],
+)
+def test_a_wrong_override_is_refused(override: str, expected: str) -> None:
+    """--set has the same clear errors."""
+    with pytest.raises(Refusal, match=expected):
+        scenario.load("mixed", [override])
+
+
+def test_every_setting_is_known_with_its_meaning() -> None:
+    """What --set takes is what a run records as its settings, except the messages."""
+    ramp = {"ramp.start", "ramp.step", "ramp.most", "ramp.seconds", "ramp.rate", "ramp.search"}
+    stable = {"stable.errors", "stable.first_chunk_p95", "stable.hold"}
+    plain = scenario.load("mixed").settings().keys() - {"name", "messages", "ramp", "stable"}
+    settings = {each.key: each for each in scenario.known()}
+    assert settings.keys() == plain | ramp | stable
+    assert (settings["warmup"].means, settings["warmup"].default) == ("seconds of load before anything counts", "5")
+    assert settings["arrivals"].means.endswith("(constant or poisson)")
+    assert settings["stop"].default == "true"
+
+
+def test_an_unknown_scenario_is_refused(tmp_path: Path) -> None:
+    """The scenarios that there are stand in the error, the likely one first."""
+    with pytest.raises(Refusal, match="did you mean `soak`.*memory_usage, mixed, soak"):
+        scenario.load("soka")
+    with pytest.raises(Refusal, match="cannot be read"):
+        scenario.load(str(tmp_path / "none.toml"))

@@ -1,0 +1,93 @@
+"""Values with their units, read and written."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ailoop_otel.measure.results.definitions import DEFINITIONS
+from ailoop_otel.measure.results.quantities import UNITS, percent, quantity, shown
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "value"),
+    [
+        ("2 s", "s", 2.0),
+        ("250ms", "s", 0.25),
+        (" 1.5 min ", "s", 90.0),
+        ("3e2 µs", "s", 3e-4),
+        ("200 MB", "By", 2e8),
+        ("1 MiB", "By", 1048576.0),
+        ("10 kB/s", "By/s", 1e4),
+        ("36 MB per h", "By/s", 1e4),
+        ("40 kB / session", "By/{session}", 4e4),
+        ("20 /s", "{message}/s", 20.0),
+        ("1200 messages/min", "{message}/s", 20.0),
+        ("5 per 1,000", "{error}/1000", 5.0),
+        ("0.5 %", "{error}/1000", 5.0),
+        ("50", "{session}", 50.0),
+        ("-80 %", "1", -0.8),
+    ],
+)
+def test_a_value_is_read_with_its_unit(text: str, unit: str, value: float) -> None:
+    """In the metric's own unit."""
+    assert quantity(text, unit) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "mend"),
+    [
+        ("2", "s", "'2' has no unit: write \"2 s\" (units: ns, us, µs, ms, s, min, h)"),
+        ("2 MB", "s", "has the unit 'MB': write \"2 s\""),
+        ("250 ms", "By", "has the unit 'ms': write \"200 MB\""),
+        ("2 MB", "By/s", 'write "10 kB/s"'),
+        ("fast", "s", 'is no value: write "2 s"'),
+        ("", "s", 'is no value: write "2 s"'),
+        ("1e999 s", "s", "is too large"),
+    ],
+)
+def test_another_unit_is_an_error_that_names_the_mend(text: str, unit: str, mend: str) -> None:
+    """Bytes are no time, and a number alone is nothing."""
+    with pytest.raises(ValueError, match=".") as error:
+        quantity(text, unit)
+    assert mend in str(error.value)
+
+
+@given(st.text(max_size=30), st.sampled_from(sorted(UNITS)))
+def test_any_text_is_read_or_refused(text: str, unit: str) -> None:
+    """A finite number or ValueError, nothing else."""
+    with suppress(ValueError):
+        assert math.isfinite(quantity(text, unit))
+
+
+def test_every_unit_of_the_table_can_be_written() -> None:
+    """A metric with a new unit needs a row."""
+    assert {definition.unit for definition in DEFINITIONS.values()} <= UNITS.keys()
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.3124, "s", "312 ms"),
+        (0.0, "s", "0 s"),
+        (-0.00421, "s", "−4.21 ms"),
+        (math.inf, "s", "∞"),
+        (math.nan, "s", "–"),
+        (123_456.0, "By", "123 kB"),
+        (5.0, "{error}/1000", "5 per 1,000"),
+        (38.83, "{message}/s", "38.8 messages/s"),
+    ],
+)
+def test_a_value_is_shown_in_the_unit_that_suits_it(value: float, unit: str, text: str) -> None:
+    """Three digits."""
+    assert shown(value, unit) == text
+
+
+@pytest.mark.parametrize(("share", "text"), [(0.2, "+20 %"), (-0.031, "−3.1 %"), (0.0, "±0.0 %"), (math.inf, "+∞ %")])
+def test_a_change_has_its_sign(share: float, text: str) -> None:
+    """In per cent."""
+    assert percent(share) == text

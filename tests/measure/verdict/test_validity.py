@@ -1,0 +1,140 @@
+"""A load that did not do what it was for does not pass."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ailoop_otel import cli
+from ailoop_otel.measure.results import definitions, storage
+from ailoop_otel.measure.results.definitions import Definition
+from ailoop_otel.measure.results.observations import Observation, observed
+from ailoop_otel.measure.results.run import Context, Run
+from ailoop_otel.measure.verdict import baseline
+from ailoop_otel.measure.verdict.judge import judge_by_files
+from ailoop_otel.measure.verdict.validity import INTERRUPTED
+from ailoop_otel.measure.verdict.verdict import Verdict
+from tests.measure import latencies
+
+PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+EXPECTS = {"expects": ["ai_timeout"]}
+SEARCH, MEMORY = {"ramp": {"start": 5, "search": True}}, {"ramp": {"search": False}}
+
+
+def exchanges(*outcomes: str) -> list[Observation]:
+    return [
+        observed(definitions.COMPLETION, 1.0, float(at), outcome=outcome, exchange=at)
+        for at, outcome in enumerate(outcomes)
+    ]
+
+
+def run(rows: list[Observation], **context: Any) -> Run:
+    return Run(Context("x", **context), rows)
+
+
+def figure(definition: Definition, value: float, **more: Any) -> list[Observation]:
+    return [observed(definition, value, 1.0, **more)]
+
+
+def test_a_run_in_which_nothing_succeeded_fails_and_says_why() -> None:
+    """The kind of most failures is named, and no note reads as if the run passed."""
+    judgement = judge_by_files(run(exchanges("ai_error", "ai_error", "refused")))
+    assert (judgement.verdict, judgement.exit_code()) == (FAIL, 1)
+    assert judgement.notes[0].startswith("no message succeeded: all 3 failed, 2 of them as ai_error")
+    assert not any("passes" in note for note in judgement.notes)
+
+
+@pytest.mark.parametrize(
+    ("rows", "context", "verdict"),
+    [
+        (exchanges("ok", "ai_error", "ai_error", "ai_error"), {}, PASS),
+        (figure(definitions.COMMAND, 0.01), {}, PASS),
+        ([*figure(definitions.COMMAND, 0.01), *exchanges("ai_error")], {}, PASS),
+        ([*exchanges("ai_error"), *figure(definitions.TIMEOUT_TOLD, 1.0)], {}, FAIL),
+        ([*exchanges("ai_error"), *figure(definitions.TIMEOUT_TOLD, 1.0)], {"settings": EXPECTS}, PASS),
+        (exchanges("client_timeout"), {"settings": EXPECTS}, FAIL),
+        ([*(row._replace(phase="warmup") for row in exchanges("ok")), *exchanges("refused")], {}, FAIL),
+        (exchanges("ai_error"), {"source": "tests"}, PASS),
+    ],
+)
+def test_one_message_that_came_to_what_it_was_meant_to_is_enough(
+    rows: list[Observation], context: dict[str, Any], verdict: Verdict
+) -> None:
+    """An answer, a command's response, or an expected failure that was reported to the client."""
+    assert judge_by_files(run(rows, **context)).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("rows", "context", "expected"),
+    [
+        ([], {}, "no message was measured"),
+        (exchanges("ok"), {"settings": EXPECTS}, "nothing timed out, so ai_timeout_told"),
+        (exchanges("ok"), {"settings": SEARCH}, "not even 5 sessions were stable; lower ramp.start"),
+        ([*exchanges("ok"), *figure(definitions.STABLE_SESSIONS, 0)], {"settings": SEARCH}, "stable_sessions"),
+        (
+            exchanges("ok"),
+            {"settings": MEMORY},
+            "for memory_per_session, which was not measured: say which process",
+        ),
+        ([*exchanges("ok"), *figure(definitions.MEMORY, 1e6)], {"settings": MEMORY}, "raise ramp.most"),
+        (exchanges("ok"), {"notes": (INTERRUPTED,)}, "it was interrupted"),
+    ],
+)
+def test_what_a_run_lacks_of_its_scenario_is_named(
+    rows: list[Observation], context: dict[str, Any], expected: str
+) -> None:
+    """Inconclusive, which fails with --strict."""
+    judgement = judge_by_files(run(rows, **context))
+    assert judgement.verdict is INCONCLUSIVE
+    assert expected in judgement.notes[0]
+    assert [judgement.exit_code(strict=strict) for strict in (False, True)] == [0, 1]
+    assert not any("passes" in note for note in judgement.notes)
+
+
+@pytest.mark.parametrize(
+    ("definition", "settings"),
+    [(definitions.STABLE_SESSIONS, SEARCH), (definitions.MEMORY_PER_SESSION, MEMORY)],
+)
+def test_a_run_that_has_what_it_is_for_passes(definition: Definition, settings: dict[str, Any]) -> None:
+    """There is nothing to say."""
+    judgement = judge_by_files(run([*exchanges("ok"), *figure(definition, 12.0)], settings=settings))
+    assert (judgement.verdict, len(judgement.notes)) == (PASS, 1)
+
+
+def test_figures_that_are_good_do_not_make_up_for_an_interruption(tmp_path: Path) -> None:
+    """With a baseline too, and the notes of the comparison stay."""
+    before = latencies.run(1)
+    baseline.save(before, tmp_path / "base.json")
+    now = latencies.run(4)
+    assert judge_by_files(now, str(tmp_path / "base.json")).verdict is PASS
+    cut = Run(dataclasses.replace(now.context, notes=(INTERRUPTED,)), now.observations)
+    judgement = judge_by_files(cut, str(tmp_path / "base.json"))
+    assert judgement.verdict is INCONCLUSIVE
+    assert all(row.verdict is PASS for row in judgement.rows)
+
+
+def cut(made: Run) -> Run:
+    return Run(dataclasses.replace(made.context, notes=(INTERRUPTED,)), made.observations)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code", "expected"),
+    [
+        (latencies.run(1), latencies.run(4), 0, "✓ PASS B is as good"),
+        (latencies.run(1), run(exchanges("refused")), 1, "✗ FAIL B: no message succeeded: all 1 failed"),
+        (run(exchanges("refused")), latencies.run(4), 0, "? INCONCLUSIVE There was nothing to compare."),
+        (cut(latencies.run(1)), latencies.run(4), 0, "? INCONCLUSIVE A: it was interrupted"),
+        (latencies.run(1), cut(latencies.run(4)), 0, "? INCONCLUSIVE B: it was interrupted"),
+    ],
+)
+def test_runs_without_their_purpose_are_not_compared_in_silence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], before: Run, after: Run, code: int, expected: str
+) -> None:
+    """What is wrong with B is B's verdict; a broken A proves nothing about B."""
+    for name, made in (("a", before), ("b", after)):
+        storage.save(Run(dataclasses.replace(made.context, scenario="x"), made.observations), tmp_path / name)
+    assert cli.main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == code
+    assert expected in " ".join(capsys.readouterr().out.split())
