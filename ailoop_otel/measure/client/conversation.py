@@ -26,7 +26,8 @@ class Conversation:
     def __init__(self, send: Callable[[str], None], dialect: Dialect | None = None) -> None:
         self._send = send
         self._number = 0
-        self._replies: dict[int, Reply] = {}
+        self._replies: dict[int, tuple[str, Reply]] = {}
+        self._own: str | None = None  # the session that was started last
         self._asked: dict[int, Message] = {}
         self._open: list[Message] = []
         self.dialect = dialect or DIALECTS.dialects[0]
@@ -37,7 +38,7 @@ class Conversation:
     def call(self, method: str, params: Json, reply: Reply) -> None:
         """Send a request; `reply` gets the whole reply, or None if the connection ends first."""
         self._number += 1
-        self._replies[self._number] = reply
+        self._replies[self._number] = method, reply
         if method in DIALECTS.stop_methods and self.traits.stop_cuts:
             for message in self._open:
                 message.stopped = True
@@ -75,7 +76,7 @@ class Conversation:
     def close(self, now: float) -> None:
         """The connection ended: no answer comes any more."""
         replies, self._replies = self._replies, {}
-        for reply in replies.values():
+        for _, reply in replies.values():
             reply(None)
         for message in [*self._open]:
             message.lose(now)
@@ -87,9 +88,11 @@ class Conversation:
 
     def _message_of(self, session_id: str | None) -> Message | None:
         message = self._open[0] if self._open else None
-        if message is None or session_id is None or not message.session_id or session_id == message.session_id:
+        if message is None or session_id is None:
             return message
-        return None
+        # Some servers answer in the socket's session, whichever the message named.
+        own = self._own if self.traits.socket_owns_session else None
+        return message if session_id == (own or message.session_id or session_id) else None
 
     def _revise(self, traits: Traits) -> None:
         if traits is not self.traits:
@@ -127,7 +130,9 @@ class Conversation:
         if message is not None:
             self._message_replied(message, frame, size, now)
         elif isinstance(number, int) and number in self._replies:
-            self._replies.pop(number)(frame)
+            method, reply = self._replies.pop(number)
+            self._own = DIALECTS.started(method, frame.get("result")) or self._own
+            reply(frame)
 
     def _message_replied(self, message: Message, frame: Json, size: int, now: float) -> None:
         code = error_code(frame)
