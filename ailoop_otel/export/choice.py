@@ -26,7 +26,7 @@ _GRPC_BASE: Final = "http://localhost:4317"
 
 _PATIENCE: Final = 10.0  # seconds
 
-# The embedded default: a message is in the files a second after it is done and recorded (`journal.PAUSE`).
+# The embedded default: a message is in the files a second after it is done and recorded (`deferred.PAUSE`).
 SPAN_DELAY_MS: Final = 1_000
 LOG_DELAY_MS: Final = 1_000
 METRIC_INTERVAL_MS: Final = 10_000

@@ -16,26 +16,10 @@ from typing import Final
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from ailoop_otel.guard import warn
+from ailoop_otel.recording.internals import EXPORT_LOGGERS
 
 _INTERVAL: Final = 60.0  # seconds
 _LONGEST: Final = 300  # characters
-# Who speaks of exports that fail. A filter sees only what is logged to its own logger, not to those below it.
-_VOICES: Final = (
-    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
-    "opentelemetry.exporter.otlp.proto.http.metric_exporter",
-    "opentelemetry.exporter.otlp.proto.http._log_exporter",
-    "opentelemetry.exporter.otlp.proto.grpc.exporter",
-    "opentelemetry.exporter.otlp.json.file.trace_exporter",
-    "opentelemetry.exporter.otlp.json.file.metric_exporter",
-    "opentelemetry.exporter.otlp.json.file._log_exporter",
-    "opentelemetry.exporter.otlp.common.http",
-    "opentelemetry.sdk._shared_internal",
-    "opentelemetry.sdk.trace.export",
-    "opentelemetry.sdk._logs._internal.export",
-    "opentelemetry.sdk.metrics._internal",
-    "opentelemetry.sdk.metrics._internal.export",
-)
-
 # Said by a reader that outlives its provider for a moment: of no export.
 _IDLE: Final = "Cannot call collect on a MetricReader"
 
@@ -78,7 +62,7 @@ class Complaints(logging.Filter):
 
     def install(self, modules: Iterable[str] = ()) -> None:
         """Listen to the SDK's loggers and those of the `modules` of other exporters; no handler is touched."""
-        for name in (*_VOICES, *modules):
+        for name in (*EXPORT_LOGGERS, *modules):
             # The same filter twice on a logger is one filter.
             logging.getLogger(name).addFilter(self)
             self._loggers.add(name)

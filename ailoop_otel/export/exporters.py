@@ -10,9 +10,9 @@ from opentelemetry.sdk.environment_variables import OTEL_EXPORTER_OTLP_PROTOCOL
 
 from ailoop_otel.export import choice
 from ailoop_otel.export.attempt import attempt, reason
-from ailoop_otel.export.otlp import quickened
 from ailoop_otel.export.signals import TRACES, Signal
 from ailoop_otel.guard import Guard, warn
+from ailoop_otel.recording.fast.otlp import quickened
 from ailoop_otel.settings import Settings
 
 _FILES: Final = {
@@ -56,10 +56,12 @@ def _make(signal: Signal, name: str, settings: Settings, guard: Guard) -> Any:
         # Without a look at the entry points of everything that is installed, which takes longer than the rest.
         rotating = getattr(importlib.import_module("ailoop_otel.export.files"), _FILES[signal.name])
         bounds = (settings.directory, settings.max_file, settings.max_total, settings.max_age)
-        return rotating(*bounds, guard=guard) if signal is TRACES else rotating(*bounds)
+        if signal is TRACES:
+            return rotating(*bounds, guard=guard, fast="json" in settings.fast_paths)
+        return rotating(*bounds)
     found = tuple(entry_points(group=signal.group, name=name))
     if not found:
         known = sorted({point.name for point in entry_points(group=signal.group)})
         raise LookupError(f"no such exporter is installed, only {', '.join(known) or 'none'}")
     exporter = found[0].load()()
-    return quickened(exporter, guard) if signal is TRACES else exporter
+    return quickened(exporter, guard) if signal is TRACES and "protobuf" in settings.fast_paths else exporter

@@ -20,7 +20,7 @@ from ailoop_otel.export.resource import resource
 from ailoop_otel.export.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
 from ailoop_otel.export.tally import Tally
 from ailoop_otel.guard import Guard
-from ailoop_otel.recording.spans import journal_of
+from ailoop_otel.recording.spans import deferred_of
 from ailoop_otel.settings import Settings, environment, is_true
 
 PATIENCE: Final = 3.0  # seconds
@@ -139,10 +139,10 @@ class Pipeline:
         # What is put down makes spans, log records and measurements: before any of them is asked for. Not by the
         # caller, whom somebody's log processor could keep for ever.
         for part, errand in self._errands:
-            journal = journal_of(part.provider)
-            # Behind a flush that hangs there is nothing to be had; the journal's own thread goes on with it.
-            if journal is not None and not errand.busy:
-                errand.send(journal.settle)
+            deferred = deferred_of(part.provider)
+            # Behind a flush that hangs there is nothing to be had; the queue's own thread goes on with it.
+            if deferred is not None and not errand.busy:
+                errand.send(deferred.settle)
                 errand.wait(timeout)
 
     def _wait(self, deadline: float) -> bool:
@@ -180,7 +180,7 @@ def _make(signal: Signal, shared: Resource, settings: Settings, guard: Guard) ->
             working[name] = exporter
     COMPLAINTS.install(type(exporter).__module__ for exporter in working.values())
     made = attempt(
-        lambda: providers.make(signal, list(working.values()), shared, guard),
+        lambda: providers.make(signal, list(working.values()), shared, guard, settings.fast_paths),
         guard,
         lambda fault: f"{signal.name} are not recorded ({reason(fault)}). To mend it, correct the OTEL_* variables.",
     )

@@ -13,13 +13,14 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-from ailoop_otel.recording.lightspan import LightSpan
+from ailoop_otel.recording.fast.spans import LightSpan
+from ailoop_otel.recording.internals import enqueue_of
 
 
 class Tally:
@@ -115,9 +116,8 @@ class TalliedSpanProcessor(SpanProcessor):
             schedule_delay_millis=delay_ms,
             max_export_batch_size=batch,
         )
-        # What its `on_end` does once it has looked at the span, as it is done here; a release may lack it.
-        inner = getattr(self._processor, "_batch_processor", None)
-        self._enqueue: Callable[[ReadableSpan], None] = getattr(inner, "emit", self._processor.on_end)
+        # What its `on_end` does once it has looked at the span, as it is done here.
+        self._enqueue = enqueue_of(self._processor)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Do nothing: only spans that have ended are exported."""

@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from ailoop_otel import names
 from ailoop_otel.protocol.frame import harmless
-from ailoop_otel.recording.lightspan import context_of
+from ailoop_otel.recording.spans import context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes
 from ailoop_otel.server import sse
 from ailoop_otel.server.content import ModelContent

@@ -12,8 +12,7 @@ from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, Status, 
 
 from ailoop_otel import names
 from ailoop_otel.protocol.frame import harmless
-from ailoop_otel.recording.lightspan import context_of
-from ailoop_otel.recording.spans import EMPTY
+from ailoop_otel.recording.spans import EMPTY, context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes
 from ailoop_otel.server.inside import Host, Inside
 from ailoop_otel.server.tools import error_of

@@ -8,7 +8,7 @@ from typing import Final
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
-from ailoop_otel.recording.lightspan import context_of
+from ailoop_otel.recording.spans import context_of
 from ailoop_otel.tracking.current import current_exchange
 from ailoop_otel.tracking.exchange import Exchange
 from ailoop_otel.tracking.spent import Spent

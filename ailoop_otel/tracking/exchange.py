@@ -9,7 +9,7 @@ from opentelemetry.trace import Span
 
 from ailoop_otel import names
 from ailoop_otel.protocol import DIALECTS, Answer, Dialect
-from ailoop_otel.recording.lightspan import context_of
+from ailoop_otel.recording.spans import context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, Telemetry
 from ailoop_otel.tracking.deadlines import FIRST_CHUNK, NEVER, STALL, TOTAL, Deadlines, Timeout
 from ailoop_otel.tracking.spent import Spent

@@ -9,7 +9,7 @@ from opentelemetry.trace import Span
 from ailoop_otel import names
 from ailoop_otel.protocol import METHODS
 from ailoop_otel.protocol.frame import Request, harmless, id_text
-from ailoop_otel.recording.lightspan import context_of
+from ailoop_otel.recording.spans import context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, Telemetry
 from ailoop_otel.tracking.exchange import Exchange
 

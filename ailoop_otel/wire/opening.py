@@ -7,8 +7,7 @@ from opentelemetry.trace import Link, NonRecordingSpan, SpanKind
 
 from ailoop_otel import names
 from ailoop_otel.protocol.frame import MESSAGE_METHOD, Request
-from ailoop_otel.recording.lightspan import context_of
-from ailoop_otel.recording.spans import EMPTY
+from ailoop_otel.recording.spans import EMPTY, context_of
 from ailoop_otel.recording.telemetry import Attributes
 from ailoop_otel.tracking.exchange import Exchange
 from ailoop_otel.tracking.sessions import Session

@@ -105,7 +105,7 @@ def test_the_official_encoder_where_a_release_lacks_what_ours_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Spans are written as before."""
-    monkeypatch.setitem(sys.modules, "ailoop_otel.export.jsonlines", None)
+    monkeypatch.setitem(sys.modules, "ailoop_otel.recording.fast.json_lines", None)
     exporter = RotatingSpanExporter(str(tmp_path))
     assert exporter._encoded is None
     assert exporter.export(_finished("one")) is SpanExportResult.SUCCESS

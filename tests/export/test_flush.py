@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ailoop_otel.export.pipeline import Pipeline
-from ailoop_otel.recording.spans import journal_of
+from ailoop_otel.recording.spans import deferred_of
 from ailoop_otel.settings import Settings
 from tests.export.child import in_child
 from tests.export.collector import Collector
@@ -157,10 +157,10 @@ def test_what_is_still_to_be_recorded_holds_nobody_up(
     """It may go through a log processor of somebody else's that hangs: flush and shutdown keep to their time."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
     pipeline = start()
-    journal = journal_of(pipeline.tracer_provider)
-    assert journal is not None
+    deferred = deferred_of(pipeline.tracer_provider)
+    assert deferred is not None
     go = threading.Event()
-    journal.later(go.wait, 20)
+    deferred.later(go.wait, 20)
     before = time.monotonic()
     assert not pipeline.flush(0.3)
     assert not pipeline.shutdown(0.3)

@@ -10,7 +10,8 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from ailoop_otel.protocol import delegates, frame, stateless
-from ailoop_otel.recording import lightspan, spans, telemetry
+from ailoop_otel.recording import spans, telemetry
+from ailoop_otel.recording.fast import spans as fast_spans
 from ailoop_otel.tracking import current, deadlines, exchange, sessions, watchdog
 from ailoop_otel.wire import (
     call,
@@ -28,7 +29,7 @@ from ailoop_otel.wire import (
 )
 
 ROOMS: tuple[ModuleType, ...] = (
-    call, connection, correlation, current, deadlines, delegates, exchange, frame, lightspan, membership, middleware,
+    call, connection, correlation, current, deadlines, delegates, exchange, fast_spans, frame, membership, middleware,
     notices, opening, peer, replies, sessions, socket, spans, state, stateless, telemetry, trust, watchdog,
 )  # fmt: skip
 

@@ -10,13 +10,10 @@ from typing import Any, Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from ailoop_otel.guard import Guard
+from ailoop_otel.recording.internals import ENCODER, ENCODING_METHODS
 
 _CLASS: Final = "OTLPSpanExporter"
 _HTTP: Final = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
-_GRPC: Final = "opentelemetry.exporter.otlp.proto.grpc.trace_exporter"
-# The method that calls the encoder, by the name that the encoder has in the method's module.
-_CALLERS: Final = {_HTTP: "export", _GRPC: "_translate_data"}
-_ENCODER: Final = "encode_spans"
 
 Encoder = Callable[[Sequence[ReadableSpan]], Any]
 
@@ -43,10 +40,10 @@ def quickened(exporter: Any, guard: Guard) -> Any:
     another class stays as it is, and so does one of a release that is built otherwise.
     """
     kind = type(exporter)
-    name = _CALLERS.get(kind.__module__, "") if kind.__name__ == _CLASS else ""
+    name = ENCODING_METHODS.get(kind.__module__, "") if kind.__name__ == _CLASS else ""
     method = inspect.getattr_static(exporter, name, None)
-    if isinstance(method, FunctionType) and _ENCODER in method.__code__.co_names:
-        encoder = _encoder(kind.__module__, method.__globals__.get(_ENCODER), guard)
+    if isinstance(method, FunctionType) and ENCODER in method.__code__.co_names:
+        encoder = _encoder(kind.__module__, method.__globals__.get(ENCODER), guard)
         if encoder is not None:
             setattr(exporter, name, MethodType(_calling(method, encoder), exporter))
     return exporter
@@ -57,9 +54,8 @@ def _encoder(module: str, official: Encoder | None, guard: Guard) -> Encoder | N
         from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
         from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-        from ailoop_otel.export.protobuf import encoded
+        from ailoop_otel.recording.fast.protobuf import encoded
     except ImportError:
-        # What ours leans on is private, and a release may lack it.
         return None
     if official is not encode_spans:
         return None
@@ -77,7 +73,7 @@ def _encoder(module: str, official: Encoder | None, guard: Guard) -> Encoder | N
 
 def _calling(method: FunctionType, encoder: Encoder) -> FunctionType:
     """A copy of a method for which the encoder's name means another; the module it is of stays as it is."""
-    names = {**method.__globals__, _ENCODER: encoder}
+    names = {**method.__globals__, ENCODER: encoder}
     copy = FunctionType(method.__code__, names, method.__name__, method.__defaults__, method.__closure__)
     copy.__kwdefaults__ = method.__kwdefaults__
     return copy

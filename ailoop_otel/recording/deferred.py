@@ -1,8 +1,8 @@
-"""Work that can wait: put down where the server runs, done in bursts by a thread of its own.
+"""Work that can wait: enqueued where the server runs, done in batches by a thread of its own.
 
 What is recorded once per message runs ten times as slowly between the server's own work as when it is repeated at
-once: by then the processor's caches hold something else. So all that nobody waits for is done later, for many messages
-in a row.
+once: by then the processor's caches hold something else. So all that nobody waits for is deferred and done for many
+messages in a row.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from typing import Any, Final
 
 from ailoop_otel.guard import Guard
 
-# For so long it is put down before it is done, seconds.
+# How long work is collected before it is done, seconds.
 PAUSE: Final = 0.25
-# So many may wait; what comes then is done at once.
+# So many calls may wait; what comes then is done at once.
 MOST: Final = 4096
-# Whoever wants all of it done waits no longer for another thread that has it in hand, seconds.
+# How long a caller who wants all of it done waits for another thread that is doing it, seconds.
 PATIENCE: Final = 1.0
-# What is recorded may put down more, and that again.
-_DEEP: Final = 3
+# Work may defer more work, and that again.
+_DEPTH: Final = 3
 
 
-class Journal:
-    """What is to be recorded, in its order. The thread sleeps until something is put down."""
+class DeferredWork:
+    """A queue of calls, done in their order. The thread sleeps until something is enqueued."""
 
     _awake: bool
 
@@ -40,7 +40,7 @@ class Journal:
         self._closed = False
         self._begin()
         if hasattr(os, "register_at_fork"):
-            # What a parent has put down is the parent's to record, and its thread does not come along.
+            # What a parent has enqueued is the parent's to do, and its thread does not come along.
             begin = weakref.WeakMethod(self._begin)
             os.register_at_fork(after_in_child=lambda: (again := begin()) and again())
 
@@ -61,16 +61,16 @@ class Journal:
             self._bell.set()
 
     def settle(self, timeout: float = PATIENCE) -> bool:
-        """Do all that was put down so far, `timeout` seconds at most; says whether it is done, whoever did it.
+        """Do all that was enqueued so far, within `timeout` seconds; returns whether it is done.
 
-        No longer, as the caller may hold what the thread that has it in hand is waiting for.
+        No longer, as the caller may hold what the thread that is doing it waits for.
         """
         deadline = time.monotonic() + timeout
         if not self._lock.acquire(timeout=max(0.0, timeout)):
             return False
         try:
-            # Not until none is left: while others put more down that might be never.
-            return all([self._do(len(self._entries), deadline) for _ in range(_DEEP)])
+            # Not until none is left: while others enqueue more that might be never.
+            return all([self._do(len(self._entries), deadline) for _ in range(_DEPTH)])
         finally:
             self._lock.release()
 
@@ -99,7 +99,7 @@ class Journal:
         self._awake = False
 
     def _start(self) -> bool:
-        thread = threading.Thread(target=self._run, name="ailoop-otel-journal", daemon=True)
+        thread = threading.Thread(target=self._run, name="ailoop-otel-deferred", daemon=True)
         try:
             thread.start()
         except RuntimeError:
@@ -114,9 +114,9 @@ class Journal:
             bell.wait()
             bell.clear()
             stop.wait(self._pause)
-            # In this order: what is put down while the rest is done rings again.
+            # In this order: what is enqueued while the rest is done rings again.
             self._awake = False
             while self._entries and not stop.is_set():
-                # Also of what is no `Exception`, as a cancellation that somebody's processor lets out here.
+                # Also what is no `Exception`, as a cancellation that somebody's processor raises here.
                 with suppress(BaseException):
                     self.settle()

@@ -11,22 +11,14 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from opentelemetry.exporter.otlp.proto.common._internal import (
-    _encode_attributes,
-    _encode_instrumentation_scope,
-    _encode_resource,
-)
-from opentelemetry.exporter.otlp.proto.common._internal.trace_encoder import (
-    _encode_events,
-    _encode_links,
-    _encode_span,
-    _encode_trace_state,
-)
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, SpanContext, SpanKind, Status, StatusCode
 
-from ailoop_otel.export.grouping import dropped_something, grouped
-from ailoop_otel.recording.lightspan import UNSET, LightSpan
+from ailoop_otel.recording.fast.batches import dropped_something, grouped
+from ailoop_otel.recording.fast.spans import UNSET, LightSpan
+from ailoop_otel.recording.internals import fields_of, number_of
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _BYTES: Final = [bytes((number,)) for number in range(0x80)]
@@ -68,7 +60,7 @@ _SPAN_ID: Final = _F2 + b"\x08"
 _TRACE_STATE: Final = _F3
 _PARENT_ID: Final = _tag(4, _LENGTH) + b"\x08"
 _NAME: Final = _tag(5, _LENGTH)
-# By the kind's number: an enumeration's members are dear to look up.
+# By the kind's number: to look up an enumeration's member is expensive.
 _KIND: Final = {kind.value: _tag(6, _VARINT) + _varint(kind.value + 1) for kind in SpanKind}
 _times: Final = struct.Struct("<cQcQ").pack
 _START: Final = _tag(7, _FIXED64)
@@ -96,6 +88,9 @@ _DOUBLE: Final = _tag(4, _FIXED64)
 
 _MOST: Final = 512  # entries
 _SHORT: Final = 128  # bytes: an attribute that is longer is not kept
+# Of a span of which only a part is encoded.
+_NO_RESOURCE: Final = Resource({})
+_CONTEXT: Final = SpanContext(1, 1, False)
 # Of all spans without one of their own.
 _NO_STATE: Final = INVALID_SPAN_CONTEXT.trace_state
 
@@ -133,13 +128,14 @@ def encoded(spans: Sequence[ReadableSpan]) -> bytes:
 
 
 def _resource_spans(resource: Any, scopes: Mapping[Any, list[bytes]]) -> bytes:
-    parts = [_field(_F1, _encode_resource(resource).SerializeToString())]
+    parts = [_field(_F1, _officially(_example(resource=resource)).resource.SerializeToString())]
     parts += [_field(_F2, _scope_spans(scope, spans)) for scope, spans in scopes.items()]
     return b"".join(parts) + _text(_F3, resource.schema_url)
 
 
 def _scope_spans(scope: Any, spans: list[bytes]) -> bytes:
-    head = _field(_F1, _encode_instrumentation_scope(scope).SerializeToString())
+    official = _officially(_example(instrumentation_scope=scope)).scope_spans[0].scope
+    head = _field(_F1, official.SerializeToString())
     return head + b"".join([_field(_F2, span) for span in spans]) + (_text(_F3, scope.schema_url) if scope else b"")
 
 
@@ -148,11 +144,11 @@ def _span(span: ReadableSpan) -> bytes:
         # A copy of the attributes: the SDK's container is slow to walk, and the server may still be writing to a span
         # that has not ended.
         if span.__class__ is LightSpan and not dropped_something(span):
-            # At first hand: each property that a span is read by costs as much as two attributes.
+            # Without the properties that make copies: each costs as much as two attributes.
             return b"".join(
                 _fields(
-                    span._name, span._context, span._parent, span._kind, span._start_time, span._end_time,
-                    span._status, span._attributes.copy(), span._links, span._events,
+                    span.name, span.context, span.parent, span.kind, span.start_time, span.end_time,
+                    span.status, span.raw_attributes.copy(), span.raw_links, span.raw_events,
                 )
             )  # fmt: skip
         parts = _fields(
@@ -164,7 +160,21 @@ def _span(span: ReadableSpan) -> bytes:
         return b"".join(parts)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error):
         # A time or a name that is none, half a surrogate pair, a number beyond 64 bits: the official encoder decides.
-        return bytes(_encode_span(span).SerializeToString())
+        return bytes(_official_span(span).SerializeToString())
+
+
+def _officially(span: ReadableSpan) -> Any:
+    """What the official encoder makes of a span, within its resource and scope."""
+    return encode_spans([span]).resource_spans[0]
+
+
+def _official_span(span: ReadableSpan) -> Any:
+    return _officially(span).scope_spans[0].spans[0]
+
+
+def _example(resource: Resource = _NO_RESOURCE, **fields: Any) -> ReadableSpan:
+    """A span of which only these fields are wanted."""
+    return ReadableSpan("example", _CONTEXT, resource=resource, start_time=1, end_time=1, **fields)
 
 
 def _fields(
@@ -179,7 +189,7 @@ def _fields(
     links: Sequence[Link],
     events: Sequence[Event],
 ) -> list[bytes]:
-    trace_id, span_id, _, _, state, _ = context
+    trace_id, span_id, _, _, state = fields_of(context)
     text = name.encode()
     parts = [
         _TRACE_ID,
@@ -189,22 +199,22 @@ def _fields(
         _NAME,
         _varint(len(text)),
         text,
-        _KIND[kind._value_],
+        _KIND[number_of(kind)],
         _times(_START, start, _END, end),
         _UNSET if status is UNSET or status.status_code is StatusCode.UNSET else _status(status),
         *map(_attribute, attributes.items()),
     ]
     if parent:
-        _, parent_id, is_remote, _, _, _ = parent
+        _, parent_id, is_remote, _, _ = fields_of(parent)
         parts += (_PARENT_ID, parent_id.to_bytes(8, "big"), _REMOTE if is_remote else _LOCAL)
     else:
         parts.append(_LOCAL)
     if state is not _NO_STATE and state:
-        parts.append(_text(_TRACE_STATE, _encode_trace_state(state)))
+        parts.append(_text(_TRACE_STATE, state.to_header()))
     if links:
         parts += [_link(link) for link in links]
     if events:
-        parts += [_field(_EVENT, event.SerializeToString()) for event in _encode_events(events) or ()]
+        parts += [_field(_EVENT, event.SerializeToString()) for event in _official_span(_example(events=events)).events]
     return parts
 
 
@@ -245,7 +255,8 @@ def _tuple(key: str, value: tuple[Any, ...]) -> bytes:
 
 def _other(key: str, value: Any) -> bytes:
     """What the official encoder makes of it: nothing, and a line in the log, where it cannot be encoded."""
-    return b"".join([_field(_ATTRIBUTE, one.SerializeToString()) for one in _encode_attributes({key: value})])
+    official = _official_span(_example(attributes={key: value})).attributes
+    return b"".join([_field(_ATTRIBUTE, one.SerializeToString()) for one in official])
 
 
 _WRITERS: Final[dict[type, Callable[[str, Any], bytes]]] = {
@@ -267,10 +278,12 @@ def _status(status: Status) -> bytes:
 
 
 def _link(link: Link) -> bytes:
-    # Asking for the dropped ones is dear, and there are none without a mapping.
+    # To ask for the dropped ones is expensive, and there are none without a mapping.
     if link.attributes is not None and (link.attributes or link.dropped_attributes):
-        return b"".join([_field(_LINK, one.SerializeToString()) for one in _encode_links([link]) or ()])
-    trace_id, span_id, is_remote, _, _, _ = link.context
+        return b"".join(
+            [_field(_LINK, one.SerializeToString()) for one in _official_span(_example(links=(link,))).links]
+        )
+    trace_id, span_id, is_remote, _, _ = fields_of(link.context)
     return b"".join(
         (
             _BARE_LINK,

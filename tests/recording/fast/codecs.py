@@ -14,8 +14,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 
-from ailoop_otel.export import jsonlines, protobuf
 from ailoop_otel.guard import tried
+from ailoop_otel.recording.fast import json_lines, protobuf
 
 Read = Callable[[list[ReadableSpan]], object]
 
@@ -52,7 +52,7 @@ def _read(line: str | None) -> object:
 
 
 def _json(spans: list[ReadableSpan]) -> object:
-    line = tried(jsonlines.encoded, spans)[0]
+    line = tried(json_lines.encoded, spans)[0]
     return _read(None if line is None else line.decode("ascii"))
 
 
@@ -63,4 +63,4 @@ def _official_json(spans: list[ReadableSpan]) -> object:
 
 
 PROTOBUF = Codec(protobuf, _protobuf, _official_protobuf)
-JSON = Codec(jsonlines, _json, _official_json)
+JSON = Codec(json_lines, _json, _official_json)

@@ -24,10 +24,11 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.trace import SpanContext
 
-from ailoop_otel.export import exporters, protobuf
-from ailoop_otel.export.otlp import quickened
+from ailoop_otel.export import exporters
 from ailoop_otel.export.signals import TRACES
 from ailoop_otel.guard import Guard
+from ailoop_otel.recording.fast import protobuf
+from ailoop_otel.recording.fast.otlp import quickened
 from ailoop_otel.settings import Settings
 
 SPANS = [ReadableSpan("one", SpanContext(1, 2, False), None, None, {"size": 7}, start_time=1, end_time=2)] * 3
@@ -200,7 +201,7 @@ def test_a_release_that_is_built_otherwise(
     elif change == "gone":
         monkeypatch.setattr(over_http.OTLPSpanExporter, "export", staticmethod(lambda spans: SpanExportResult.SUCCESS))
     else:
-        monkeypatch.setitem(sys.modules, "ailoop_otel.export.protobuf", None)
+        monkeypatch.setitem(sys.modules, "ailoop_otel.recording.fast.protobuf", None)
     exporter = over_http.OTLPSpanExporter()
     before = set(vars(exporter))
     assert set(vars(quickened(exporter, guard))) == before

@@ -28,8 +28,9 @@ from opentelemetry.trace import (
 )
 
 from ailoop_otel.guard import Guard
-from ailoop_otel.recording.journal import Journal
-from ailoop_otel.recording.spans import EMPTY, LightSpans, LightTracerProvider, Spans, spans_of
+from ailoop_otel.recording.deferred import DeferredWork
+from ailoop_otel.recording.fast.spans import LightSpans
+from ailoop_otel.recording.spans import EMPTY, OwnTracerProvider, Spans, spans_of
 from tests.recorder import CountingIds
 
 RESOURCE = Resource({"service.name": "spans"})
@@ -40,7 +41,7 @@ class Pair:
 
     def __init__(self) -> None:
         self.light, self.sdk = InMemorySpanExporter(), InMemorySpanExporter()
-        own = LightTracerProvider(RESOURCE, [SimpleSpanProcessor(self.light)], CountingIds())
+        own = OwnTracerProvider(RESOURCE, [SimpleSpanProcessor(self.light)], CountingIds())
         theirs = TracerProvider(resource=RESOURCE, id_generator=CountingIds(), shutdown_on_exit=False)
         theirs.add_span_processor(SimpleSpanProcessor(self.sdk))
         self.recorders = (spans_of(own), spans_of(theirs))
@@ -221,7 +222,7 @@ class Onlooker(SpanProcessor):
 def test_a_processor_of_somebody_else_gets_the_sdks_spans() -> None:
     """Added to the provider at any time."""
     exporter = InMemorySpanExporter()
-    provider = LightTracerProvider(RESOURCE, [SimpleSpanProcessor(exporter)])
+    provider = OwnTracerProvider(RESOURCE, [SimpleSpanProcessor(exporter)])
     spans = spans_of(provider)
     spans.end(spans.start("before", 1, {}), 2)
     provider.add_span_processor(Onlooker())
@@ -232,13 +233,13 @@ def test_a_processor_of_somebody_else_gets_the_sdks_spans() -> None:
 def test_a_processor_of_somebody_else_is_called_where_spans_end() -> None:
     """What was put down before is done first, and nothing waits from then on: it may hold what a thread needs."""
     exporter = InMemorySpanExporter()
-    journal = Journal(Guard(strict=True), pause=60.0)
-    provider = LightTracerProvider(RESOURCE, [SimpleSpanProcessor(exporter)], journal=journal)
+    deferred = DeferredWork(Guard(strict=True), pause=60.0)
+    provider = OwnTracerProvider(RESOURCE, [SimpleSpanProcessor(exporter)], deferred=deferred)
     spans, onlooker = spans_of(provider), Onlooker()
-    journal.later(spans.end, spans.start("before", 1, {}), 2)
+    deferred.later(spans.end, spans.start("before", 1, {}), 2)
     provider.add_span_processor(onlooker)
     assert [span.name for span in exporter.get_finished_spans()] == ["before"]
-    journal.later(spans.end, spans.start("after", 1, {}), 2)
+    deferred.later(spans.end, spans.start("after", 1, {}), 2)
     assert onlooker.threads == [threading.get_ident()]
 
 
@@ -252,7 +253,7 @@ def test_a_processor_of_somebody_else_is_called_where_spans_end() -> None:
 def test_limits_are_the_sdks(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where somebody sets one, it is the SDK that keeps it."""
     monkeypatch.setenv(variable, value)
-    assert type(spans_of(LightTracerProvider(RESOURCE, []))) is Spans
+    assert type(spans_of(OwnTracerProvider(RESOURCE, []))) is Spans
 
 
 @pytest.mark.parametrize("sampler", ["always_off", "traceidratio", "always_on"])
@@ -260,7 +261,7 @@ def test_a_sampler_is_asked(sampler: str, monkeypatch: pytest.MonkeyPatch) -> No
     """Any but the default one."""
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", sampler)
     monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0")
-    spans = spans_of(LightTracerProvider(RESOURCE, []))
+    spans = spans_of(OwnTracerProvider(RESOURCE, []))
     span = spans.start("a", 1, {})
     assert span.is_recording() is (sampler == "always_on")
     spans.end(span, 2, {"x": 1}, error=True)
@@ -269,4 +270,4 @@ def test_a_sampler_is_asked(sampler: str, monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_sdk_that_reads_other_fields_gets_spans_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """The names of a span's fields are not promised."""
     monkeypatch.setattr(ReadableSpan, "kind", property(lambda span: span._sort))
-    assert type(spans_of(LightTracerProvider(RESOURCE, []))) is Spans
+    assert type(spans_of(OwnTracerProvider(RESOURCE, []))) is Spans

@@ -1,4 +1,4 @@
-"""A batch's encoded spans by whom they are of, as OTLP holds them."""
+"""A batch's encoded spans by resource and scope, as OTLP holds them; used by both encoders."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from ailoop_otel.recording.lightspan import LightSpan
+from ailoop_otel.recording.fast.spans import LightSpan
 
 Encoded = TypeVar("Encoded")
 
@@ -19,8 +19,8 @@ def grouped(
     resources: dict[Any, dict[Any, list[Encoded]]] = {}
     origin = last_resource = last_scope = object()
     for span in spans:
-        # Most often all as before, and where the package's own come from says so at once.
-        came_from = span._origin if span.__class__ is LightSpan else None
+        # Mostly the same as of the span before, and light spans show it at once.
+        came_from = span.origin if span.__class__ is LightSpan else None
         if came_from is None or came_from is not origin:
             origin = came_from
             resource, scope = span.resource, span.instrumentation_scope
@@ -36,8 +36,8 @@ def grouped(
 
 
 def dropped_something(span: Any) -> bool:
-    """Whether a span may have attributes, events or links that were dropped; only the SDK's own containers count them.
-
-    Their class is looked at, as the properties that ask each with `isinstance` cost as much as five attributes.
-    """
-    return not (span._attributes.__class__ is dict and span._events.__class__ is span._links.__class__ is tuple)
+    """Whether a span may have attributes, events or links that were dropped: only the SDK's containers count them."""
+    if span.__class__ is LightSpan:
+        is_plain = span.raw_attributes.__class__ is dict and span.raw_events.__class__ is tuple
+        return not (is_plain and span.raw_links.__class__ is tuple)
+    return bool(span.dropped_attributes or span.dropped_events or span.dropped_links)

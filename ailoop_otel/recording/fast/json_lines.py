@@ -14,25 +14,19 @@ from json.encoder import encode_basestring_ascii as _quoted
 from math import isfinite
 from typing import Any, Final
 
-from opentelemetry.exporter.otlp.json.common._internal import (
-    _encode_attributes,
-    _encode_instrumentation_scope,
-    _encode_resource,
-)
-from opentelemetry.exporter.otlp.json.common._internal.trace_encoder import (
-    _encode_events,
-    _encode_links,
-    _encode_span,
-    _encode_trace_state,
-)
+from opentelemetry.exporter.otlp.json.common.trace_encoder import encode_spans
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import Link, SpanKind, Status, StatusCode
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
-from ailoop_otel.export.grouping import dropped_something, grouped
+from ailoop_otel.recording.fast.batches import dropped_something, grouped
 
 _json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 _KIND: Final = {kind: kind.value + 1 for kind in SpanKind}
+# Of a span of which only a part is encoded.
+_NO_RESOURCE: Final = Resource({})
+_CONTEXT: Final = SpanContext(1, 1, False)
 # SpanFlags: whether a parent, or what a link points to, is remote is known (bit 8), and so it is (bit 9).
 _LOCAL, _REMOTE = 0x100, 0x300
 # How the oneof of an AnyValue starts, and how a boolean one ends.
@@ -67,13 +61,13 @@ def encoded(spans: Sequence[ReadableSpan]) -> bytes:
 
 def _resource_spans(resource: Any, scopes: Mapping[Any, list[bytes]]) -> list[bytes]:
     groups = [_scope_spans(scope, spans) for scope, spans in scopes.items()]
-    head = _json(_encode_resource(resource).to_dict())
+    head = _json(_officially(_example(resource=resource)).resource.to_dict())
     _enclose(groups, f'{{"resource":{head},"scopeSpans":[', f"]{_schema(resource)}}}")
     return list(chain.from_iterable(groups))
 
 
 def _scope_spans(scope: Any, spans: list[bytes]) -> list[bytes]:
-    head = _json(_encode_instrumentation_scope(scope).to_dict())
+    head = _json(_officially(_example(instrumentation_scope=scope)).scope_spans[0].scope.to_dict())
     _enclose([spans], f'{{"scope":{head},"spans":[', f"]{_schema(scope) if scope else ''}}}")
     return spans
 
@@ -92,7 +86,21 @@ def _span(span: ReadableSpan) -> bytes:
         return _usual(span).encode()
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         # A time or a name that is none, a key that is no text, a number too large: the official encoder decides.
-        return _json(_encode_span(span).to_dict()).encode()
+        return _json(_official_span(span).to_dict()).encode()
+
+
+def _officially(span: ReadableSpan) -> Any:
+    """What the official encoder makes of a span, within its resource and scope."""
+    return encode_spans([span]).resource_spans[0]
+
+
+def _official_span(span: ReadableSpan) -> Any:
+    return _officially(span).scope_spans[0].spans[0]
+
+
+def _example(resource: Resource = _NO_RESOURCE, **fields: Any) -> ReadableSpan:
+    """A span of which only these fields are wanted."""
+    return ReadableSpan("example", _CONTEXT, resource=resource, start_time=1, end_time=1, **fields)
 
 
 def _usual(span: ReadableSpan) -> str:
@@ -114,14 +122,16 @@ def _usual(span: ReadableSpan) -> str:
     if parent:
         parts.append(f',"parentSpanId":"{parent.span_id.to_bytes(8, "big").hex()}"')
     if context.trace_state:
-        parts.append(f',"traceState":{_json(_encode_trace_state(context.trace_state))}')
+        parts.append(f',"traceState":{_json(context.trace_state.to_header())}')
     if links := span.links:
         parts.append(f',"links":[{",".join([_link(link) for link in links])}]')
     if events := span.events:
-        parts.append(f',"events":{_json([event.to_dict() for event in _encode_events(events)])}')
+        parts.append(
+            f',"events":{_json([event.to_dict() for event in _official_span(_example(events=events)).events])}'
+        )
     if dropped_something(span):
         parts.append(_dropped(span))
-    # Unset is told as well: an empty one.
+    # An unset status is encoded as well: an empty one.
     parts.append(',"status":{}}' if status.status_code is StatusCode.UNSET else _status(status))
     return "".join(parts)
 
@@ -180,7 +190,7 @@ def _tuple(key: str, value: tuple[Any, ...]) -> str:
 
 def _other(key: str, value: Any) -> str:
     """What the official encoder makes of it: nothing, and a line in the log, where it cannot be encoded."""
-    return "".join([f",{_json(one.to_dict())}" for one in _encode_attributes({key: value})])
+    return "".join([f",{_json(one.to_dict())}" for one in _official_span(_example(attributes={key: value})).attributes])
 
 
 _WRITERS: Final[dict[type, Callable[[str, Any], str]]] = {int: _int, float: _float, bool: _bool, tuple: _tuple}
@@ -192,9 +202,9 @@ def _status(status: Status) -> str:
 
 
 def _link(link: Link) -> str:
-    # Asking for the dropped ones is dear, and there are none without a mapping.
+    # To ask for the dropped ones is expensive, and there are none without a mapping.
     if link.attributes is not None and (link.attributes or link.dropped_attributes):
-        return ",".join([_json(one.to_dict()) for one in _encode_links([link])])
+        return ",".join([_json(one.to_dict()) for one in _official_span(_example(links=(link,))).links])
     context = link.context
     return (
         f'{{"traceId":"{context.trace_id.to_bytes(16, "big").hex()}"'

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from ailoop_otel.export import jsonlines
-from ailoop_otel.export.jsonlines import encoded
-from tests.export.arbitrary import USUAL
+from ailoop_otel.recording.fast import json_lines
+from ailoop_otel.recording.fast.json_lines import encoded
+from tests.recording.fast.arbitrary import USUAL
 
 
 def test_a_batch_is_one_line() -> None:
@@ -23,8 +23,8 @@ def test_strangers_texts_do_not_stay() -> None:
     """Neither many nor long ones are remembered, and the memory that is kept stays small."""
     for number in range(2_000):
         encoded([ReadableSpan(**{**USUAL, "attributes": {f"key {number}": f"value {number}", "n" * 200: number}})])
-    assert len(jsonlines._known) <= 512
-    jsonlines._known.clear()
+    assert len(json_lines._known) <= 512
+    json_lines._known.clear()
     long = {"long": "x" * 200, "n" * 200: 1, "m" * 200: 0.5, "longer": ("x" * 200,), "o" * 200: True}
     encoded([ReadableSpan(**{**USUAL, "attributes": long})])
-    assert list(jsonlines._known) == [("long", str)]
+    assert list(json_lines._known) == [("long", str)]

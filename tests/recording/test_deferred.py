@@ -10,20 +10,20 @@ from collections.abc import Iterator
 import pytest
 
 from ailoop_otel.guard import Guard
-from ailoop_otel.recording.journal import Journal
+from ailoop_otel.recording.deferred import DeferredWork
 
 
 @pytest.fixture
-def idle() -> Iterator[Journal]:
-    """A journal whose thread takes its time."""
-    made = Journal(Guard(strict=True), pause=60.0)
+def idle() -> Iterator[DeferredWork]:
+    """A queue whose thread takes its time."""
+    made = DeferredWork(Guard(strict=True), pause=60.0)
     yield made
     made.close()
 
 
 def test_it_is_done_by_another_thread_before_long() -> None:
     """Without anybody asking for it, again and again."""
-    made = Journal(Guard(), pause=0.0)
+    made = DeferredWork(Guard(), pause=0.0)
     for _ in range(3):
         done = threading.Event()
         threads: list[threading.Thread] = []
@@ -34,7 +34,7 @@ def test_it_is_done_by_another_thread_before_long() -> None:
     made.close()
 
 
-def test_all_is_done_in_order_when_it_settles(idle: Journal) -> None:
+def test_all_is_done_in_order_when_it_settles(idle: DeferredWork) -> None:
     """Also what is put down meanwhile."""
     told: list[int] = []
     for number in range(5):
@@ -46,7 +46,7 @@ def test_all_is_done_in_order_when_it_settles(idle: Journal) -> None:
     assert len(idle) == 0
 
 
-def test_whoever_settles_waits_for_what_another_thread_is_doing(idle: Journal) -> None:
+def test_whoever_settles_waits_for_what_another_thread_is_doing(idle: DeferredWork) -> None:
     """So that a flush leaves nothing behind."""
     begun, go, told = threading.Event(), threading.Event(), list[str]()
 
@@ -65,7 +65,7 @@ def test_whoever_settles_waits_for_what_another_thread_is_doing(idle: Journal) -
     other.join()
 
 
-def test_whoever_settles_does_not_wait_for_ever(idle: Journal) -> None:
+def test_whoever_settles_does_not_wait_for_ever(idle: DeferredWork) -> None:
     """The other thread may be waiting for something that the caller holds."""
     begun, go = threading.Event(), threading.Event()
     idle.later(lambda: begun.set() and None or go.wait(10))
@@ -78,7 +78,7 @@ def test_whoever_settles_does_not_wait_for_ever(idle: Journal) -> None:
     assert idle.settle() is True
 
 
-def test_settling_ends_while_others_put_more_down(idle: Journal) -> None:
+def test_settling_ends_while_others_put_more_down(idle: DeferredWork) -> None:
     """What comes of it without end is left to the next time."""
 
     left = iter(range(100))
@@ -94,7 +94,7 @@ def test_settling_ends_while_others_put_more_down(idle: Journal) -> None:
 
 def test_where_no_thread_can_be_started_it_is_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """And by a thread as soon as there is one."""
-    made = Journal(Guard(), pause=0.0)
+    made = DeferredWork(Guard(), pause=0.0)
     told: list[object] = []
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", _refuse)
@@ -108,7 +108,7 @@ def test_where_no_thread_can_be_started_it_is_done_at_once(monkeypatch: pytest.M
 
 def test_its_thread_outlives_what_is_no_exception() -> None:
     """A cancellation that somebody's code lets out."""
-    made = Journal(Guard(), pause=0.0)
+    made = DeferredWork(Guard(), pause=0.0)
     done = threading.Event()
     made.later(_cancelled)
     made.later(done.set)
@@ -127,7 +127,7 @@ def _cancelled() -> None:
 def test_a_fault_spoils_nothing_else() -> None:
     """It is counted, and the rest is done."""
     guard = Guard()
-    made = Journal(guard, pause=60.0)
+    made = DeferredWork(guard, pause=60.0)
     told: list[int] = []
     made.later(told.append, 1)
     made.later(lambda: 1 // 0)
@@ -138,7 +138,7 @@ def test_a_fault_spoils_nothing_else() -> None:
 
 def test_what_waits_is_bounded() -> None:
     """Beyond it, it is done where it is put down: nothing is lost."""
-    idle = Journal(Guard(strict=True), pause=60.0, most=3)
+    idle = DeferredWork(Guard(strict=True), pause=60.0, most=3)
     told: list[int] = []
     for number in range(5):
         idle.later(told.append, number)
@@ -149,7 +149,7 @@ def test_what_waits_is_bounded() -> None:
 
 def test_after_its_end_it_is_done_at_once() -> None:
     """By whoever puts it down."""
-    made = Journal(Guard(), pause=60.0)
+    made = DeferredWork(Guard(), pause=60.0)
     told: list[int] = []
     made.later(told.append, 1)
     made.close()
@@ -159,7 +159,7 @@ def test_after_its_end_it_is_done_at_once() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_a_forked_child_begins_with_an_empty_one(idle: Journal) -> None:
+def test_a_forked_child_begins_with_an_empty_one(idle: DeferredWork) -> None:
     """What its parent has put down is the parent's; the child's own is done."""
     told: list[str] = []
     idle.later(told.append, "parent")

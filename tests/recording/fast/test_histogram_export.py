@@ -17,10 +17,11 @@ from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, E
 from opentelemetry.sdk.resources import Resource
 
 from ailoop_otel import names
-from ailoop_otel.export import histograms, providers
+from ailoop_otel.export import providers
 from ailoop_otel.export.signals import METRICS
 from ailoop_otel.guard import Guard
-from ailoop_otel.recording.histograms import sheet_of
+from ailoop_otel.recording.fast import histograms
+from ailoop_otel.recording.fast.histograms import store_of
 
 
 class Kept(MetricExporter):
@@ -49,11 +50,11 @@ def test_both_are_in_one_scope() -> None:
     """One resource, one scope, whoever counted; those of other scopes stay as they are."""
     exporter = Kept()
     provider, _ = providers.make(METRICS, [exporter], Resource({"service.name": "both"}), Guard())
-    sheet = sheet_of(provider)
-    assert sheet is not None
+    store = store_of(provider)
+    assert store is not None
     provider.get_meter(names.SCOPE).create_counter("counted").add(1)
     provider.get_meter("other").create_counter("others").add(1)
-    sheet.histogram(names.METRIC_FIRST_CHUNK).record(0.2, {"x": "y"})
+    store.histogram(names.METRIC_FIRST_CHUNK).record(0.2, {"x": "y"})
     provider.force_flush()
     (resource,) = exporter.batches[-1].resource_metrics
     told = {scope.scope.name: [metric.name for metric in scope.metrics] for scope in resource.scope_metrics}
@@ -85,7 +86,7 @@ def test_an_exporter_that_wants_them_otherwise_gets_the_sdks(preferred: Any, fit
 def test_a_reader_gets_the_sdks() -> None:
     """Prometheus's is not told what is exported."""
     provider, _ = providers.make(METRICS, [InMemoryMetricReader()], Resource({}), Guard())
-    assert sheet_of(provider) is None
+    assert store_of(provider) is None
 
 
 @pytest.mark.parametrize("chosen", ["always_on", "always_off"])

@@ -1,7 +1,7 @@
-"""How histograms are recorded: by the SDK, or at a tenth of its price where the meter provider is ours.
+"""Histograms at a tenth of the SDK's price, for a meter provider of this package.
 
-The SDK counts each measurement when it is made, under three locks, and looks for its span. Here it is only put down,
-and counted later with others, while the code that counts is warm. What comes of it is what the SDK would make:
+The SDK aggregates each measurement when it is made, under three locks, and looks for its span. Here it is only
+enqueued, and aggregated with others, while that code is warm. The result is what the SDK makes:
 https://opentelemetry.io/docs/specs/otel/metrics/sdk/#explicit-bucket-histogram-aggregation, with the latest sampled
 measurement of each bucket as its exemplar.
 """
@@ -14,42 +14,43 @@ import weakref
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from time import time_ns
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
-from opentelemetry.sdk.metrics import Exemplar
+from opentelemetry.sdk.environment_variables import OTEL_METRICS_EXEMPLAR_FILTER
+from opentelemetry.sdk.metrics import Exemplar, Histogram
 from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     HistogramDataPoint,
     Metric,
+    MetricExporter,
+    MetricExportResult,
     MetricReader,
+    MetricsData,
+    ScopeMetrics,
 )
 from opentelemetry.sdk.metrics.export import Histogram as HistogramData
+from opentelemetry.sdk.metrics.view import DefaultAggregation, ExplicitBucketHistogramAggregation
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanContext, TraceFlags
 
 from ailoop_otel import names
-from ailoop_otel.recording.lightspan import span_context_in
+from ailoop_otel.recording.fast.spans import span_context_in
+from ailoop_otel.recording.internals import flags_of, metric_preferences
+from ailoop_otel.settings import environment
 
-# So many may wait to be counted; then whoever makes the next one counts them all, half a millisecond of work.
+# How many measurements may wait; the next call to `record` aggregates them all, half a millisecond of work.
 _MOST_WAITING: Final = 256
 # The SDK's limit of attribute sets, and what stands for those beyond it.
 _MOST_POINTS: Final = 2000
 _BEYOND: Final = {"otel.metric.overflow": True}
 _ENDLESS: Final = 2.0**63
 _NO_LABELS: Final[Mapping[str, Any]] = {}
-
-
-class Instrument(Protocol):
-    """What records a distribution."""
-
-    def record(
-        self, amount: float, attributes: Mapping[str, Any] | None = None, context: Context | None = None
-    ) -> None:
-        """Record a value; the span in `context` is its exemplar."""
+_CUMULATIVE: Final = AggregationTemporality.CUMULATIVE
 
 
 class LightHistogram:
@@ -57,17 +58,17 @@ class LightHistogram:
 
     __slots__ = ("_bounds", "_points", "_waiting", "count", "metric")
 
-    def __init__(self, metric: names.Metric, sheet: Sheet) -> None:
+    def __init__(self, metric: names.Metric, store: HistogramStore) -> None:
         self.metric = metric
         self._bounds = tuple(metric.buckets or ())
         self._points: dict[frozenset[tuple[str, Any]], _Point] = {}
-        self._waiting = sheet.waiting
-        self.count = sheet.count
+        self._waiting = store.waiting
+        self.count = store.count
 
     def record(
         self, amount: float, attributes: Mapping[str, Any] | None = None, context: Context | None = None
     ) -> None:
-        """Put a value down; the span in `context`, if it is sampled, is its exemplar. `attributes` are not copied."""
+        """Record a value; the span in `context`, if it is sampled, is its exemplar. `attributes` are not copied."""
         span = None if context is None else span_context_in(context)
         waiting = self._waiting
         waiting.append((self, amount, attributes or _NO_LABELS, span, time_ns()))
@@ -92,8 +93,7 @@ class LightHistogram:
             point.least = amount
         if amount > point.most:
             point.most = amount
-        # Its flags, of a tuple: asked for by name they cost as much as all the rest.
-        if span is not None and span[3] & TraceFlags.SAMPLED:
+        if span is not None and flags_of(span) & TraceFlags.SAMPLED:
             point.exemplars[bucket] = (number, amount, time, span)
 
     def data(self, now: int, since: int) -> Metric | None:
@@ -135,16 +135,16 @@ class _Point:
         )  # fmt: skip
 
 
-class Sheet:
-    """Where the measurements of all histograms are put down until somebody counts them."""
+class HistogramStore:
+    """All light histograms of a meter provider, and the measurements that wait to be aggregated."""
 
     def __init__(self) -> None:
         self.waiting: deque[tuple[LightHistogram, float, Mapping[str, Any], SpanContext | None, int]] = deque()
         self._histograms: dict[str, LightHistogram] = {}
         self._counted = 0
-        self._renew()
+        self._renew_lock()
         if hasattr(os, "register_at_fork"):
-            renew = weakref.WeakMethod(self._renew)
+            renew = weakref.WeakMethod(self._renew_lock)
             os.register_at_fork(after_in_child=lambda: (again := renew()) and again())
 
     def histogram(self, metric: names.Metric) -> LightHistogram:
@@ -152,7 +152,7 @@ class Sheet:
         return self._histograms.setdefault(metric.name, LightHistogram(metric, self))
 
     def count(self) -> None:
-        """Count what waits, unless somebody is at it."""
+        """Aggregate what waits, unless another thread is doing it."""
         if self._lock.acquire(blocking=False):
             try:
                 self._count()
@@ -160,7 +160,7 @@ class Sheet:
                 self._lock.release()
 
     def data(self, since: int) -> tuple[list[Metric], int]:
-        """All metrics, with the exemplars after the `since`th record, and how many there are now."""
+        """All metrics, with the exemplars after the `since`th measurement, and how many measurements there are now."""
         with self._lock:
             self._count()
             now = time_ns()
@@ -169,25 +169,79 @@ class Sheet:
 
     def _count(self) -> None:
         waiting = self.waiting
-        # Not more than there are now: others go on recording.
+        # Not more than there are now: other threads go on recording.
         for _ in range(len(waiting)):
             histogram, amount, attributes, span, time = waiting.popleft()
             self._counted += 1
             histogram.add(self._counted, amount, attributes, span, time)
 
-    def _renew(self) -> None:
-        # In a forked child nobody would release it.
+    def _renew_lock(self) -> None:
+        # In a forked child the thread that holds it does not exist.
         self._lock = threading.Lock()
 
 
 class LightMeterProvider(SdkMeterProvider):
-    """The SDK's provider, with a sheet for this package's histograms where its readers are told of it."""
+    """The SDK's provider, with a store whose histograms its exporters add to each collection."""
 
-    def __init__(self, resource: Resource, readers: Sequence[MetricReader], sheet: Sheet | None) -> None:
+    def __init__(self, resource: Resource, readers: Sequence[MetricReader], store: HistogramStore) -> None:
         super().__init__(metric_readers=readers, resource=resource, shutdown_on_exit=False)
-        self.sheet = sheet
+        self.store = store
 
 
-def sheet_of(meters: MeterProvider) -> Sheet | None:
-    """Where to put down what histograms record; None where the SDK counts it."""
-    return meters.sheet if isinstance(meters, LightMeterProvider) else None
+def store_of(meters: MeterProvider) -> HistogramStore | None:
+    """Where this package's histograms are made; None where the SDK makes them."""
+    return meters.store if isinstance(meters, LightMeterProvider) else None
+
+
+def fits(exporters: Sequence[Any]) -> bool:
+    """Whether all exporters want what a store has: cumulative histograms with the buckets that they come with."""
+    return (environment(OTEL_METRICS_EXEMPLAR_FILTER) or "trace_based") == "trace_based" and all(
+        isinstance(exporter, MetricExporter) and _fits(exporter) for exporter in exporters
+    )
+
+
+def _fits(exporter: MetricExporter) -> bool:
+    preferences = metric_preferences(exporter)
+    if preferences is None:
+        return False
+    temporality, aggregation = preferences[0].get(Histogram), preferences[1].get(Histogram)
+    return temporality in (None, _CUMULATIVE) and isinstance(
+        aggregation, ExplicitBucketHistogramAggregation | DefaultAggregation | None
+    )
+
+
+class LightMetricExporter(MetricExporter):
+    """Adds a store's histograms to each collection, and passes it on to another exporter."""
+
+    def __init__(self, exporter: MetricExporter, store: HistogramStore) -> None:
+        temporality, aggregation = metric_preferences(exporter) or ({}, {})
+        super().__init__(preferred_temporality=temporality, preferred_aggregation=aggregation)
+        self._exporter = exporter
+        self._store = store
+        self._exported = 0
+
+    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
+        """Export both."""
+        metrics, self._exported = self._store.data(self._exported)
+        return self._exporter.export(_with(metrics_data, metrics), timeout_millis, **kwargs)
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Flush the other exporter."""
+        return self._exporter.force_flush(timeout_millis)
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        """Shut the other exporter down."""
+        self._exporter.shutdown(timeout_millis, **kwargs)
+
+
+def _with(collected: MetricsData, metrics: list[Metric]) -> MetricsData:
+    """What was collected, and those metrics in the scope of this package."""
+    if not metrics or not collected.resource_metrics:
+        return collected
+    first, *others = collected.resource_metrics
+    scopes = [_joined(scope, metrics) if scope.scope.name == names.SCOPE else scope for scope in first.scope_metrics]
+    return replace(collected, resource_metrics=[replace(first, scope_metrics=scopes), *others])
+
+
+def _joined(scope: ScopeMetrics, metrics: list[Metric]) -> ScopeMetrics:
+    return replace(scope, metrics=[*scope.metrics, *metrics])

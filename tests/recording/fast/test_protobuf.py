@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from ailoop_otel.export import protobuf
-from ailoop_otel.export.protobuf import encoded
-from tests.export.arbitrary import USUAL
+from ailoop_otel.recording.fast import protobuf
+from ailoop_otel.recording.fast.protobuf import encoded
+from tests.recording.fast.arbitrary import USUAL
 
 
 def test_strangers_texts_do_not_stay() -> None:

@@ -15,8 +15,8 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricR
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from ailoop_otel import names
-from ailoop_otel.recording import histograms
-from ailoop_otel.recording.histograms import LightHistogram, Sheet
+from ailoop_otel.recording.fast import histograms
+from ailoop_otel.recording.fast.histograms import HistogramStore, LightHistogram
 
 METRIC = names.METRIC_EXCHANGE_DURATION
 
@@ -30,15 +30,15 @@ def context(number: int, *, sampled: bool = True) -> Context:
 
 
 class Pair:
-    """The same measurements for the SDK and for a sheet."""
+    """The same measurements for the SDK and for a store."""
 
     def __init__(self) -> None:
         self.reader = InMemoryMetricReader()
         meter = MeterProvider([self.reader], shutdown_on_exit=False).get_meter("pair")
-        self.sheet = Sheet()
+        self.store = HistogramStore()
         self._told = 0
         self.instruments: tuple[Any, ...] = (
-            self.sheet.histogram(METRIC),
+            self.store.histogram(METRIC),
             meter.create_histogram(METRIC.name, METRIC.unit, METRIC.description,
                                    explicit_bucket_boundaries_advisory=METRIC.buckets),
         )  # fmt: skip
@@ -50,7 +50,7 @@ class Pair:
 
     def collect(self) -> tuple[Any, Any]:
         """What can be read of both."""
-        metrics, self._told = self.sheet.data(self._told)
+        metrics, self._told = self.store.data(self._told)
         data = self.reader.get_metrics_data()
         theirs = data.resource_metrics[0].scope_metrics[0].metrics if data is not None else []
         return _read(metrics), _read(theirs)
@@ -97,11 +97,11 @@ def test_points_are_the_sdks(measurements: list[Any]) -> None:
 @pytest.mark.parametrize("amount", [-1, -0.5, math.nan, math.inf, -math.inf, 10**400])
 def test_what_cannot_be_added_up_is_left_out(amount: float) -> None:
     """One of them would spoil the sum, or every later export."""
-    sheet = Sheet()
-    histogram = sheet.histogram(METRIC)
+    store = HistogramStore()
+    histogram = store.histogram(METRIC)
     for value in (1, amount, 2):
         histogram.record(value)
-    ((metric,), _) = sheet.data(0)
+    ((metric,), _) = store.data(0)
     (point,) = metric.data.data_points
     assert (point.count, point.sum, point.min, point.max) == (2, 3, 1, 2)
 
@@ -112,7 +112,7 @@ def test_many_are_counted_before_anybody_collects(monkeypatch: pytest.MonkeyPatc
     pair = Pair()
     for number in range(1, 50):
         pair.record(number, {"a": "b"}, context(number))
-        assert len(pair.sheet.waiting) <= 10
+        assert len(pair.store.waiting) <= 10
     light, sdk = pair.collect()
     assert light == sdk
 
@@ -120,10 +120,10 @@ def test_many_are_counted_before_anybody_collects(monkeypatch: pytest.MonkeyPatc
 def test_sets_of_attributes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those beyond the limit are one point, as in the SDK."""
     monkeypatch.setattr(histograms, "_MOST_POINTS", 3)
-    sheet = Sheet()
+    store = HistogramStore()
     for number in range(10):
-        sheet.histogram(METRIC).record(number, {"a": number})
-    ((metric,), _) = sheet.data(0)
+        store.histogram(METRIC).record(number, {"a": number})
+    ((metric,), _) = store.data(0)
     told = {str(dict(point.attributes or {})): getattr(point, "count", 0) for point in metric.data.data_points}
     assert told == {"{'a': 0}": 1, "{'a': 1}": 1, "{'a': 2}": 1, "{'otel.metric.overflow': True}": 7}
 
@@ -131,8 +131,8 @@ def test_sets_of_attributes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None
 def test_none_is_lost_or_counted_twice_between_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some record, one collects, all count."""
     monkeypatch.setattr(histograms, "_MOST_WAITING", 5)
-    sheet = Sheet()
-    histogram: LightHistogram = sheet.histogram(METRIC)
+    store = HistogramStore()
+    histogram: LightHistogram = store.histogram(METRIC)
 
     def work() -> None:
         for _ in range(2000):
@@ -142,8 +142,8 @@ def test_none_is_lost_or_counted_twice_between_threads(monkeypatch: pytest.Monke
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
-        sheet.data(0)
-    ((metric,), counted) = sheet.data(0)
+        store.data(0)
+    ((metric,), counted) = store.data(0)
     (point,) = metric.data.data_points
     assert isinstance(point, HistogramDataPoint)
     assert (point.count, point.sum, counted) == (8000, 8000.0, 8000)
@@ -151,13 +151,13 @@ def test_none_is_lost_or_counted_twice_between_threads(monkeypatch: pytest.Monke
 
 def test_each_reader_gets_each_exemplar() -> None:
     """Once, whoever else collects."""
-    sheet = Sheet()
-    histogram = sheet.histogram(METRIC)
+    store = HistogramStore()
+    histogram = store.histogram(METRIC)
     told = {"one": 0, "other": 0}
     seen: dict[str, list[int]] = {"one": [], "other": []}
 
     def collect(name: str) -> None:
-        (metric,), told[name] = sheet.data(told[name])
+        (metric,), told[name] = store.data(told[name])
         seen[name] += [e.trace_id or 0 for p in metric.data.data_points for e in p.exemplars]  # type: ignore[union-attr]
 
     histogram.record(1, {}, context(1))
