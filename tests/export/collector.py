@@ -9,11 +9,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 
 class Collector:
-    """Keeps the names of the spans it took; `mode` is ok, 503 or hang."""
+    """Keeps what it took, by path, and the names of the spans; `mode` is ok, 503 or hang."""
 
     def __init__(self) -> None:
         self.mode = "ok"
         self.paths: list[str] = []
+        self.bodies: dict[str, list[bytes]] = {}
         self.spans: list[str] = []
         self._released = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -33,6 +34,7 @@ class Collector:
             self._released.wait(60)
         if self.mode != "ok":
             return 503
+        self.bodies.setdefault(path, []).append(body)
         if path == "/v1/traces":
             request = ExportTraceServiceRequest.FromString(body)
             self.spans += [
