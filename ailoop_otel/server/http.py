@@ -11,7 +11,7 @@ from opentelemetry.trace import Status, StatusCode, TracerProvider, get_current_
 
 from ailoop_otel import names
 from ailoop_otel.guard import warn
-from ailoop_otel.server.stack import FASTAPI_KEY
+from ailoop_otel.recording.internals import FASTAPI_KEY
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 

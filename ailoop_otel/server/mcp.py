@@ -12,6 +12,7 @@ from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, Status, 
 
 from ailoop_otel import names
 from ailoop_otel.protocol.frame import harmless
+from ailoop_otel.recording.internals import is_known_tool, request_context
 from ailoop_otel.recording.spans import EMPTY, context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes
 from ailoop_otel.server.inside import Host, Inside
@@ -154,13 +155,13 @@ def _hook(host: Host, begin: Callable[[Inside, Any, Any], ToolRequest]) -> Calla
 
 
 def _served(inside: Inside, server: Any, name: Any) -> ToolRequest:
-    known = server._tool_manager.get_tool(name) is not None
+    known = is_known_tool(server, name)
     attributes: Attributes = {names.NETWORK_TRANSPORT: "tcp"}
     parent, links = EMPTY, []
-    request = server._mcp_server.request_context
-    if (request_id := harmless(request.request_id)) is not None:
+    request = request_context(server)
+    if (request_id := harmless(getattr(request, "request_id", None))) is not None:
         attributes[names.JSONRPC_ID] = request_id
-    client = inside.remote_span(getattr(request.meta, "traceparent", None))
+    client = inside.remote_span(getattr(getattr(request, "meta", None), "traceparent", None))
     if client is not None and inside.telemetry.settings.trust_client:
         parent = context_of(NonRecordingSpan(client))
     elif client is not None:

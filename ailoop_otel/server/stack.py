@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from ailoop_otel.guard import Guard
+from ailoop_otel.recording.internals import FASTAPI_KEY, is_stack_built
 from ailoop_otel.server.patching import Target
-
-# FastAPI's own telemetry leaves a scope alone that has this key: fastapi/applications.py, FastAPI.__call__.
-FASTAPI_KEY: Final = "fastapi.telemetry"
 
 
 def is_ailoop(app: Any) -> bool:
@@ -48,7 +46,7 @@ def stack_targets(guard: Guard, middleware: Any) -> tuple[Target, ...]:
     def call(wrapped: Callable[..., Any], app: Any, args: Any, kwargs: Any) -> Any:
         with guard:
             scope = scope_of(args, kwargs)
-            if app.middleware_stack is None:
+            if not is_stack_built(app):
                 # Somebody took hold of `build_middleware_stack` before we did.
                 insert(app)
             if scope.get("type") == "websocket" and is_ailoop(app):
