@@ -17,8 +17,8 @@ from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 
+from ailoop_otel.export.choice import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.export.rotation import Bounds, RotatingFile
-from ailoop_otel.export.signals import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.guard import Guard
 from ailoop_otel.recording.internals import LogRecordExporter, file_log_exporter
 from ailoop_otel.settings import Settings

@@ -1,7 +1,8 @@
-"""The SDK's providers: those that somebody has set already, and those that we make."""
+"""The SDK's providers: those that somebody has set already, those that a file declares, and those that we make."""
 
 from __future__ import annotations
 
+import importlib
 import weakref
 from collections.abc import Collection, Sequence
 from types import ModuleType
@@ -13,25 +14,31 @@ from opentelemetry.sdk.environment_variables import (
     OTEL_BSP_MAX_EXPORT_BATCH_SIZE,
     OTEL_BSP_MAX_QUEUE_SIZE,
     OTEL_BSP_SCHEDULE_DELAY,
+    OTEL_CONFIG_FILE,
     OTEL_METRIC_EXPORT_INTERVAL,
 )
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 
 from ailoop_otel import names
 from ailoop_otel.export import choice
-from ailoop_otel.export.persistence import PersistentExporter
-from ailoop_otel.export.signals import LOGS, METRICS, TRACES, Signal
-from ailoop_otel.export.tally import TalliedSpanProcessor, Tally
+from ailoop_otel.export.choice import LOGS, METRICS, TRACES, Signal
+from ailoop_otel.export.delivery import CountingSpanProcessor, RetryingExporter, SpanAccount
+from ailoop_otel.export.exporters import attempt, reason
 from ailoop_otel.guard import Guard, warn
 from ailoop_otel.recording.deferred import DeferredWork
 from ailoop_otel.recording.fast import histograms
 from ailoop_otel.recording.internals import LOGS as LOGS_API
 from ailoop_otel.recording.internals import sdk_logs, sdk_logs_export
 from ailoop_otel.recording.spans import OwnTracerProvider
+from ailoop_otel.version import __version__
 
 Provider = Any
+SERVICE: Final = "ailoop"
+DISTRO: Final = "ailoop-otel"
+# A distribution of its own, and experimental: it may be missing, or have changed.
+_CONFIGURATION: Final = "opentelemetry.configuration"
 # The SDK's own defaults, which it does not export.
 _PLACES: Final = 2048
 _BATCH: Final = 512
@@ -45,6 +52,39 @@ _API: Final[dict[Signal, ModuleType | None]] = {TRACES: trace, METRICS: metrics,
 _NOUN: Final = {TRACES: "Tracer", METRICS: "Meter", LOGS: "Logger"}
 # Made by us and shut down since. A global provider cannot be taken back, so it may still be the global one.
 _ENDED: Final[weakref.WeakSet[Provider]] = weakref.WeakSet()
+
+
+def resource() -> Resource:
+    """The resource of this process: `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`, else service `ailoop`.
+
+    The SDK gives each process a `service.instance.id` of its own, and another after a fork.
+    """
+    made = Resource.create({"telemetry.distro.name": DISTRO, "telemetry.distro.version": __version__})
+    # Attributes given to `create` would win over the environment, so the default is put in afterwards, in the
+    # place of the SDK's own.
+    if str(made.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
+        return made.merge(Resource({SERVICE_NAME: SERVICE}))
+    return made
+
+
+def configure(path: str, guard: Guard) -> bool:
+    """Have the SDK set the global providers up as `OTEL_CONFIG_FILE` declares; False, and one line, if it cannot."""
+
+    def explain(fault: Exception | None) -> str:
+        is_missing = isinstance(fault, ModuleNotFoundError) and fault.name == _CONFIGURATION
+        mend = "pip install opentelemetry-configuration" if is_missing else "correct the file"
+        return f"{OTEL_CONFIG_FILE}={path!r} is ignored ({reason(fault)}). To mend it, {mend}."
+
+    return bool(attempt(lambda: _configure(path), guard, explain))
+
+
+def _configure(path: str) -> bool:
+    module = importlib.import_module(_CONFIGURATION)
+    try:
+        module.configure_sdk(module.load_config_file(path))
+    except module.ConfigurationError as fault:
+        raise ValueError(str(fault)) from fault
+    return True
 
 
 def existing(signal: Signal) -> Provider | None:
@@ -75,7 +115,7 @@ def retire(provider: Provider) -> None:
 
 def make(
     signal: Signal, exporters: Sequence[Any], resource: Resource, guard: Guard, fast: Collection[str] = _ALL
-) -> tuple[Provider, Sequence[Tally]]:
+) -> tuple[Provider, Sequence[SpanAccount]]:
     """A signal's provider with its exporters, and the account of what they drop; may raise for bad `OTEL_*`.
 
     `fast` names the fast paths that are switched on.
@@ -89,16 +129,16 @@ def make(
 
 def _make_traces(
     exporters: Sequence[Any], resource: Resource, guard: Guard, fast: Collection[str]
-) -> tuple[Provider, Sequence[Tally]]:
+) -> tuple[Provider, Sequence[SpanAccount]]:
     places = choice.whole(OTEL_BSP_MAX_QUEUE_SIZE, _PLACES)
     batch = min(places, choice.whole(OTEL_BSP_MAX_EXPORT_BATCH_SIZE, _BATCH))
     default = choice.SPAN_DELAY_MS if choice.is_embedded(TRACES) else _SPAN_DELAY_MS
     delay = choice.whole(OTEL_BSP_SCHEDULE_DELAY, default)
-    persistent = [PersistentExporter(exporter, choice.patience()) for exporter in exporters]
-    processors = [TalliedSpanProcessor(exporter, places, batch, delay) for exporter in persistent]
+    retrying = [RetryingExporter(exporter, choice.export_timeout()) for exporter in exporters]
+    processors = [CountingSpanProcessor(exporter, places, batch, delay) for exporter in retrying]
     deferred = DeferredWork(guard) if "deferred" in fast else None
     provider = OwnTracerProvider(resource, processors, deferred=deferred, light="spans" in fast)
-    return provider, [processor.tally for processor in processors]
+    return provider, [processor.account for processor in processors]
 
 
 def _make_metrics(exporters: Sequence[Any], resource: Resource, fast: Collection[str]) -> Provider:

@@ -11,8 +11,8 @@ import pytest
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.util._once import Once
 
-from ailoop_otel.export.complaints import COMPLAINTS
 from ailoop_otel.export.pipeline import Pipeline
+from ailoop_otel.export.sdk_logging import EXPORT_WARNINGS
 from ailoop_otel.guard import Guard
 from ailoop_otel.settings import Settings
 from tests.export.collector import Collector
@@ -35,10 +35,10 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         monkeypatch.setattr(module, provider, None)
         monkeypatch.setattr(module, f"{provider}_SET_ONCE", Once())
     # A line that another test was told is no news for a minute.
-    monkeypatch.setattr(COMPLAINTS, "_told_at", float("-inf"))
+    monkeypatch.setattr(EXPORT_WARNINGS, "_logged_at", float("-inf"))
     monkeypatch.chdir(tmp_path)
     yield
-    COMPLAINTS.remove()
+    EXPORT_WARNINGS.remove()
 
 
 @pytest.fixture

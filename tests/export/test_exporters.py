@@ -9,8 +9,8 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from ailoop_otel.export import exporters
+from ailoop_otel.export.choice import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.export.files import RotatingLogExporter, RotatingMetricExporter, RotatingSpanExporter
-from ailoop_otel.export.signals import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.guard import Guard
 from ailoop_otel.settings import Settings
 

@@ -23,8 +23,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from ailoop_otel.export.choice import SIGNALS
 from ailoop_otel.export.files import RotatingLogExporter, RotatingMetricExporter, RotatingSpanExporter
-from ailoop_otel.export.signals import SIGNALS
 from ailoop_otel.guard import Guard
 from tests.export.child import in_child
 

@@ -29,8 +29,8 @@ def _abort(pipeline: Pipeline) -> None:
         processor._processor.span_exporter.shutdown()
     for reader in metering._metric_readers:
         reader._exporter.shutdown()
-    for _, errand in pipeline._errands:
-        assert errand.wait(15)
+    for _, thread in pipeline._threads:
+        assert thread.wait(15)
 
 
 def test_shutdown_flushes_and_counts_what_comes_later(start: Start, tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_flushing_a_dead_collector_again_costs_nothing_more(
     span(pipeline)
     for _ in range(5):
         assert not pipeline.flush(0.05)
-    assert all(errand._queue.qsize() == 0 for _, errand in pipeline._errands)
+    assert all(thread._queue.qsize() == 0 for _, thread in pipeline._threads)
     collector.mode = "ok"
     collector.release()
     assert pipeline.flush(3.0)

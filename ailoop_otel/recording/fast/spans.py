@@ -299,7 +299,7 @@ def span_context_in(context: Context) -> SpanContext:
 
 def light_spans(tracer: Any, provider: OwnTracerProvider) -> LightSpans | None:
     """How to record light spans with a tracer; None where the installed SDK does not read them as its own."""
-    if not isinstance(tracer, Tracer) or BoundedAttributes is None or BoundedList is None:
+    if not isinstance(tracer, Tracer):
         return None
     light = LightSpans(tracer, provider)
     return light if _reads_as_the_sdks(light) else None

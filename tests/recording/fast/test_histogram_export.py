@@ -18,7 +18,7 @@ from opentelemetry.sdk.resources import Resource
 
 from ailoop_otel import names
 from ailoop_otel.export import providers
-from ailoop_otel.export.signals import METRICS
+from ailoop_otel.export.choice import METRICS
 from ailoop_otel.guard import Guard
 from ailoop_otel.recording.fast import histograms
 from ailoop_otel.recording.fast.histograms import store_of

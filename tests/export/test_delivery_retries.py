@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from ailoop_otel.export import choice
-from ailoop_otel.export.persistence import PersistentExporter
+from ailoop_otel.export.delivery import RetryingExporter
 
 
 class Collector(SpanExporter):
@@ -30,8 +30,8 @@ class Collector(SpanExporter):
         return SpanExportResult.FAILURE
 
 
-def exported(collector: Collector, patience: float) -> bool:
-    return PersistentExporter(collector, patience, lambda: collector.now).export([]) is SpanExportResult.SUCCESS
+def exported(collector: Collector, timeout: float) -> bool:
+    return RetryingExporter(collector, timeout, lambda: collector.now).export([]) is SpanExportResult.SUCCESS
 
 
 @pytest.mark.parametrize("away", [10.0, 31.0, 45.0, 90.0])
@@ -40,7 +40,7 @@ def test_a_collector_that_is_back_in_time_gets_the_batch(away: float) -> None:
     assert exported(Collector(31.0, away), 120.0)
 
 
-def test_a_batch_is_not_tried_beyond_the_patience() -> None:
+def test_a_batch_is_not_tried_beyond_the_timeout() -> None:
     """Three tries of 31 s end at 93 s; a fourth would not fit into 120."""
     collector = Collector(31.0, 1000.0)
     assert not exported(collector, 120.0)
@@ -67,12 +67,12 @@ def test_nothing_is_tried_after_the_end() -> None:
 
     class Ending(Collector):
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-            persistent.shutdown()
+            retrying.shutdown()
             return super().export(spans)
 
     collector = Ending(31.0, 1000.0)
-    persistent = PersistentExporter(collector, 120.0, lambda: collector.now)
-    assert persistent.export([]) is SpanExportResult.FAILURE
+    retrying = RetryingExporter(collector, 120.0, lambda: collector.now)
+    assert retrying.export([]) is SpanExportResult.FAILURE
     assert collector.tries == 1
 
 
@@ -86,10 +86,10 @@ def test_nothing_is_tried_after_the_end() -> None:
         ({"OTEL_EXPORTER_OTLP_TIMEOUT": "nan"}, 10.0),
     ],
 )
-def test_the_patience_is_what_the_environment_says(
+def test_the_timeout_is_what_the_environment_says(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], seconds: float
 ) -> None:
     """In seconds, as Python's SDK reads it; what is no number is the exporter's to complain of."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert choice.patience() == seconds
+    assert choice.export_timeout() == seconds

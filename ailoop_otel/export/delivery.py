@@ -1,7 +1,11 @@
-"""An exact account of the spans that an exporter did not get across.
+"""How batches of spans get to an exporter: tried again while there is time, and counted exactly where they are lost.
+
+The SDK's OTLP exporters give a batch up after six attempts, which is after half a minute whatever
+`OTEL_EXPORTER_OTLP_TIMEOUT` is (`_MAX_RETRIES` in opentelemetry-exporter-otlp-common). A collector that is being
+replaced is away for longer.
 
 The SDK's batch processor drops silently when threads race for the last place in its queue, and what an exporter
-answers is not counted anywhere. So the queue is kept from ever being full: each span needs a permit to enter it,
+returns is not counted anywhere. So the queue is kept from ever being full: each span needs a permit to enter it,
 there are as many permits as places, and a permit comes back when its span has left the queue. A span without a
 permit is dropped here and counted. Taking a permit is one `deque.pop`, which is atomic, so no lock is taken on
 the way of a span that goes through.
@@ -11,9 +15,11 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
@@ -22,8 +28,12 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from ailoop_otel.recording.fast.spans import LightSpan
 from ailoop_otel.recording.internals import enqueue_of
 
+# The exporters wait 1, 2, 4, 8 and 16 s between their six attempts, or a fifth less. An export that failed
+# sooner was refused, however slowly: OTLP forbids to send it again (https://opentelemetry.io/docs/specs/otlp/#failures).
+_ALL_ATTEMPTS: Final = 24.0  # seconds
 
-class Tally:
+
+class SpanAccount:
     """What became of the spans of one exporter with a queue of `places`."""
 
     def __init__(self, places: int) -> None:
@@ -51,13 +61,13 @@ class Tally:
         self._lose(1)
         return False
 
-    def take(self, spans: int) -> None:
+    def dequeue(self, spans: int) -> None:
         """Note that spans left the queue for the exporter."""
         self._in_flight = spans
         self._permits.extend([None] * spans)
 
-    def settle(self, spans: int, exported: bool) -> None:
-        """Note what the exporter said of them."""
+    def close_batch(self, spans: int, exported: bool) -> None:
+        """Note what the exporter returned for them."""
         self._in_flight = 0
         if not exported:
             self._lose(spans)
@@ -79,21 +89,53 @@ class Tally:
             self._lost += spans
 
 
-class TalliedExporter(SpanExporter):
-    """Passes batches on and tells a tally what became of them; the SDK exports one batch at a time."""
+class RetryingExporter(SpanExporter):
+    """Passes batches on, and again where all attempts of the exporter failed, within `timeout` seconds in all."""
 
-    def __init__(self, exporter: SpanExporter, tally: Tally) -> None:
+    def __init__(self, exporter: SpanExporter, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._exporter = exporter
-        self._tally = tally
+        self._timeout = timeout
+        self._clock = clock
+        self._ended = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Export a batch; what the exporter raises passes."""
+        begun = self._clock()
+        while True:
+            tried = self._clock()
+            result = self._exporter.export(spans)
+            now = self._clock()
+            if result is SpanExportResult.SUCCESS or self._ended:
+                return result
+            # Another try may take as long as this one.
+            if now - tried < _ALL_ATTEMPTS or 2 * now - tried - begun > self._timeout:
+                return result
+
+    def shutdown(self) -> None:
+        """Shut the exporter down; what is being tried is not tried again."""
+        self._ended = True
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Flush the exporter, `timeout_millis` at most."""
+        return self._exporter.force_flush(timeout_millis)
+
+
+class CountingExporter(SpanExporter):
+    """Passes batches on and counts what became of them; the SDK exports one batch at a time."""
+
+    def __init__(self, exporter: SpanExporter, account: SpanAccount) -> None:
+        self._exporter = exporter
+        self._account = account
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Export a batch; what the exporter raises passes, and counts as a failure."""
-        self._tally.take(len(spans))
+        self._account.dequeue(len(spans))
         result = SpanExportResult.FAILURE
         try:
             result = self._exporter.export(spans)
         finally:
-            self._tally.settle(len(spans), result is SpanExportResult.SUCCESS)
+            self._account.close_batch(len(spans), result is SpanExportResult.SUCCESS)
         return result
 
     def shutdown(self) -> None:
@@ -105,13 +147,13 @@ class TalliedExporter(SpanExporter):
         return self._exporter.force_flush(timeout_millis)
 
 
-class TalliedSpanProcessor(SpanProcessor):
-    """The SDK's batch processor behind a tally; drops the newest spans when `places` wait to be exported."""
+class CountingSpanProcessor(SpanProcessor):
+    """The SDK's batch processor behind an account; drops the newest spans when `places` wait to be exported."""
 
     def __init__(self, exporter: SpanExporter, places: int, batch: int, delay_ms: float) -> None:
-        self.tally = Tally(places)
+        self.account = SpanAccount(places)
         self._processor = BatchSpanProcessor(
-            TalliedExporter(exporter, self.tally),
+            CountingExporter(exporter, self.account),
             max_queue_size=places,
             schedule_delay_millis=delay_ms,
             max_export_batch_size=batch,
@@ -125,12 +167,12 @@ class TalliedSpanProcessor(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Queue a span that was sampled, or count it as dropped."""
         # The others do not leave the queue and would not give their permits back; of light ones there are none.
-        if (span.__class__ is LightSpan or _is_sampled(span)) and self.tally.admit():
+        if (span.__class__ is LightSpan or _is_sampled(span)) and self.account.admit():
             self._enqueue(span)
 
     def shutdown(self) -> None:
         """Export what waits, then stop; spans that end later are dropped."""
-        self.tally.close()
+        self.account.close()
         self._processor.shutdown()  # type: ignore[no-untyped-call]
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:

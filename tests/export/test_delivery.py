@@ -11,8 +11,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from ailoop_otel.export.complaints import COMPLAINTS
-from ailoop_otel.export.tally import TalliedSpanProcessor, Tally
+from ailoop_otel.export.delivery import CountingSpanProcessor, SpanAccount
+from ailoop_otel.export.sdk_logging import EXPORT_WARNINGS
 from tests.export.child import in_child
 
 
@@ -33,11 +33,11 @@ class Counting(SpanExporter):
         return result
 
 
-def _provider(exporter: SpanExporter, places: int, batch: int, delay_ms: float) -> tuple[TracerProvider, Tally]:
-    processor = TalliedSpanProcessor(exporter, places, batch, delay_ms)
+def _provider(exporter: SpanExporter, places: int, batch: int, delay_ms: float) -> tuple[TracerProvider, SpanAccount]:
+    processor = CountingSpanProcessor(exporter, places, batch, delay_ms)
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(processor)
-    return provider, processor.tally
+    return provider, processor.account
 
 
 def _emit(provider: TracerProvider, spans: int, threads: int = 1) -> int:
@@ -63,22 +63,22 @@ def test_many_threads_and_a_small_queue(lines: Callable[[], list[str]], fails: b
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
-        provider, tally = _provider(exporter, places=8, batch=4, delay_ms=1)
+        provider, account = _provider(exporter, places=8, batch=4, delay_ms=1)
         emitted = _emit(provider, 2_000, threads=8)
         provider.force_flush()
     finally:
         sys.setswitchinterval(before)
-    assert exporter.exported + tally.dropped == emitted
+    assert exporter.exported + account.dropped == emitted
     assert exporter.exported
-    assert tally.dropped
+    assert account.dropped
     provider.shutdown()
-    assert exporter.exported + tally.dropped == emitted
+    assert exporter.exported + account.dropped == emitted
     assert lines() == []
 
 
 def test_an_exporter_that_raises_counts_as_a_failure(lines: Callable[[], list[str]]) -> None:
     """Its batch is dropped, the next one goes through, and the traceback that the SDK logs is one line."""
-    COMPLAINTS.install()
+    EXPORT_WARNINGS.install()
 
     def says(asked: int) -> SpanExportResult:
         if asked == 1:
@@ -86,13 +86,13 @@ def test_an_exporter_that_raises_counts_as_a_failure(lines: Callable[[], list[st
         return SpanExportResult.SUCCESS
 
     exporter = Counting(says)
-    provider, tally = _provider(exporter, 100, 10, 60_000)
+    provider, account = _provider(exporter, 100, 10, 60_000)
     _emit(provider, 5)
     provider.force_flush()
-    assert (exporter.exported, tally.dropped) == (0, 5)
+    assert (exporter.exported, account.dropped) == (0, 5)
     _emit(provider, 5)
     provider.force_flush()
-    assert (exporter.exported, tally.dropped) == (5, 5)
+    assert (exporter.exported, account.dropped) == (5, 5)
     assert len(lines()) == 1
     provider.shutdown()
 
@@ -100,67 +100,67 @@ def test_an_exporter_that_raises_counts_as_a_failure(lines: Callable[[], list[st
 def test_places_are_given_back() -> None:
     """A queue that was full takes as many spans again once it is empty."""
     exporter = Counting()
-    provider, tally = _provider(exporter, 10, 10, 60_000)
+    provider, account = _provider(exporter, 10, 10, 60_000)
     for _ in range(3):
         _emit(provider, 10)
         provider.force_flush()
-    assert (exporter.exported, tally.dropped) == (30, 0)
+    assert (exporter.exported, account.dropped) == (30, 0)
     provider.shutdown()
 
 
 def test_what_comes_too_late_is_dropped() -> None:
     """A span that ends after the shutdown is counted, and what waited at the shutdown is exported."""
     exporter = Counting()
-    provider, tally = _provider(exporter, 100, 10, 60_000)
+    provider, account = _provider(exporter, 100, 10, 60_000)
     _emit(provider, 3)
     provider.shutdown()
     _emit(provider, 2)
-    assert (exporter.exported, tally.dropped) == (3, 2)
+    assert (exporter.exported, account.dropped) == (3, 2)
 
 
 def test_a_shutdown_in_the_middle_of_the_traffic() -> None:
     """Threads go on ending spans while the processor closes, and each span is one or the other."""
     for _ in range(20):
         exporter = Counting()
-        provider, tally = _provider(exporter, 64, 16, 1)
+        provider, account = _provider(exporter, 64, 16, 1)
         ending = threading.Timer(0.002, provider.shutdown)
         ending.start()
         emitted = _emit(provider, 100, threads=4)
         ending.join()
-        assert exporter.exported + tally.dropped == emitted
+        assert exporter.exported + account.dropped == emitted
 
 
 def test_what_still_waits_after_the_end_is_given_up() -> None:
     """While the pipeline lives, waiting is not dropped; once it is closed, what waits or is on its way is."""
-    tally = Tally(4)
-    assert [tally.admit() for _ in range(5)] == [True] * 4 + [False]
-    tally.take(2)
-    assert tally.dropped == 1
-    tally.close()
-    assert tally.dropped == 5
-    tally.settle(2, exported=True)
-    assert tally.dropped == 3
+    account = SpanAccount(4)
+    assert [account.admit() for _ in range(5)] == [True] * 4 + [False]
+    account.dequeue(2)
+    assert account.dropped == 1
+    account.close()
+    assert account.dropped == 5
+    account.close_batch(2, exported=True)
+    assert account.dropped == 3
 
 
 def test_unsampled_spans_are_nobody_s_loss() -> None:
     """They take no place and count as nothing."""
     exporter = Counting()
-    processor = TalliedSpanProcessor(exporter, 2, 2, 60_000)
+    processor = CountingSpanProcessor(exporter, 2, 2, 60_000)
     provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
     provider.add_span_processor(processor)
     _emit(provider, 10)
     provider.shutdown()
-    assert (exporter.exported, processor.tally.dropped) == (0, 0)
+    assert (exporter.exported, processor.account.dropped) == (0, 0)
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_forked_child_has_an_account_of_its_own() -> None:
     """The parent's waiting and dropped spans are not the child's, which has all places free."""
     exporter = Counting()
-    provider, tally = _provider(exporter, 2, 2, 60_000)
-    tally.admit()
-    tally.admit()
-    assert not tally.admit()
-    assert in_child(lambda: tally.dropped == 0 and tally.admit() and tally.admit() and not tally.admit()) == 0
-    assert tally.dropped == 1
+    provider, account = _provider(exporter, 2, 2, 60_000)
+    account.admit()
+    account.admit()
+    assert not account.admit()
+    assert in_child(lambda: account.dropped == 0 and account.admit() and account.admit() and not account.admit()) == 0
+    assert account.dropped == 1
     provider.shutdown()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ailoop_otel.export import rotation
-from ailoop_otel.export.trouble import Troubles
+from ailoop_otel.export.rotation import DirectoryWarnings
 from tests.export.folder import rotating
 
 
@@ -18,8 +18,8 @@ def test_a_directory_that_is_a_file_is_one_line(tmp_path: Path, lines: Callable[
     """It names the variable to set, once for all signals; lines are refused until it is mended."""
     path = tmp_path / "telemetry"
     path.write_text("")
-    troubles = Troubles()
-    signals = [rotating(path, troubles=troubles) for _ in range(3)]
+    warnings = DirectoryWarnings()
+    signals = [rotating(path, warnings=warnings) for _ in range(3)]
     assert not any(file.write(b"one\n") for file in signals * 5)
     assert len(lines()) == 1
     assert "AILOOP_OTEL_DIRECTORY" in lines()[0]
@@ -67,8 +67,8 @@ def test_trouble_is_told_again_when_it_comes_back(
     """It is news once it was over, though not within the same minute, and another kind is news at once."""
     now = [0.0]
     number = errno.EROFS
-    troubles = Troubles(lambda: now[0])
-    file = rotating(tmp_path, troubles=troubles)
+    warnings = DirectoryWarnings(lambda: now[0])
+    file = rotating(tmp_path, warnings=warnings)
 
     def fail() -> int:
         with monkeypatch.context() as patched:
