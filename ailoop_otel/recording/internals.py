@@ -52,7 +52,7 @@ def sdk_logs_export() -> Any:
 def _required(*modules: str) -> Any:
     module = _first(*modules)
     if module is None:
-        raise ImportError(f"there is no {' and no '.join(modules)}")
+        raise ImportError(f"no {' and no '.join(modules)}; opentelemetry-sdk 1.45 has the first")
     return module
 
 
@@ -72,7 +72,7 @@ def file_log_exporter() -> Any:
         return official
     for point in entry_points(group="opentelemetry_logs_exporter", name="otlp_json_file"):
         return point.load()
-    raise ImportError("opentelemetry-exporter-otlp-json-file has no exporter of logs")
+    raise ImportError("no exporter of logs into files; opentelemetry-exporter-otlp-json-file 0.66b1 has one")
 
 
 # --- Spans ---------------------------------------------------------------------------------------------------------

@@ -10,12 +10,14 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from starlette.applications import Starlette
 
 from ailoop_otel import names
 from ailoop_otel.recording import internals
@@ -178,3 +180,28 @@ def test_without_a_fast_path_the_same_arrives(tmp_path: Path, collector: Collect
     _recorded(tmp_path, collector, "nothing", AILOOP_OTEL_FAST_PATHS="none" if chosen == "none" else left)
     _check_files(tmp_path)
     _check_collector(collector)
+
+
+def test_a_web_framework_that_says_nothing_of_its_stack() -> None:
+    """Its stack counts as built: nothing is inserted twice."""
+    assert not internals.is_stack_built(Starlette())
+    assert internals.is_stack_built(SimpleNamespace(middleware_stack=object()))
+    assert internals.is_stack_built(SimpleNamespace())
+
+
+def test_a_tool_server_that_says_nothing_of_its_tools() -> None:
+    """No tool is known: a name that a client invents must not become a label."""
+    manager = SimpleNamespace(get_tool={"known": object()}.get)
+    server = SimpleNamespace(_tool_manager=manager)
+    assert internals.is_known_tool(server, "known")
+    assert not internals.is_known_tool(server, "invented")
+    assert not internals.is_known_tool(SimpleNamespace(), "known")
+
+
+def test_a_tool_server_that_says_nothing_of_its_request() -> None:
+    """The public way is taken where there is one, else there is none."""
+    request = object()
+    inner = SimpleNamespace(request_context=request)
+    assert internals.request_context(SimpleNamespace(_mcp_server=inner)) is request
+    assert internals.request_context(SimpleNamespace(_mcp_server=object(), get_context=lambda: inner)) is request
+    assert internals.request_context(SimpleNamespace()) is None
