@@ -114,7 +114,7 @@ class RotatingSpanExporter(_Rotating, FileSpanExporter):
 
     def _export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         line = self._line(spans)
-        # After a shutdown the official exporter refuses, and says so; no file is opened again.
+        # After a shutdown the official exporter refuses the batch and logs it; no file is opened again.
         if self._stopped or not line:
             return super().export(spans)
         self._lines.append(line)

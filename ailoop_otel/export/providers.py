@@ -99,12 +99,13 @@ def no_op(signal: Signal) -> Provider | None:
 
 
 def publish(signal: Signal, provider: Provider) -> None:
-    """Make a provider the global one, if there is none yet; where it does not become that, one line says so."""
-    if existing(signal) is not None:
+    """Make a provider the global one, if there is none yet; one line in the log where that fails."""
+    before = _global(signal)
+    if before is None or not _is_stand_in(signal, before):
         return
     _from_api(signal, "set_{}_provider")(provider)
     now = _global(signal)
-    if now is not provider and now not in _ENDED:
+    if now is not provider:
         warn(f"{signal.name} of this package are exported, but those of other code go to a {type(now).__name__}.")
 
 
@@ -156,7 +157,7 @@ def _make_metrics(exporters: Sequence[Any], resource: Resource, fast: Collection
             return histograms.LightMeterProvider(resource, readers, store)
         return MeterProvider(metric_readers=readers, resource=resource, shutdown_on_exit=False)
     except Exception:
-        for reader in readers:  # their threads would go on asking nobody
+        for reader in readers:  # their threads would go on
             reader.shutdown()
         raise
 
@@ -189,7 +190,7 @@ def _is_stand_in(signal: Signal, provider: Provider) -> bool:
 
     Its name is private for two of the three signals, so it is recognised by where it is defined: in the API, and it
     is not the API's provider that does nothing, which somebody may have set. A provider that is mistaken for it is
-    not replaced (`publish`), and this package exports through its own.
+    not replaced (`publish`), and this package exports through its own provider.
     """
     api, no_op = _API[signal], _from_api(signal, "NoOp{}Provider")
     if api is None or (isinstance(no_op, type) and isinstance(provider, no_op)):

@@ -20,10 +20,10 @@ from ailoop_otel.guard import Guard
 
 # How long work is collected before it is done, seconds.
 PAUSE: Final = 0.25
-# So many calls may wait; what comes then is done at once.
+# How many calls may wait; what comes then is done at once.
 MOST: Final = 4096
 # How long a caller who wants all of it done waits for another thread that is doing it, seconds.
-PATIENCE: Final = 1.0
+SETTLE_TIMEOUT: Final = 1.0
 # Work may defer more work, and that again.
 _DEPTH: Final = 3
 
@@ -48,7 +48,7 @@ class DeferredWork:
         return len(self._entries)
 
     def later(self, record: Callable[..., object], *arguments: Any) -> None:
-        """Call a function before long, in another thread, inside the barrier; it takes no time of the caller's."""
+        """Enqueue a call for the thread, which makes it inside the barrier within about `pause` seconds."""
         if self._closed or len(self._entries) >= self._most:
             record(*arguments)
             return
@@ -58,9 +58,9 @@ class DeferredWork:
                 self.settle()
                 return
             self._awake = True
-            self._bell.set()
+            self._wake.set()
 
-    def settle(self, timeout: float = PATIENCE) -> bool:
+    def settle(self, timeout: float = SETTLE_TIMEOUT) -> bool:
         """Do all that was enqueued so far, within `timeout` seconds; returns whether it is done.
 
         No longer, as the caller may hold what the thread that is doing it waits for.
@@ -78,7 +78,7 @@ class DeferredWork:
         """As `settle`; what comes from now on is done at once."""
         self._closed = True
         self._stop.set()
-        self._bell.set()
+        self._wake.set()
         self.settle()
 
     def _do(self, count: int, deadline: float) -> bool:
@@ -93,7 +93,7 @@ class DeferredWork:
     def _begin(self) -> None:
         self._entries: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._lock = threading.RLock()
-        self._bell = threading.Event()
+        self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._awake = False
@@ -103,18 +103,18 @@ class DeferredWork:
         try:
             thread.start()
         except RuntimeError:
-            # The machine has no thread left; there may be one next time.
+            # The system has no thread left; there may be one next time.
             return False
         self._thread = thread
         return True
 
     def _run(self) -> None:
-        bell, stop = self._bell, self._stop
+        wake, stop = self._wake, self._stop
         while not stop.is_set():
-            bell.wait()
-            bell.clear()
+            wake.wait()
+            wake.clear()
             stop.wait(self._pause)
-            # In this order: what is enqueued while the rest is done rings again.
+            # In this order: what is enqueued while the rest is done wakes the thread again.
             self._awake = False
             while self._entries and not stop.is_set():
                 # Also what is no `Exception`, as a cancellation that somebody's processor raises here.

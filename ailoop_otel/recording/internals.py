@@ -1,7 +1,7 @@
-"""Every name of another package that this package uses although nobody promises it, each with what is done without it.
+"""Every name of another package that is not part of its public interface, each with its public fallback.
 
-No other module mentions such a name (except `server/targets.py`, which lists AILoop's own functions). A release that
-renames one costs what the comment beside it says, and nothing else: `tests/recording/test_internals.py` renames each.
+No other module uses such a name (except `server/targets.py`, which lists AILoop's own functions). The comment beside a
+name describes what is lost in a release that renames it: `tests/recording/test_internals.py` renames each.
 """
 
 from __future__ import annotations

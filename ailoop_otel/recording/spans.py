@@ -18,7 +18,7 @@ from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace import TracerProvider as AnyProvider
 
 from ailoop_otel import names
-from ailoop_otel.recording.deferred import PATIENCE, DeferredWork
+from ailoop_otel.recording.deferred import SETTLE_TIMEOUT, DeferredWork
 from ailoop_otel.recording.internals import SPAN_KEY
 from ailoop_otel.settings import environment
 from ailoop_otel.version import __version__
@@ -114,7 +114,7 @@ class OwnTracerProvider(TracerProvider):
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Export all that has ended."""
-        settled = self.deferred is None or self.deferred.settle(min(timeout_millis / 1000, PATIENCE))
+        settled = self.deferred is None or self.deferred.settle(min(timeout_millis / 1000, SETTLE_TIMEOUT))
         return super().force_flush(timeout_millis) and settled
 
     def shutdown(self) -> None:

@@ -86,14 +86,14 @@ class Telemetry:
         self.clock: Clock = clock or SystemClock()
         self.spans = spans_of(tracers)
         self.deferred = deferred_of(tracers)
-        # Calls a function with arguments before long, where what is recorded may wait; else at once.
+        # Calls a function with arguments: deferred where that is switched on, else at once.
         self.later: Callable[..., None] = _at_once if self.deferred is None else self.deferred.later
         self.events = loggers and loggers.get_logger(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
         self.meter = meters.get_meter(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
         self._store = store_of(meters)
         self.unmatched = 0
         self.refused = 0
-        # Looked at when metrics are collected: to record it would be a twentieth of what an exchange costs.
+        # Read when metrics are collected: to record it would be a twentieth of what an exchange costs.
         self.open_exchanges = 0
         self.lag = 0  # how late the event loop has been in all, nanoseconds
 
@@ -118,7 +118,7 @@ class Telemetry:
         self.mcp_client = self._histogram(names.METRIC_MCP_CLIENT)
 
     def late(self, seconds: float) -> None:
-        """The event loop came late to a timer of ours."""
+        """Record that the event loop was late for a timer of this package."""
         self.lag += int(seconds * SECOND)
         self.loop_lag.record(seconds)
 

@@ -24,7 +24,7 @@ def grouped(
         if came_from is None or came_from is not origin:
             origin = came_from
             resource, scope = span.resource, span.instrumentation_scope
-            # A resource is dear to look up: its hash is that of its whole JSON.
+            # To look a resource up is expensive: its hash is that of its whole JSON.
             if resource is not last_resource:
                 scopes = resources.setdefault(resource, {})
                 last_resource, last_scope = resource, object()

@@ -126,9 +126,8 @@ def _usual(span: ReadableSpan) -> str:
     if links := span.links:
         parts.append(f',"links":[{",".join([_link(link) for link in links])}]')
     if events := span.events:
-        parts.append(
-            f',"events":{_json([event.to_dict() for event in _official_span(_example(events=events)).events])}'
-        )
+        official = _official_span(_example(events=events)).events
+        parts.append(f',"events":{_json([event.to_dict() for event in official])}')
     if dropped_something(span):
         parts.append(_dropped(span))
     # An unset status is encoded as well: an empty one.

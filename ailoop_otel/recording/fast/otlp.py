@@ -19,7 +19,7 @@ Encoder = Callable[[Sequence[ReadableSpan]], Any]
 
 
 class _Request:
-    """A message of which only the bytes are wanted; for whoever wants more of it, it is decoded."""
+    """A message of which only the bytes are wanted; where more of it is asked for, it is decoded."""
 
     def __init__(self, content: bytes, decode: Callable[[bytes], Any]) -> None:
         self._content = content
