@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from opentelemetry.sdk.trace import ReadableSpan
 
 from ailoop_otel.recording.fast.spans import LightSpan
 
 Encoded = TypeVar("Encoded")
+_MOST_OWNERS: Final = 8
 
 
 def grouped(
@@ -33,6 +34,22 @@ def grouped(
                 last_scope = scope
         add(encode(span))
     return resources
+
+
+def kept(encode: Callable[[Any], Encoded]) -> Callable[[Any], Encoded]:
+    """The same function for a few resources or scopes that come with every batch: each is encoded once."""
+    known: dict[int, tuple[Any, Encoded]] = {}
+
+    def encoded(owner: Any) -> Encoded:
+        # By identity, which costs nothing; what is kept keeps its owner, so no other object has its id.
+        entry = known.get(id(owner))
+        if entry is None:
+            if len(known) >= _MOST_OWNERS:
+                known.clear()
+            entry = known[id(owner)] = (owner, encode(owner))
+        return entry[1]
+
+    return encoded
 
 
 def dropped_something(span: Any) -> bool:

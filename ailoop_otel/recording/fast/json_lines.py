@@ -19,7 +19,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
-from ailoop_otel.recording.fast.batches import dropped_something, grouped
+from ailoop_otel.recording.fast.batches import dropped_something, grouped, kept
 
 _json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -61,15 +61,23 @@ def encoded(spans: Sequence[ReadableSpan]) -> bytes:
 
 def _resource_spans(resource: Any, scopes: Mapping[Any, list[bytes]]) -> list[bytes]:
     groups = [_scope_spans(scope, spans) for scope, spans in scopes.items()]
-    head = _json(_officially(_example(resource=resource)).resource.to_dict())
-    _enclose(groups, f'{{"resource":{head},"scopeSpans":[', f"]{_schema(resource)}}}")
+    _enclose(groups, f'{{"resource":{_resource(resource)},"scopeSpans":[', f"]{_schema(resource)}}}")
     return list(chain.from_iterable(groups))
 
 
 def _scope_spans(scope: Any, spans: list[bytes]) -> list[bytes]:
-    head = _json(_officially(_example(instrumentation_scope=scope)).scope_spans[0].scope.to_dict())
-    _enclose([spans], f'{{"scope":{head},"spans":[', f"]{_schema(scope) if scope else ''}}}")
+    _enclose([spans], f'{{"scope":{_scope(scope)},"spans":[', f"]{_schema(scope) if scope else ''}}}")
     return spans
+
+
+@kept
+def _resource(resource: Any) -> str:
+    return _json(_officially(_example(resource=resource)).resource.to_dict())
+
+
+@kept
+def _scope(scope: Any) -> str:
+    return _json(_officially(_example(instrumentation_scope=scope)).scope_spans[0].scope.to_dict())
 
 
 def _enclose(groups: list[list[bytes]], start: str, end: str) -> None:

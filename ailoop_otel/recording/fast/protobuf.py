@@ -16,7 +16,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, SpanContext, SpanKind, Status, StatusCode
 
-from ailoop_otel.recording.fast.batches import dropped_something, grouped
+from ailoop_otel.recording.fast.batches import dropped_something, grouped, kept
 from ailoop_otel.recording.fast.spans import UNSET, LightSpan
 from ailoop_otel.recording.internals import fields_of, number_of
 
@@ -128,15 +128,28 @@ def encoded(spans: Sequence[ReadableSpan]) -> bytes:
 
 
 def _resource_spans(resource: Any, scopes: Mapping[Any, list[bytes]]) -> bytes:
-    parts = [_field(_F1, _officially(_example(resource=resource)).resource.SerializeToString())]
+    parts = [_resource(resource)]
     parts += [_field(_F2, _scope_spans(scope, spans)) for scope, spans in scopes.items()]
     return b"".join(parts) + _text(_F3, resource.schema_url)
 
 
 def _scope_spans(scope: Any, spans: list[bytes]) -> bytes:
+    return (
+        _scope(scope)
+        + b"".join([_field(_F2, span) for span in spans])
+        + (_text(_F3, scope.schema_url) if scope else b"")
+    )
+
+
+@kept
+def _resource(resource: Any) -> bytes:
+    return _field(_F1, _officially(_example(resource=resource)).resource.SerializeToString())
+
+
+@kept
+def _scope(scope: Any) -> bytes:
     official = _officially(_example(instrumentation_scope=scope)).scope_spans[0].scope
-    head = _field(_F1, official.SerializeToString())
-    return head + b"".join([_field(_F2, span) for span in spans]) + (_text(_F3, scope.schema_url) if scope else b"")
+    return _field(_F1, official.SerializeToString())
 
 
 def _span(span: ReadableSpan) -> bytes:
