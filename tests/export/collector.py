@@ -28,7 +28,7 @@ class Collector:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def answer(self, path: str, body: bytes) -> int:
-        """Take a request, and say with which status it is answered."""
+        """Take a request, and return the status of the answer."""
         self.paths.append(path)
         if self.mode == "hang":
             self._released.wait(60)
@@ -62,7 +62,7 @@ class _Server(ThreadingHTTPServer):
     collector: Collector
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of clients that went away."""
+        """Log nothing about clients that went away."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -76,4 +76,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing."""
+        """Log nothing."""

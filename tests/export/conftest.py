@@ -34,7 +34,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     ):
         monkeypatch.setattr(module, provider, None)
         monkeypatch.setattr(module, f"{provider}_SET_ONCE", Once())
-    # A line that another test was told is no news for a minute.
+    # A line that another test has logged is not logged again for a minute.
     monkeypatch.setattr(EXPORT_WARNINGS, "_logged_at", float("-inf"))
     monkeypatch.chdir(tmp_path)
     yield
@@ -63,7 +63,7 @@ def start(guard: Guard) -> Iterator[Start]:
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    """A real HTTP server that takes telemetry, until it is told otherwise.
+    """A real HTTP server that takes telemetry, until its `mode` is set otherwise.
 
     Ask for it before `start`, so that it outlives the pipelines.
     """
@@ -80,6 +80,6 @@ def wall() -> Wall:
 
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
-    """What whoever runs the server has read so far."""
+    """The lines in the server's log so far."""
     caplog.set_level(logging.WARNING)
     return lambda: [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]

@@ -17,17 +17,17 @@ from tests.export.child import in_child
 
 
 class Counting(SpanExporter):
-    """Counts the spans it takes; `says` may refuse a batch, or raise."""
+    """Counts the spans it takes; `answers` may refuse a batch, or raise."""
 
-    def __init__(self, says: Callable[[int], SpanExportResult] = lambda _: SpanExportResult.SUCCESS) -> None:
+    def __init__(self, answers: Callable[[int], SpanExportResult] = lambda _: SpanExportResult.SUCCESS) -> None:
         self.exported = 0
         self.asked = 0
-        self._says = says
+        self._answers = answers
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Take a batch, or not."""
         self.asked += 1
-        result = self._says(self.asked)
+        result = self._answers(self.asked)
         if result is SpanExportResult.SUCCESS:
             self.exported += len(spans)
         return result
@@ -80,12 +80,12 @@ def test_an_exporter_that_raises_counts_as_a_failure(lines: Callable[[], list[st
     """Its batch is dropped, the next one goes through, and the traceback that the SDK logs is one line."""
     EXPORT_WARNINGS.install()
 
-    def says(asked: int) -> SpanExportResult:
+    def answers(asked: int) -> SpanExportResult:
         if asked == 1:
             raise RuntimeError("no\nway")
         return SpanExportResult.SUCCESS
 
-    exporter = Counting(says)
+    exporter = Counting(answers)
     provider, account = _provider(exporter, 100, 10, 60_000)
     _emit(provider, 5)
     provider.force_flush()

@@ -88,7 +88,7 @@ def test_our_encoder_writes_what_the_official_one_would(tmp_path: Path, monkeypa
 
 
 def test_a_fault_of_our_encoder_is_counted_and_the_official_one_encodes(tmp_path: Path, lines: Lines) -> None:
-    """The batch is written all the same, once, and one line tells of the fault."""
+    """The batch is written all the same, once, and one line reports the fault."""
     guard = Guard()
     exporter = RotatingSpanExporter(str(tmp_path), guard=guard)
     exporter._encoded = lambda spans: 1 // 0  # type: ignore[assignment,return-value]
@@ -184,7 +184,7 @@ def test_without_arguments_the_settings_decide(tmp_path: Path, monkeypatch: pyte
     assert max(sizes) <= 10_000
 
 
-def test_trouble_is_a_failure_and_one_line(tmp_path: Path, lines: Lines) -> None:
+def test_a_fault_is_a_failure_and_one_line(tmp_path: Path, lines: Lines) -> None:
     """All three signals fail, nobody raises, no traceback is logged, and all goes on once it is mended."""
     blocked = tmp_path / "telemetry"
     blocked.write_text("")

@@ -105,7 +105,7 @@ def test_a_dead_collector_takes_three_seconds_at_most(
 def test_a_collector_that_comes_back_gets_the_rest(
     collector: Collector, start: Start, monkeypatch: pytest.MonkeyPatch, lines: Lines
 ) -> None:
-    """A short failure is retried by the SDK: nothing is dropped, and one line told of it."""
+    """A short failure is retried by the SDK: nothing is dropped, and one line reports it."""
     collector.mode = "503"
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
     pipeline = start()

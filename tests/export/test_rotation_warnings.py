@@ -1,4 +1,4 @@
-"""What is said of a directory that cannot be written."""
+"""What is logged about a directory that cannot be written."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def test_a_directory_that_is_a_file_is_one_line(tmp_path: Path, lines: Callable[
         (errno.EIO, "make it writable"),
     ],
 )
-def test_each_kind_of_trouble_has_its_mend(
+def test_each_kind_of_fault_has_its_mend(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: Callable[[], list[str]], number: int, mend: str
 ) -> None:
-    """A read-only directory, a full disk, no permission: what to do is said, and writing goes on afterwards."""
+    """A read-only directory, a full disk, no permission: the line has what to do, and writing goes on afterwards."""
 
     def refuse(*_arguments: object) -> int:
         raise OSError(number, os.strerror(number))
@@ -61,7 +61,7 @@ def test_each_kind_of_trouble_has_its_mend(
     file.close()
 
 
-def test_trouble_is_told_again_when_it_comes_back(
+def test_a_fault_is_logged_again_when_it_comes_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: Callable[[], list[str]]
 ) -> None:
     """It is news once it was over, though not within the same minute, and another kind is news at once."""

@@ -1,4 +1,4 @@
-"""One voice for exporters that fail."""
+"""One line for all exporters that fail."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def warnings(now: list[float]) -> ExportWarnings:
 def test_one_line_a_minute_for_all_together(
     warnings: ExportWarnings, now: list[float], lines: Callable[[], list[str]]
 ) -> None:
-    """Ten minutes of trouble of two exporters, ten times a second, are ten lines."""
+    """Ten minutes of failures of two exporters, ten times a second, are ten lines."""
     warnings.install()
     for tenth in range(6000):
         now[0] = 1000.0 + tenth / 10
@@ -44,7 +44,7 @@ def test_one_line_a_minute_for_all_together(
 def test_a_traceback_becomes_one_line(
     warnings: ExportWarnings, lines: Callable[[], list[str]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """However long a complaint is, it is one line that ends."""
+    """However long a warning is, it is one line that ends."""
     warnings.install()
     try:
         raise RuntimeError
@@ -67,7 +67,7 @@ def test_what_is_below_a_warning_passes(warnings: ExportWarnings, caplog: pytest
     warnings.remove()
 
 
-def test_what_is_no_trouble_is_not_called_so(warnings: ExportWarnings, lines: Callable[[], list[str]]) -> None:
+def test_what_is_no_failure_is_not_called_so(warnings: ExportWarnings, lines: Callable[[], list[str]]) -> None:
     """A reader that is asked once more after its provider has ended says so."""
     warnings.install()
     InMemoryMetricReader().collect()
@@ -97,16 +97,16 @@ def test_after_removal_everything_is_as_before(warnings: ExportWarnings) -> None
     assert (logger.filters, logger.handlers, logger.level, logger.propagate) == before
 
 
-def test_many_threads_complain_once(warnings: ExportWarnings, lines: Callable[[], list[str]]) -> None:
+def test_many_threads_warn_once(warnings: ExportWarnings, lines: Callable[[], list[str]]) -> None:
     """Three signals that fail at the same moment are one line."""
     warnings.install()
     barrier = threading.Barrier(8)
 
-    def complain() -> None:
+    def fail() -> None:
         barrier.wait()
         logging.getLogger(HTTP).error("Failed")
 
-    threads = [threading.Thread(target=complain) for _ in range(8)]
+    threads = [threading.Thread(target=fail) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

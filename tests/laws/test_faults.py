@@ -22,7 +22,7 @@ ELSEWHERE = {
     "tracking.exchange.Exchange.tools_running": "called by the hooks inside the server, each in the barrier",
     "tracking.exchange._unwatched": "called by the hooks inside the server, each in the barrier",
     "tracking.exchange._alone": "called by the hooks inside the server, each in the barrier",
-    "recording.fast.spans.LightSpan.__getattr__": "for exporters of somebody else",
+    "recording.fast.spans._of_sdk_span": "for exporters of somebody else",
     "recording.fast.spans.LightSpan.events": "for exporters, on a thread of the SDK's",
     "recording.fast.spans.LightSpan.instrumentation_info": "for exporters of somebody else",
     "recording.fast.spans.LightSpan.is_recording": "for the server's own code, and other instrumentation",

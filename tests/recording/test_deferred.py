@@ -35,25 +35,25 @@ def test_it_is_done_by_another_thread_before_long() -> None:
 
 
 def test_all_is_done_in_order_when_it_settles(idle: DeferredWork) -> None:
-    """Also what is put down meanwhile."""
-    told: list[int] = []
+    """Also what is enqueued meanwhile."""
+    calls: list[int] = []
     for number in range(5):
-        idle.later(told.append, number)
-    idle.later(idle.later, told.append, 5)
-    assert told == []
+        idle.later(calls.append, number)
+    idle.later(idle.later, calls.append, 5)
+    assert calls == []
     idle.settle()
-    assert told == [0, 1, 2, 3, 4, 5]
+    assert calls == [0, 1, 2, 3, 4, 5]
     assert len(idle) == 0
 
 
-def test_whoever_settles_waits_for_what_another_thread_is_doing(idle: DeferredWork) -> None:
+def test_a_caller_who_settles_waits_for_what_another_thread_is_doing(idle: DeferredWork) -> None:
     """So that a flush leaves nothing behind."""
-    begun, go, told = threading.Event(), threading.Event(), list[str]()
+    begun, go, calls = threading.Event(), threading.Event(), list[str]()
 
     def slow() -> None:
         begun.set()
         go.wait(10)
-        told.append("slow")
+        calls.append("slow")
 
     idle.later(slow)
     other = threading.Thread(target=idle.settle)
@@ -61,11 +61,11 @@ def test_whoever_settles_waits_for_what_another_thread_is_doing(idle: DeferredWo
     assert begun.wait(10)
     threading.Timer(0.05, go.set).start()
     idle.settle()
-    assert told == ["slow"]
+    assert calls == ["slow"]
     other.join()
 
 
-def test_whoever_settles_does_not_wait_for_ever(idle: DeferredWork) -> None:
+def test_a_caller_who_settles_does_not_wait_for_ever(idle: DeferredWork) -> None:
     """The other thread may be waiting for something that the caller holds."""
     begun, go = threading.Event(), threading.Event()
     idle.later(lambda: begun.set() and None or go.wait(10))
@@ -95,11 +95,11 @@ def test_settling_ends_while_others_put_more_down(idle: DeferredWork) -> None:
 def test_where_no_thread_can_be_started_it_is_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """And by a thread as soon as there is one."""
     made = DeferredWork(Guard(), pause=0.0)
-    told: list[object] = []
+    calls: list[object] = []
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", _refuse)
-        made.later(told.append, 1)
-    assert told == [1]
+        made.later(calls.append, 1)
+    assert calls == [1]
     done = threading.Event()
     made.later(done.set)
     assert done.wait(10)
@@ -128,46 +128,46 @@ def test_a_fault_spoils_nothing_else() -> None:
     """It is counted, and the rest is done."""
     guard = Guard()
     made = DeferredWork(guard, pause=60.0)
-    told: list[int] = []
-    made.later(told.append, 1)
+    calls: list[int] = []
+    made.later(calls.append, 1)
     made.later(lambda: 1 // 0)
-    made.later(told.append, 2)
+    made.later(calls.append, 2)
     made.close()
-    assert (told, guard.errors) == ([1, 2], 1)
+    assert (calls, guard.errors) == ([1, 2], 1)
 
 
 def test_what_waits_is_bounded() -> None:
-    """Beyond it, it is done where it is put down: nothing is lost."""
+    """Beyond it, it is done where it is enqueued: nothing is lost."""
     idle = DeferredWork(Guard(strict=True), pause=60.0, most=3)
-    told: list[int] = []
+    calls: list[int] = []
     for number in range(5):
-        idle.later(told.append, number)
-    assert told == [3, 4]
+        idle.later(calls.append, number)
+    assert calls == [3, 4]
     idle.close()
-    assert sorted(told) == [0, 1, 2, 3, 4]
+    assert sorted(calls) == [0, 1, 2, 3, 4]
 
 
 def test_after_its_end_it_is_done_at_once() -> None:
-    """By whoever puts it down."""
+    """By the caller."""
     made = DeferredWork(Guard(), pause=60.0)
-    told: list[int] = []
-    made.later(told.append, 1)
+    calls: list[int] = []
+    made.later(calls.append, 1)
     made.close()
-    made.later(told.append, 2)
-    assert told == [1, 2]
+    made.later(calls.append, 2)
+    assert calls == [1, 2]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_forked_child_begins_with_an_empty_one(idle: DeferredWork) -> None:
-    """What its parent has put down is the parent's; the child's own is done."""
-    told: list[str] = []
-    idle.later(told.append, "parent")
+    """What its parent has enqueued is the parent's; the child's own is done."""
+    calls: list[str] = []
+    idle.later(calls.append, "parent")
     child = os.fork()
     if child == 0:
-        idle.later(told.append, "child")
+        idle.later(calls.append, "child")
         idle.settle()
-        os._exit(0 if told == ["child"] else 1)
+        os._exit(0 if calls == ["child"] else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     idle.settle()
-    assert told == ["parent"]
+    assert calls == ["parent"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, Protocol, cast
 
@@ -146,12 +147,6 @@ class LightSpan(ReadableSpan, Span):
             self.kind, None, self.status, self.start_time, self.end_time, self.instrumentation_scope,
         )  # fmt: skip
 
-    def __getattr__(self, name: str) -> Any:
-        # An exporter of somebody else may read fields that the SDK does not promise: it finds them in the SDK's class.
-        if name.startswith("_") and not name.startswith("__"):
-            return getattr(self.as_sdk_span(), name)
-        raise AttributeError(name)
-
     # --- What this package records -----------------------------------------------------------------------------
     def finish(self, end: int, attributes: Attributes | None, error: bool) -> None:
         """End it, with what is known only now; `attributes` are clean."""
@@ -233,6 +228,16 @@ class LightSpan(ReadableSpan, Span):
         """Rename it."""
         if self.end_time is None:
             self.name = name  # type: ignore[misc]
+
+
+def _of_sdk_span(name: str, span: LightSpan) -> Any:
+    return getattr(span.as_sdk_span(), name)
+
+
+# An exporter of somebody else may read fields that the SDK does not promise: whatever they are called in this release.
+# Not by `__getattr__`, with which every access to a span takes longer.
+for _field in vars(ReadableSpan("", resource=Resource({}))):
+    setattr(LightSpan, _field, property(partial(_of_sdk_span, _field)))
 
 
 class LightSpans(Spans):

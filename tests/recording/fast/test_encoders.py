@@ -28,7 +28,7 @@ pytestmark = pytest.mark.parametrize("codec", [PROTOBUF, JSON], ids=["protobuf",
 
 @pytest.fixture(autouse=True, scope="module")
 def _quiet() -> Iterator[None]:
-    # The official encoders tell of each attribute that they leave out.
+    # The official encoders log each attribute that they leave out.
     logging.disable()
     yield
     logging.disable(logging.NOTSET)
@@ -132,7 +132,7 @@ def test_spans_of_the_sdk_with_all_that_they_dropped(codec: Codec) -> None:
 
 
 def test_a_link_that_dropped_all_its_attributes(codec: Codec) -> None:
-    """The count is told, though nothing is left."""
+    """The count is encoded, though nothing is left."""
     dropped = BoundedAttributes(0, {"a": 1, "b": 2})
     span = ReadableSpan(**{**USUAL, "links": (Link(SpanContext(1, 2, False), dropped),)})
     codec.check([span])
@@ -140,7 +140,7 @@ def test_a_link_that_dropped_all_its_attributes(codec: Codec) -> None:
 
 
 def test_a_span_that_dropped_nothing_but_attributes(codec: Codec) -> None:
-    """The count is told."""
+    """The count is encoded."""
     span = ReadableSpan(**{**USUAL, "attributes": BoundedAttributes(1, {"a": 1, "b": 2})})
     codec.check([span])
     assert span.dropped_attributes == 1
@@ -148,7 +148,7 @@ def test_a_span_that_dropped_nothing_but_attributes(codec: Codec) -> None:
 
 @pytest.mark.parametrize("remote", [None, False, True])
 def test_light_spans_among_others(codec: Codec, remote: bool | None) -> None:
-    """Read at first hand, they are what their properties say, and in their place."""
+    """Without their properties they are encoded as with them, and in their place."""
     parent = None if remote is None else SpanContext(1, 2, remote, TraceFlags(1), TraceState([("vendor", "1")]))
     state = None if parent is None else parent.trace_state
     context = SpanContext(1, 3, False, TraceFlags(1), state)

@@ -1,4 +1,4 @@
-"""Histograms that the SDK does not count are exported beside those that it counts, to whoever wants them so."""
+"""Histograms that the SDK does not count are exported beside those that it counts, to exporters that want them so."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Kept(MetricExporter):
 
 
 def test_both_are_in_one_scope() -> None:
-    """One resource, one scope, whoever counted; those of other scopes stay as they are."""
+    """One resource, one scope, whichever counted; those of other scopes stay as they are."""
     exporter = Kept()
     provider, _ = providers.make(METRICS, [exporter], Resource({"service.name": "both"}), Guard())
     store = store_of(provider)
@@ -57,8 +57,8 @@ def test_both_are_in_one_scope() -> None:
     store.histogram(names.METRIC_FIRST_CHUNK).record(0.2, {"x": "y"})
     provider.force_flush()
     (resource,) = exporter.batches[-1].resource_metrics
-    told = {scope.scope.name: [metric.name for metric in scope.metrics] for scope in resource.scope_metrics}
-    assert told == {names.SCOPE: ["counted", names.METRIC_FIRST_CHUNK.name], "other": ["others"]}
+    found = {scope.scope.name: [metric.name for metric in scope.metrics] for scope in resource.scope_metrics}
+    assert found == {names.SCOPE: ["counted", names.METRIC_FIRST_CHUNK.name], "other": ["others"]}
     provider.shutdown()
     assert exporter.ended
 
@@ -84,7 +84,7 @@ def test_an_exporter_that_wants_them_otherwise_gets_the_sdks(preferred: Any, fit
 
 
 def test_a_reader_gets_the_sdks() -> None:
-    """Prometheus's is not told what is exported."""
+    """Prometheus's does not see what is exported."""
     provider, _ = providers.make(METRICS, [InMemoryMetricReader()], Resource({}), Guard())
     assert store_of(provider) is None
 

@@ -92,15 +92,15 @@ def rpc(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many spans our encoder was asked for, call by call."""
-    told: list[int] = []
+    sizes: list[int] = []
     ours = protobuf.encoded
 
     def encoded(spans: Any) -> bytes:
-        told.append(len(spans))
+        sizes.append(len(spans))
         return ours(spans)
 
     monkeypatch.setattr(protobuf, "encoded", encoded)
-    return told
+    return sizes
 
 
 def _export(guard: Guard, spans: list[ReadableSpan] = SPANS) -> SpanExportResult:

@@ -1,4 +1,4 @@
-"""Light spans: they read as the SDK's own, whatever is said of them, and give way where they would not do."""
+"""Light spans: they read as the SDK's own, whatever is recorded on them, and give way where they would not do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
@@ -29,7 +29,7 @@ from opentelemetry.trace import (
 
 from ailoop_otel.guard import Guard
 from ailoop_otel.recording.deferred import DeferredWork
-from ailoop_otel.recording.fast.spans import LightSpans
+from ailoop_otel.recording.fast.spans import LightSpan, LightSpans
 from ailoop_otel.recording.spans import EMPTY, OwnTracerProvider, Spans, spans_of
 from tests.recorder import CountingIds
 
@@ -37,7 +37,7 @@ RESOURCE = Resource({"service.name": "spans"})
 
 
 class Pair:
-    """The same said to a light span and to one of the SDK's."""
+    """The same calls on a light span and to one of the SDK's."""
 
     def __init__(self) -> None:
         self.light, self.sdk = InMemorySpanExporter(), InMemorySpanExporter()
@@ -47,7 +47,7 @@ class Pair:
         self.recorders = (spans_of(own), spans_of(theirs))
         assert [type(each) for each in self.recorders] == [LightSpans, Spans]
 
-    def say(self, what: Callable[[Spans], Any]) -> None:
+    def record(self, what: Callable[[Spans], Any]) -> None:
         """Do it with both."""
         for recorder in self.recorders:
             what(recorder)
@@ -91,13 +91,13 @@ def test_it_reads_as_the_sdks(parent: str, error: bool) -> None:
     """Ids, flags, times, kind, links, status, resource and scope, below any parent; and its child."""
     pair = Pair()
 
-    def say(spans: Spans) -> None:
+    def record(spans: Spans) -> None:
         span = spans.start("a", 10, {"x": 1}, OTHERS[parent], SpanKind.SERVER, [Link(PARENT)])
         child = spans.start("b", 12, {}, set_span_in_context(span, EMPTY))
         spans.end(child, 15)
         spans.end(span, 20, {"y": 2.5}, error=error)
 
-    pair.say(say)
+    pair.record(record)
     light, sdk = pair.read()
     assert light == sdk
     assert len(light) == (0 if parent == "not sampled" else 2)
@@ -118,41 +118,44 @@ SAYINGS: st.SearchStrategy[tuple[str, tuple[Any, ...]]] = st.one_of(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(SAYINGS, max_size=12))
 def test_whatever_the_servers_code_says_reads_as_the_sdks(sayings: list[tuple[str, tuple[Any, ...]]]) -> None:
     """Everything that the API of a span has, also after its end."""
     pair = Pair()
 
-    def say(spans: Spans) -> None:
+    def record(spans: Spans) -> None:
         span: Any = spans.start("a", 10, {"x": 1})
         for method, arguments in sayings:
             getattr(span, method)(*arguments)
         spans.end(span, 40, {"z": 1})
 
-    pair.say(say)
+    pair.record(record)
     light, sdk = pair.read()
     assert light == sdk
 
 
-def test_an_exception_is_told_as_the_sdk_tells_it() -> None:
+def test_an_exception_is_recorded_as_by_the_sdk() -> None:
     """By hand, and as the current span of code that raises."""
     pair = Pair()
 
-    def say(spans: Spans) -> None:
+    def record(spans: Spans) -> None:
         span: Span = spans.start("a", 10, {})
         span.record_exception(ValueError("why"), {"more": 1}, 11, escaped=True)
         with pytest.raises(KeyError), use_span(span):
             raise KeyError("b")
         spans.end(span, 20)
 
-    pair.say(say)
+    pair.record(record)
     (light,), (sdk,) = pair.read()
 
-    def told(span: dict[str, Any]) -> Any:
+    def described(span: dict[str, Any]) -> Any:
         # Where it was raised, and when.
-        return [(name, {**said, "exception.stacktrace": ""}) for name, said, _ in span["events"]], span["status"]
+        return [(name, {**attributes, "exception.stacktrace": ""}) for name, attributes, _ in span["events"]], span[
+            "status"
+        ]
 
-    assert told(light) == told(sdk)
+    assert described(light) == described(sdk)
     assert "test_spans.py" in light["events"][1][1]["exception.stacktrace"]
 
 
@@ -160,7 +163,7 @@ def test_it_cannot_be_filled_without_end() -> None:
     """Attributes, events and links have the SDK's limit: the oldest go, and are counted."""
     pair = Pair()
 
-    def say(spans: Spans) -> None:
+    def record(spans: Spans) -> None:
         span = spans.start("a", 1, {"x": 1}, links=(Link(PARENT),))
         for number in range(200):
             span.set_attribute(str(number), number)
@@ -168,7 +171,7 @@ def test_it_cannot_be_filled_without_end() -> None:
             span.add_link(PARENT, {"number": number})
         spans.end(span, 2, {"y": 1})
 
-    pair.say(say)
+    pair.record(record)
     light, sdk = pair.read()
     assert light == sdk
     assert light[0]["dropped"] == (74, 72, 73)
@@ -194,12 +197,12 @@ def test_what_is_no_such_thing_is_left_out_as_by_the_sdk(method: str, arguments:
     """One wrong call of the server's code costs no other span of the batch."""
     pair = Pair()
 
-    def say(spans: Spans) -> None:
+    def record(spans: Spans) -> None:
         span = spans.start("a", 1, {})
         getattr(span, method)(*arguments)
         spans.end(span, 2)
 
-    pair.say(say)
+    pair.record(record)
     light, sdk = pair.read()
     assert light == sdk
 
@@ -211,7 +214,7 @@ class Onlooker(SpanProcessor):
         self.threads: list[int] = []
 
     def on_start(self, span: Any, parent_context: Any = None) -> None:
-        """Say something."""
+        """Add an attribute."""
         span.set_attribute("seen", isinstance(span, SdkSpan))
 
     def on_end(self, span: ReadableSpan) -> None:
@@ -231,7 +234,7 @@ def test_a_processor_of_somebody_else_gets_the_sdks_spans() -> None:
 
 
 def test_a_processor_of_somebody_else_is_called_where_spans_end() -> None:
-    """What was put down before is done first, and nothing waits from then on: it may hold what a thread needs."""
+    """What was deferred before is done first, and nothing waits from then on: it may hold what a thread needs."""
     exporter = InMemorySpanExporter()
     deferred = DeferredWork(Guard(strict=True), pause=60.0)
     provider = OwnTracerProvider(RESOURCE, [SimpleSpanProcessor(exporter)], deferred=deferred)
@@ -271,3 +274,19 @@ def test_an_sdk_that_reads_other_fields_gets_spans_of_its_own(monkeypatch: pytes
     """The names of a span's fields are not promised."""
     monkeypatch.setattr(ReadableSpan, "kind", property(lambda span: span._sort))
     assert type(spans_of(OwnTracerProvider(RESOURCE, []))) is Spans
+
+
+def test_an_exporter_that_reads_what_the_sdk_does_not_promise() -> None:
+    """It finds in a light span what it finds in the SDK's."""
+    light, sdk = InMemorySpanExporter(), InMemorySpanExporter()
+    provider = TracerProvider(resource=RESOURCE, id_generator=CountingIds(), shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(sdk))
+    for tracers in (OwnTracerProvider(RESOURCE, [SimpleSpanProcessor(light)], CountingIds()), provider):
+        spans = spans_of(tracers)
+        spans.end(spans.start("a", 1, {"x": 1}, links=(Link(PARENT, {"y": 2}),)), 2)
+    ((ours,), (theirs,)) = light.get_finished_spans(), sdk.get_finished_spans()
+    assert type(ours) is LightSpan
+    assert ours.to_json() == theirs.to_json()
+    for name in ("_name", "_context", "_parent", "_kind", "_start_time", "_end_time", "_resource"):
+        assert getattr(ours, name) == getattr(theirs, name)
+    assert dict(ours._attributes) == dict(theirs._attributes)  # type: ignore[arg-type]
