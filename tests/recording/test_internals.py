@@ -23,6 +23,7 @@ from ailoop_otel import names
 from ailoop_otel.recording import internals
 from tests.export.collector import Collector
 from tests.recording.renaming import CHANGES
+from tests.recording.rpc import RpcCollector
 
 PACKAGE = Path(names.__file__).parents[1]
 # AILoop's own functions are listed in the second.
@@ -102,7 +103,7 @@ def collector() -> Iterator[Collector]:
     running.close()
 
 
-def _recorded(directory: Path, collector: Collector, change: str, **variables: str) -> None:
+def _recorded(directory: Path, collector: Collector | RpcCollector, change: str, **variables: str) -> None:
     """Record one of everything into files and to a collector, in a process of its own, where the change is made."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "AILOOP_OTEL_"))}
     both = {f"OTEL_{signal}_EXPORTER": "ailoop_json_files,otlp" for signal in ("TRACES", "METRICS", "LOGS")}
@@ -148,7 +149,7 @@ def _check_files(directory: Path) -> None:
     assert (event["eventName"], event["spanId"]) == (names.EVENT_SESSION_START, parent["spanId"])
 
 
-def _check_collector(collector: Collector) -> None:
+def _check_collector(collector: Collector | RpcCollector) -> None:
     (traces,) = [ExportTraceServiceRequest.FromString(body) for body in collector.bodies["/v1/traces"]]
     (resource,) = traces.resource_spans
     (scope,) = resource.scope_spans
@@ -165,7 +166,27 @@ def _check_collector(collector: Collector) -> None:
     assert (event.event_name, event.span_id) == (names.EVENT_SESSION_START, parent.span_id)
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.fixture
+def rpc() -> Iterator[RpcCollector]:
+    """The same by gRPC."""
+    running = RpcCollector()
+    yield running
+    running.close()
+
+
+BY_GRPC = ("nothing", "the module opentelemetry._logs", "the modules _internal", "encode_spans", "_translate_data")
+
+
+@pytest.mark.parametrize("change", BY_GRPC)
+def test_by_grpc_too(tmp_path: Path, rpc: RpcCollector, change: str) -> None:
+    """Its exporters are built otherwise than those over HTTP."""
+    _recorded(tmp_path, rpc, change, OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+    _check_files(tmp_path)
+    _check_collector(rpc)
+
+
+# The exporters over HTTP do not have the last.
+@pytest.mark.parametrize("change", [change for change in CHANGES if change != "_translate_data"])
 def test_whatever_is_renamed_everything_arrives(tmp_path: Path, collector: Collector, change: str) -> None:
     """Spans, metrics and log events, in files and at a collector, without a line."""
     _recorded(tmp_path, collector, change)
