@@ -47,7 +47,7 @@ class DeferredWork:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def later(self, record: Callable[..., object], *arguments: Any) -> None:
+    def defer(self, record: Callable[..., object], *arguments: Any) -> None:
         """Enqueue a call for the thread, which makes it inside the barrier within about `pause` seconds."""
         if self._closed or len(self._entries) >= self._most:
             record(*arguments)

@@ -87,7 +87,7 @@ class Telemetry:
         self.spans = spans_of(tracers)
         self.deferred = deferred_of(tracers)
         # Calls a function with arguments: deferred where that is switched on, else at once.
-        self.later: Callable[..., None] = _at_once if self.deferred is None else self.deferred.later
+        self.defer: Callable[..., None] = _at_once if self.deferred is None else self.deferred.defer
         self.events = loggers and loggers.get_logger(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
         self.meter = meters.get_meter(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
         self._store = store_of(meters)

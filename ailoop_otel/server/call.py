@@ -87,7 +87,7 @@ class ModelCall:
         if self.owner is not None and self.owner.left:
             self._abandoned = True
         self._account(error)
-        self._inside.telemetry.later(self._finish, error)
+        self._inside.telemetry.defer(self._finish, error)
 
     def _deserted(self) -> bool:
         # Closed, cancelled or dropped while the thread read on: one that is listened to ends after its thread.

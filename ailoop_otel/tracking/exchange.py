@@ -182,7 +182,7 @@ class Exchange:
 
     def tell_first_chunk(self) -> None:
         """Record the time to the first chunk, as span and metric; called once, after that frame was sent."""
-        self.telemetry.later(self._record_first_chunk, self._labels())
+        self.telemetry.defer(self._record_first_chunk, self._labels())
 
     def _record_first_chunk(self, labels: Attributes) -> None:
         telemetry = self.telemetry
@@ -278,7 +278,7 @@ class Exchange:
             return None
         self._close()
         outcome = self.outcome()
-        self.telemetry.later(self._record, outcome, now, self.telemetry.lag)
+        self.telemetry.defer(self._record, outcome, now, self.telemetry.lag)
         return outcome
 
     def _record(self, outcome: str, now: int, lag: int) -> None:

@@ -186,7 +186,7 @@ class Watchdog:
         if self._teller is None:
             exchange.tell(timeout)
         else:
-            self._teller.later(exchange.tell, timeout)
+            self._teller.defer(exchange.tell, timeout)
 
     def _push(self, watched: Watched) -> None:
         exchange = watched()

@@ -61,7 +61,7 @@ class Call:
         if error is not None:
             attributes[names.ERROR_TYPE] = error
         end = max(now, self.received + SHORTEST) + self.offset
-        telemetry.later(telemetry.end_span, self.span, end, attributes, error is not None)
+        telemetry.defer(telemetry.end_span, self.span, end, attributes, error is not None)
 
 
 def error_of(code: int) -> str:

@@ -160,7 +160,7 @@ def test_what_is_still_to_be_recorded_holds_nobody_up(
     deferred = deferred_of(pipeline.tracer_provider)
     assert deferred is not None
     go = threading.Event()
-    deferred.later(go.wait, 20)
+    deferred.defer(go.wait, 20)
     before = time.monotonic()
     assert not pipeline.flush(0.3)
     assert not pipeline.shutdown(0.3)

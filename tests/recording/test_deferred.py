@@ -27,8 +27,8 @@ def test_it_is_done_by_another_thread_before_long() -> None:
     for _ in range(3):
         done = threading.Event()
         threads: list[threading.Thread] = []
-        made.later(lambda threads=threads: threads.append(threading.current_thread()))
-        made.later(done.set)
+        made.defer(lambda threads=threads: threads.append(threading.current_thread()))
+        made.defer(done.set)
         assert done.wait(10)
         assert threads[0] is not threading.current_thread()
     made.close()
@@ -38,8 +38,8 @@ def test_all_is_done_in_order_when_it_settles(idle: DeferredWork) -> None:
     """Also what is enqueued meanwhile."""
     calls: list[int] = []
     for number in range(5):
-        idle.later(calls.append, number)
-    idle.later(idle.later, calls.append, 5)
+        idle.defer(calls.append, number)
+    idle.defer(idle.defer, calls.append, 5)
     assert calls == []
     idle.settle()
     assert calls == [0, 1, 2, 3, 4, 5]
@@ -55,7 +55,7 @@ def test_a_caller_who_settles_waits_for_what_another_thread_is_doing(idle: Defer
         go.wait(10)
         calls.append("slow")
 
-    idle.later(slow)
+    idle.defer(slow)
     other = threading.Thread(target=idle.settle)
     other.start()
     assert begun.wait(10)
@@ -68,7 +68,7 @@ def test_a_caller_who_settles_waits_for_what_another_thread_is_doing(idle: Defer
 def test_a_caller_who_settles_does_not_wait_for_ever(idle: DeferredWork) -> None:
     """The other thread may be waiting for something that the caller holds."""
     begun, go = threading.Event(), threading.Event()
-    idle.later(lambda: begun.set() and None or go.wait(10))
+    idle.defer(lambda: begun.set() and None or go.wait(10))
     other = threading.Thread(target=idle.settle)
     other.start()
     assert begun.wait(10)
@@ -85,9 +85,9 @@ def test_settling_ends_while_others_put_more_down(idle: DeferredWork) -> None:
 
     def again() -> None:
         if next(left, None) is not None:
-            idle.later(again)
+            idle.defer(again)
 
-    idle.later(again)
+    idle.defer(again)
     idle.settle()
     assert len(idle) == 1
 
@@ -98,10 +98,10 @@ def test_where_no_thread_can_be_started_it_is_done_at_once(monkeypatch: pytest.M
     calls: list[object] = []
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", _refuse)
-        made.later(calls.append, 1)
+        made.defer(calls.append, 1)
     assert calls == [1]
     done = threading.Event()
-    made.later(done.set)
+    made.defer(done.set)
     assert done.wait(10)
     made.close()
 
@@ -110,8 +110,8 @@ def test_its_thread_outlives_what_is_no_exception() -> None:
     """A cancellation that somebody's code lets out."""
     made = DeferredWork(Guard(), pause=0.0)
     done = threading.Event()
-    made.later(_cancelled)
-    made.later(done.set)
+    made.defer(_cancelled)
+    made.defer(done.set)
     assert done.wait(10)
     made.close()
 
@@ -129,9 +129,9 @@ def test_a_fault_spoils_nothing_else() -> None:
     guard = Guard()
     made = DeferredWork(guard, pause=60.0)
     calls: list[int] = []
-    made.later(calls.append, 1)
-    made.later(lambda: 1 // 0)
-    made.later(calls.append, 2)
+    made.defer(calls.append, 1)
+    made.defer(lambda: 1 // 0)
+    made.defer(calls.append, 2)
     made.close()
     assert (calls, guard.errors) == ([1, 2], 1)
 
@@ -141,7 +141,7 @@ def test_what_waits_is_bounded() -> None:
     idle = DeferredWork(Guard(strict=True), pause=60.0, most=3)
     calls: list[int] = []
     for number in range(5):
-        idle.later(calls.append, number)
+        idle.defer(calls.append, number)
     assert calls == [3, 4]
     idle.close()
     assert sorted(calls) == [0, 1, 2, 3, 4]
@@ -151,9 +151,9 @@ def test_after_its_end_it_is_done_at_once() -> None:
     """By the caller."""
     made = DeferredWork(Guard(), pause=60.0)
     calls: list[int] = []
-    made.later(calls.append, 1)
+    made.defer(calls.append, 1)
     made.close()
-    made.later(calls.append, 2)
+    made.defer(calls.append, 2)
     assert calls == [1, 2]
 
 
@@ -162,10 +162,10 @@ def test_after_its_end_it_is_done_at_once() -> None:
 def test_a_forked_child_begins_with_an_empty_one(idle: DeferredWork) -> None:
     """What its parent has enqueued is the parent's; the child's own is done."""
     calls: list[str] = []
-    idle.later(calls.append, "parent")
+    idle.defer(calls.append, "parent")
     child = os.fork()
     if child == 0:
-        idle.later(calls.append, "child")
+        idle.defer(calls.append, "child")
         idle.settle()
         os._exit(0 if calls == ["child"] else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

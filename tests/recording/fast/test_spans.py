@@ -239,10 +239,10 @@ def test_a_processor_of_somebody_else_is_called_where_spans_end() -> None:
     deferred = DeferredWork(Guard(strict=True), pause=60.0)
     provider = OwnTracerProvider(RESOURCE, [SimpleSpanProcessor(exporter)], deferred=deferred)
     spans, onlooker = spans_of(provider), Onlooker()
-    deferred.later(spans.end, spans.start("before", 1, {}), 2)
+    deferred.defer(spans.end, spans.start("before", 1, {}), 2)
     provider.add_span_processor(onlooker)
     assert [span.name for span in exporter.get_finished_spans()] == ["before"]
-    deferred.later(spans.end, spans.start("after", 1, {}), 2)
+    deferred.defer(spans.end, spans.start("after", 1, {}), 2)
     assert onlooker.threads == [threading.get_ident()]
 
 
