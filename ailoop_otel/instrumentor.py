@@ -38,16 +38,24 @@ class AILoopInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         """Nothing in particular: whatever of the server is missing is left out."""
         return ()
 
+    # The base class keeps this in a field that it does not promise.
+    _on = False
+
+    @property
+    def is_instrumented_by_opentelemetry(self) -> bool:
+        """Whether it is switched on."""
+        return self._on
+
     def instrument(self, **kwargs: Any) -> None:
         """Switch on; a second time does nothing."""
-        if not self._is_instrumented_by_opentelemetry:
+        if not self._on:
             self._instrument(**kwargs)
-            type(self)._is_instrumented_by_opentelemetry = True
+            type(self)._on = True
 
     def uninstrument(self, **kwargs: Any) -> None:
         """Switch off; applications that are already serving keep the middleware, which does nothing then."""
         self._uninstrument(**kwargs)
-        type(self)._is_instrumented_by_opentelemetry = False
+        type(self)._on = False
 
     def _instrument(self, **kwargs: Any) -> None:
         RUNTIME.switch_on()

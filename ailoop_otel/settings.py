@@ -40,6 +40,7 @@ class Settings:
     content: bool = False
     content_limit: int = 16_384
     redact: str = ""
+    fast_paths: frozenset[str] = frozenset(names.FAST_PATHS)
     problems: tuple[str, ...] = ()
 
     @classmethod
@@ -68,6 +69,7 @@ class Settings:
             content=_content(variables.get(names.SETTING_CONTENT.name), problems),
             content_limit=int(number(names.SETTING_CONTENT_LIMIT)),
             redact=variables.get(names.SETTING_REDACT.name, "").strip(),
+            fast_paths=_fast_paths(variables.get(names.SETTING_FAST_PATHS.name), problems),
             problems=tuple(problems),
         )
 
@@ -108,6 +110,20 @@ def _content(text: str | None, problems: list[str]) -> bool:
     # The newer values of the variable say where to; here it is always spans.
     known = {"span_only": "true", "span_and_event": "true", "no_content": "false"}
     return _flag(names.SETTING_CONTENT, known.get((text or "").strip().lower(), text), problems)
+
+
+def _fast_paths(text: str | None, problems: list[str]) -> frozenset[str]:
+    chosen = {word.strip().lower() for word in (text or "").split(",")} - {""}
+    if not chosen or chosen == {"all"}:
+        return frozenset(names.FAST_PATHS)
+    if chosen == {"none"}:
+        return frozenset()
+    if chosen <= set(names.FAST_PATHS):
+        return frozenset(chosen)
+    setting = names.SETTING_FAST_PATHS
+    allowed = ", ".join(names.FAST_PATHS)
+    problems.append(f"{setting.name}={text!r} is not all, none, or some of {allowed}; all is used instead.")
+    return frozenset(names.FAST_PATHS)
 
 
 def _flag(setting: Setting, text: str | None, problems: list[str]) -> bool:

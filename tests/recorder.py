@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 
 from ailoop_otel import names
 from ailoop_otel.guard import Guard
-from ailoop_otel.recording.spans import LightTracerProvider
+from ailoop_otel.recording.spans import OwnTracerProvider
 from ailoop_otel.recording.telemetry import SECOND, Telemetry
 from ailoop_otel.settings import Settings
 
@@ -81,7 +81,7 @@ class Recording:
         self._logs = InMemoryLogRecordExporter()
         self.reader = InMemoryMetricReader()
         processor = SimpleSpanProcessor(self._spans)
-        self.tracers: TracerProvider = LightTracerProvider(RESOURCE, [processor], CountingIds())
+        self.tracers: TracerProvider = OwnTracerProvider(RESOURCE, [processor], CountingIds())
         if not light:  # as where somebody else's provider was there before
             self.tracers = TracerProvider(resource=RESOURCE, id_generator=CountingIds(), shutdown_on_exit=False)
             self.tracers.add_span_processor(processor)

@@ -49,6 +49,8 @@ def test_an_empty_variable_is_not_set(setting: names.Setting, text: str) -> None
         ("FILE_MAX_AGE", "max_age", "1", 1.0),
         ("CONTENT_MAX_SIZE", "content_limit", "500", 500),
         ("REDACT", "redact", " mine:hook ", "mine:hook"),
+        ("FAST_PATHS", "fast_paths", "none", frozenset()),
+        ("FAST_PATHS", "fast_paths", " Spans , json,", frozenset({"spans", "json"})),
     ],
 )
 def test_a_variable_sets_its_field(name: str, field: str, text: str, value: Any) -> None:
@@ -100,6 +102,21 @@ def test_a_bad_flag_is_one_sentence_and_the_default() -> None:
         "AILOOP_OTEL_TRUST_CLIENT_TRACE='2' is not true or false",
         "AILOOP_OTEL_HTTP='maybe' is not true or false",
     ]
+
+
+@pytest.mark.parametrize("text", ["all", "ALL", ",", "spans,histograms,deferred,protobuf,json"])
+def test_all_fast_paths_are_the_default(text: str) -> None:
+    """Also where each of them is named."""
+    assert read(FAST_PATHS=text) == Settings()
+
+
+@pytest.mark.parametrize("text", ["some", "spans,all", "none,json", "spans json", "journal"])
+def test_a_fast_path_that_does_not_exist(text: str) -> None:
+    """One clear sentence, and the default."""
+    settings = read(FAST_PATHS=text)
+    (problem,) = settings.problems
+    assert problem.startswith(f"AILOOP_OTEL_FAST_PATHS={text!r} is not all, none, or some of spans, histograms, ")
+    assert settings == dataclasses.replace(Settings(), problems=settings.problems)
 
 
 @pytest.mark.parametrize("name", ["MAX_SESSIONS", "MAX_EXCHANGES"])

@@ -22,7 +22,7 @@ from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE, OTEL_SDK_D
 from ailoop_otel.doctor import probe
 from ailoop_otel.doctor.findings import ENDPOINT, NOTE, OK, PROBLEM, Finding
 from ailoop_otel.export import choice
-from ailoop_otel.export.signals import SIGNALS, TRACES, Signal
+from ailoop_otel.export.choice import SIGNALS, TRACES, Signal
 from ailoop_otel.names import SETTING_DIRECTORY
 from ailoop_otel.settings import Settings, environment, is_true
 

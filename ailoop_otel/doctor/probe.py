@@ -18,7 +18,7 @@ from opentelemetry.trace import format_trace_id
 from ailoop_otel.doctor import hops
 from ailoop_otel.doctor.hops import Hop
 from ailoop_otel.export import choice
-from ailoop_otel.export.signals import TRACES
+from ailoop_otel.export.choice import TRACES
 from ailoop_otel.settings import environment
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""Where telemetry goes: the user's exporters as `OTEL_*` says, else files that bound themselves."""
+"""Where telemetry goes: to the exporters that `OTEL_*` names, else into files of bounded size and age."""

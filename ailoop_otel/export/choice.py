@@ -1,21 +1,80 @@
-"""The rules by which the environment decides where telemetry goes: one place, for the pipeline and the distro."""
+"""The three signals, and the rules by which the environment (`OTEL_*`) decides where each goes.
+
+Used by the pipeline, the distro and the doctor.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
+from opentelemetry.environment_variables import (
+    OTEL_LOGS_EXPORTER,
+    OTEL_METRICS_EXPORTER,
+    OTEL_PYTHON_METER_PROVIDER,
+    OTEL_PYTHON_TRACER_PROVIDER,
+    OTEL_TRACES_EXPORTER,
+)
 from opentelemetry.sdk.environment_variables import (
     OTEL_CONFIG_FILE,
     OTEL_EXPORTER_OTLP_ENDPOINT,
+    OTEL_EXPORTER_OTLP_LOGS_ENDPOINT,
+    OTEL_EXPORTER_OTLP_LOGS_PROTOCOL,
+    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT,
+    OTEL_EXPORTER_OTLP_METRICS_PROTOCOL,
     OTEL_EXPORTER_OTLP_PROTOCOL,
     OTEL_EXPORTER_OTLP_TIMEOUT,
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
+    OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,
     OTEL_EXPORTER_OTLP_TRACES_TIMEOUT,
 )
 
-from ailoop_otel.export.signals import SIGNALS, Signal
 from ailoop_otel.guard import warn
 from ailoop_otel.settings import environment
+
+# The API keeps this one to itself as long as its logs are not declared stable.
+OTEL_PYTHON_LOGGER_PROVIDER: Final = "OTEL_PYTHON_LOGGER_PROVIDER"
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One signal: its name in file names and URLs, and its variables."""
+
+    name: str
+    exporter: str
+    endpoint: str
+    protocol: str
+    provider: str
+
+    @property
+    def group(self) -> str:
+        """The entry-point group of the signal's exporters."""
+        return f"opentelemetry_{self.name}_exporter"
+
+
+TRACES: Final = Signal(
+    "traces",
+    OTEL_TRACES_EXPORTER,
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
+    OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,
+    OTEL_PYTHON_TRACER_PROVIDER,
+)
+METRICS: Final = Signal(
+    "metrics",
+    OTEL_METRICS_EXPORTER,
+    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT,
+    OTEL_EXPORTER_OTLP_METRICS_PROTOCOL,
+    OTEL_PYTHON_METER_PROVIDER,
+)
+LOGS: Final = Signal(
+    "logs",
+    OTEL_LOGS_EXPORTER,
+    OTEL_EXPORTER_OTLP_LOGS_ENDPOINT,
+    OTEL_EXPORTER_OTLP_LOGS_PROTOCOL,
+    OTEL_PYTHON_LOGGER_PROVIDER,
+)
+SIGNALS: Final = (TRACES, METRICS, LOGS)
 
 FILES: Final = "ailoop_json_files"
 OTLP: Final = "otlp"
@@ -24,24 +83,25 @@ GRPC: Final = "grpc"
 _HTTP_BASE: Final = "http://localhost:4318"
 _GRPC_BASE: Final = "http://localhost:4317"
 
-_PATIENCE: Final = 10.0  # seconds
+_EXPORT_TIMEOUT: Final = 10.0  # seconds, the SDK's default
 
-# The embedded default: a message is in the files a second after it is done and recorded (`journal.PAUSE`).
+# The embedded default: a message is in the files a second after it is done and recorded (`deferred.PAUSE`).
 SPAN_DELAY_MS: Final = 1_000
 LOG_DELAY_MS: Final = 1_000
 METRIC_INTERVAL_MS: Final = 10_000
 
 
 def is_anything_set() -> bool:
-    """Whether the environment says anything about where telemetry goes."""
+    """Whether the environment sets anything about where telemetry goes."""
     return bool(environment(OTEL_CONFIG_FILE)) or _has_names() or _has_endpoint()
 
 
 def exporters(signal: Signal) -> tuple[str, ...]:
     """The names of a signal's exporters, as `OTEL_*_EXPORTER` would hold them; `OTEL_CONFIG_FILE` aside.
 
-    A signal that is not named goes where an endpoint says. Where there is no endpoint either, it goes into files
-    if nothing is said of the others, and else nowhere: naming one signal's exporter is not asking for the rest.
+    A signal whose exporter is not named goes to an endpoint if one is set. Without an endpoint it goes into files if
+    the others' exporters are not named either, and else nowhere: to name one signal's exporter is not to ask for the
+    rest.
     """
     named = environment(signal.exporter)
     if named:
@@ -71,18 +131,18 @@ def endpoint(signal: Signal) -> str:
     return _without_secrets(own or f"{(shared or _HTTP_BASE).removesuffix('/')}/v1/{signal.name}")
 
 
-def patience() -> float:
-    """Seconds that one export of spans may take with all its retries; the SDK's default where nothing is said."""
+def export_timeout() -> float:
+    """Seconds that one export of spans may take with all its retries; the SDK's default where none is set."""
     text = environment(OTEL_EXPORTER_OTLP_TRACES_TIMEOUT) or environment(OTEL_EXPORTER_OTLP_TIMEOUT)
     try:
-        seconds = float(text or _PATIENCE)
-    except ValueError:  # the exporter says so itself
-        return _PATIENCE
-    return seconds if seconds >= 0 else _PATIENCE
+        seconds = float(text or _EXPORT_TIMEOUT)
+    except ValueError:  # the exporter reports it itself
+        return _EXPORT_TIMEOUT
+    return seconds if seconds >= 0 else _EXPORT_TIMEOUT
 
 
 def whole(name: str, default: int) -> int:
-    """A variable that holds a whole number above 0; says one line and takes the default if it does not."""
+    """A variable that holds a whole number above 0; otherwise the default, and one line in the log."""
     text = environment(name)
     if not text:
         return default

@@ -18,16 +18,16 @@ from opentelemetry.sdk.environment_variables import (
 from opentelemetry.sdk.resources import SERVICE_NAME
 
 from ailoop_otel.export import choice
-from ailoop_otel.export.complaints import COMPLAINTS
-from ailoop_otel.export.resource import SERVICE
-from ailoop_otel.export.signals import SIGNALS
+from ailoop_otel.export.choice import SIGNALS
+from ailoop_otel.export.providers import SERVICE
+from ailoop_otel.export.sdk_logging import EXPORT_WARNINGS
 from ailoop_otel.settings import environment
 
 
 def defaults() -> dict[str, str]:
-    """What is to be set where the environment says nothing."""
+    """What is to be set where the environment sets nothing."""
     wanted = {OTEL_EXPORTER_OTLP_PROTOCOL: choice.HTTP}
-    # The variable would win over the same thing said as an attribute.
+    # The variable would win over the same as an attribute.
     if f"{SERVICE_NAME}=" not in environment(OTEL_RESOURCE_ATTRIBUTES):
         wanted[OTEL_SERVICE_NAME] = SERVICE
     if environment(OTEL_CONFIG_FILE):
@@ -42,10 +42,10 @@ def defaults() -> dict[str, str]:
 
 
 class AILoopDistro(BaseDistro):  # type: ignore[misc]
-    """Sets the defaults that suit AILoop; what the environment says stays."""
+    """Sets the defaults that suit AILoop; what the environment sets stays."""
 
     def _configure(self, **kwargs: Any) -> None:
         for name, value in defaults().items():
             if not environment(name):
                 environ[name] = value
-        COMPLAINTS.install()
+        EXPORT_WARNINGS.install()

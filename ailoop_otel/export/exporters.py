@@ -1,19 +1,33 @@
-"""Makes exporters by name; one that cannot be made is left out, with one line that says how to get it."""
+"""Makes exporters by name; one that cannot be made is left out, with one line in the log on how to get it."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from opentelemetry.sdk.environment_variables import OTEL_EXPORTER_OTLP_PROTOCOL
 
 from ailoop_otel.export import choice
-from ailoop_otel.export.attempt import attempt, reason
-from ailoop_otel.export.otlp import quickened
-from ailoop_otel.export.signals import TRACES, Signal
+from ailoop_otel.export.choice import TRACES, Signal
 from ailoop_otel.guard import Guard, warn
+from ailoop_otel.recording.fast.otlp import quickened
 from ailoop_otel.settings import Settings
+
+Made = TypeVar("Made")
+# What a constructor that was given a bad value, or lacks a package, is known to raise. The barrier catches the rest
+# and logs a line of its own.
+_EXPECTED: Final = (
+    AttributeError,
+    ImportError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    StopIteration,
+    TypeError,
+    ValueError,
+)
 
 _FILES: Final = {
     "traces": "RotatingSpanExporter",
@@ -56,10 +70,35 @@ def _make(signal: Signal, name: str, settings: Settings, guard: Guard) -> Any:
         # Without a look at the entry points of everything that is installed, which takes longer than the rest.
         rotating = getattr(importlib.import_module("ailoop_otel.export.files"), _FILES[signal.name])
         bounds = (settings.directory, settings.max_file, settings.max_total, settings.max_age)
-        return rotating(*bounds, guard=guard) if signal is TRACES else rotating(*bounds)
+        if signal is TRACES:
+            return rotating(*bounds, guard=guard, fast="json" in settings.fast_paths)
+        return rotating(*bounds)
     found = tuple(entry_points(group=signal.group, name=name))
     if not found:
         known = sorted({point.name for point in entry_points(group=signal.group)})
         raise LookupError(f"no such exporter is installed, only {', '.join(known) or 'none'}")
     exporter = found[0].load()()
-    return quickened(exporter, guard) if signal is TRACES else exporter
+    return quickened(exporter, guard) if signal is TRACES and "protobuf" in settings.fast_paths else exporter
+
+
+def attempt(make: Callable[[], Made], guard: Guard, explain: Callable[[Exception | None], str]) -> Made | None:
+    """Call `make`, which is somebody else's code with values from the environment: it may fail.
+
+    Returns None where it fails, after one line in the log: what `explain` returns for the fault, which is None if the
+    barrier has logged it already.
+    """
+    faults = guard.errors
+    with guard:
+        try:
+            return make()
+        except _EXPECTED as fault:
+            warn(explain(fault))
+            return None
+    if guard.errors > faults:
+        warn(explain(None))
+    return None
+
+
+def reason(fault: Exception | None) -> str:
+    """A fault as part of a line of the log."""
+    return "see the line before" if fault is None else " ".join(f"{type(fault).__name__}: {fault}".split())

@@ -12,19 +12,18 @@ from typing import Any, Final
 from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE, OTEL_SDK_DISABLED
 from opentelemetry.sdk.resources import Resource
 
-from ailoop_otel.export import choice, declared, exporters, providers
-from ailoop_otel.export.attempt import attempt, reason
-from ailoop_otel.export.complaints import COMPLAINTS
-from ailoop_otel.export.errand import Errand
-from ailoop_otel.export.resource import resource
-from ailoop_otel.export.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
-from ailoop_otel.export.tally import Tally
+from ailoop_otel.export import choice, exporters, providers
+from ailoop_otel.export.choice import LOGS, METRICS, SIGNALS, TRACES, Signal
+from ailoop_otel.export.delivery import SpanAccount
+from ailoop_otel.export.exporters import attempt, reason
+from ailoop_otel.export.flush_thread import FlushThread
+from ailoop_otel.export.sdk_logging import EXPORT_WARNINGS
 from ailoop_otel.guard import Guard
-from ailoop_otel.recording.spans import journal_of
+from ailoop_otel.recording.spans import deferred_of
 from ailoop_otel.settings import Settings, environment, is_true
 
-PATIENCE: Final = 3.0  # seconds
-# What is left for the end when a flush has used up the patience already.
+TIMEOUT: Final = 3.0  # seconds
+# What is left for the shutdown when a flush has used up the timeout already.
 _LAST_MOMENT: Final = 0.1  # seconds
 
 
@@ -36,7 +35,7 @@ class Part:
     provider: Any
     is_ours: bool
     where: str
-    tallies: Sequence[Tally] = ()
+    accounts: Sequence[SpanAccount] = ()
 
 
 class Pipeline:
@@ -52,32 +51,32 @@ class Pipeline:
         self.logger_provider = by_signal[LOGS].provider
         self._parts = parts
         self._ended = False
-        self._errands = [
-            (part, Errand(f"ailoop-otel-flush-{part.signal.name}", guard))
+        self._threads = [
+            (part, FlushThread(f"ailoop-otel-flush-{part.signal.name}", guard))
             for part in parts
             if hasattr(part.provider, "force_flush")
         ]
         if any(part.is_ours for part in parts):
-            # Under uvicorn this runs after SIGINT and a normal end, but not after SIGTERM: whoever holds the
-            # pipeline flushes at the end of the ASGI lifespan.
+            # Under uvicorn this runs after SIGINT and a normal end, but not after SIGTERM: the owner of the pipeline
+            # flushes it at the end of the ASGI lifespan.
             atexit.register(self.shutdown)
 
     @classmethod
     def start(cls, settings: Settings, guard: Guard) -> Pipeline:
-        """Set up what the environment says; where that fails, one clear line and a provider without exporter."""
+        """Set up what the environment asks for; where that fails, one clear line and a provider without exporter."""
         if is_true(environment(OTEL_SDK_DISABLED)):
             return cls([_nowhere(signal, f"as {OTEL_SDK_DISABLED} is set") for signal in SIGNALS], guard)
         found = {signal: _existing(signal, guard) for signal in SIGNALS}
         path = environment(OTEL_CONFIG_FILE)
         if path and not any(found.values()):
-            COMPLAINTS.install()
-            if declared.configure(path, guard):
+            EXPORT_WARNINGS.install()
+            if providers.configure(path, guard):
                 return cls([_declared(signal, path, guard) for signal in SIGNALS], guard)
             found = {signal: _existing(signal, guard) for signal in SIGNALS}
         parts = [part for part in found.values() if part is not None]
         if len(parts) < len(found):
-            COMPLAINTS.install()
-            shared = resource()
+            EXPORT_WARNINGS.install()
+            shared = providers.resource()
             parts += [_make(signal, shared, settings, guard) for signal, part in found.items() if part is None]
         return cls(parts, guard)
 
@@ -94,25 +93,25 @@ class Pipeline:
 
         Only of providers that we made; exact whenever no span is being ended or exported at that moment.
         """
-        return sum(tally.dropped for part in self._parts for tally in part.tallies)
+        return sum(account.dropped for part in self._parts for account in part.accounts)
 
-    def flush(self, timeout: float = PATIENCE) -> bool:
-        """Export all that waits, `timeout` seconds at most; says whether that was enough. Not on an event loop."""
+    def flush(self, timeout: float = TIMEOUT) -> bool:
+        """Export all that waits, within `timeout` seconds; returns whether it is done. Not on an event loop."""
         if self._ended:
             return True
         deadline = time.monotonic() + timeout
         self._settle(timeout / 2)
-        # Last those that are at it already: what they began with may not be all that waits by now, but behind one
-        # that hangs there is nothing to be had by asking again.
-        for part, errand in sorted(self._errands, key=lambda pair: pair[1].busy):
-            if errand.wait(deadline - time.monotonic()):
-                errand.send(part.provider.force_flush)
+        # Those that are still flushing come last: what they began with may not be all that waits by now, but behind
+        # one that hangs a second call is of no use.
+        for part, thread in sorted(self._threads, key=lambda pair: pair[1].busy):
+            if thread.wait(deadline - time.monotonic()):
+                thread.submit(part.provider.force_flush)
         return self._wait(deadline)
 
-    def shutdown(self, timeout: float = PATIENCE) -> bool:
-        """Flush, and end what is ours, `timeout` seconds at most; says whether that was enough.
+    def shutdown(self, timeout: float = TIMEOUT) -> bool:
+        """Flush, and shut down what is ours, within `timeout` seconds; returns whether it is done.
 
-        A flush that has not come back yet has waited enough: then only a moment is left.
+        Where an earlier flush has not returned yet, its time is over: then only a moment is left.
         """
         if self._ended:
             return True
@@ -120,34 +119,34 @@ class Pipeline:
         atexit.unregister(self.shutdown)
         self._settle(timeout / 2)
         for part in self._parts:
-            for tally in part.tallies:
-                tally.close()
-        patience = min(timeout, _LAST_MOMENT) if any(errand.busy for _, errand in self._errands) else timeout
-        for part, errand in self._errands:
-            errand.send(part.provider.shutdown if part.is_ours else part.provider.force_flush)
-            errand.end()
-        done = self._wait(time.monotonic() + patience)
+            for account in part.accounts:
+                account.close()
+        remaining = min(timeout, _LAST_MOMENT) if any(thread.busy for _, thread in self._threads) else timeout
+        for part, thread in self._threads:
+            thread.submit(part.provider.shutdown if part.is_ours else part.provider.force_flush)
+            thread.stop()
+        done = self._wait(time.monotonic() + remaining)
         ours = [part.provider for part in self._parts if part.is_ours]
         for provider in ours:
             providers.retire(provider)
         if ours and done:
-            # Otherwise an exporter is still at it, and has still something to say.
-            COMPLAINTS.remove()
+            # Otherwise an exporter is still working, and may still log.
+            EXPORT_WARNINGS.remove()
         return done
 
     def _settle(self, timeout: float) -> None:
-        # What is put down makes spans, log records and measurements: before any of them is asked for. Not by the
-        # caller, whom somebody's log processor could keep for ever.
-        for part, errand in self._errands:
-            journal = journal_of(part.provider)
-            # Behind a flush that hangs there is nothing to be had; the journal's own thread goes on with it.
-            if journal is not None and not errand.busy:
-                errand.send(journal.settle)
-                errand.wait(timeout)
+        # Deferred work makes spans, log records and measurements: it is done before these are flushed. Not by the
+        # caller, whom somebody's log processor could block for ever.
+        for part, thread in self._threads:
+            deferred = deferred_of(part.provider)
+            # Behind a flush that hangs it would wait as well; the queue's own thread goes on with it.
+            if deferred is not None and not thread.busy:
+                thread.submit(deferred.settle)
+                thread.wait(timeout)
 
     def _wait(self, deadline: float) -> bool:
         # All signals run at once: one whose collector hangs does not use up the others' time.
-        return all([errand.wait(deadline - time.monotonic()) for _, errand in self._errands])
+        return all([thread.wait(deadline - time.monotonic()) for _, thread in self._threads])
 
 
 def _nowhere(signal: Signal, why: str) -> Part:
@@ -178,18 +177,18 @@ def _make(signal: Signal, shared: Resource, settings: Settings, guard: Guard) ->
         exporter = exporters.make(signal, name, settings, guard)
         if exporter is not None:
             working[name] = exporter
-    COMPLAINTS.install(type(exporter).__module__ for exporter in working.values())
+    EXPORT_WARNINGS.install(type(exporter).__module__ for exporter in working.values())
     made = attempt(
-        lambda: providers.make(signal, list(working.values()), shared, guard),
+        lambda: providers.make(signal, list(working.values()), shared, guard, settings.fast_paths),
         guard,
         lambda fault: f"{signal.name} are not recorded ({reason(fault)}). To mend it, correct the OTEL_* variables.",
     )
     if made is None:
         return _nowhere(signal, "as OTEL_* cannot be used")
-    provider, tallies = made
+    provider, accounts = made
     providers.publish(signal, provider)
     where = " and ".join(_where(signal, name, settings) for name in working) or "nowhere"
-    return Part(signal, provider, True, where, tallies)
+    return Part(signal, provider, True, where, accounts)
 
 
 def _where(signal: Signal, name: str, settings: Settings) -> str:

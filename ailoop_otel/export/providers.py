@@ -1,74 +1,112 @@
-"""The SDK's providers: those that somebody has set already, and those that we make."""
+"""The SDK's providers: those that somebody has set already, those that a file declares, and those that we make."""
 
 from __future__ import annotations
 
+import importlib
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
+from types import ModuleType
 from typing import Any, Final
 
-from opentelemetry import _logs, metrics, trace
-from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry import metrics, trace
 from opentelemetry.sdk.environment_variables import (
     OTEL_BLRP_SCHEDULE_DELAY,
     OTEL_BSP_MAX_EXPORT_BATCH_SIZE,
     OTEL_BSP_MAX_QUEUE_SIZE,
     OTEL_BSP_SCHEDULE_DELAY,
+    OTEL_CONFIG_FILE,
     OTEL_METRIC_EXPORT_INTERVAL,
 )
+from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 
-from ailoop_otel.export import choice, histograms
-from ailoop_otel.export.persistence import PersistentExporter
-from ailoop_otel.export.signals import LOGS, METRICS, TRACES, Signal
-from ailoop_otel.export.tally import TalliedSpanProcessor, Tally
-from ailoop_otel.guard import Guard
-from ailoop_otel.recording.histograms import LightMeterProvider, Sheet
-from ailoop_otel.recording.journal import Journal
-from ailoop_otel.recording.spans import LightTracerProvider
+from ailoop_otel import names
+from ailoop_otel.export import choice
+from ailoop_otel.export.choice import LOGS, METRICS, TRACES, Signal
+from ailoop_otel.export.delivery import CountingSpanProcessor, RetryingExporter, SpanAccount
+from ailoop_otel.export.exporters import attempt, reason
+from ailoop_otel.guard import Guard, warn
+from ailoop_otel.recording.deferred import DeferredWork
+from ailoop_otel.recording.fast import histograms
+from ailoop_otel.recording.internals import LOGS as LOGS_API
+from ailoop_otel.recording.internals import sdk_logs, sdk_logs_export
+from ailoop_otel.recording.spans import OwnTracerProvider
+from ailoop_otel.version import __version__
 
 Provider = Any
+SERVICE: Final = "ailoop"
+DISTRO: Final = "ailoop-otel"
+# A distribution of its own, and experimental: it may be missing, or have changed.
+_CONFIGURATION: Final = "opentelemetry.configuration"
 # The SDK's own defaults, which it does not export.
 _PLACES: Final = 2048
 _BATCH: Final = 512
 _SPAN_DELAY_MS: Final = 5_000
 _METRIC_INTERVAL_MS: Final = 60_000
 
-_GET: Final[dict[Signal, Callable[[], Provider]]] = {
-    TRACES: trace.get_tracer_provider,
-    METRICS: metrics.get_meter_provider,
-    LOGS: _logs.get_logger_provider,
-}
-_SET: Final[dict[Signal, Callable[[Provider], None]]] = {
-    TRACES: trace.set_tracer_provider,
-    METRICS: metrics.set_meter_provider,
-    LOGS: _logs.set_logger_provider,
-}
-_NO_OP: Final[dict[Signal, Callable[[], Provider]]] = {
-    TRACES: trace.NoOpTracerProvider,
-    METRICS: metrics.NoOpMeterProvider,
-    LOGS: _logs.NoOpLoggerProvider,
-}
+_ALL: Final = frozenset(names.FAST_PATHS)
+
+_API: Final[dict[Signal, ModuleType | None]] = {TRACES: trace, METRICS: metrics, LOGS: LOGS_API}
+# What the API's functions and classes have in their names.
+_NOUN: Final = {TRACES: "Tracer", METRICS: "Meter", LOGS: "Logger"}
 # Made by us and shut down since. A global provider cannot be taken back, so it may still be the global one.
 _ENDED: Final[weakref.WeakSet[Provider]] = weakref.WeakSet()
+
+
+def resource() -> Resource:
+    """The resource of this process: `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`, else service `ailoop`.
+
+    The SDK gives each process a `service.instance.id` of its own, and another after a fork.
+    """
+    made = Resource.create({"telemetry.distro.name": DISTRO, "telemetry.distro.version": __version__})
+    # Attributes given to `create` would win over the environment, so the default is put in afterwards, in the
+    # place of the SDK's own.
+    if str(made.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
+        return made.merge(Resource({SERVICE_NAME: SERVICE}))
+    return made
+
+
+def configure(path: str, guard: Guard) -> bool:
+    """Have the SDK set the global providers up as `OTEL_CONFIG_FILE` declares; False, and one line, if it cannot."""
+
+    def explain(fault: Exception | None) -> str:
+        is_missing = isinstance(fault, ModuleNotFoundError) and fault.name == _CONFIGURATION
+        mend = "pip install opentelemetry-configuration" if is_missing else "correct the file"
+        return f"{OTEL_CONFIG_FILE}={path!r} is ignored ({reason(fault)}). To mend it, {mend}."
+
+    return bool(attempt(lambda: _configure(path), guard, explain))
+
+
+def _configure(path: str) -> bool:
+    module = importlib.import_module(_CONFIGURATION)
+    try:
+        module.configure_sdk(module.load_config_file(path))
+    except module.ConfigurationError as fault:
+        raise ValueError(str(fault)) from fault
+    return True
 
 
 def existing(signal: Signal) -> Provider | None:
     """The global provider that somebody has set, or None; one of ours that was shut down is none."""
     provider = _global(signal)
-    return None if provider is None or provider in _ENDED else provider
+    return None if provider is None or provider in _ENDED or _is_stand_in(signal, provider) else provider
 
 
-def no_op(signal: Signal) -> Provider:
-    """A provider that does nothing."""
-    return _NO_OP[signal]()
+def no_op(signal: Signal) -> Provider | None:
+    """A provider that does nothing; None where OpenTelemetry has no such signal."""
+    return _from_api(signal, "NoOp{}Provider")()
 
 
 def publish(signal: Signal, provider: Provider) -> None:
-    """Make a provider the global one, if there is none yet."""
-    if _global(signal) is None:
-        _SET[signal](provider)
+    """Make a provider the global one, if there is none yet; one line in the log where that fails."""
+    before = _global(signal)
+    if before is None or not _is_stand_in(signal, before):
+        return
+    _from_api(signal, "set_{}_provider")(provider)
+    now = _global(signal)
+    if now is not provider:
+        warn(f"{signal.name} of this package are exported, but those of other code go to a {type(now).__name__}.")
 
 
 def retire(provider: Provider) -> None:
@@ -77,55 +115,87 @@ def retire(provider: Provider) -> None:
 
 
 def make(
-    signal: Signal, exporters: Sequence[Any], resource: Resource, guard: Guard
-) -> tuple[Provider, Sequence[Tally]]:
-    """A signal's provider with its exporters, and the account of what they drop; may raise for bad `OTEL_*`."""
+    signal: Signal, exporters: Sequence[Any], resource: Resource, guard: Guard, fast: Collection[str] = _ALL
+) -> tuple[Provider, Sequence[SpanAccount]]:
+    """A signal's provider with its exporters, and the account of what they drop; may raise for bad `OTEL_*`.
+
+    `fast` names the fast paths that are switched on.
+    """
     if signal is TRACES:
-        return _make_traces(exporters, resource, guard)
+        return _make_traces(exporters, resource, guard, fast)
     if signal is METRICS:
-        return _make_metrics(exporters, resource), ()
+        return _make_metrics(exporters, resource, fast), ()
     return _make_logs(exporters, resource), ()
 
 
-def _make_traces(exporters: Sequence[Any], resource: Resource, guard: Guard) -> tuple[Provider, Sequence[Tally]]:
+def _make_traces(
+    exporters: Sequence[Any], resource: Resource, guard: Guard, fast: Collection[str]
+) -> tuple[Provider, Sequence[SpanAccount]]:
     places = choice.whole(OTEL_BSP_MAX_QUEUE_SIZE, _PLACES)
     batch = min(places, choice.whole(OTEL_BSP_MAX_EXPORT_BATCH_SIZE, _BATCH))
     default = choice.SPAN_DELAY_MS if choice.is_embedded(TRACES) else _SPAN_DELAY_MS
     delay = choice.whole(OTEL_BSP_SCHEDULE_DELAY, default)
-    persistent = [PersistentExporter(exporter, choice.patience()) for exporter in exporters]
-    processors = [TalliedSpanProcessor(exporter, places, batch, delay) for exporter in persistent]
-    provider = LightTracerProvider(resource, processors, journal=Journal(guard))
-    return provider, [processor.tally for processor in processors]
+    retrying = [RetryingExporter(exporter, choice.export_timeout()) for exporter in exporters]
+    processors = [CountingSpanProcessor(exporter, places, batch, delay) for exporter in retrying]
+    deferred = DeferredWork(guard) if "deferred" in fast else None
+    provider = OwnTracerProvider(resource, processors, deferred=deferred, light="spans" in fast)
+    return provider, [processor.account for processor in processors]
 
 
-def _make_metrics(exporters: Sequence[Any], resource: Resource) -> Provider:
+def _make_metrics(exporters: Sequence[Any], resource: Resource, fast: Collection[str]) -> Provider:
     default = choice.METRIC_INTERVAL_MS if choice.is_embedded(METRICS) else _METRIC_INTERVAL_MS
     interval = choice.whole(OTEL_METRIC_EXPORT_INTERVAL, default)
     # Some "exporters" are readers that wait to be asked, such as Prometheus's.
     ready = [exporter for exporter in exporters if isinstance(exporter, MetricReader)]
     periodic = [exporter for exporter in exporters if not isinstance(exporter, MetricReader)]
-    sheet = Sheet() if histograms.fits(exporters) else None
-    if sheet is not None:
-        periodic = [histograms.SheetExporter(exporter, sheet) for exporter in periodic]
+    store = histograms.HistogramStore() if "histograms" in fast and histograms.fits(exporters) else None
+    if store is not None:
+        periodic = [histograms.LightMetricExporter(exporter, store) for exporter in periodic]
     readers = [*ready, *(PeriodicExportingMetricReader(exporter, interval) for exporter in periodic)]
     try:
-        return LightMeterProvider(resource, readers, sheet)
+        if store is not None:
+            return histograms.LightMeterProvider(resource, readers, store)
+        return MeterProvider(metric_readers=readers, resource=resource, shutdown_on_exit=False)
     except Exception:
-        for reader in readers:  # their threads would go on asking nobody
+        for reader in readers:  # their threads would go on
             reader.shutdown()
         raise
 
 
 def _make_logs(exporters: Sequence[Any], resource: Resource) -> Provider:
     # Attached to no logger of the server's: its records hold whole frames.
-    provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
+    provider = sdk_logs().LoggerProvider(resource=resource, shutdown_on_exit=False)
     delay = choice.whole(OTEL_BLRP_SCHEDULE_DELAY, choice.LOG_DELAY_MS)
     for exporter in exporters:
-        provider.add_log_record_processor(BatchLogRecordProcessor(exporter, schedule_delay_millis=delay))
+        processor = sdk_logs_export().BatchLogRecordProcessor(exporter, schedule_delay_millis=delay)
+        provider.add_log_record_processor(processor)
     return provider
 
 
+def _from_api(signal: Signal, name: str) -> Any:
+    """A function or class of the API, by its name without the noun; without the API it does nothing."""
+    return getattr(_API[signal], name.format(_NOUN[signal] if "NoOp" in name else _NOUN[signal].lower()), _nothing)
+
+
+def _nothing(*_: object) -> None:
+    return None
+
+
 def _global(signal: Signal) -> Provider | None:
-    provider = _GET[signal]()
-    # Before one is set the API hands out a stand-in, whose class is private for two of the three signals.
-    return None if "Proxy" in type(provider).__name__ else provider
+    return _from_api(signal, "get_{}_provider")()
+
+
+def _is_stand_in(signal: Signal, provider: Provider) -> bool:
+    """Whether nobody has set a provider: then the API hands out an object of a class of its own.
+
+    Its name is private for two of the three signals, so it is recognised by where it is defined: in the API, and it
+    is not the API's provider that does nothing, which somebody may have set. A provider that is mistaken for it is
+    not replaced (`publish`), and this package exports through its own provider.
+    """
+    api, no_op = _API[signal], _from_api(signal, "NoOp{}Provider")
+    if api is None or (isinstance(no_op, type) and isinstance(provider, no_op)):
+        return False
+    module = type(provider).__module__
+    in_api = module == api.__name__ or module.startswith(f"{api.__name__}.")
+    # Elsewhere in OpenTelemetry are the SDK's providers, and they can be flushed.
+    return in_api or (module.startswith("opentelemetry.") and not hasattr(provider, "force_flush"))

@@ -18,8 +18,8 @@ if sys.platform != "win32":
 
 STAMP: Final = "%Y%m%dT%H%M%SZ"
 _NAME: Final = re.compile(r"(?:traces|metrics|logs)-(\d{8}T\d{6}Z)-(\d{1,10})-(\d{1,10})\.jsonl")
-# A process is told from a later one with the same pid by when it began. Names carry whole seconds, and what the
-# kernel says of a process's begin moves with the clock.
+# A process differs from a later one with the same pid in its start time. Names carry whole seconds, and the start time
+# that the kernel reports moves with the clock.
 _SLACK: Final = 60.0  # seconds
 
 

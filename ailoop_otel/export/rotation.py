@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from ailoop_otel import names
 from ailoop_otel.export import retention
-from ailoop_otel.export.trouble import Troubles
+from ailoop_otel.guard import warn
 
-# Telemetry names sessions, addresses and what failed when: nobody but the server's own user needs to read it.
-# A directory that is there already keeps the mode that its owner gave it.
+# Telemetry holds sessions' ids, addresses and what failed when: only the server's own user needs to read it.
+# A directory that exists already keeps the mode that its owner gave it.
 _DIRECTORY_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
 _FLAGS: Final = (
@@ -26,7 +28,16 @@ _PART_OF_AGE: Final = 1 / 10
 # All three signals have a file open, and those are not deleted.
 _PART_OF_TOTAL: Final = 1 / 4
 _TRIES: Final = 1000
-_TROUBLES: Final = Troubles()
+_WARNING_INTERVAL: Final = 60.0  # seconds
+_LOCK_TIMEOUT: Final = 1.0  # seconds
+_FULL: Final = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
+_WRONG: Final = frozenset({errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ELOOP, errno.ENAMETOOLONG})
+_DIRECTORY: Final = names.SETTING_DIRECTORY.name
+_MENDS: Final = {
+    "full": f"free some space there, lower {names.SETTING_MAX_TOTAL.name}, or set {_DIRECTORY} to another disk",
+    "wrong": f"set {_DIRECTORY} to a directory",
+    "refused": f"make it writable for this process, or set {_DIRECTORY} to a directory that is",
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,52 @@ class Bounds:
     max_age: float
 
 
+class DirectoryWarnings:
+    """One line in the log for each kind of fault of a directory, with its mend, until the fault is over.
+
+    All signals share one, as they mostly have the same fault at the same time.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._warned_at: dict[tuple[str, str], float] = {}
+        self._over: set[str] = set()
+
+    def warn(self, directory: str, fault: OSError) -> None:
+        """Log one line about a fault, unless it has been logged and is not over."""
+        kind = _kind(fault)
+        if self._is_due(directory, kind):
+            reason = fault.strerror or type(fault).__name__
+            warn(
+                f"telemetry cannot be written to {directory} ({reason}). It is dropped until that works again; "
+                f"the server is not affected. To mend it, {_MENDS[kind]}."
+            )
+
+    def over(self, directory: str) -> None:
+        """Note that the directory can be written again: the next fault is logged, but not in the same minute."""
+        if self._warned_at:
+            self._over.add(directory)
+
+    def _is_due(self, directory: str, kind: str) -> bool:
+        # With a timeout: in a forked child the lock may be held by a thread that did not come along.
+        if not self._lock.acquire(timeout=_LOCK_TIMEOUT):
+            return False
+        try:
+            now = self._clock()
+            warned_at = self._warned_at.get((directory, kind))
+            if warned_at is not None and (directory not in self._over or now - warned_at < _WARNING_INTERVAL):
+                return False
+            self._warned_at[directory, kind] = now
+            self._over.discard(directory)
+            return True
+        finally:
+            self._lock.release()
+
+
+_WARNINGS: Final = DirectoryWarnings()
+
+
 class RotatingFile:
     """Appends lines of one signal to `<signal>-<UTC time>-<pid>-<n>.jsonl`.
 
@@ -46,14 +103,18 @@ class RotatingFile:
     """
 
     def __init__(
-        self, signal: str, bounds: Bounds, clock: Callable[[], float] = time.time, troubles: Troubles = _TROUBLES
+        self,
+        signal: str,
+        bounds: Bounds,
+        clock: Callable[[], float] = time.time,
+        warnings: DirectoryWarnings = _WARNINGS,
     ) -> None:
         self._signal = signal
         self._directory = os.path.abspath(bounds.directory)
         self._bounds = bounds
         self._max_file = min(bounds.max_file, bounds.max_total * _PART_OF_TOTAL)
         self._clock = clock
-        self._troubles = troubles
+        self._warnings = warnings
         self._pid = os.getpid()
         self._descriptor: int | None = None
         self._path = ""
@@ -63,13 +124,13 @@ class RotatingFile:
         self._number = 0
 
     def write(self, line: bytes) -> bool:
-        """Append a whole line, or nothing at all and False; says what is wrong in one line, never raises."""
+        """Append a whole line, or nothing at all and False; logs what is wrong in one line, never raises."""
         try:
             self._append(self._ready(len(line)), line)
         except OSError as fault:
-            self._troubles.tell(self._directory, fault)
+            self._warnings.warn(self._directory, fault)
             return False
-        self._troubles.over(self._directory)
+        self._warnings.over(self._directory)
         return True
 
     def close(self) -> None:
@@ -150,3 +211,9 @@ class RotatingFile:
             os.ftruncate(descriptor, self._size)
         except OSError:
             self.close()
+
+
+def _kind(fault: OSError) -> str:
+    if fault.errno in _FULL:
+        return "full"
+    return "wrong" if fault.errno in _WRONG else "refused"

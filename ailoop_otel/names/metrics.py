@@ -147,7 +147,7 @@ METRIC_INTERNAL_ERRORS: Final = Metric(
     "observable_counter",
 )  # fmt: skip
 METRIC_SPANS_DROPPED: Final = Metric(
-    "ailoop_otel.recording.spans.dropped", "{span}", "Spans that never reached the exporter's other side.",
+    "ailoop_otel.spans.dropped", "{span}", "Spans that never reached the exporter's other side.",
     "observable_counter",
 )  # fmt: skip
 METRIC_FRAMES_UNMATCHED: Final = Metric(

@@ -64,6 +64,12 @@ SETTING_CONTENT_LIMIT: Final = Setting(
     "AILOOP_OTEL_CONTENT_MAX_SIZE", "{character}", "The longest that an attribute with content may be; beyond it its "
     "longest texts are cut.", 16_384.0, "number", 256.0, 1e6,
 )  # fmt: skip
+FAST_PATHS: Final = ("spans", "histograms", "deferred", "protobuf", "json")
+SETTING_FAST_PATHS: Final = Setting(
+    "AILOOP_OTEL_FAST_PATHS", "", "Which parts of recording and encoding go past the SDK's own code to cost less: "
+    "`all`, `none`, or some of `spans`, `histograms`, `deferred`, `protobuf`, `json`, separated by commas. What is "
+    "exported is the same.", "all", "choice", choices=("all", "none", *FAST_PATHS),
+)  # fmt: skip
 SETTING_REDACT: Final = Setting(
     "AILOOP_OTEL_REDACT", "", "A function `package.module:function` that all captured content goes through before it "
     "is exported: `function(kind, text)` returns the text to keep.", "",

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from opentelemetry._logs import Logger, LoggerProvider, LogRecord, SeverityNumber
 from opentelemetry.context import Context
 from opentelemetry.metrics import (
     CallbackOptions,
@@ -26,9 +25,9 @@ from opentelemetry.trace import (
 from ailoop_otel import names
 from ailoop_otel.guard import Guard
 from ailoop_otel.names import Metric
-from ailoop_otel.recording.histograms import Instrument, sheet_of
-from ailoop_otel.recording.lightspan import context_of
-from ailoop_otel.recording.spans import EMPTY, journal_of, spans_of
+from ailoop_otel.recording.fast.histograms import store_of
+from ailoop_otel.recording.internals import LOGS
+from ailoop_otel.recording.spans import EMPTY, context_of, deferred_of, spans_of
 from ailoop_otel.settings import Settings
 from ailoop_otel.version import __version__
 
@@ -50,6 +49,15 @@ class Clock(Protocol):
         """Time since the epoch."""
 
 
+class Instrument(Protocol):
+    """What records a distribution."""
+
+    def record(
+        self, amount: float, attributes: Mapping[str, Any] | None = None, context: Context | None = None
+    ) -> None:
+        """Record a value; the span in `context` is its exemplar."""
+
+
 class SystemClock:
     """The machine's own clocks."""
 
@@ -60,14 +68,15 @@ class SystemClock:
 class Telemetry:
     """Everything that the rooms need to record with.
 
-    A span's times come from the monotonic clock; `offset` takes them to the epoch.
+    A span's times come from the monotonic clock; `offset` takes them to the epoch. `loggers` is OpenTelemetry's
+    provider of loggers, or None where it has none.
     """
 
     def __init__(
         self,
         tracers: TracerProvider,
         meters: MeterProvider,
-        loggers: LoggerProvider,
+        loggers: Any,
         settings: Settings,
         guard: Guard,
         clock: Clock | None = None,
@@ -76,15 +85,15 @@ class Telemetry:
         self.guard = guard
         self.clock: Clock = clock or SystemClock()
         self.spans = spans_of(tracers)
-        self.journal = journal_of(tracers)
-        # Calls a function with arguments before long, where what is recorded may wait; else at once.
-        self.later: Callable[..., None] = _at_once if self.journal is None else self.journal.later
-        self.events: Logger = loggers.get_logger(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
+        self.deferred = deferred_of(tracers)
+        # Calls a function with arguments: deferred where that is switched on, else at once.
+        self.defer: Callable[..., None] = _at_once if self.deferred is None else self.deferred.defer
+        self.events = loggers and loggers.get_logger(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
         self.meter = meters.get_meter(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
-        self._sheet = sheet_of(meters)
+        self._store = store_of(meters)
         self.unmatched = 0
         self.refused = 0
-        # Looked at when metrics are collected: to record it would be a twentieth of what an exchange costs.
+        # Read when metrics are collected: to record it would be a twentieth of what an exchange costs.
         self.open_exchanges = 0
         self.lag = 0  # how late the event loop has been in all, nanoseconds
 
@@ -109,7 +118,7 @@ class Telemetry:
         self.mcp_client = self._histogram(names.METRIC_MCP_CLIENT)
 
     def late(self, seconds: float) -> None:
-        """The event loop came late to a timer of ours."""
+        """Record that the event loop was late for a timer of this package."""
         self.lag += int(seconds * SECOND)
         self.loop_lag.record(seconds)
 
@@ -152,17 +161,19 @@ class Telemetry:
         return span
 
     def settle(self) -> None:
-        """Record what was put down to be recorded later."""
-        if self.journal is not None:
-            self.journal.settle()
+        """Record what was deferred."""
+        if self.deferred is not None:
+            self.deferred.settle()
 
     def event(
         self, name: str, wall: int, attributes: Mapping[str, Any], context: Context, *, warning: bool = False
     ) -> None:
-        """Emit a log event, in the trace of `context`."""
-        severity = SeverityNumber.WARN if warning else SeverityNumber.INFO
+        """Emit a log event, in the trace of `context`; nothing where OpenTelemetry has no logs."""
+        if not self.events:
+            return
+        severity = LOGS.SeverityNumber.WARN if warning else LOGS.SeverityNumber.INFO
         self.events.emit(
-            LogRecord(
+            LOGS.LogRecord(
                 timestamp=wall,
                 observed_timestamp=wall,
                 context=context,
@@ -179,8 +190,8 @@ class Telemetry:
         create(metric.name, callbacks=[callback], unit=metric.unit, description=metric.description)
 
     def _histogram(self, metric: Metric) -> Instrument:
-        if self._sheet is not None:
-            return self._sheet.histogram(metric)
+        if self._store is not None:
+            return self._store.histogram(metric)
         return self.meter.create_histogram(
             metric.name, metric.unit, metric.description, explicit_bucket_boundaries_advisory=metric.buckets
         )

@@ -42,7 +42,7 @@ class Invocation:
             if not self.exchange.cut:
                 failed(self.exchange, error)
         end = max(telemetry.clock.now(), self.began + SHORTEST) + self.exchange.offset
-        telemetry.later(telemetry.end_span, self.span, end, attributes, error is not None)
+        telemetry.defer(telemetry.end_span, self.span, end, attributes, error is not None)
 
 
 _CURRENT: Final[ContextVar[Invocation | None]] = ContextVar("ailoop_otel_agent", default=None)

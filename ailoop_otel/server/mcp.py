@@ -12,8 +12,8 @@ from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, Status, 
 
 from ailoop_otel import names
 from ailoop_otel.protocol.jsonrpc import harmless
-from ailoop_otel.recording.lightspan import context_of
-from ailoop_otel.recording.spans import EMPTY
+from ailoop_otel.recording.internals import is_known_tool, request_context
+from ailoop_otel.recording.spans import EMPTY, context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes
 from ailoop_otel.server.hooks import HookContext, HookHost, Owner, argument
 from ailoop_otel.server.tools import error_of
@@ -163,13 +163,13 @@ def _hook(host: HookHost, begin: Callable[[HookContext, Any, Any], ToolRequest])
 
 
 def _served(hooks: HookContext, server: Any, name: Any) -> ToolRequest:
-    known = server._tool_manager.get_tool(name) is not None
+    known = is_known_tool(server, name)
     attributes: Attributes = {names.NETWORK_TRANSPORT: "tcp"}
     parent, links = EMPTY, []
-    request = server._mcp_server.request_context
-    if (request_id := harmless(request.request_id)) is not None:
+    request = request_context(server)
+    if (request_id := harmless(getattr(request, "request_id", None))) is not None:
         attributes[names.JSONRPC_ID] = request_id
-    client = hooks.remote_span(getattr(request.meta, "traceparent", None))
+    client = hooks.remote_span(getattr(getattr(request, "meta", None), "traceparent", None))
     if client is not None and hooks.telemetry.settings.trust_client:
         parent = context_of(NonRecordingSpan(client))
     elif client is not None:

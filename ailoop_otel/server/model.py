@@ -20,7 +20,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from ailoop_otel import names
 from ailoop_otel.guard import Guard
 from ailoop_otel.protocol.jsonrpc import harmless
-from ailoop_otel.recording.lightspan import context_of
+from ailoop_otel.recording.spans import context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes
 from ailoop_otel.server.content.capture import ModelContent
 from ailoop_otel.server.hooks import HookContext, HookHost, Owner, argument, failed
@@ -96,7 +96,7 @@ class ModelCall:
         if self.owner is not None and self.owner.left:
             self._abandoned = True
         self._update_owner(error)
-        self._hooks.telemetry.later(self._record, error)
+        self._hooks.telemetry.defer(self._record, error)
 
     def _is_abandoned(self) -> bool:
         # Its generator was closed, cancelled or dropped while the thread read on; otherwise it ends after the thread.

@@ -14,12 +14,11 @@ from opentelemetry.trace import Status, StatusCode, TracerProvider, get_current_
 
 from ailoop_otel import names
 from ailoop_otel.guard import Guard, warn
+from ailoop_otel.recording.internals import FASTAPI_KEY, is_stack_built
 from ailoop_otel.server.patching import Target
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
-# FastAPI's own telemetry leaves a scope alone that has this key: fastapi/applications.py, FastAPI.__call__.
-FASTAPI_KEY: Final = "fastapi.telemetry"
 # Attributes whose value a client chooses: queries often hold tokens.
 _PRIVATE: Final = ("http.url", "http.target", "url.full", "url.query", "http.user_agent", "user_agent.original")
 _REDACTED: Final = "REDACTED"
@@ -62,7 +61,7 @@ def stack_targets(guard: Guard, middleware: Any) -> tuple[Target, ...]:
     def call(wrapped: Callable[..., Any], app: Any, args: Any, kwargs: Any) -> Any:
         with guard:
             scope = scope_of(args, kwargs)
-            if app.middleware_stack is None:
+            if not is_stack_built(app):
                 # Other code got `build_middleware_stack` before it was wrapped.
                 insert(app)
             if scope.get("type") == "websocket" and is_ailoop(app):

@@ -13,7 +13,7 @@ from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode
 
 from ailoop_otel import names
 from ailoop_otel.protocol.jsonrpc import harmless
-from ailoop_otel.recording.lightspan import context_of
+from ailoop_otel.recording.spans import context_of
 from ailoop_otel.recording.telemetry import SHORTEST, Attributes
 from ailoop_otel.server.agents import agent_attributes
 from ailoop_otel.server.hooks import CURRENT_TASK, HookContext, HookHost, argument

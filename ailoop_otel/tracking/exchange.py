@@ -8,7 +8,7 @@ from opentelemetry.trace import Span
 
 from ailoop_otel import names
 from ailoop_otel.protocol.answer import AI_TIMEOUT, CANCELLED, DISCONNECTED, OK, Answer
-from ailoop_otel.recording.lightspan import context_of
+from ailoop_otel.recording.spans import context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, Telemetry
 from ailoop_otel.tracking.deadlines import FIRST_CHUNK, NEVER, STALL, TOTAL, Deadlines, Timeout
 from ailoop_otel.tracking.spent import Spent
@@ -73,7 +73,7 @@ class Exchange(Answer[int]):
         Where an earlier frame may have been the first chunk, it waits for the end: then more is known.
         """
         if self.knows_first:
-            self.telemetry.later(self._record_first_chunk, self._labels())
+            self.telemetry.defer(self._record_first_chunk, self._labels())
 
     def _record_first_chunk(self, labels: Attributes) -> None:
         telemetry = self.telemetry
@@ -171,8 +171,8 @@ class Exchange(Answer[int]):
         self._close()
         outcome = self.outcome
         if self.knows_first and self.unread_first:
-            self.telemetry.later(self._record_first_chunk, self._labels())
-        self.telemetry.later(self._record, outcome, now, self.telemetry.lag)
+            self.telemetry.defer(self._record_first_chunk, self._labels())
+        self.telemetry.defer(self._record, outcome, now, self.telemetry.lag)
         return outcome
 
     def _record(self, outcome: str, now: int, lag: int) -> None:

@@ -93,7 +93,7 @@ class Ledger:
         session = Session(session_id, began, offset, Link(span.get_span_context()))
         self._open[session_id] = session
         telemetry.session_active.add(1)
-        telemetry.later(telemetry.event, names.EVENT_SESSION_START, now + offset, attributes, session.context)
+        telemetry.defer(telemetry.event, names.EVENT_SESSION_START, now + offset, attributes, session.context)
         return session
 
     def turn(self, session: Session, outcome: str) -> None:
@@ -126,7 +126,7 @@ class Ledger:
         telemetry.session_active.add(-1)
         if reason not in (STOPPED, SHUTDOWN):
             self._retain(session)
-        telemetry.later(self._record, session, reason, now)
+        telemetry.defer(self._record, session, reason, now)
 
     def _record(self, session: Session, reason: str, now: int) -> None:
         telemetry = self._telemetry

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Final, Protocol
 
-from ailoop_otel.recording.journal import Journal
+from ailoop_otel.recording.deferred import DeferredWork
 from ailoop_otel.recording.telemetry import SECOND, Telemetry
 from ailoop_otel.tracking.deadlines import NEVER, Deadlines, Timeout
 
@@ -69,7 +69,7 @@ class Watchdog:
         self._heap: list[Entry] = []
         self._untold: deque[tuple[Silence, Timeout, Watched]] = deque()
         # Telling goes through other people's processors, which may hang: the thread has one beside it for that.
-        self._teller: Journal | None = None
+        self._teller: DeferredWork | None = None
         self._order = count()
         self._most = _TIDY
         self._wakes_at = 0
@@ -90,7 +90,7 @@ class Watchdog:
         self._stopped = False
         self._pid = os.getpid()
         self._bell = threading.Event()
-        self._teller = Journal(self._telemetry.guard, pause=0.0, most=NEVER)
+        self._teller = DeferredWork(self._telemetry.guard, pause=0.0, most=NEVER)
         self._thread = threading.Thread(target=self._run, name="ailoop-otel-watchdog", daemon=True)
         try:
             self._thread.start()
@@ -187,7 +187,7 @@ class Watchdog:
         if self._teller is None:
             exchange.tell(timeout)
         else:
-            self._teller.later(exchange.tell, timeout)
+            self._teller.defer(exchange.tell, timeout)
 
     def _push(self, watched: Watched) -> None:
         exchange = watched()

@@ -11,8 +11,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from ailoop_otel import names
 from ailoop_otel.protocol.jsonrpc import Request, harmless, id_text
 from ailoop_otel.protocol.registry import DIALECTS
-from ailoop_otel.recording.lightspan import context_of
-from ailoop_otel.recording.spans import EMPTY
+from ailoop_otel.recording.spans import EMPTY, context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, Telemetry
 from ailoop_otel.tracking.exchange import Exchange
 
@@ -69,7 +68,7 @@ class Call:
         if error is not None:
             attributes[names.ERROR_TYPE] = error
         end = max(now, self.received + SHORTEST) + self.offset
-        telemetry.later(telemetry.end_span, self.span, end, attributes, error is not None)
+        telemetry.defer(telemetry.end_span, self.span, end, attributes, error is not None)
 
 
 def begin_call(

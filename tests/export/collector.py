@@ -9,11 +9,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 
 class Collector:
-    """Keeps the names of the spans it took; `mode` is ok, 503 or hang."""
+    """Keeps what it took, by path, and the names of the spans; `mode` is ok, 503 or hang."""
 
     def __init__(self) -> None:
         self.mode = "ok"
         self.paths: list[str] = []
+        self.bodies: dict[str, list[bytes]] = {}
         self.spans: list[str] = []
         self._released = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -27,12 +28,13 @@ class Collector:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def answer(self, path: str, body: bytes) -> int:
-        """Take a request, and say with which status it is answered."""
+        """Take a request, and return the status of the answer."""
         self.paths.append(path)
         if self.mode == "hang":
             self._released.wait(60)
         if self.mode != "ok":
             return 503
+        self.bodies.setdefault(path, []).append(body)
         if path == "/v1/traces":
             request = ExportTraceServiceRequest.FromString(body)
             self.spans += [
@@ -60,7 +62,7 @@ class _Server(ThreadingHTTPServer):
     collector: Collector
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of clients that went away."""
+        """Log nothing about clients that went away."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -74,4 +76,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing."""
+        """Log nothing."""

@@ -11,8 +11,8 @@ import pytest
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.util._once import Once
 
-from ailoop_otel.export.complaints import COMPLAINTS
 from ailoop_otel.export.pipeline import Pipeline
+from ailoop_otel.export.sdk_logging import EXPORT_WARNINGS
 from ailoop_otel.guard import Guard
 from ailoop_otel.settings import Settings
 from tests.export.collector import Collector
@@ -34,11 +34,11 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     ):
         monkeypatch.setattr(module, provider, None)
         monkeypatch.setattr(module, f"{provider}_SET_ONCE", Once())
-    # A line that another test was told is no news for a minute.
-    monkeypatch.setattr(COMPLAINTS, "_told_at", float("-inf"))
+    # A line that another test has logged is not logged again for a minute.
+    monkeypatch.setattr(EXPORT_WARNINGS, "_logged_at", float("-inf"))
     monkeypatch.chdir(tmp_path)
     yield
-    COMPLAINTS.remove()
+    EXPORT_WARNINGS.remove()
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def start(guard: Guard) -> Iterator[Start]:
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    """A real HTTP server that takes telemetry, until it is told otherwise.
+    """A real HTTP server that takes telemetry, until its `mode` is set otherwise.
 
     Ask for it before `start`, so that it outlives the pipelines.
     """
@@ -80,6 +80,6 @@ def wall() -> Wall:
 
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
-    """What whoever runs the server has read so far."""
+    """The lines in the server's log so far."""
     caplog.set_level(logging.WARNING)
     return lambda: [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]

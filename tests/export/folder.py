@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ailoop_otel.export.rotation import Bounds, RotatingFile
-from ailoop_otel.export.trouble import Troubles
+from ailoop_otel.export.rotation import Bounds, DirectoryWarnings, RotatingFile
 
 
 class Wall:
@@ -24,14 +23,14 @@ class Wall:
 def rotating(
     directory: Path,
     wall: Callable[[], float] = time.time,
-    troubles: Troubles | None = None,
+    warnings: DirectoryWarnings | None = None,
     max_file: float = 1e6,
     max_total: float = 1e8,
     max_age: float = 1e6,
 ) -> RotatingFile:
     """A file of traces with bounds that no test meets by chance; sizes in bytes, age in seconds."""
     bounds = Bounds(str(directory), max_file, max_total, max_age)
-    return RotatingFile("traces", bounds, wall, troubles or Troubles())
+    return RotatingFile("traces", bounds, wall, warnings or DirectoryWarnings())
 
 
 def files(directory: Path) -> list[Path]:

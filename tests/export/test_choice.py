@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from ailoop_otel.export import choice
+from ailoop_otel.export.choice import LOGS, METRICS, SIGNALS, TRACES
 from ailoop_otel.export.distro import AILoopDistro, defaults
-from ailoop_otel.export.signals import LOGS, METRICS, SIGNALS, TRACES
 
 FILES = ("ailoop_json_files",)
 OTLP = ("otlp",)

@@ -1,4 +1,4 @@
-"""How a process ends: everything is flushed, nothing hangs, and little is said."""
+"""How a process ends: everything is flushed, nothing hangs, and little is logged."""
 
 from __future__ import annotations
 

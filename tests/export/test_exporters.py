@@ -9,8 +9,8 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from ailoop_otel.export import exporters
+from ailoop_otel.export.choice import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.export.files import RotatingLogExporter, RotatingMetricExporter, RotatingSpanExporter
-from ailoop_otel.export.signals import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.guard import Guard
 from ailoop_otel.settings import Settings
 
@@ -84,7 +84,7 @@ def test_an_exporter_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, guar
 
 
 def test_an_exporter_that_lacks_what_it_needs(monkeypatch: pytest.MonkeyPatch, guard: Guard, lines: Lines) -> None:
-    """An import that fails inside the exporter's package is told the same way."""
+    """An import that fails inside the exporter's package is reported the same way."""
     monkeypatch.setitem(sys.modules, "grpc", None)
     for name in [name for name in sys.modules if name.startswith("opentelemetry.exporter.otlp.proto.grpc")]:
         monkeypatch.delitem(sys.modules, name)

@@ -23,8 +23,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from ailoop_otel.export.choice import SIGNALS
 from ailoop_otel.export.files import RotatingLogExporter, RotatingMetricExporter, RotatingSpanExporter
-from ailoop_otel.export.signals import SIGNALS
 from ailoop_otel.guard import Guard
 from tests.export.child import in_child
 
@@ -88,7 +88,7 @@ def test_our_encoder_writes_what_the_official_one_would(tmp_path: Path, monkeypa
 
 
 def test_a_fault_of_our_encoder_is_counted_and_the_official_one_encodes(tmp_path: Path, lines: Lines) -> None:
-    """The batch is written all the same, once, and one line tells of the fault."""
+    """The batch is written all the same, once, and one line reports the fault."""
     guard = Guard()
     exporter = RotatingSpanExporter(str(tmp_path), guard=guard)
     exporter._encoded = lambda spans: 1 // 0  # type: ignore[assignment,return-value]
@@ -105,7 +105,7 @@ def test_the_official_encoder_where_a_release_lacks_what_ours_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Spans are written as before."""
-    monkeypatch.setitem(sys.modules, "ailoop_otel.export.jsonlines", None)
+    monkeypatch.setitem(sys.modules, "ailoop_otel.recording.fast.json_lines", None)
     exporter = RotatingSpanExporter(str(tmp_path))
     assert exporter._encoded is None
     assert exporter.export(_finished("one")) is SpanExportResult.SUCCESS
@@ -184,7 +184,7 @@ def test_without_arguments_the_settings_decide(tmp_path: Path, monkeypatch: pyte
     assert max(sizes) <= 10_000
 
 
-def test_trouble_is_a_failure_and_one_line(tmp_path: Path, lines: Lines) -> None:
+def test_a_fault_is_a_failure_and_one_line(tmp_path: Path, lines: Lines) -> None:
     """All three signals fail, nobody raises, no traceback is logged, and all goes on once it is mended."""
     blocked = tmp_path / "telemetry"
     blocked.write_text("")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ailoop_otel.export.pipeline import Pipeline
-from ailoop_otel.recording.spans import journal_of
+from ailoop_otel.recording.spans import deferred_of
 from ailoop_otel.settings import Settings
 from tests.export.child import in_child
 from tests.export.collector import Collector
@@ -29,8 +29,8 @@ def _abort(pipeline: Pipeline) -> None:
         processor._processor.span_exporter.shutdown()
     for reader in metering._metric_readers:
         reader._exporter.shutdown()
-    for _, errand in pipeline._errands:
-        assert errand.wait(15)
+    for _, thread in pipeline._threads:
+        assert thread.wait(15)
 
 
 def test_shutdown_flushes_and_counts_what_comes_later(start: Start, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_dead_collector_takes_three_seconds_at_most(
 def test_a_collector_that_comes_back_gets_the_rest(
     collector: Collector, start: Start, monkeypatch: pytest.MonkeyPatch, lines: Lines
 ) -> None:
-    """A short failure is retried by the SDK: nothing is dropped, and one line told of it."""
+    """A short failure is retried by the SDK: nothing is dropped, and one line reports it."""
     collector.mode = "503"
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
     pipeline = start()
@@ -145,7 +145,7 @@ def test_flushing_a_dead_collector_again_costs_nothing_more(
     span(pipeline)
     for _ in range(5):
         assert not pipeline.flush(0.05)
-    assert all(errand._queue.qsize() == 0 for _, errand in pipeline._errands)
+    assert all(thread._queue.qsize() == 0 for _, thread in pipeline._threads)
     collector.mode = "ok"
     collector.release()
     assert pipeline.flush(3.0)
@@ -157,10 +157,10 @@ def test_what_is_still_to_be_recorded_holds_nobody_up(
     """It may go through a log processor of somebody else's that hangs: flush and shutdown keep to their time."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
     pipeline = start()
-    journal = journal_of(pipeline.tracer_provider)
-    assert journal is not None
+    deferred = deferred_of(pipeline.tracer_provider)
+    assert deferred is not None
     go = threading.Event()
-    journal.later(go.wait, 20)
+    deferred.defer(go.wait, 20)
     before = time.monotonic()
     assert not pipeline.flush(0.3)
     assert not pipeline.shutdown(0.3)

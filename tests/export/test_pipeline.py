@@ -74,10 +74,10 @@ def test_how_often_is_exported(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     pipeline = start()
-    (tallied,) = pipeline.tracer_provider._active_span_processor._span_processors
+    (counting,) = pipeline.tracer_provider._active_span_processor._span_processors
     (batch,) = pipeline.logger_provider._multi_log_record_processor._log_record_processors
     (reader,) = pipeline.meter_provider._metric_readers
-    assert tallied._processor._batch_processor._schedule_delay_millis == spans
+    assert counting._processor._batch_processor._schedule_delay_millis == spans
     assert batch._batch_processor._schedule_delay_millis == logs
     assert reader._export_interval_millis == interval
 

@@ -1,0 +1,60 @@
+"""A batch's encoded spans by resource and scope, as OTLP holds them; used by both encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from ailoop_otel.recording.fast.spans import LightSpan
+
+Encoded = TypeVar("Encoded")
+_MOST_OWNERS: Final = 8
+
+
+def grouped(
+    spans: Sequence[ReadableSpan], encode: Callable[[ReadableSpan], Encoded]
+) -> dict[Any, dict[Any, list[Encoded]]]:
+    """Each span encoded, by resource and by scope (None where there is none), in the order of the batch."""
+    resources: dict[Any, dict[Any, list[Encoded]]] = {}
+    origin = last_resource = last_scope = object()
+    for span in spans:
+        # Mostly the same as of the span before, and light spans show it at once.
+        came_from = span.origin if span.__class__ is LightSpan else None
+        if came_from is None or came_from is not origin:
+            origin = came_from
+            resource, scope = span.resource, span.instrumentation_scope
+            # To look a resource up is expensive: its hash is that of its whole JSON.
+            if resource is not last_resource:
+                scopes = resources.setdefault(resource, {})
+                last_resource, last_scope = resource, object()
+            if scope is not last_scope:
+                add = scopes.setdefault(scope or None, []).append
+                last_scope = scope
+        add(encode(span))
+    return resources
+
+
+def kept(encode: Callable[[Any], Encoded]) -> Callable[[Any], Encoded]:
+    """The same function for a few resources or scopes that come with every batch: each is encoded once."""
+    known: dict[int, tuple[Any, Encoded]] = {}
+
+    def encoded(owner: Any) -> Encoded:
+        # By identity, which costs nothing; what is kept keeps its owner, so no other object has its id.
+        entry = known.get(id(owner))
+        if entry is None:
+            if len(known) >= _MOST_OWNERS:
+                known.clear()
+            entry = known[id(owner)] = (owner, encode(owner))
+        return entry[1]
+
+    return encoded
+
+
+def dropped_something(span: Any) -> bool:
+    """Whether a span may have attributes, events or links that were dropped: only the SDK's containers count them."""
+    if span.__class__ is LightSpan:
+        is_plain = span.raw_attributes.__class__ is dict and span.raw_events.__class__ is tuple
+        return not (is_plain and span.raw_links.__class__ is tuple)
+    return bool(span.dropped_attributes or span.dropped_events or span.dropped_links)

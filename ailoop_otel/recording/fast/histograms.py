@@ -1,0 +1,247 @@
+"""Histograms at a tenth of the SDK's price, for a meter provider of this package.
+
+The SDK aggregates each measurement when it is made, under three locks, and looks for its span. Here it is only
+enqueued, and aggregated with others, while that code is warm. The result is what the SDK makes:
+https://opentelemetry.io/docs/specs/otel/metrics/sdk/#explicit-bucket-histogram-aggregation, with the latest sampled
+measurement of each bucket as its exemplar.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from time import time_ns
+from typing import Any, Final
+
+from opentelemetry.context import Context
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.sdk.environment_variables import OTEL_METRICS_EXEMPLAR_FILTER
+from opentelemetry.sdk.metrics import Exemplar, Histogram
+from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    HistogramDataPoint,
+    Metric,
+    MetricExporter,
+    MetricExportResult,
+    MetricReader,
+    MetricsData,
+    ScopeMetrics,
+)
+from opentelemetry.sdk.metrics.export import Histogram as HistogramData
+from opentelemetry.sdk.metrics.view import DefaultAggregation, ExplicitBucketHistogramAggregation
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.trace import SpanContext, TraceFlags
+
+from ailoop_otel import names
+from ailoop_otel.recording.fast.spans import span_context_in
+from ailoop_otel.recording.internals import flags_of, metric_preferences
+from ailoop_otel.settings import environment
+
+# How many measurements may wait; the next call to `record` aggregates them all, half a millisecond of work.
+_MOST_WAITING: Final = 256
+# The SDK's limit of attribute sets, and what stands for those beyond it.
+_MOST_POINTS: Final = 2000
+_BEYOND: Final = {"otel.metric.overflow": True}
+_ENDLESS: Final = 2.0**63
+_NO_LABELS: Final[Mapping[str, Any]] = {}
+_CUMULATIVE: Final = AggregationTemporality.CUMULATIVE
+
+
+class LightHistogram:
+    """One metric's points, by their attributes."""
+
+    __slots__ = ("_bounds", "_points", "_waiting", "count", "metric")
+
+    def __init__(self, metric: names.Metric, store: HistogramStore) -> None:
+        self.metric = metric
+        self._bounds = tuple(metric.buckets or ())
+        self._points: dict[frozenset[tuple[str, Any]], _Point] = {}
+        self._waiting = store.waiting
+        self.count = store.count
+
+    def record(
+        self, amount: float, attributes: Mapping[str, Any] | None = None, context: Context | None = None
+    ) -> None:
+        """Record a value; the span in `context`, if it is sampled, is its exemplar. `attributes` are not copied."""
+        span = None if context is None else span_context_in(context)
+        waiting = self._waiting
+        waiting.append((self, amount, attributes or _NO_LABELS, span, time_ns()))
+        if len(waiting) > _MOST_WAITING:
+            self.count()
+
+    def add(
+        self, number: int, amount: float, attributes: Mapping[str, Any], span: SpanContext | None, time: int
+    ) -> None:
+        """Count a value that was recorded at `time`, nanoseconds since the epoch, and is the `number`th of all."""
+        # As the SDK: what is negative, no number, or beyond all numbers would stay in the sum for ever.
+        if not 0 <= amount < _ENDLESS:
+            return
+        key = frozenset(attributes.items())
+        point = self._points.get(key)
+        if point is None:
+            point = self._new(key, attributes, time)
+        bucket = bisect_left(self._bounds, amount)
+        point.counts[bucket] += 1
+        point.total += amount
+        if amount < point.least:
+            point.least = amount
+        if amount > point.most:
+            point.most = amount
+        if span is not None and flags_of(span) & TraceFlags.SAMPLED:
+            point.exemplars[bucket] = (number, amount, time, span)
+
+    def data(self, now: int, since: int) -> Metric | None:
+        """All points so far, with the exemplars after the `since`th record; None where nothing was recorded."""
+        metric = self.metric
+        points = [point.data(self._bounds, now, since) for point in self._points.values()]
+        kind = HistogramData(points, AggregationTemporality.CUMULATIVE)
+        return Metric(metric.name, metric.description, metric.unit, kind) if points else None
+
+    def _new(self, key: frozenset[tuple[str, Any]], attributes: Mapping[str, Any], time: int) -> _Point:
+        if len(self._points) >= _MOST_POINTS:
+            key, attributes = frozenset(_BEYOND.items()), _BEYOND
+        return self._points.setdefault(key, _Point(dict(attributes), len(self._bounds) + 1, time))
+
+
+class _Point:
+    """One set of attributes."""
+
+    __slots__ = ("attributes", "counts", "exemplars", "least", "most", "start", "total")
+
+    def __init__(self, attributes: dict[str, Any], buckets: int, start: int) -> None:
+        self.attributes = attributes
+        self.counts = [0] * buckets
+        self.total: float = 0
+        self.least = float("inf")
+        self.most = float("-inf")
+        self.start = start
+        self.exemplars: dict[int, tuple[int, float, int, SpanContext]] = {}
+
+    def data(self, bounds: Sequence[float], now: int, since: int) -> HistogramDataPoint:
+        exemplars = [
+            Exemplar({}, amount, time, span.span_id, span.trace_id)
+            for _, (number, amount, time, span) in sorted(self.exemplars.items())
+            if number > since
+        ]
+        return HistogramDataPoint(
+            self.attributes, self.start, now, sum(self.counts), self.total, tuple(self.counts), bounds, self.least,
+            self.most, exemplars,
+        )  # fmt: skip
+
+
+class HistogramStore:
+    """All light histograms of a meter provider, and the measurements that wait to be aggregated."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[tuple[LightHistogram, float, Mapping[str, Any], SpanContext | None, int]] = deque()
+        self._histograms: dict[str, LightHistogram] = {}
+        self._counted = 0
+        self._renew_lock()
+        if hasattr(os, "register_at_fork"):
+            renew = weakref.WeakMethod(self._renew_lock)
+            os.register_at_fork(after_in_child=lambda: (again := renew()) and again())
+
+    def histogram(self, metric: names.Metric) -> LightHistogram:
+        """The histogram of a metric."""
+        return self._histograms.setdefault(metric.name, LightHistogram(metric, self))
+
+    def count(self) -> None:
+        """Aggregate what waits, unless another thread is doing it."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._count()
+            finally:
+                self._lock.release()
+
+    def data(self, since: int) -> tuple[list[Metric], int]:
+        """All metrics, with the exemplars after the `since`th measurement, and how many measurements there are now."""
+        with self._lock:
+            self._count()
+            now = time_ns()
+            found = (histogram.data(now, since) for histogram in self._histograms.values())
+            return [metric for metric in found if metric is not None], self._counted
+
+    def _count(self) -> None:
+        waiting = self.waiting
+        # Not more than there are now: other threads go on recording.
+        for _ in range(len(waiting)):
+            histogram, amount, attributes, span, time = waiting.popleft()
+            self._counted += 1
+            histogram.add(self._counted, amount, attributes, span, time)
+
+    def _renew_lock(self) -> None:
+        # In a forked child the thread that holds it does not exist.
+        self._lock = threading.Lock()
+
+
+class LightMeterProvider(SdkMeterProvider):
+    """The SDK's provider, with a store whose histograms its exporters add to each collection."""
+
+    def __init__(self, resource: Resource, readers: Sequence[MetricReader], store: HistogramStore) -> None:
+        super().__init__(metric_readers=readers, resource=resource, shutdown_on_exit=False)
+        self.store = store
+
+
+def store_of(meters: MeterProvider) -> HistogramStore | None:
+    """Where this package's histograms are made; None where the SDK makes them."""
+    return meters.store if isinstance(meters, LightMeterProvider) else None
+
+
+def fits(exporters: Sequence[Any]) -> bool:
+    """Whether all exporters want what a store has: cumulative histograms with the buckets that they come with."""
+    return (environment(OTEL_METRICS_EXEMPLAR_FILTER) or "trace_based") == "trace_based" and all(
+        isinstance(exporter, MetricExporter) and _fits(exporter) for exporter in exporters
+    )
+
+
+def _fits(exporter: MetricExporter) -> bool:
+    preferences = metric_preferences(exporter)
+    if preferences is None:
+        return False
+    temporality, aggregation = preferences[0].get(Histogram), preferences[1].get(Histogram)
+    return temporality in (None, _CUMULATIVE) and isinstance(
+        aggregation, ExplicitBucketHistogramAggregation | DefaultAggregation | None
+    )
+
+
+class LightMetricExporter(MetricExporter):
+    """Adds a store's histograms to each collection, and passes it on to another exporter."""
+
+    def __init__(self, exporter: MetricExporter, store: HistogramStore) -> None:
+        temporality, aggregation = metric_preferences(exporter) or ({}, {})
+        super().__init__(preferred_temporality=temporality, preferred_aggregation=aggregation)
+        self._exporter = exporter
+        self._store = store
+        self._exported = 0
+
+    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
+        """Export both."""
+        metrics, self._exported = self._store.data(self._exported)
+        return self._exporter.export(_with(metrics_data, metrics), timeout_millis, **kwargs)
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Flush the other exporter."""
+        return self._exporter.force_flush(timeout_millis)
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        """Shut the other exporter down."""
+        self._exporter.shutdown(timeout_millis, **kwargs)
+
+
+def _with(collected: MetricsData, metrics: list[Metric]) -> MetricsData:
+    """What was collected, and those metrics in the scope of this package."""
+    if not metrics or not collected.resource_metrics:
+        return collected
+    first, *others = collected.resource_metrics
+    scopes = [_joined(scope, metrics) if scope.scope.name == names.SCOPE else scope for scope in first.scope_metrics]
+    return replace(collected, resource_metrics=[replace(first, scope_metrics=scopes), *others])
+
+
+def _joined(scope: ScopeMetrics, metrics: list[Metric]) -> ScopeMetrics:
+    return replace(scope, metrics=[*scope.metrics, *metrics])

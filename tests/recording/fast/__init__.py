@@ -1,0 +1,1 @@
+"""The fast paths beside the SDK."""
