@@ -13,7 +13,7 @@ from blockbuster import blockbuster_ctx
 from opentelemetry import _logs, context, metrics, trace
 from opentelemetry.util._once import Once
 
-from ailoop_otel.tracking.current import CURRENT
+from ailoop_otel.tracking.exchange import CURRENT
 
 _PROVIDERS = (
     (trace, "_TRACER_PROVIDER"),

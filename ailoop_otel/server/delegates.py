@@ -10,8 +10,7 @@ from weakref import WeakKeyDictionary
 from opentelemetry.context import attach
 
 from ailoop_otel.server.hooks import HookContext, HookHost, argument, error_name, failed
-from ailoop_otel.tracking.current import CURRENT, current_exchange
-from ailoop_otel.tracking.exchange import Exchange
+from ailoop_otel.tracking.exchange import CURRENT, Exchange, current_exchange
 
 _BEGUN: Final = "ai_loop.message.user_processed"
 _FAILED: Final = "ai_loop.error"
@@ -77,7 +76,7 @@ def _begin_next(hooks: HookContext, inboxes: Inboxes, loop: Any) -> None:
     attach(hooks.parent(exchange))
     if exchange is not None:
         exchange.correlation = "server"
-        hooks.spent(exchange)
+        hooks.breakdown(exchange)
 
 
 def _fail(fault: Any) -> None:

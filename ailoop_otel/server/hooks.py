@@ -13,10 +13,8 @@ from ailoop_otel.guard import Guard
 from ailoop_otel.recording.spans import EMPTY
 from ailoop_otel.recording.telemetry import Attributes, Telemetry
 from ailoop_otel.server.content.capture import ContentCapture, capture
-from ailoop_otel.tracking.current import current_exchange
-from ailoop_otel.tracking.exchange import Exchange
+from ailoop_otel.tracking.exchange import Exchange, TimeBreakdown, current_exchange
 from ailoop_otel.tracking.sessions import Ledger
-from ailoop_otel.tracking.spent import Spent
 
 
 class TraceOwner(Protocol):
@@ -39,7 +37,7 @@ class Owner(TraceOwner, Protocol):
     model: str | None
     waiting_for: str
     tools_running: int
-    spent: Spent | None
+    breakdown: TimeBreakdown | None
 
     @property
     def session_id(self) -> str | None:
@@ -88,22 +86,22 @@ class HookContext:
         """The exchange that the running code works for; from now on it is recorded where its time goes."""
         exchange = current_exchange()
         if exchange is not None:
-            self.spent(exchange)
+            self.breakdown(exchange)
         return exchange
 
     def owner(self) -> Owner | None:
         """As `exchange`, or the background task that the running code works for."""
         owner = current_owner()
         if isinstance(owner, Exchange):
-            self.spent(owner)
+            self.breakdown(owner)
         return owner
 
-    def spent(self, exchange: Exchange) -> Spent:
+    def breakdown(self, exchange: Exchange) -> TimeBreakdown:
         """The record of where an exchange's time goes; made if there is none."""
-        if exchange.spent is None:
-            exchange.spent = Spent()
-            exchange.spent.lag_before = self.telemetry.lag
-        return exchange.spent
+        if exchange.breakdown is None:
+            exchange.breakdown = TimeBreakdown()
+            exchange.breakdown.lag_before = self.telemetry.lag
+        return exchange.breakdown
 
     def parent(self, exchange: Exchange | None) -> Context:
         """The parent of a span that has none nearer than its exchange; without an exchange the span is a root."""

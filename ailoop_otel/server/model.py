@@ -120,10 +120,10 @@ class ModelCall:
             mid_stream = stream.first > 0 and stream.summary.error is None and error != _GARBAGE
             failed(owner, error, cut=mid_stream)
         owner.waiting_for = "server"
-        if owner.spent is not None:
-            owner.spent.model_wait += (stream.first or self._last) - self._sent
+        if owner.breakdown is not None:
+            owner.breakdown.model_wait += (stream.first or self._last) - self._sent
             if stream.first:
-                owner.spent.model_stream += stream.latest - stream.first
+                owner.breakdown.model_stream += stream.latest - stream.first
 
     def _record(self, error: str | None) -> None:
         # Started only now: it has no children, and a span is cheapest when it is started with all its attributes.

@@ -17,8 +17,7 @@ from ailoop_otel.recording.spans import context_of
 from ailoop_otel.recording.telemetry import SHORTEST, Attributes
 from ailoop_otel.server.agents import agent_attributes
 from ailoop_otel.server.hooks import CURRENT_TASK, HookContext, HookHost, argument
-from ailoop_otel.tracking.current import CALLER, CURRENT
-from ailoop_otel.tracking.spent import Spent
+from ailoop_otel.tracking.exchange import CALLER, CURRENT, TimeBreakdown
 
 # The server's own queue of an agent holds no more.
 _MOST_QUEUED: Final = 100
@@ -68,7 +67,7 @@ class BackgroundTask:
 
     __slots__ = (
         "_agent", "_before", "_began", "_errors", "cut", "ended", "error_type", "failed", "left", "model", "offset",
-        "session_id", "span", "spent", "tools_running", "waiting_for",
+        "breakdown", "session_id", "span", "tools_running", "waiting_for",
     )  # fmt: skip
 
     def __init__(self, agent: Any, span: Span, began: int, offset: int, session_id: str | None) -> None:
@@ -86,7 +85,7 @@ class BackgroundTask:
         self.model: str | None = None
         self.waiting_for = "server"
         self.tools_running = 0
-        self.spent: Spent | None = None  # the spans below it show where its time goes
+        self.breakdown: TimeBreakdown | None = None  # the spans below it show where its time goes
 
     def begin(self) -> None:
         """Let what runs from now on in this context work for the task."""

@@ -106,8 +106,8 @@ class ToolBatch:
             return
         call.ended = self._hooks.telemetry.clock.now()
         took = call.ended - call.began
-        if self._owner.spent is not None:
-            self._owner.spent.tools += took
+        if self._owner.breakdown is not None:
+            self._owner.breakdown.tools += took
         if call.blocking and took > _NOTABLE:
             record_blocking(self._hooks, call.name, call.began, call.ended)
 
@@ -117,9 +117,9 @@ def record_blocking(hooks: HookContext, name: str, began: int, ended: int) -> No
     for exchange in list(hooks.exchanges):
         overlap = ended - max(began, exchange.received)
         if overlap > 0 and not exchange.ended:
-            spent = hooks.spent(exchange)
-            spent.blocked += overlap
-            spent.blocked_by = name
+            breakdown = hooks.breakdown(exchange)
+            breakdown.blocked += overlap
+            breakdown.blocked_by = name
 
 
 _RUNNING: Final[ContextVar[ToolBatch | None]] = ContextVar("ailoop_otel_tools", default=None)

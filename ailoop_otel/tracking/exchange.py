@@ -1,17 +1,18 @@
-"""The life of one exchange: a message and its answer, whatever the server's dialect; it ends exactly once."""
+"""The life of one exchange, a message and its answer: where its time went, and which one the running code works for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Final
 
-from opentelemetry.trace import Span
+from opentelemetry.trace import Span, SpanContext
 
 from ailoop_otel import names
 from ailoop_otel.protocol.answer import AI_TIMEOUT, CANCELLED, DISCONNECTED, OK, Answer
 from ailoop_otel.recording.spans import context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, Telemetry
-from ailoop_otel.tracking.deadlines import FIRST_CHUNK, NEVER, STALL, TOTAL, Deadlines, Timeout
-from ailoop_otel.tracking.spent import Spent
+from ailoop_otel.tracking.watchdog import FIRST_CHUNK, NEVER, STALL, TOTAL, Deadlines, Timeout
 
 # How an exchange was found for a frame.
 BY_CONTEXT = "context"
@@ -19,6 +20,41 @@ BY_ORDER = "order"
 BY_CONNECTION = "connection"
 # Ends that no frame reports to the client.
 _UNREPORTED = frozenset({DISCONNECTED, CANCELLED})
+
+
+class TimeBreakdown:
+    """Where the time of one exchange went, as the hooks inside the server see it: sums of nanoseconds.
+
+    `lag_before` is how late the event loop had been in all when the exchange began.
+    """
+
+    __slots__ = ("blocked", "blocked_by", "lag_before", "model_stream", "model_wait", "tools")
+
+    def __init__(self) -> None:
+        self.model_wait = 0
+        self.model_stream = 0
+        self.tools = 0
+        self.lag_before = 0
+        self.blocked = 0
+        self.blocked_by: str | None = None
+
+    def attributes(self, duration: int, lag: int) -> Attributes:
+        """The attributes of the exchange, all in seconds.
+
+        `duration` is the exchange's, `lag` how late the event loop has been up to now, both in nanoseconds.
+        """
+        own = max(0, duration - self.model_wait - self.model_stream - self.tools)
+        attributes: Attributes = {
+            names.TIME_MODEL_WAIT: self.model_wait / SECOND,
+            names.TIME_MODEL_STREAM: self.model_stream / SECOND,
+            names.TIME_TOOLS: self.tools / SECOND,
+            names.TIME_SERVER: own / SECOND,
+            names.TIME_LOOP_LAG: max(0, lag - self.lag_before) / SECOND,
+        }
+        if self.blocked_by is not None:
+            attributes[names.BLOCKED_BY] = self.blocked_by
+            attributes[names.BLOCKED_TIME] = self.blocked / SECOND
+        return attributes
 
 
 class Exchange(Answer[int]):
@@ -29,9 +65,9 @@ class Exchange(Answer[int]):
     """
 
     __slots__ = (
-        "__weakref__", "_paused", "_tools_running", "agent", "alarm", "armed", "context", "correlation", "ended",
-        "error_type", "finish", "grace", "home", "message_size", "model", "offset", "quiet", "rearm", "received",
-        "session_id", "span", "spent", "telemetry", "timeouts", "turn", "waiting_for",
+        "__weakref__", "_paused", "_tools_running", "agent", "alarm", "armed", "breakdown", "context", "correlation",
+        "ended", "error_type", "finish", "grace", "home", "message_size", "model", "offset", "quiet", "rearm",
+        "received", "session_id", "span", "telemetry", "timeouts", "turn", "waiting_for",
     )  # fmt: skip
 
     def __init__(self, telemetry: Telemetry, span: Span, received: int, offset: int, message_size: int) -> None:
@@ -54,7 +90,7 @@ class Exchange(Answer[int]):
         self.quiet = 0  # when the latest tool was done: from there on a stall counts
         self._tools_running = 0
         self._paused = 0  # since when a tool runs, and the clocks of silence stand still
-        self.spent: Spent | None = None  # made by the hooks inside the server
+        self.breakdown: TimeBreakdown | None = None  # made by the hooks inside the server
         self.agent: str | None = None
         self.model: str | None = None
         self.finish: Callable[[Exchange, int], None] = _alone  # how the wire ends it
@@ -107,7 +143,7 @@ class Exchange(Answer[int]):
         if self.ended or self.command or self.left or not self.turn:
             return None
         nearest = None
-        if deadlines.total and not (self.timeouts and self._told(TOTAL)):
+        if deadlines.total and not (self.timeouts and self._was_noticed(TOTAL)):
             nearest = (self.turn + deadlines.total, TOTAL)
         if self._tools_running or self.unread:
             # Where frames cannot be read, a chunk may have come: only the whole is known to last too long.
@@ -116,12 +152,12 @@ class Exchange(Answer[int]):
             since, allowed, phase = max(self.last, self.quiet), deadlines.stall, STALL
         else:
             since, allowed, phase = self.turn + self.grace, deadlines.first_chunk, FIRST_CHUNK
-        if not allowed or (self.timeouts and self._told(phase)):
+        if not allowed or (self.timeouts and self._was_noticed(phase)):
             return nearest
         silence = (since + allowed, phase)
         return silence if nearest is None or silence < nearest else nearest
 
-    def _told(self, phase: str) -> bool:
+    def _was_noticed(self, phase: str) -> bool:
         return any(timeout.phase == phase for timeout in self.timeouts)
 
     def notice(self, phase: str, allowed: int, due: int, now: int) -> Timeout:
@@ -132,7 +168,7 @@ class Exchange(Answer[int]):
         self.timed_out = True
         return timeout
 
-    def tell(self, timeout: Timeout) -> None:
+    def record_timeout(self, timeout: Timeout) -> None:
         """Record a noticed timeout while the exchange goes on: span, log event, counter and delay."""
         telemetry = self.telemetry
         delay = max(0, timeout.noticed - timeout.due) / SECOND
@@ -209,8 +245,8 @@ class Exchange(Answer[int]):
             attributes[names.ABANDONED_TIME] = (now - self.left) / SECOND
         if self.timeouts:
             attributes[names.TIMEOUT_RECOVERED] = self.recovered
-        if self.spent is not None:
-            attributes |= self.spent.attributes(now - self.received, lag)
+        if self.breakdown is not None:
+            attributes |= self.breakdown.attributes(now - self.received, lag)
         if self.code:
             attributes[names.RPC_STATUS] = str(self.code)
         if error is not None:
@@ -251,6 +287,20 @@ class Exchange(Answer[int]):
 
     def _common(self) -> Attributes:
         return {names.SESSION_ID: self.session_id} if self.session_id else {}
+
+
+# Set when `receive()` has returned a message, so that whatever its handler does is known to be for it.
+# A task made by startSession keeps startSession's context for ever: there it holds nothing, or what has ended.
+CURRENT: Final[ContextVar[Exchange | None]] = ContextVar("ailoop_otel_exchange", default=None)
+
+# The span of the call that is handled, whichever it is: never a parent, since what its handler starts may stay.
+CALLER: Final[ContextVar[SpanContext | None]] = ContextVar("ailoop_otel_caller", default=None)
+
+
+def current_exchange() -> Exchange | None:
+    """The open exchange in whose context the running code is."""
+    exchange = CURRENT.get()
+    return None if exchange is None or exchange.ended else exchange
 
 
 def _unwatched(exchange: Exchange) -> None:

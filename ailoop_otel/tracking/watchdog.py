@@ -8,19 +8,48 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from ailoop_otel.recording.deferred import DeferredWork
 from ailoop_otel.recording.telemetry import SECOND, Telemetry
-from ailoop_otel.tracking.deadlines import NEVER, Deadlines, Timeout
+from ailoop_otel.settings import Settings
 
+FIRST_CHUNK: Final = "first_chunk"
+STALL: Final = "stall"
+TOTAL: Final = "total"
+NEVER: Final = 1 << 62  # later than any deadline, nanoseconds
 # So many may wait unsorted; most of them have ended by the time they are looked at.
 _INBOX: Final = 1024
 # From so many entries on, those of exchanges that have ended are cleared away.
 _TIDY: Final = 4096
 # After a fault of our own the next look is so far away, seconds.
 _AFTER_FAULT: Final = 1.0
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """How long the AI may stay silent, nanoseconds; 0 is for ever."""
+
+    first_chunk: int
+    stall: int
+    total: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Deadlines:
+        """The deadlines that the settings say, which are in seconds."""
+        return cls(*(int(seconds * SECOND) for seconds in (settings.first_chunk, settings.stall, settings.total)))
+
+
+class Timeout(NamedTuple):
+    """A silence beyond its deadline: `since` the last sign of life, `due` and `noticed` in monotonic nanoseconds."""
+
+    phase: str
+    allowed: int
+    since: int
+    due: int
+    noticed: int
 
 
 class Silence(Protocol):
@@ -43,7 +72,7 @@ class Silence(Protocol):
     def notice(self, phase: str, allowed: int, due: int, now: int) -> Timeout:
         """Note that a deadline has passed."""
 
-    def tell(self, timeout: Timeout) -> None:
+    def record_timeout(self, timeout: Timeout) -> None:
         """Record a noticed timeout."""
 
 
@@ -67,9 +96,9 @@ class Watchdog:
         self._wait = wait or threading.Event.wait
         self._inbox: deque[Watched] = deque()
         self._heap: list[Entry] = []
-        self._untold: deque[tuple[Silence, Timeout, Watched]] = deque()
-        # Telling goes through other people's processors, which may hang: the thread has one beside it for that.
-        self._teller: DeferredWork | None = None
+        self._unrecorded: deque[tuple[Silence, Timeout, Watched]] = deque()
+        # Recording goes through other people's processors, which may hang: a thread beside this one does it.
+        self._recorder: DeferredWork | None = None
         self._order = count()
         self._most = _TIDY
         self._wakes_at = 0
@@ -83,14 +112,14 @@ class Watchdog:
         if not self._stopped and self._pid == os.getpid():
             return
         if self._pid not in (0, os.getpid()):
-            # What a parent watches is the parent's to tell.
+            # What a parent process watches it records itself.
             self._inbox.clear()
             self._heap.clear()
-            self._untold.clear()
+            self._unrecorded.clear()
         self._stopped = False
         self._pid = os.getpid()
         self._bell = threading.Event()
-        self._teller = DeferredWork(self._telemetry.guard, pause=0.0, most=NEVER)
+        self._recorder = DeferredWork(self._telemetry.guard, pause=0.0, most=NEVER)
         self._thread = threading.Thread(target=self._run, name="ailoop-otel-watchdog", daemon=True)
         try:
             self._thread.start()
@@ -105,8 +134,8 @@ class Watchdog:
         if self._thread is not None and self._pid == os.getpid():
             self._bell.set()
             self._thread.join(timeout)
-            if self._teller is not None:
-                self._teller.close()
+            if self._recorder is not None:
+                self._recorder.close()
         self._heap.clear()
         self._inbox.clear()
 
@@ -140,16 +169,16 @@ class Watchdog:
         return silent
 
     def check(self) -> int:
-        """Notice all that is due and have it told; returns the next deadline (monotonic nanoseconds).
+        """Notice all that is due and record it; returns the next deadline (monotonic nanoseconds).
 
-        Telling takes longer, and many may be due at once: so none is told while another waits to be noticed.
+        Recording takes longer, and many may be due at once: so none is recorded while another waits to be noticed.
         """
-        untold = self._untold
+        unrecorded = self._unrecorded
         self._notice()
-        while untold:
-            exchange, timeout, watched = untold.popleft()
+        while unrecorded:
+            exchange, timeout, watched = unrecorded.popleft()
             with self._telemetry.guard:
-                self._tell(exchange, timeout)
+                self._record(exchange, timeout)
             with self._telemetry.guard:
                 self._push(watched)
             self._notice()
@@ -177,17 +206,17 @@ class Watchdog:
         exchange.armed = NEVER
         due = exchange.due(self.deadlines)
         if due is not None and due[0] <= now:
-            # What it waits for next is looked at when it is told: until then others may be due.
+            # What it waits for next is looked at when it is recorded: until then others may be due.
             allowed = getattr(self.deadlines, due[1])
-            self._untold.append((exchange, exchange.notice(due[1], allowed, due[0], now), watched))
+            self._unrecorded.append((exchange, exchange.notice(due[1], allowed, due[0], now), watched))
         else:
             self._push(watched)
 
-    def _tell(self, exchange: Silence, timeout: Timeout) -> None:
-        if self._teller is None:
-            exchange.tell(timeout)
+    def _record(self, exchange: Silence, timeout: Timeout) -> None:
+        if self._recorder is None:
+            exchange.record_timeout(timeout)
         else:
-            self._teller.defer(exchange.tell, timeout)
+            self._recorder.defer(exchange.record_timeout, timeout)
 
     def _push(self, watched: Watched) -> None:
         exchange = watched()

@@ -24,10 +24,9 @@ from ailoop_otel.protocol.jsonrpc import (
 from ailoop_otel.protocol.registry import DIALECTS
 from ailoop_otel.protocol.traits import NOTHING_KNOWN, Traits
 from ailoop_otel.recording.telemetry import SECOND
-from ailoop_otel.tracking.current import current_exchange
-from ailoop_otel.tracking.deadlines import TOTAL
-from ailoop_otel.tracking.exchange import BY_CONNECTION, BY_ORDER, Exchange
+from ailoop_otel.tracking.exchange import BY_CONNECTION, BY_ORDER, Exchange, current_exchange
 from ailoop_otel.tracking.sessions import DISCONNECTED, FAILED, SHUTDOWN, Session
+from ailoop_otel.tracking.watchdog import TOTAL
 from ailoop_otel.wire.calls import Call, attributes_of, begin_call, client_of, handshake_trace, remote_span
 from ailoop_otel.wire.state import UsedSessions, Wire
 
@@ -275,7 +274,7 @@ class Connection:
         changed = exchange.read(now, notice, size)
         if meaning is Meaning.TIMED_OUT and not exchange.timeouts:
             # The server's own notice came first: it is the detection.
-            exchange.tell(exchange.notice(TOTAL, now - (exchange.turn or exchange.received), now, now))
+            exchange.record_timeout(exchange.notice(TOTAL, now - (exchange.turn or exchange.received), now, now))
         self.chunk_sent(exchange, changed, notice.session_id, now)
 
     def _session_over(self, notice: Notice, now: int) -> None:

@@ -9,8 +9,7 @@ from opentelemetry.context import Context, attach, get_current
 from opentelemetry.trace import set_span_in_context
 
 from ailoop_otel.protocol.registry import DIALECTS
-from ailoop_otel.tracking.current import CALLER, CURRENT
-from ailoop_otel.tracking.exchange import Exchange
+from ailoop_otel.tracking.exchange import CALLER, CURRENT, Exchange
 from ailoop_otel.wire.connection import Connection
 from ailoop_otel.wire.state import Wire
 

@@ -20,6 +20,8 @@ from tests.laws.stage import Bare, Host, Seen, Socket
 # Hooks that no conversation calls, and what holds for them instead.
 ELSEWHERE = {
     "tracking.exchange.Exchange.tools_running": "called by the hooks inside the server, each in the barrier",
+    "tracking.exchange.TimeBreakdown.__init__": "called by the hooks inside the server, each in the barrier",
+    "tracking.exchange.TimeBreakdown.attributes": "where the hooks inside the server have seen something",
     "tracking.exchange._unwatched": "called by the hooks inside the server, each in the barrier",
     "tracking.exchange._alone": "called by the hooks inside the server, each in the barrier",
     "recording.fast.spans._of_sdk_span": "for exporters of somebody else",

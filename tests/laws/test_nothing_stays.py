@@ -15,9 +15,9 @@ from opentelemetry.sdk.trace import Span
 
 from ailoop_otel import names
 from ailoop_otel.protocol.jsonrpc import Request
-from ailoop_otel.tracking.deadlines import Timeout
 from ailoop_otel.tracking.exchange import Exchange
 from ailoop_otel.tracking.sessions import Session
+from ailoop_otel.tracking.watchdog import Timeout
 from ailoop_otel.wire.calls import Call
 from ailoop_otel.wire.socket import Socket
 from ailoop_otel.wire.state import UsedSessions

@@ -19,7 +19,7 @@ from ailoop_otel import server as rooms
 from ailoop_otel.recorded.records import Span
 from ailoop_otel.recording.telemetry import SECOND
 from ailoop_otel.server.mcp import called_hook, served_hook
-from ailoop_otel.tracking.current import CURRENT
+from ailoop_otel.tracking.exchange import CURRENT
 from ailoop_otel.view import theme, units, waterfall
 from tests.exchanges import opened
 from tests.recorder import Recording, duration

@@ -11,8 +11,8 @@ from ailoop_otel import names
 from ailoop_otel.protocol.dialect import Meaning, Notice, Reply, ReplyKind
 from ailoop_otel.recording.telemetry import SECOND
 from ailoop_otel.settings import Settings
-from ailoop_otel.tracking.deadlines import Deadlines
 from ailoop_otel.tracking.exchange import Exchange
+from ailoop_otel.tracking.watchdog import Deadlines
 from tests.exchanges import DELEGATES, PIECE, STATELESS, UPDATE, opened
 from tests.recorder import Recording, duration
 from tests.scripted import SESSION, chunk, update
@@ -74,7 +74,7 @@ def test_no_span_is_without_length(recording: Recording) -> None:
     for text in ("a", "ab", "abc"):
         if exchange.take(recording.clock.time, update(text), UPDATE):
             exchange.record_first_chunk()
-    exchange.tell(exchange.notice("total", SECOND, recording.clock.time, recording.clock.time))
+    exchange.record_timeout(exchange.notice("total", SECOND, recording.clock.time, recording.clock.time))
     exchange.end(recording.clock.time)
     (root,) = recording.spans("sendUserMessage")
     assert len(recording.spans()) == 4
@@ -241,7 +241,7 @@ def test_only_the_first_timeout_of_an_exchange_counts_as_an_error(recording: Rec
     exchange = opened(recording, session=SESSION)
     for phase in ("first_chunk", "total"):
         recording.clock.move(1)
-        exchange.tell(exchange.notice(phase, SECOND, recording.clock.time, recording.clock.time))
+        exchange.record_timeout(exchange.notice(phase, SECOND, recording.clock.time, recording.clock.time))
     exchange.end(recording.clock.time)
     assert recording.total("ailoop.errors") == 1
     assert len(recording.events(names.EVENT_AI_TIMEOUT)) == len(recording.spans(names.SPAN_AI_TIMEOUT)) == 2

@@ -91,7 +91,7 @@ def test_a_message_ends_no_sooner_than_the_timeout_that_was_noticed_in_it() -> N
     for text in ("a", "ab"):
         recording.clock.move(1)
         exchange.take(recording.clock.time, update(text), UPDATE)
-    exchange.tell(exchange.notice("total", SECOND, recording.clock.time, recording.clock.time))
+    exchange.record_timeout(exchange.notice("total", SECOND, recording.clock.time, recording.clock.time))
     exchange.end(recording.clock.time)
     root, timeout = recording.span("sendUserMessage"), recording.span(names.SPAN_AI_TIMEOUT)
     assert duration(timeout) == pytest.approx(1e-6)
@@ -105,7 +105,7 @@ def test_a_timeout_that_is_noticed_while_the_message_ends_is_in_it() -> None:
     recording.clock.move(1)
     end = recording.clock.time
     recording.clock.move(0.01)
-    exchange.tell(exchange.notice("first_chunk", SECOND, end, recording.clock.time))
+    exchange.record_timeout(exchange.notice("first_chunk", SECOND, end, recording.clock.time))
     exchange.end(end)
     root, timeout = recording.span("sendUserMessage"), recording.span(names.SPAN_AI_TIMEOUT)
     assert duration(timeout) == pytest.approx(1.01)

@@ -107,7 +107,7 @@ def test_ten_thousand_due_at_once_are_all_noticed_before_one_is_told(monkeypatch
         told.append(exchange)
         recording.clock.move(0.001)
 
-    monkeypatch.setattr(Exchange, "tell", tell)
+    monkeypatch.setattr(Exchange, "record_timeout", tell)
     recording.clock.move(1)
     now = recording.clock.time
     watchdog.check()
@@ -131,7 +131,7 @@ def test_what_becomes_due_while_others_are_told_is_noticed_in_between(monkeypatc
         told.append(exchange)
         recording.clock.move(0.004)
 
-    monkeypatch.setattr(Exchange, "tell", tell)
+    monkeypatch.setattr(Exchange, "record_timeout", tell)
     recording.clock.move(1)
     watchdog.check()
     assert told == [*exchanges, late]

@@ -64,16 +64,16 @@ def test_an_exchange_that_raises_does_not_keep_the_others_from_being_told(monkey
     for exchange in exchanges:
         watchdog.watch(exchange)
     watchdog.check()
-    due, tell = Exchange.due, Exchange.tell
+    due, record_timeout = Exchange.due, Exchange.record_timeout
 
     def failing_due(exchange: Exchange, deadlines: Any) -> Any:
         return due(exchange, deadlines) if exchange is not exchanges[1] else 1 / 0
 
-    def failing_tell(exchange: Exchange, timeout: Any) -> Any:
-        return tell(exchange, timeout) if exchange is not exchanges[2] else 1 / 0
+    def failing_record(exchange: Exchange, timeout: Any) -> Any:
+        return record_timeout(exchange, timeout) if exchange is not exchanges[2] else 1 / 0
 
     monkeypatch.setattr(Exchange, "due", failing_due)
-    monkeypatch.setattr(Exchange, "tell", failing_tell)
+    monkeypatch.setattr(Exchange, "record_timeout", failing_record)
     recording.clock.move(1)
     watchdog.check()
     assert len(phases(recording)) == 2

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ailoop_otel.tracking.current import CURRENT
-from ailoop_otel.tracking.exchange import Exchange
+from ailoop_otel.tracking.exchange import CURRENT, Exchange
 from ailoop_otel.wire.socket import Send, Socket
 from tests.exchanges import UPDATE
 from tests.scripted import SCOPE, SESSION, Server, channel, compact, request, update

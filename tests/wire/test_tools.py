@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ailoop_otel import names
-from ailoop_otel.tracking.current import current_exchange
+from ailoop_otel.tracking.exchange import current_exchange
 from tests.scripted import SESSION, Server, Socket, answering, reply, request, update
 
 
