@@ -67,6 +67,7 @@ ELSEWHERE = {
     "protocol.traits.Traits.__init__": "what it makes is kept for the whole process",
     "protocol.traits._made": "what it makes is kept for the whole process",
     "wire.middleware.Observer.__init__": "keeps its arguments, before there is a server",
+    "wire.socket.Socket.send": "is what the server calls: what it does of ours is in the barrier",
     "wire.middleware.in_thread.run": "in a thread of its own",
 }
 HOOKS = [hook for hook in hooks() if hook.name not in ELSEWHERE]
