@@ -18,9 +18,11 @@ from typing import Final
 from ailoop_otel.measure import socket
 from ailoop_otel.measure.conversation import Conversation
 from ailoop_otel.measure.message import CLIENT_TIMEOUT, Message
+from ailoop_otel.measure.refusal import Refusal
 from ailoop_otel.measure.socket import Refused, Socket, address
 from ailoop_otel.protocol.dialect import Dialect
 from ailoop_otel.protocol.jsonrpc import Json, error_code
+from ailoop_otel.protocol.registry import DIALECTS
 
 _USER: Final = "ailoop-otel"
 _STOPPING: Final = 5.0
@@ -61,10 +63,13 @@ class Session:
         """Start the session; raises Refused when the server gives none in so many seconds."""
         self.asked_at = time.perf_counter()
         dialect = self.conversation.dialect
+        if not dialect.start_method:
+            self.started_at = self.asked_at
+            return
         reply = await self._call(dialect.start_method, dialect.start_params(_USER), patience)
         if reply is None:
             raise Refused(f"no response to {dialect.start_method} in {patience:g} s, or the connection ended")
-        session = dialect.started(reply.get("result"))
+        _, session = DIALECTS.started(dialect.start_method, reply.get("result"))
         if error_code(reply) is not None or session is None:
             raise Refused("the server refused to start a session; its log says why")
         self.id = session
@@ -94,7 +99,7 @@ class Session:
     async def stop(self) -> None:
         """Stop the session and close its connection; a server that does not answer is left after some seconds."""
         dialect = self.conversation.dialect
-        if self.is_open:
+        if self.is_open and dialect.stop_method:
             await self._call(dialect.stop_method, dialect.stop_params(self.id), _STOPPING)
         await self.close()
 
@@ -141,11 +146,24 @@ class Session:
 async def connect(url: str, *, deflate: bool = True, patience: float = 30.0, dialect: Dialect | None = None) -> Session:
     """Connect to a server; raises Refused with the reason. The session is yet to be started.
 
-    `dialect` says which requests the server takes, AILoop's unless given.
+    `dialect` says which requests the server takes, AILoop's unless given (`dialect_named`).
     """
     session = Session(dialect)
     await session.open(url, deflate=deflate, patience=patience)
     return session
+
+
+def dialect_named(name: str) -> Dialect:
+    """The dialect of this name; raises Refusal with the names of all others."""
+    dialect = DIALECTS.named(name)
+    if dialect is not None:
+        return dialect
+    broken = next((plugin.line for plugin in DIALECTS.plugins if plugin.name == name and plugin.problem), "")
+    raise Refusal(
+        broken
+        or f"{name} is no dialect; there are {', '.join(each.name for each in DIALECTS.dialects)}. "
+        "Install the package that brings it into this environment, or write one: docs/dialects.md"
+    )
 
 
 def _nobody() -> None:

@@ -51,7 +51,9 @@ class Conversation:
         message.sent = message.last = now
         message.session_id = session
         message.traits = self.traits
-        params = self.dialect.message_params(session, text) | {"_meta": {"traceparent": message.traceparent}}
+        params = self.dialect.message_params(session, text)
+        if self.dialect.takes_meta:
+            params = params | {"_meta": {"traceparent": message.traceparent}}
         message.command = DIALECTS.command_of(self.dialect.message_method, params) in DIALECTS.commands
         self._request(self.dialect.message_method, params)
 
@@ -135,7 +137,7 @@ class Conversation:
             message.refuse(code)
             self._end(message, now)
             return
-        known = DIALECTS.replies(frame.get("result"))
+        known = DIALECTS.replies(self.dialect.message_method, frame.get("result"))
         if not known:
             message.answered = True
             message.whole = bool(message.first)
