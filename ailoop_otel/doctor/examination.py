@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ailoop_otel.doctor import doubles, endpoint, server, switch, variables, versions
+from ailoop_otel.doctor import dialects, doubles, endpoint, server, switch, variables, versions
 from ailoop_otel.doctor.findings import Finding, Report
+from ailoop_otel.protocol.registry import DIALECTS
 from ailoop_otel.version import __version__
 
 
@@ -44,6 +45,7 @@ def _all(place: Path, generation: str, query: str, patience: float) -> Iterator[
     dotenv = variables.read(place)
     yield from switch.examine(dotenv)
     yield from versions.examine(generation)
+    yield from dialects.examine(DIALECTS)
     with variables.added(dotenv):
         yield from doubles.examine()
         yield from endpoint.examine(place, query, patience)

@@ -13,6 +13,7 @@ TROUBLE: Final = "trouble"
 SERVER: Final = "AILoop"
 SWITCH: Final = "Switching on"
 VERSIONS: Final = "Versions"
+DIALECTS: Final = "Dialects of other packages"
 DOUBLES: Final = "Other instrumentation"
 ENDPOINT: Final = "Where telemetry goes"
 

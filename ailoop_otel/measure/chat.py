@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from ailoop_otel.measure import exchanges
-from ailoop_otel.measure.client import Session, connect
+from ailoop_otel.measure.client import Session, connect, dialect_named
 from ailoop_otel.measure.exchanges import Place
 from ailoop_otel.measure.message import Message
 from ailoop_otel.measure.observations import OK
@@ -90,9 +90,10 @@ class Chat:
 class Connection:
     """A session to be: `with` gives a `Chat`, `async with` an `AsyncChat`; raises Refused where there is no server."""
 
-    def __init__(self, journal: Journal, url: str, patience: float) -> None:
+    def __init__(self, journal: Journal, url: str, patience: float, dialect: str = "") -> None:
         self._journal = journal
         self._url = url
+        self._dialect = dialect_named(dialect) if dialect else None
         self._patience = patience
         self._chat: AsyncChat | None = None
         self._loop: _Loop | None = None
@@ -107,7 +108,7 @@ class Connection:
             raise Refusal(str(refusal)) from None
 
     async def _opened(self) -> AsyncChat:
-        session = await connect(self._url, patience=self._patience)
+        session = await connect(self._url, patience=self._patience, dialect=self._dialect)
         chat = AsyncChat(self._journal, session, self._patience)
         try:
             await chat.start()

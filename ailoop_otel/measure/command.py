@@ -40,6 +40,7 @@ class Wish:
     pid: int | None = None
     out: str = ""
     processes: int | None = None
+    dialect: str = ""
     overrides: tuple[str, ...] = ()
     messages: tuple[str, ...] = ()
     baseline: str = ""
@@ -109,6 +110,8 @@ def _scenario(wish: Wish) -> Scenario:
     overrides = [*wish.overrides]
     if wish.processes is not None:
         overrides.append(f"processes={wish.processes}")
+    if wish.dialect:
+        overrides.append(f"dialect={wish.dialect}")
     return scenario.load(wish.scenario, overrides, wish.messages)
 
 

@@ -12,7 +12,7 @@ from collections import deque
 from typing import Any, Final
 
 from ailoop_otel.measure import exchanges, histograms
-from ailoop_otel.measure.client import Session
+from ailoop_otel.measure.client import Session, dialect_named
 from ailoop_otel.measure.exchanges import Place
 from ailoop_otel.measure.message import CLIENT_TIMEOUT, DISCONNECTED, REFUSED, Message
 from ailoop_otel.measure.observations import Observation, Phase
@@ -38,6 +38,7 @@ class Load:
         self.lag = histograms.histogram()
         self.opened = self.planned = self.done = self.errors = 0
         self.dialect = ""
+        self._dialect = dialect_named(scenario.dialect)
         self.refusal = ""
         self.stranger = False
         self._is_open_loop = scenario.loop == OPEN or scenario.ramp is not None
@@ -234,7 +235,7 @@ class Load:
 
     async def _try(self, place: Place) -> Session | None:
         """Open a session, or note that the server would not."""
-        session = Session()
+        session = Session(self._dialect)
         session.asked_at = time.perf_counter()
         try:
             await session.open(self.job.url, deflate=self.job.scenario.compression, patience=_OPENING)

@@ -15,7 +15,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
+from ailoop_otel.measure.client import dialect_named
 from ailoop_otel.measure.refusal import Refusal
+from ailoop_otel.protocol.registry import DIALECTS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -108,6 +110,9 @@ class Scenario:
     compression: bool = _flag(True, "the WebSocket compresses, if the server does")
     seed: int = _number(1, 0, 2**31, "of what is random: the same seed, the same load")
     stop: bool = _flag(True, "sessions are stopped at the end, not just left")
+    dialect: str = field(
+        default=DIALECTS.dialects[0].name, metadata={"means": "whose requests the server takes: see docs/dialects.md"}
+    )
     ramp: Ramp | None = None
     stable: Stable = Stable()
     messages: tuple[Prompt, ...] = ()
@@ -277,6 +282,7 @@ def _check(scenario: Scenario, where: str) -> None:
     for each in scenario.messages:
         if not each.text.strip():
             raise Refusal(f"{where}: a message without text; the server would not ask its AI")
+    dialect_named(scenario.dialect)
     ramp = scenario.ramp
     if ramp is not None and ramp.most < ramp.start:
         raise Refusal(f"{where}: `ramp.most` is {ramp.most}, which is below `ramp.start`, {ramp.start}")

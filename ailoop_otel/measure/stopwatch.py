@@ -70,11 +70,15 @@ class Stopwatch:
             raise
         self._step(name, begin, OK)
 
-    def connect(self, url: str, *, patience: float = 60.0) -> Connection:
-        """A session with a server, `ws://host:port/ws`; an answer is waited for so many seconds at most."""
+    def connect(self, url: str, *, patience: float = 60.0, dialect: str = "") -> Connection:
+        """A session with a server, `ws://host:port/ws`; an answer is waited for so many seconds at most.
+
+        `dialect` names whose requests the server takes, AILoop's unless given: docs/dialects.md. Raises Refusal where
+        there is none of that name.
+        """
         from ailoop_otel.measure.chat import Connection  # needs the libraries of the extra
 
-        return Connection(self._journal, url, patience)
+        return Connection(self._journal, url, patience, dialect)
 
     def _step(self, name: str, begin: float, outcome: str) -> float:
         self._last = time.perf_counter()

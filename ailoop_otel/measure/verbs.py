@@ -56,6 +56,7 @@ def _measure(app: "Typer") -> None:
             list[str] | None, typer.Option(metavar="TEXT", help="Send this instead of the scenario's messages.")
         ] = None,
         processes: Annotated[int | None, typer.Option(metavar="N", help="Load processes.")] = None,
+        dialect: Annotated[str, typer.Option(metavar="NAME", help="Whose requests it takes: docs/dialects.md.")] = "",
         baseline: Annotated[str, typer.Option(metavar="RUN", help="Judge it by this earlier run.")] = "",
         save_baseline: Annotated[str, typer.Option(metavar="FILE", help="Keep it as a baseline, one file.")] = "",
         targets: Annotated[str, typer.Option(metavar="FILE", help="Judge it by these targets.")] = "",
@@ -77,8 +78,8 @@ def _measure(app: "Typer") -> None:
             if listing:
                 return command.listing(Console())
             wish = command.Wish(
-                scenario, url, start, pid, out, processes, tuple(settings or ()), tuple(message or ()), baseline,
-                save_baseline, targets, tolerance, jaeger, instrument=not no_instrument, strict=strict,
+                scenario, url, start, pid, out, processes, dialect, tuple(settings or ()), tuple(message or ()),
+                baseline, save_baseline, targets, tolerance, jaeger, instrument=not no_instrument, strict=strict,
             )  # fmt: skip
             return command.measure(wish, Console())
 
