@@ -112,11 +112,12 @@ def _form_flaw(dialect: Dialect, others: list[Dialect]) -> str:
             return "each of its `chunk_forms` has to have a `head`, and only texts for parts"
         if not isinstance(getattr(form, "cumulative", None), bool):
             return "each of its `chunk_forms` has to be `cumulative`, or not: True or False"
-    heads = [form.head for each in others for form in each.chunk_forms]
+    heads = {form.head: each.name for each in others for form in each.chunk_forms}
     for form in forms:
-        if any(head.startswith(form.head) or form.head.startswith(head) for head in heads):
-            return "the `head` of one of its chunk forms begins frames of another form too"
-        heads.append(form.head)
+        for head, name in heads.items():
+            if head.startswith(form.head) or form.head.startswith(head):
+                return f"the `head` of one of its chunk forms begins frames of the dialect {name!r} too"
+        heads[form.head] = dialect.name
     repeating = dialect.repeating_head
     if repeating and any(head.startswith(repeating) for head in heads):
         return "its `repeating_head` begins frames with chunks too"

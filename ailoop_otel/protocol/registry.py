@@ -53,7 +53,7 @@ class Registry:
     def session_of(self, method: str | None, params: Json) -> str | None:
         """The session that a request names."""
         for dialect in self._by_method.get(method or "", self._own):
-            session = self._asked(dialect, dialect.session_of, plugins.session_read, params)
+            session = self._asked(dialect, "session_of", plugins.session_read, params)
             if session is not None:
                 return session
         return None
@@ -61,7 +61,7 @@ class Registry:
     def command_of(self, method: str | None, params: Json) -> str | None:
         """The first word of a message, lower case, where it begins with a slash."""
         for dialect in self._by_method.get(method or "", self._own):
-            text = self._asked(dialect, dialect.text_of, _as_it_is, params)
+            text = self._asked(dialect, "text_of", _as_it_is, params)
             if isinstance(text, str):
                 start = text[:64].lstrip()
                 return start.split(maxsplit=1)[0].lower() if start.startswith("/") else None
@@ -89,7 +89,7 @@ class Registry:
         """The session that the reply to a start request names, and the dialect where only one starts sessions so."""
         dialects = self._by_start.get(method or "", ())
         for dialect in dialects:
-            session = self._asked(dialect, dialect.started, plugins.session_read, result)
+            session = self._asked(dialect, "started", plugins.session_read, result)
             if session is not None:
                 return dialect if len(dialects) == 1 else None, session
         return None, None
@@ -100,7 +100,7 @@ class Registry:
         unread: tuple[Dialect | None, Notice] | None = None
         if isinstance(method, str):
             for dialect in self.dialects:
-                notice = self._asked(dialect, dialect.notice, plugins.notice_read, method, params)
+                notice = self._asked(dialect, "notice", plugins.notice_read, method, params)
                 if notice is not None and notice.meaning is not Meaning.UNREADABLE:
                     return dialect, notice
                 if notice is not None and unread is None:
@@ -111,7 +111,7 @@ class Registry:
         """What the reply to a message can mean: of the dialects that know it, the answer if one sees an answer."""
         known = []
         for dialect in self._by_message.get(method or "", ()):
-            reply = self._asked(dialect, dialect.reply, plugins.reply_read, result)
+            reply = self._asked(dialect, "reply", plugins.reply_read, result)
             if reply is not None:
                 if reply.kind is ReplyKind.ANSWER:
                     return [(dialect, reply)]
@@ -129,16 +129,14 @@ class Registry:
         """One line for each problem of a plugin so far."""
         return [*self._problems.values()]
 
-    def _asked(
-        self, dialect: Dialect, method: Callable[..., Any], read: Callable[[Any], _Result], *arguments: Any
-    ) -> _Result | None:
+    def _asked(self, dialect: Dialect, method: str, read: Callable[[Any], _Result], *arguments: Any) -> _Result | None:
         if dialect in self._own:
-            result: _Result = method(*arguments)
+            result: _Result = getattr(dialect, method)(*arguments)
             return result
         try:
-            return read(method(*arguments))
+            return read(getattr(dialect, method)(*arguments))
         except Exception as fault:  # noqa: BLE001 - another package's code
-            self._add_problem(dialect, method.__name__, f"{_raised(fault)}; what it cannot read counts as unread")
+            self._add_problem(dialect, method, f"{_raised(fault)}; what it cannot read counts as unread")
             return None
 
     def _reads(self, form: ChunkForm, text: str) -> bool:
@@ -155,7 +153,9 @@ class Registry:
         if problem:
             self._unused.add(form)
             self._index()
-            self._add_problem(dialect, type(form).__name__, f"{problem}; its frames are parsed instead")
+            self._add_problem(
+                dialect, f"the chunk form {type(form).__name__}", f"{problem}; its frames are parsed instead"
+            )
         return not problem
 
     def _add_problem(self, dialect: Dialect, part: str, problem: str) -> None:
