@@ -47,6 +47,8 @@ def of_generator(run: Run, processes: Sequence[LoadProcess]) -> Iterator[str]:
         )
     if any(each.beat.get("stranger") for each in processes):
         yield "The server answered in a dialect that is not known here: the outcomes of its messages mean nothing."
+    for problem in sorted({problem for each in processes for problem in each.beat.get("problems", ())}):
+        yield f"In the load generator {problem}."
 
 
 def of_server(pid: int | None, *, lost: bool) -> Iterator[str]:

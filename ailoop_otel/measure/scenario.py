@@ -108,11 +108,11 @@ class Scenario:
     patience: float = _number(120.0, 0.1, _DAY, "seconds until a client gives a message up")
     processes: int = _number(1, 1, 64, "load processes")
     compression: bool = _flag(True, "the WebSocket compresses, if the server does")
-    seed: int = _number(1, 0, 2**31, "of what is random: the same seed, the same load")
-    stop: bool = _flag(True, "sessions are stopped at the end, not just left")
     dialect: str = field(
         default=DIALECTS.dialects[0].name, metadata={"means": "whose requests the server takes: see docs/dialects.md"}
     )
+    seed: int = _number(1, 0, 2**31, "of what is random: the same seed, the same load")
+    stop: bool = _flag(True, "sessions are stopped at the end, not just left")
     ramp: Ramp | None = None
     stable: Stable = Stable()
     messages: tuple[Prompt, ...] = ()

@@ -22,6 +22,7 @@ from ailoop_otel.measure import histograms
 from ailoop_otel.measure.load import Load
 from ailoop_otel.measure.scenario import Prompt, Ramp, Scenario, Stable
 from ailoop_otel.measure.stage import Job, Stage
+from ailoop_otel.protocol.registry import DIALECTS
 
 _BEAT: Final = 0.25
 
@@ -104,7 +105,7 @@ class Worker:
                     "at": now, "connected": load.connected, "opened": load.opened, "waiting": load.waiting,
                     "planned": load.planned, "done": load.done, "errors": load.errors, "spent": load.spent,
                     "busy": round(self._busy, 3), "dialect": load.dialect, "stranger": load.stranger,
-                    "stage": load.stage, "refusal": load.refusal,
+                    "stage": load.stage, "refusal": load.refusal, "problems": DIALECTS.problems(),
                     "events": load.follow(),
                 }
             }

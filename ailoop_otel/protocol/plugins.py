@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from ailoop_otel.protocol.dialect import ChunkForm, Dialect, Meaning, Notice, Reply, ReplyKind
 from ailoop_otel.protocol.jsonrpc import harmless, read_frame
+from ailoop_otel.protocol.traits import MIXED, UNKNOWN
 
 GROUP: Final = "ailoop_otel_dialect"
 # All methods of a dialect may become labels of metrics.
@@ -72,8 +73,8 @@ def flaw(dialect: Any, others: Iterable[Dialect]) -> str:
     if not isinstance(name, str) or not name.isidentifier() or name != name.lower() or len(name) > _LONGEST_NAME:
         return f"its `name` has to be a lower-case identifier of at most {_LONGEST_NAME} characters"
     others = [*others]
-    if name in {other.name for other in others}:
-        return f"there is another dialect named {name!r}"
+    if name in (UNKNOWN, MIXED) or name in {other.name for other in others}:
+        return f"the name {name!r} is taken"
     return _attribute_flaw(dialect) or _method_flaw(dialect) or _form_flaw(dialect, others)
 
 

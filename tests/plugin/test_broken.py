@@ -29,7 +29,7 @@ BEFORE_IT_IS_USED = {
     "exit": ("raise SystemExit(3)", "SystemExit: 3"),
     "attribute": (f"{START}{NAMED}    queues = 'yes'\n", "its `queues` has to be True or False"),
     "class": ("Theirs = dict", "dict is no subclass of ailoop_otel.protocol.dialect.Dialect"),
-    "name": (f"{START}{NAMED.replace('theirs', 'stateless')}", "there is another dialect named 'stateless'"),
+    "name": (f"{START}{NAMED.replace('theirs', 'stateless')}", "the name 'stateless' is taken"),
 }
 
 

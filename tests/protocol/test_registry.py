@@ -78,7 +78,8 @@ FLAWS: dict[str, tuple[Any, str]] = {
     "no name": (dialect(name=None), "its `name` has to be a lower-case identifier of at most 32 characters"),
     "name": (dialect(name="Two words"), "its `name` has to be a lower-case identifier of at most 32 characters"),
     "long name": (dialect(name="x" * 33), "its `name` has to be a lower-case identifier of at most 32 characters"),
-    "name in use": (dialect(name="stateless"), "there is another dialect named 'stateless'"),
+    "name in use": (dialect(name="stateless"), "the name 'stateless' is taken"),
+    "reserved name": (dialect(name="mixed"), "the name 'mixed' is taken"),
     "set": (dialect(methods={"a"}), "its `methods` has to be a frozenset of texts"),
     "no texts": (dialect(commands=frozenset([1])), "its `commands` has to be a frozenset of texts"),
     "notifications": (dialect(notifications="a b"), "its `notifications` has to be a frozenset of texts"),
@@ -143,7 +144,7 @@ def test_a_plugin_of_the_same_entry_point_twice_is_both_listed() -> None:
     assert [plugin.problem for plugin in made.plugins] == [
         "ImportError: a",
         "",
-        "there is another dialect named 'theirs'",
+        "the name 'theirs' is taken",
     ]
 
 
