@@ -14,12 +14,12 @@ from ailoop_otel.measure.scenario import Ramp, Stable
 from ailoop_otel.measure.stability import Found
 
 
-def process(busy: float = 0.1, late: float = 0.001, stranger: bool = False) -> Any:
+def process(busy: float = 0.1, late: float = 0.001, stranger: bool = False, problems: tuple[str, ...] = ()) -> Any:
     """What is asked of a load process."""
     lag = histograms.histogram()
     for _ in range(100):
         histograms.record(lag, late)
-    return SimpleNamespace(lag=lag, busy=[busy] * 10, beat={"stranger": stranger})
+    return SimpleNamespace(lag=lag, busy=[busy] * 10, beat={"stranger": stranger, "problems": problems})
 
 
 def run(delays: list[float]) -> Run:
@@ -36,6 +36,7 @@ def run(delays: list[float]) -> Run:
         ([process()], [0.001] * 90 + [0.5] * 10, ["Of 100 messages 10 found all sessions busy"]),
         ([process()], [0.001] * 95 + [0.5] * 5, []),
         ([process(stranger=True)], [], ["dialect that is not known"]),
+        ([process(problems=("reply of x raised",))] * 2, [], ["In the load generator reply of x raised."]),
         ([], [], []),
     ],
 )
