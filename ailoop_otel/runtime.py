@@ -146,10 +146,12 @@ class Runtime:
 
     def _export(self) -> Telemetry:
         from ailoop_otel.export.pipeline import Pipeline
+        from ailoop_otel.protocol.registry import DIALECTS
 
         settings = Settings.from_environment()
         for problem in settings.problems:
             warn(problem)
+        DIALECTS.report_to(warn)
         pipeline = Pipeline.start(settings, self.guard)
         telemetry = Telemetry(
             pipeline.tracer_provider, pipeline.meter_provider, pipeline.logger_provider, settings, self.guard

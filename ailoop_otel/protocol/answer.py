@@ -108,7 +108,7 @@ class Answer(Generic[Time]):
     def read(self, now: Time, notice: Notice, size: int) -> int:
         """Take a notification of `size` characters; returns what it changed."""
         meaning = notice.meaning
-        length = len(notice.text)
+        length = notice.wire_size  # as a form gives it
         if meaning is Meaning.UPDATE:
             changed = self._update(now, size, has_text=bool(length), plain=notice.repeats)
             if changed == FIRST:

@@ -237,19 +237,13 @@ class Connection:
         return True
 
     def _chunk(self, text: str, now: int, form: ChunkForm) -> None:
-        dialect = DIALECTS.dialect_of(form)
-        try:
-            session_id = form.session(text)
-            exchange = self._find(session_id)
-            self.learn(dialect)
-            if exchange is None:
-                self.wire.telemetry.unmatched += 1
-                return
-            changed = exchange.take(now, text, form)
-        except Exception as fault:
-            if not DIALECTS.leave_out(dialect, f"a chunk form raised {type(fault).__name__}"):
-                raise
+        session_id = form.session(text)
+        exchange = self._find(session_id)
+        self.learn(DIALECTS.dialect_of(form))
+        if exchange is None:
+            self.wire.telemetry.unmatched += 1
             return
+        changed = exchange.take(now, text, form)
         self.chunk_sent(exchange, changed, session_id, now)
 
     def _noticed(self, frame: Json, size: int, now: int) -> None:
@@ -306,7 +300,8 @@ class Connection:
             self._message_replied(call, exchange, frame.get("result"), size, now)
 
     def _lifecycle(self, call: Call, result: Any, now: int) -> None:
-        started = DIALECTS.started(call.method, result)
+        dialect, started = DIALECTS.started(call.method, result)
+        self.learn(dialect)
         if started is not None:
             session = self.wire.ledger.start(started, call.received, now, call.span.get_span_context())
             session.traits = self.traits
@@ -320,7 +315,7 @@ class Connection:
             self.wire.ledger.stop(call.session_id, now)
 
     def _message_replied(self, call: Call, exchange: Exchange, result: Any, size: int, now: int) -> None:
-        known = DIALECTS.replies(result)
+        known = DIALECTS.replies(call.method, result)
         if not known:
             self._strange_reply(exchange, now)
             return
