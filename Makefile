@@ -57,8 +57,9 @@ backends: $(VENV)/ready ## the tests through the real collector, Jaeger (needs G
 bench: $(VENV)/ready ## what it costs, beside others: minutes; QUICK=1 to try it, ONLY=… for some rows
 	$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
-docs: $(VENV)/ready ## write docs/telemetry.md from the table of names
+docs: $(VENV)/ready ## write docs/telemetry.md, and the picture and table of docs/architecture.md, from the code
 	$(BIN)/python -m tests.reference
+	$(BIN)/python -m tests.architecture
 
 dashboard: $(VENV)/ready ## write Grafana's dashboard, collector/grafana/ailoop.json (Python 3.11 or newer)
 	$(BIN)/python -m collector.grafana.dashboard
