@@ -46,10 +46,10 @@ class Answer(Generic[Time]):
     """
 
     __slots__ = (
-        "_base", "_covered", "_cumulative", "_noticed", "_rest", "answer_size", "answered", "calm",
-        "chunks", "code", "command", "cut", "failed", "first", "frame_size", "from_frame", "gaps", "last", "left",
-        "max_gap", "plain", "raised", "repeated", "stopped", "stream_size", "tail", "tail_at", "timed_out", "to_frame",
-        "traits", "unread", "unread_first", "whole",
+        "_base", "_covered", "_cumulative", "_noticed", "_rest", "answer_size", "answered", "before", "calm", "chunks",
+        "code", "command", "cut", "failed", "first", "frame_size", "from_frame", "gaps", "last", "left", "longest_at",
+        "max_gap", "max_gap_before", "plain", "raised", "repeated", "stopped", "stream_size", "tail",
+        "tail_at", "timed_out", "to_frame", "traits", "unread", "unread_first", "whole",
     )  # fmt: skip
 
     def __init__(self, began: Time, gaps: list[Time] | None = None) -> None:
@@ -58,6 +58,11 @@ class Answer(Generic[Time]):
         self.last: Time = began
         self.left: Time = self.first
         self.max_gap: Time = self.first
+        # What the latest chunk changed, since it may turn out to be none (`_check_ending`): when the one before it
+        # came, when the longest gap ended, and which gap was the longest until then.
+        self.before: Time = began
+        self.longest_at: Time = self.first
+        self.max_gap_before: Time = self.first
         self.gaps: list[Time] | None = gaps
         self.chunks = 0
         self.stream_size = 0
@@ -238,6 +243,7 @@ class Answer(Generic[Time]):
 
     def _chunk(self, now: Time, *, cumulative: bool | None) -> int:
         gap = now - self.last
+        self.before = self.last
         # In this order: the watchdog looks from another thread.
         self.last = now
         self.chunks += 1
@@ -249,6 +255,7 @@ class Answer(Generic[Time]):
         if self.gaps is not None:
             self.gaps.append(gap)
         if gap > self.max_gap:
+            self.max_gap_before, self.longest_at = self.max_gap, now
             self.max_gap = gap
         return NOTHING
 
@@ -299,3 +306,6 @@ class Answer(Generic[Time]):
         self.chunks -= 1
         if self.gaps:
             self.gaps.pop()
+        if self.longest_at == self.last > self.before:
+            self.max_gap = self.max_gap_before
+        self.last = self.before
