@@ -46,13 +46,16 @@ class Wire:
         self.telemetry.refused += 1
         return False
 
-    def open(self, exchange: Exchange, now: int, *, waits: bool) -> None:
-        """Follow an exchange; `waits` where its session answers one message after the other."""
+    def open(self, exchange: Exchange, now: int, *, waits: bool, behind: bool) -> None:
+        """Follow an exchange; `waits` where its session answers one message after the other.
+
+        `behind`: an earlier message that names the same session is open on its connection.
+        """
         self.exchanges.add(exchange)
         exchange.finish = self._complete
         exchange.rearm = self._watch
         session_id = exchange.session_id
-        first = session_id is None or self.queues.add(session_id, exchange)
+        first = not behind if session_id is None else self.queues.add(session_id, exchange)
         if first or not waits:
             exchange.take_turn(now)
             self.watchdog.watch(exchange)
@@ -125,10 +128,15 @@ class Wire:
 
     def _let_go(self, exchange: Exchange) -> Exchange | None:
         self.exchanges.discard(exchange)
-        if exchange.home is not None:
-            exchange.home.remove(exchange)
-            exchange.home = None
-        return self.queues.remove(exchange)
+        home, exchange.home = exchange.home, None
+        if home is not None:
+            home.remove(exchange)
+        following = self.queues.remove(exchange)
+        if following is None and home:
+            # One whose session is not known yet is in no queue.
+            unplaced = (each for each in home if each.session_id is None and not each.turn)
+            following = next((each for each in unplaced if each.named == exchange.named), None)
+        return following
 
 
 class Queues:
