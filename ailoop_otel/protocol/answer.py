@@ -174,7 +174,7 @@ class Answer(Generic[Time]):
     def handled(self) -> None:
         """The server is done with a message that gets no reply: what was sent is all there is."""
         self.command = self._noticed
-        self.whole = bool(self.first) or self.command
+        self.whole = not self._is_empty()
 
     # --- What it came to ----------------------------------------------------------------------------------
     @property

@@ -240,7 +240,6 @@ class Connection:
         # The message went to the other one of the two than it seemed.
         self._revise(self.traits.proven("socket_owns_session", is_own))
         self.wire.move(exchange, session_id)
-        exchange.span.set_attribute(names.SESSION_ID, session_id)
         return True
 
     def _chunk(self, text: str, now: int, form: ChunkForm) -> None:
@@ -383,7 +382,6 @@ class Connection:
         else:
             self._revise(self.traits.proven("socket_owns_session", own is session))
         self.wire.move(exchange, session_id)
-        exchange.span.set_attribute(names.SESSION_ID, session_id)
         exchange.span.add_link(session.link.context)
 
     def _use(self, session: Session) -> None:

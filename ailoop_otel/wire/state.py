@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+from ailoop_otel import names
 from ailoop_otel.guard import warn
 from ailoop_otel.protocol.traits import Traits
 from ailoop_otel.recording.telemetry import Telemetry
@@ -61,11 +62,25 @@ class Wire:
             self.watchdog.watch(exchange)
 
     def move(self, exchange: Exchange, session_id: str) -> None:
-        """The exchange's session became known only now, or is another one than it seemed."""
-        if exchange.session_id != session_id and not exchange.ended:
-            self._pass_turn(self.queues.remove(exchange), exchange.received)
-            exchange.session_id = session_id
-            self.queues.add(session_id, exchange)
+        """The exchange's session became known only now, or is another one than it seemed.
+
+        Then the same holds for the messages of its connection that name the same session.
+        """
+        seemed = exchange.session_id
+        if seemed == session_id or exchange.ended:
+            return
+        together = [exchange]
+        if seemed is not None:
+            home = exchange.home or together
+            together = [each for each in home if each.session_id == seemed and each.named == exchange.named]
+        following = None
+        for each in together:
+            following = self.queues.remove(each) or following
+            each.session_id = session_id
+            self.queues.add(session_id, each)
+            each.span.set_attribute(names.SESSION_ID, session_id)
+        if following not in together:
+            self._pass_turn(following, exchange.received)
 
     def complete(self, exchange: Exchange, now: int) -> None:
         """End an exchange; the next of its session has its turn."""

@@ -8,7 +8,7 @@ from contextvars import Context, copy_context
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ailoop_otel import names
@@ -263,6 +263,21 @@ MESSAGES = st.builds(
 
 @settings(deadline=None, max_examples=300)
 @given(CHARACTERS, st.lists(MESSAGES, min_size=1, max_size=5))
+# The session is another one than it seemed, while a second message waits behind the first.
+@example(
+    Character(overlapping=True, names_another=True, greeting=characters.CURRENT, in_context=False),
+    [Said(("a ",), (characters.LONG,)), Said(())],
+)
+# A silence before frames that nobody can read, and no reply at the end.
+@example(
+    Character(characters.UNKNOWN, answers_unnumbered=True, greeting=characters.CURRENT),
+    [Said(("a ",), (characters.LONG,), numbered=False)],
+)
+# A message waits behind a long one on a server whose kind does not queue, in a session that no frame has named.
+@example(
+    Character(overlapping=True, starts=False, in_context=False),
+    [Said(()), Said(()), Said((), (characters.LONG,)), Said((), failing=characters.ERROR)],
+)
 async def test_whatever_a_server_does_no_figure_is_wrong(character: Character, said: list[Said]) -> None:
     """Traits, messages, times and failures, all at will."""
     await check(character, said)
