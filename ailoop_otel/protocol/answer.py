@@ -46,10 +46,10 @@ class Answer(Generic[Time]):
     """
 
     __slots__ = (
-        "_base", "_covered", "_cumulative", "_noticed", "_rest", "answer_size", "answered", "calm",
-        "chunks", "code", "command", "cut", "failed", "first", "frame_size", "from_frame", "gaps", "last", "left",
-        "max_gap", "plain", "raised", "repeated", "stopped", "stream_size", "tail", "tail_at", "timed_out", "to_frame",
-        "traits", "unread", "unread_first", "whole",
+        "_base", "_covered", "_cumulative", "_noticed", "_rest", "answer_size", "answered", "before", "calm", "chunks",
+        "code", "command", "cut", "failed", "first", "frame_size", "from_frame", "gaps", "last", "left", "longest_at",
+        "max_gap", "max_gap_before", "plain", "raised", "repeated", "stopped", "stream_size", "tail",
+        "tail_at", "timed_out", "to_frame", "traits", "unread", "unread_first", "whole",
     )  # fmt: skip
 
     def __init__(self, began: Time, gaps: list[Time] | None = None) -> None:
@@ -58,6 +58,11 @@ class Answer(Generic[Time]):
         self.last: Time = began
         self.left: Time = self.first
         self.max_gap: Time = self.first
+        # What the latest chunk changed, since it may turn out to be none (`_check_ending`): when the one before it
+        # came, when the longest gap ended, and which gap was the longest until then.
+        self.before: Time = began
+        self.longest_at: Time = self.first
+        self.max_gap_before: Time = self.first
         self.gaps: list[Time] | None = gaps
         self.chunks = 0
         self.stream_size = 0
@@ -144,8 +149,9 @@ class Answer(Generic[Time]):
         """Take the reply to the message, of `size` characters; returns what it changed."""
         self.answered = True
         if reply.kind is ReplyKind.RECEIVED:
-            # Such a reply without an answer: the server says that it was a command, or it looks like one.
-            self.command = self._noticed or (self.command and self.traits.reply_answers is not False)
+            # It looks like a command, and it is one where the server says so, or where replies were seen to bring
+            # answers: elsewhere the AI may be about to answer it.
+            self.command = self._noticed or (self.command and self.traits.proved("reply_answers"))
             self.whole = self.whole or self.command
             return COMPLETE if self.command or self.whole or self.failed or self.stopped else NOTHING
         self.command = False
@@ -164,6 +170,11 @@ class Answer(Generic[Time]):
         self.answered = True
         self.code = code
         return COMPLETE
+
+    def handled(self) -> None:
+        """The server is done with a message that gets no reply: what was sent is all there is."""
+        self.command = self._noticed
+        self.whole = not self._is_empty()
 
     # --- What it came to ----------------------------------------------------------------------------------
     @property
@@ -191,7 +202,7 @@ class Answer(Generic[Time]):
         """How the message ended: the first that applies, in the order of `names.OUTCOMES`."""
         whole = self._is_whole()
         troubled = self.code is not None or self.raised is not None or self.left or self.stopped
-        if whole and not troubled and (self.first or self.command):
+        if whole and not troubled:
             return OK
         by_rank = (
             (PROTOCOL_ERROR, self.code in PROTOCOL_ERRORS),
@@ -201,12 +212,16 @@ class Answer(Generic[Time]):
             (AI_TIMEOUT, self.timed_out and not whole),
             (AI_ERROR, self.failed),
             (CUT, self.cut or (bool(self.first) and not self.whole)),
-            (NO_ANSWER, not self.first and not self.command),
+            (NO_ANSWER, self._is_empty()),
         )
         return next((name for name, applies in by_rank if applies), OK)
 
     def _is_whole(self) -> bool:
-        return self.whole and not self.cut and not self.failed
+        return self.whole and not self.cut and not self.failed and not self._is_empty()
+
+    def _is_empty(self) -> bool:
+        # Frames that were not read may have carried its text.
+        return not self.first and not self.command and not self.unread
 
     # --- Chunks -------------------------------------------------------------------------------------------
     def _update(self, now: Time, size: int, *, has_text: bool, plain: bool) -> int:
@@ -238,6 +253,7 @@ class Answer(Generic[Time]):
 
     def _chunk(self, now: Time, *, cumulative: bool | None) -> int:
         gap = now - self.last
+        self.before = self.last
         # In this order: the watchdog looks from another thread.
         self.last = now
         self.chunks += 1
@@ -249,6 +265,7 @@ class Answer(Generic[Time]):
         if self.gaps is not None:
             self.gaps.append(gap)
         if gap > self.max_gap:
+            self.max_gap_before, self.longest_at = self.max_gap, now
             self.max_gap = gap
         return NOTHING
 
@@ -299,3 +316,6 @@ class Answer(Generic[Time]):
         self.chunks -= 1
         if self.gaps:
             self.gaps.pop()
+        if self.longest_at == self.last > self.before:
+            self.max_gap = self.max_gap_before
+        self.last = self.before

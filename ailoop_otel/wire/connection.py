@@ -141,16 +141,19 @@ class Connection:
     def _open_exchange(self, call: Call, request: Request, session: Session | None, size: int) -> Exchange:
         exchange = Exchange(self.wire.telemetry, call.span, call.received, call.offset, size)
         exchange.session_id = session.id if session is not None else None
+        exchange.named = identifier(call.session_id)
         exchange.traits = traits = self.traits
         commands = traits.commands if traits.dialects else DIALECTS.commands
         exchange.command = bool(commands) and DIALECTS.command_of(request.method, request.params) in commands
         if traits.queues:
             exchange.correlation = BY_ORDER
+        # Where it is open whether messages wait for each other, one that does not wait shows it by its first chunk. One
+        # that was taken while its session's earlier one is open here may wait whatever is typical.
+        behind = any(each.named == exchange.named for each in self.exchanges)
+        waits = behind or (traits.queues is not False and bool(traits.dialects))
         self.exchanges.append(exchange)
         exchange.home = self.exchanges
-        # Where it is open whether messages wait for each other, one that does not wait shows it by its first chunk.
-        waits = traits.queues is not False and bool(traits.dialects)
-        self.wire.open(exchange, call.received, waits=waits)
+        self.wire.open(exchange, call.received, waits=waits, behind=behind)
         return exchange
 
     def _handled(self, exchange: Exchange, now: int) -> None:
@@ -158,7 +161,7 @@ class Connection:
         if self.traits.answers_notifications and self.traits.reply_answers is False:
             return  # its answer is made elsewhere, and a frame completes it
         if exchange.first or self.traits.answers_notifications:
-            exchange.whole = bool(exchange.first)
+            exchange.handled()
             self.wire.complete(exchange, now)
         else:
             self.wire.forget(exchange, now)
@@ -224,16 +227,18 @@ class Connection:
             self._revise(self.traits.seen(dialect))
 
     def is_for(self, exchange: Exchange, session_id: str | None) -> bool:
-        """Whether a frame sent in the context of an exchange may be for it: no frame of another session is."""
-        if session_id is None or exchange.session_id is None or session_id == exchange.session_id:
+        """Whether a frame may be for an exchange by the session it names: no frame of another session is."""
+        if session_id is None or session_id == exchange.session_id:
             return True
         own = self.sessions.own
-        if own is None or own.id != session_id or exchange.home is not self.exchanges:
+        is_own = own is not None and own.id == session_id and exchange.home is self.exchanges
+        if exchange.session_id is None:
+            return is_own or exchange.named is None or session_id == exchange.named
+        if not is_own and (session_id != exchange.named or self.traits.proved("socket_owns_session")):
             return False
-        # The message named another session, and the answer is the socket's: so that one counts here.
-        self._revise(self.traits.proven("socket_owns_session", True))
+        # The message went to the other one of the two than it seemed.
+        self._revise(self.traits.proven("socket_owns_session", is_own))
         self.wire.move(exchange, session_id)
-        exchange.span.set_attribute(names.SESSION_ID, session_id)
         return True
 
     def _chunk(self, text: str, now: int, form: ChunkForm) -> None:
@@ -328,7 +333,8 @@ class Connection:
             exchange.record_first_chunk()
         if changed & COMPLETE:
             self.wire.complete(exchange, now)
-        else:
+        elif self.sessions.own is None:
+            # It goes to the session that it names: there is no other.
             self._see_session(exchange, call.session_id)
 
     def _strange_reply(self, exchange: Exchange, now: int) -> None:
@@ -349,12 +355,11 @@ class Connection:
         if exchange is not None and self.is_for(exchange, session_id):
             return exchange
         exchange = self.wire.queues.head(session_id)
-        if exchange is None and len(self.exchanges) == 1:
-            only = self.exchanges[0]
-            # Not one of another session: that frame's own exchange has ended.
-            if session_id is None or only.session_id is None:
-                only.correlation = BY_CONNECTION
-                exchange = only
+        if exchange is None and (session_id is not None or len(self.exchanges) == 1):
+            # Not one of another session: that frame's own exchange has ended. The oldest, as in a queue.
+            exchange = next((each for each in self.exchanges if self.is_for(each, session_id)), None)
+            if exchange is not None:
+                exchange.correlation = BY_CONNECTION
         return exchange
 
     def _see_session(self, exchange: Exchange, session_id: str | None) -> None:
@@ -371,7 +376,6 @@ class Connection:
         else:
             self._revise(self.traits.proven("socket_owns_session", own is session))
         self.wire.move(exchange, session_id)
-        exchange.span.set_attribute(names.SESSION_ID, session_id)
         exchange.span.add_link(session.link.context)
 
     def _use(self, session: Session) -> None:

@@ -97,9 +97,11 @@ class Socket(Connection):
                 now = clock()
                 exchange.frame_size = size
                 exchange.stream_size += size
+                exchange.before = last = exchange.last
                 if now > exchange.calm:
-                    if now - exchange.last > exchange.max_gap:
-                        exchange.max_gap = now - exchange.last
+                    if now - last > exchange.max_gap:
+                        exchange.max_gap_before, exchange.longest_at = exchange.max_gap, now
+                        exchange.max_gap = now - last
                     exchange.calm = now + exchange.max_gap
                 exchange.last = now
                 exchange.chunks += 1

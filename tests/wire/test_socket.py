@@ -14,7 +14,10 @@ from ailoop_otel.wire.socket import Send, Socket
 from tests.exchanges import UPDATE
 from tests.scripted import SCOPE, SESSION, Server, channel, compact, request, update
 
-COUNTED = ("chunks", "first", "last", "max_gap", "stream_size", "frame_size", "repeated", "plain", "streamed_size")
+COUNTED = (
+    "chunks", "first", "last", "before", "max_gap", "max_gap_before", "longest_at", "stream_size", "frame_size",
+    "repeated", "plain", "streamed_size",
+)  # fmt: skip
 OTHER = "76543210-89ab-cdef-0123-456789abcdef"
 TEXTS = st.text(st.sampled_from(' !"#a\\ü€😀'), max_size=4)
 FRAMES = (
