@@ -168,8 +168,7 @@ FASTAPI_KEY: Final = "fastapi.telemetry"
 def is_stack_built(app: Any) -> bool:
     """Whether a Starlette application has built its middleware stack; then it is too late to insert any.
 
-    Where it has no such attribute, True: this only matters where other code has replaced the method that builds the
-    stack.
+    Where it has no such attribute, True: it only matters where other code replaced the method that builds the stack.
     """
     return getattr(app, "middleware_stack", app) is not None
 

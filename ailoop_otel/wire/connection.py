@@ -8,7 +8,7 @@ from opentelemetry.trace import Link
 
 from ailoop_otel import names
 from ailoop_otel.protocol.answer import COMPLETE, FIRST
-from ailoop_otel.protocol.dialect import ChunkForm, Dialect, Meaning, Notice
+from ailoop_otel.protocol.dialect import ChunkForm, Meaning, Notice
 from ailoop_otel.protocol.jsonrpc import (
     Json,
     Request,
@@ -22,13 +22,13 @@ from ailoop_otel.protocol.jsonrpc import (
     read_request,
 )
 from ailoop_otel.protocol.registry import DIALECTS
-from ailoop_otel.protocol.traits import NOTHING_KNOWN, Traits
 from ailoop_otel.recording.telemetry import SECOND
-from ailoop_otel.tracking.exchange import BY_CONNECTION, BY_ORDER, Exchange, current_exchange
+from ailoop_otel.tracking.exchange import BY_ORDER, Exchange, current_exchange
 from ailoop_otel.tracking.sessions import DISCONNECTED, FAILED, SHUTDOWN, Session
 from ailoop_otel.tracking.watchdog import TOTAL
 from ailoop_otel.wire.calls import Call, attributes_of, begin_call, client_of, handshake_trace, remote_span
-from ailoop_otel.wire.state import UsedSessions, Wire
+from ailoop_otel.wire.correlation import Correlation
+from ailoop_otel.wire.state import Wire
 
 # uvicorn closes with it when it is told to stop (RFC 6455 registry: "Service Restart").
 _SERVICE_RESTART: Final = 1012
@@ -36,25 +36,20 @@ _SERVICE_RESTART: Final = 1012
 _MOST_CALLS: Final = 64
 
 
-class Connection:
+class Connection(Correlation):
     """The state of one connection; `wire.socket` feeds it with each frame. Times are as the clock's `now`.
 
     `traits` is what the server's frames have shown of how it speaks. Nothing else writes a field of a connection, and
     only `Wire.complete` and `Wire.forget` end an exchange.
     """
 
-    __slots__ = (
-        "_began", "calls", "client", "closed", "exchanges", "handshake", "sessions", "stranger", "traits", "wire",
-    )  # fmt: skip
+    __slots__ = ("_began", "calls", "client", "closed", "handshake", "stranger")
 
     def __init__(self, wire: Wire, scope: Any) -> None:
-        self.wire = wire
-        self.traits: Traits = NOTHING_KNOWN
+        super().__init__(wire)
         self.client = client_of(scope)
         self.handshake = handshake_trace(scope)
         self.calls: list[Call] = []
-        self.exchanges: list[Exchange] = []
-        self.sessions = UsedSessions(wire.ledger)
         self.stranger = False  # a message was replied to as no known dialect does
         self.closed = False
         self._began = wire.telemetry.clock.now()
@@ -112,12 +107,12 @@ class Connection:
         named = DIALECTS.session_of(request.method, request.params)
         session = ledger.get(named)
         if session is not None:
-            self._adopt(session.traits)
+            self.adopt(session.traits)
         is_message = self._is_message(request)
         if is_message:
             session = self.sessions.of_message(named, self.traits, now)
         if is_message and session is not None:
-            self._use(session)
+            self.use(session)
         attributes = attributes_of(request, self.client)
         link: Link | None = None
         if session is not None:
@@ -196,7 +191,7 @@ class Connection:
         """A chunk was handed to the socket that `exchange` has taken; `changed` is what `Answer.take` returned."""
         if changed & FIRST:
             if exchange.session_id is None:
-                self._see_session(exchange, session_id)
+                self.see_session(exchange, session_id)
             if not exchange.turn:
                 exchange.take_turn(exchange.received)
             exchange.record_first_chunk()
@@ -207,7 +202,7 @@ class Connection:
 
     def unreadable(self, session_id: str | None, method: object = None) -> None:
         """A frame of an unknown form was sent: whichever exchange it was for, it may have carried its answer."""
-        exchange = self._find(session_id)
+        exchange = self.find(session_id)
         concerned = [exchange] if exchange is not None else self.exchanges if session_id is None else []
         for each in concerned:
             each.unreadable()
@@ -217,33 +212,13 @@ class Connection:
         """A send failed: the client has left, if the frame belongs to an exchange that is this connection's own."""
         exchange = current_exchange()
         if exchange is None and text is not None and (form := DIALECTS.form(text)) is not None:
-            exchange = self._find(form.session(text))
+            exchange = self.find(form.session(text))
         if exchange is not None and exchange.home is self.exchanges:
             exchange.left = exchange.left or now
 
-    def learn(self, dialect: Dialect | None) -> None:
-        """A frame was sent that only `dialect` sends."""
-        if dialect is not None and dialect not in self.traits.dialects:
-            self._revise(self.traits.seen(dialect))
-
-    def is_for(self, exchange: Exchange, session_id: str | None) -> bool:
-        """Whether a frame may be for an exchange by the session it names: no frame of another session is."""
-        if session_id is None or session_id == exchange.session_id:
-            return True
-        own = self.sessions.own
-        is_own = own is not None and own.id == session_id and exchange.home is self.exchanges
-        if exchange.session_id is None:
-            return is_own or exchange.named is None or session_id == exchange.named
-        if not is_own and (session_id != exchange.named or self.traits.proved("socket_owns_session")):
-            return False
-        # The message went to the other one of the two than it seemed.
-        self._revise(self.traits.proven("socket_owns_session", is_own))
-        self.wire.move(exchange, session_id)
-        return True
-
     def _chunk(self, text: str, now: int, form: ChunkForm) -> None:
         session_id = form.session(text)
-        exchange = self._find(session_id)
+        exchange = self.find(session_id)
         self.learn(DIALECTS.dialect_of(form))
         if exchange is None:
             self.wire.telemetry.unmatched += 1
@@ -265,7 +240,7 @@ class Connection:
         if meaning is Meaning.SESSION_ENDED or meaning is Meaning.SESSION_FAILED:
             self._session_over(notice, now)
             return
-        exchange = self._find(notice.session_id)
+        exchange = self.find(notice.session_id)
         if exchange is None:
             if notice.text and meaning in (Meaning.UPDATE, Meaning.PIECE):
                 self.wire.telemetry.unmatched += 1
@@ -311,7 +286,7 @@ class Connection:
             session = self.wire.ledger.start(started, call.received, now, call.span.get_span_context())
             session.traits = self.traits
             self.sessions.own = session
-            self._use(session)
+            self.use(session)
         elif call.method in DIALECTS.stop_methods and call.session_id is not None:
             if self.traits.stop_cuts:
                 for exchange in self.wire.queues.of(call.session_id):
@@ -324,18 +299,18 @@ class Connection:
         if not known:
             self._strange_reply(exchange, now)
             return
-        self._revise(self.traits.replied(known, command=exchange.command))
+        self.revise(self.traits.replied(known, command=exchange.command))
         _, reply = known[0]
         changed = exchange.reply(now, reply, size)
         if exchange.repeated:
-            self._revise(self.traits.proven("repeats", True))
+            self.revise(self.traits.proven("repeats", True))
         if changed & FIRST:
             exchange.record_first_chunk()
         if changed & COMPLETE:
             self.wire.complete(exchange, now)
         elif self.sessions.own is None:
             # It goes to the session that it names: there is no other.
-            self._see_session(exchange, call.session_id)
+            self.see_session(exchange, call.session_id)
 
     def _strange_reply(self, exchange: Exchange, now: int) -> None:
         exchange.answered = True
@@ -347,55 +322,6 @@ class Connection:
         self.stranger = True
         self.wire.forget(exchange, now)
         self.wire.report_stranger()
-
-    # --- What belongs to what ------------------------------------------------------------------------------
-    def _find(self, session_id: str | None) -> Exchange | None:
-        """The exchange of a frame: by the sender's context, else by the session's queue, else the only one here."""
-        exchange = current_exchange()
-        if exchange is not None and self.is_for(exchange, session_id):
-            return exchange
-        exchange = self.wire.queues.head(session_id)
-        if exchange is None and (session_id is not None or len(self.exchanges) == 1):
-            # Not one of another session: that frame's own exchange has ended. The oldest, as in a queue.
-            exchange = next((each for each in self.exchanges if self.is_for(each, session_id)), None)
-            if exchange is not None:
-                exchange.correlation = BY_CONNECTION
-        return exchange
-
-    def _see_session(self, exchange: Exchange, session_id: str | None) -> None:
-        """A session that the server made without being asked begins when its id is first seen."""
-        session_id = identifier(session_id)
-        if session_id is None or exchange.session_id is not None:
-            return
-        now = self.wire.telemetry.clock.now()
-        session = self.wire.ledger.start(session_id, exchange.received, now)
-        self._use(session)
-        own = self.sessions.own
-        if own is None or own.ended:
-            self.sessions.own = session
-        else:
-            self._revise(self.traits.proven("socket_owns_session", own is session))
-        self.wire.move(exchange, session_id)
-        exchange.span.add_link(session.link.context)
-
-    def _use(self, session: Session) -> None:
-        # What the one knows of the server's dialect the other learns.
-        self.sessions.use(session)
-        self._adopt(session.traits)
-        if session.traits is NOTHING_KNOWN:
-            session.traits = self.traits
-
-    def _adopt(self, traits: Traits) -> None:
-        if self.traits is NOTHING_KNOWN and traits is not NOTHING_KNOWN:
-            self._revise(traits)
-
-    def _revise(self, traits: Traits) -> None:
-        if traits is self.traits:
-            return
-        self.traits = traits
-        for exchange in self.exchanges:
-            exchange.traits = traits
-        self.sessions.learn(traits)
 
     # --- The end -------------------------------------------------------------------------------------------
     def close(self, now: int, raised: BaseException | None) -> None:
