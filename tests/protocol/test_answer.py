@@ -1,4 +1,4 @@
-"""The reader of answers, frame by frame; times are plain numbers, and what each frame comes to is worked out by hand."""
+"""The reader of answers, frame by frame: times are plain numbers, and expectations are worked out by hand."""
 
 from __future__ import annotations
 
@@ -35,6 +35,20 @@ def updated(*texts: str, traits: Traits = STATELESS) -> Answer[int]:
     for now, text in enumerate(texts, 1):
         read.take(now, update(text.lstrip("{"), structured=text.startswith("{")), UPDATE)
     return read
+
+
+# --- The beginning ---------------------------------------------------------------------------------------------
+def test_before_the_first_frame_nothing_is_known() -> None:
+    """No chunk, no end, no failure; and no frame is one that may be counted without being read."""
+    read: Answer[int] = Answer(5)
+    assert (read.traits, read.last, read.gaps, read.tail, read.raised, read.code) == (NOTHING_KNOWN, 5, *[None] * 4)
+    numbers = (read.first, read.left, read.max_gap, read.calm, read.chunks, read.stream_size, read.answer_size)
+    assert numbers == (0,) * 7
+    assert (read.unread, read.frame_size, read.streamed_size) == (0, 0, 0)
+    flags = (read.unread_first, read.command, read.answered, read.whole, read.cut, read.failed, read.stopped)
+    assert flags == (False,) * 7
+    assert (read.timed_out, read.repeated, read.plain) == (False, False, False)
+    assert not any(frame[read.tail_at] or read.from_frame <= frame < read.to_frame for frame in ("", "\0", "{", "X"))
 
 
 # --- Model calls one after the other ---------------------------------------------------------------------------
@@ -77,6 +91,9 @@ def test_a_repeat_says_nothing_of_the_text_that_follows_it() -> None:
 # --- Updates ---------------------------------------------------------------------------------------------------
 def test_an_update_that_was_parsed_counts_as_one_that_was_not() -> None:
     """First chunk, gaps, sizes and the repeat; no frame is recognised by its beginning and end afterwards."""
+    alone: Answer[int] = Answer(0)
+    assert alone.read(1, notice(Meaning.UPDATE, "ab"), 52) == FIRST
+    assert (alone.streamed_size, alone.plain) == (2, False)
     read: Answer[int] = Answer(0, [])
     assert read.read(3, notice(Meaning.UPDATE, "", repeats=True), 50) == NOTHING
     assert (read.chunks, read.first) == (0, 0)
@@ -104,6 +121,7 @@ def test_further_updates_are_known_by_their_beginning_and_end() -> None:
 def test_the_streamed_size_is_that_of_cumulative_updates() -> None:
     """Pieces are added up elsewhere."""
     assert updated("a", "abc").streamed_size == 3
+    assert updated("").streamed_size == 0
     pieces: Answer[int] = Answer(0)
     pieces.take(1, chunk("abc"), PIECE)
     assert (pieces.streamed_size, pieces.answer_size) == (0, 3)
@@ -259,6 +277,15 @@ def test_an_answer_proves_that_the_message_was_no_command() -> None:
     read.command = True
     read.reply(1, answer(""), 60)
     assert (read.command, read.whole, read.outcome) == (False, False, "no_answer")
+
+
+@pytest.mark.parametrize(("before", "in_reply"), [(True, False), (False, True), (False, False)])
+def test_a_failure_of_the_model_may_stand_in_the_reply_or_come_before_it(before: bool, in_reply: bool) -> None:
+    """Either is one."""
+    read = updated("a", "a")
+    read.failed = before
+    read.reply(3, Reply(ReplyKind.ANSWER, "a", failed=in_reply), 60)
+    assert read.outcome == ("ai_error" if before or in_reply else "ok")
 
 
 @pytest.mark.parametrize(("code", "outcome"), [(-32600, "protocol_error"), (0, "server_error"), (-1, "server_error")])
