@@ -9,6 +9,7 @@ from opentelemetry.trace import StatusCode
 
 from ailoop_otel import names
 from ailoop_otel.guard import Guard
+from ailoop_otel.protocol.traits import NOTHING_KNOWN
 from ailoop_otel.tracking.sessions import DISCONNECTED, EVICTED, FAILED, SHUTDOWN, STOPPED, Ledger, Session
 from tests.recorder import EPOCH, Recording, duration
 
@@ -87,6 +88,71 @@ def test_a_session_that_nobody_stopped_is_retained(books: Books, reason: str, re
     books.ledger.end(books.start(), reason, books.now)
     assert books.retained() == retained
     assert books.ledger.was_left("s") is bool(retained)
+
+
+def test_its_turns_are_measured_and_its_end_is_an_event(books: Books) -> None:
+    """In its trace, at the moment at which it ended."""
+    session = books.start(seconds=1)
+    (event,) = books.recording.events(names.EVENT_SESSION_START)
+    assert (event.timestamp, event.trace_id) == (EPOCH + books.now, session.link.context.trace_id)
+    for _ in range(3):
+        books.ledger.turn(session, "ok")
+    books.recording.clock.move(9)
+    books.ledger.end(session, FAILED, books.now)
+    start, life = books.recording.span(names.SPAN_SESSION_START), books.recording.span(names.SPAN_SESSION)
+    assert (life.start_time, life.end_time) == (start.start_time, EPOCH + books.now)
+    assert start.links == ()
+    (event,) = books.recording.events(names.EVENT_SESSION_END)
+    assert (event.timestamp, event.trace_id, event.span_id) == (
+        life.end_time,
+        start.context.trace_id,
+        start.context.span_id,
+    )
+    assert dict(event.attributes) == dict(life.attributes or {})
+    (turns,) = books.recording.points(names.METRIC_SESSION_TURNS.name)
+    assert (turns.value, turns.count, turns.labels) == (3, 1, {names.SESSION_END_REASON: FAILED})
+    (seconds,) = books.recording.points(names.METRIC_SESSION_DURATION.name)
+    assert (seconds.value, seconds.labels) == (10, {names.SESSION_END_REASON: FAILED})
+
+
+def test_a_new_session_has_no_turn_no_user_and_nothing_is_known_of_its_server(books: Books) -> None:
+    """It began when it was asked for."""
+    began = books.now
+    session = books.start(seconds=1)
+    assert (session.id, session.began, session.offset) == ("s", began, EPOCH)
+    assert (session.turns, session.errors, session.users, session.ended) == (0, 0, 0, False)
+    assert session.traits is NOTHING_KNOWN
+    assert books.ledger.get("s") is session
+    assert books.ledger.get(None) is books.ledger.get("t") is None
+
+
+def test_the_start_of_a_session_is_linked_also_after_it_was_left(books: Books) -> None:
+    """Not after it was stopped, nor where there was none."""
+    session = books.start()
+    assert books.ledger.link("s") is session.link
+    assert books.ledger.link("t") is None
+    books.ledger.leave(session, books.now)
+    link = books.ledger.link("s")
+    assert link is not None
+    assert link.context is session.link.context
+    assert books.lives()[0][names.SESSION_END_REASON] == DISCONNECTED
+    books.ledger.stop("s", books.now)
+    assert books.ledger.link("s") is None
+    assert books.ledger.was_left(None) is False
+
+
+def test_it_is_left_with_the_reason_of_its_last_connection(books: Books) -> None:
+    """Whatever the others' were; one that is stopped while it is used ends once."""
+    session = books.start()
+    session.users = 2
+    books.ledger.leave(session, books.now, DISCONNECTED)
+    books.ledger.leave(session, books.now, SHUTDOWN)
+    assert books.lives()[0][names.SESSION_END_REASON] == SHUTDOWN
+    assert session.users == 0
+    books.start("t")
+    books.ledger.stop("t", books.now)
+    assert books.lives()[1][names.SESSION_END_REASON] == STOPPED
+    assert books.recording.total("ailoop.session.active") == 0
 
 
 def test_only_an_error_makes_its_span_one(books: Books) -> None:
