@@ -70,7 +70,7 @@ class Answer(Generic[Time]):
         self.unread = 0
         self.unread_first = False  # before the first chunk that was read
         self.command = False  # it is for the server itself, not for the AI
-        self.answered = False  # the reply has come, or nobody waits for one
+        self.answered = False  # the reply has come, or none is waited for
         self.whole = False
         self.cut = False
         self.failed = False
@@ -78,7 +78,7 @@ class Answer(Generic[Time]):
         self.timed_out = False
         self.raised: str | None = None
         self.code: int | None = None  # of an error reply, as `jsonrpc.error_code` gives it
-        # For whoever counts further updates without `take` (`wire.socket`): the frames from `from_frame` up to
+        # For code that counts further updates without `take` (`wire.socket`): the frames from `from_frame` up to
         # `to_frame` whose part `tail_at` equals `tail` and that are longer than `frame_size` are further chunks. No gap
         # that ends before `calm` is the longest.
         self.from_frame = self.to_frame = ""
@@ -91,7 +91,7 @@ class Answer(Generic[Time]):
         self._base = 0  # the frame's size where the latest model call's text begins; 0 where its buffer was empty
         self._rest = 0  # what of the frame is not text
         self._cumulative: bool | None = None  # how it is streamed, by its first chunk
-        self._noticed = False  # the server said that it is a command
+        self._noticed = False  # a notice of the server shows that it is a command
         self._covered = False
 
     # --- Frames -------------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ class Answer(Generic[Time]):
         """Take the reply to the message, of `size` characters; returns what it changed."""
         self.answered = True
         if reply.kind is ReplyKind.RECEIVED:
-            # It looks like a command, and it is one where the server says so, or where replies were seen to bring
+            # It looks like a command, and it is one where a notice shows it, or where replies were seen to bring
             # answers: elsewhere the AI may be about to answer it.
             self.command = self._noticed or (self.command and self.traits.proved("reply_answers"))
             self.whole = self.whole or self.command

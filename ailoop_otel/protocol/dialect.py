@@ -1,4 +1,4 @@
-"""What a server's frames can mean. A dialect says it for one kind of server: this file is all that a new one needs.
+"""What a server's frames can mean. A dialect defines it for one kind of server: this file is all that a new one needs.
 
 `docs/dialects.md` shows a dialect in a package of its own; `protocol.plugins` finds and checks such packages.
 """
@@ -16,7 +16,7 @@ NO_TAIL: Final[tuple[str, ...]] = ()
 
 
 class Meaning(Enum):
-    """What a notification says of the exchange or session that it belongs to."""
+    """What a notification means for the exchange or session that it belongs to."""
 
     UPDATE = auto()  # all of the answer's text so far
     PIECE = auto()  # a further piece of the answer's text
@@ -27,7 +27,7 @@ class Meaning(Enum):
     TIMED_OUT = auto()  # the server itself gave up waiting for the AI
     SESSION_ENDED = auto()
     SESSION_FAILED = auto()
-    OTHER = auto()  # a frame that is known and says nothing of an answer
+    OTHER = auto()  # a frame that is known and has nothing to do with an answer
     UNREADABLE = auto()  # it may carry the answer, in a form that is not known
 
 
@@ -49,9 +49,9 @@ class Notice(NamedTuple):
 
 
 class ReplyKind(Enum):
-    """What the reply to a message says."""
+    """What kind of reply a message got."""
 
-    ANSWER = auto()  # it brings the answer, or says that the AI failed
+    ANSWER = auto()  # it brings the answer, or the news that the AI failed
     RECEIVED = auto()  # the message was taken; the answer, if there is one, comes otherwise
 
 
@@ -132,7 +132,7 @@ class Dialect:
     socket_owns_session: ClassVar[bool] = False  # a message goes to the socket's session, whichever it names
     stop_cuts: ClassVar[bool] = False  # stopping a session cuts the answers that it is giving
     repeats: ClassVar[bool] = False  # the last update of a stream that ended well is sent again
-    reply_answers: ClassVar[bool] = True  # the reply brings the answer; else it only says that the message was taken
+    reply_answers: ClassVar[bool] = True  # the reply brings the answer; else it only acknowledges the message
 
     # --- Requests -----------------------------------------------------------------------------------------
     def session_of(self, params: Json) -> str | None:

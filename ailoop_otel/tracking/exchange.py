@@ -189,7 +189,7 @@ class Exchange(Answer[int]):
         telemetry.event(names.EVENT_AI_TIMEOUT, end, attributes, context_of(span), warning=True)
 
     def forget(self, now: int) -> None:
-        """End it as a plain call: nobody knows what this server's frames mean."""
+        """End it as a plain call: what this server's frames mean is not known."""
         if not self.ended:
             self._close()
             self.telemetry.end_span(self.span, max(now, self.received + SHORTEST) + self.offset)

@@ -30,7 +30,7 @@ from ailoop_otel.wire.calls import Call, attributes_of, begin_call, client_of, h
 from ailoop_otel.wire.correlation import Correlation
 from ailoop_otel.wire.state import Wire
 
-# uvicorn closes with it when it is told to stop (RFC 6455 registry: "Service Restart").
+# uvicorn closes with it when it has to stop (RFC 6455 registry: "Service Restart").
 _SERVICE_RESTART: Final = 1012
 # So many requests of one socket may be unanswered; AILoop answers one after the other.
 _MOST_CALLS: Final = 64
@@ -315,7 +315,7 @@ class Connection(Correlation):
     def _strange_reply(self, exchange: Exchange, now: int) -> None:
         exchange.answered = True
         if exchange.first:
-            # Its chunks were read, and the request succeeded: JSON-RPC says no more.
+            # Its chunks were read, and the request succeeded: JSON-RPC has no more to it.
             exchange.whole = True
             self.wire.complete(exchange, now)
             return
