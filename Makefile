@@ -3,10 +3,11 @@
 PYTHON ?= python3
 VENV := .venv
 OLDEST := .venv-oldest
+MUTANTS := .venv-mutants
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo jaeger jaeger-stop test lint format unit oldest backends bench docs dashboard picture record lock wheel clean
+.PHONY: help demo jaeger jaeger-stop test lint format unit oldest backends bench mutants docs dashboard picture record lock wheel clean
 
 help: ## all commands; how long they take on two cores, where it is minutes
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -58,6 +59,12 @@ backends: $(VENV)/ready ## the tests through the real collector, Jaeger (needs G
 bench: $(VENV)/ready ## what it costs, beside others: 10 minutes; QUICK=1 to try it: 3; ONLY=… for some rows
 	$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
+# The survivors are listed in docs/mutants.md. MODULE="answer traits" for some modules, SAMPLE=50 for so many mutants of
+# each, AGAIN=1 for those that survived the last time, PAGE=1 to write the page.
+mutants: $(MUTANTS)/ready ## faults that no test notices: MODULE=answer takes 5 minutes, all 2 hours; SAMPLE=50 15 minutes
+	$(MUTANTS)/bin/python -m tests.mutants $(if $(MODULE),--module $(MODULE)) $(if $(SAMPLE),--sample $(SAMPLE)) \
+	  $(if $(AGAIN),--again) $(if $(PAGE),--page)
+
 docs: $(VENV)/ready ## write docs/telemetry.md, and the picture and table of docs/architecture.md, from the code
 	$(BIN)/python -m tests.reference
 	$(BIN)/python -m tests.architecture
@@ -76,19 +83,26 @@ wheel: $(VENV)/ready ## wheel and sdist into dist/
 
 BENCH := ailoop otel logfire ddtrace profiler
 lock: ## resolve the development requirements again (needs uv)
-	for name in dev oldest $(BENCH:%=bench-%); do \
+	for name in dev oldest mutants $(BENCH:%=bench-%); do \
 	  uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	    --python-version 3.10 --upgrade requirements/$$name.in --output-file requirements/$$name.txt; \
 	done
 
 clean: ## remove all that was made here
-	rm -rf $(VENV) $(OLDEST) .bench dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache ailoop-telemetry
+	rm -rf $(VENV) $(OLDEST) $(MUTANTS) .bench .mutants dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache ailoop-telemetry
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml ailoop_otel/startup/ailoop_otel.pth
 	$(call environment,$(VENV),dev)
 
 $(OLDEST)/ready: requirements/oldest.txt pyproject.toml ailoop_otel/startup/ailoop_otel.pth
 	$(call environment,$(OLDEST),oldest)
+
+# The package itself is not installed there: the tests import the mutated copy.
+$(MUTANTS)/ready: requirements/dev.txt requirements/mutants.txt
+	test -x $(MUTANTS)/bin/python || $(PYTHON) -m venv $(MUTANTS)
+	$(MUTANTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r requirements/dev.txt -r requirements/mutants.txt
+	touch $@
 
 define environment
 	test -x $(1)/bin/python || $(PYTHON) -m venv $(1)

@@ -89,7 +89,7 @@ class Answer(Generic[Time]):
         self.repeated = False
         self.plain = False  # the updates are of the kind that ends with a repeat
         self._base = 0  # the frame's size where the latest model call's text begins; 0 where its buffer was empty
-        self._rest = 0  # what of the frame is not text
+        self._rest = 0  # what of an update is not text; 0 until one with text was seen
         self._cumulative: bool | None = None  # how it is streamed, by its first chunk
         self._noticed = False  # a notice of the server shows that it is a command
         self._covered = False
@@ -105,7 +105,7 @@ class Answer(Generic[Time]):
         empty = bool(form.empty) and text.startswith(form.empty)
         plain = bool(form.repeated) and text.endswith(form.repeated)
         changed = self._update(now, size, has_text=not empty, plain=plain)
-        if changed == FIRST:
+        if not empty and not self._rest:
             self._rest = size - form.text_size(text)
         self._follow(text, form, follow=not empty and not self.repeated)
         return changed
@@ -116,7 +116,7 @@ class Answer(Generic[Time]):
         length = notice.wire_size  # as a form gives it
         if meaning is Meaning.UPDATE:
             changed = self._update(now, size, has_text=bool(length), plain=notice.repeats)
-            if changed == FIRST:
+            if length and not self._rest:
                 self._rest = size - length
             self.tail = None
             return changed
@@ -240,7 +240,7 @@ class Answer(Generic[Time]):
         if not has_text:
             return NOTHING
         self.repeated = False
-        if not self.chunks:
+        if not self._rest:
             self.plain = plain
         return self._chunk(now, cumulative=True)
 
@@ -307,7 +307,7 @@ class Answer(Generic[Time]):
         Where the model's last words came with its finish reason, AILoop adds them a second time and repeats nothing:
         then the update holds more than the answer.
         """
-        if not self.plain or self.repeated or not reply.shows_end or not self.traits.repeats:
+        if not self._rest or not self.plain or self.repeated or not reply.shows_end or not self.traits.repeats:
             return
         streamed = self.frame_size - (self._base or self._rest)
         if streamed <= reply.wire_size:

@@ -79,6 +79,29 @@ def test_a_cut_is_seen_in_each_model_call(texts: list[str], reply: str, outcome:
     assert len(read.gaps) == chunks - 1
 
 
+@pytest.mark.parametrize("parsed", [True, False])
+def test_a_cut_is_seen_where_the_first_model_call_was_not_streamed(parsed: bool) -> None:
+    """Its text came in one piece and is the first chunk; the second call's two updates were not repeated."""
+    read = updated()
+    assert read.read(1, notice(Meaning.TEXT, "one"), 50) == FIRST
+    for now, text in enumerate(("x", "xy"), 2):
+        if parsed:
+            read.read(now, notice(Meaning.UPDATE, text, repeats=True), 50 + len(text))
+        else:
+            read.take(now, update(text), UPDATE)
+    read.reply(9, answer("xy"), 100)
+    assert (read.outcome, read.chunks) == ("cut", 3)
+
+
+def test_updates_without_text_say_nothing_of_the_end() -> None:
+    """Two of different length, and the reply brings the answer: its one chunk."""
+    read = updated()
+    for now, agent in enumerate(("alice", "a"), 1):
+        read.take(now, update("", agent=agent), UPDATE)
+    read.reply(3, answer("abc"), 100)
+    assert (read.outcome, read.chunks, read.first) == ("ok", 1, 3)
+
+
 def test_a_repeat_says_nothing_of_the_text_that_follows_it() -> None:
     """The next update is a chunk, and the stream is open again."""
     read = updated("a", "a")
@@ -221,8 +244,9 @@ def test_a_reply_is_not_the_first_chunk_after_frames_that_were_not_read() -> Non
 @pytest.mark.parametrize(
     ("looks_so", "noticed", "traits", "command"),
     [
-        (True, False, NOTHING_KNOWN, True),
-        (True, False, STATELESS, True),
+        (True, False, NOTHING_KNOWN, False),
+        (True, False, STATELESS, False),
+        (True, False, STATELESS.proven("reply_answers", True), True),
         (True, False, DELEGATES, False),
         (False, False, NOTHING_KNOWN, False),
         (False, False, STATELESS, False),
@@ -233,7 +257,7 @@ def test_a_reply_is_not_the_first_chunk_after_frames_that_were_not_read() -> Non
 def test_a_reply_without_answer_is_to_a_command_where_it_may_be(
     looks_so: bool, noticed: bool, traits: Traits, command: bool
 ) -> None:
-    """The server said so, or it looks like one and is not known to acknowledge every message so."""
+    """A notice showed it, or it looks like one and replies were seen to bring the answers."""
     read: Answer[int] = Answer(0)
     read.traits = traits
     read.command = looks_so

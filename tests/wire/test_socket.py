@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.context import Context, attach, detach, get_current, get_value, set_value
+from opentelemetry.trace import get_current_span
 
-from ailoop_otel.tracking.exchange import CURRENT, Exchange
+from ailoop_otel.recording.telemetry import SECOND
+from ailoop_otel.tracking.exchange import CALLER, CURRENT, Exchange
 from ailoop_otel.wire.socket import Send, Socket
 from tests.exchanges import UPDATE
 from tests.scripted import SCOPE, SESSION, Server, channel, compact, request, update
@@ -177,3 +180,129 @@ async def test_a_send_that_fails_is_seen_at_the_end_in_any_case() -> None:
         with pytest.raises(OSError):  # noqa: PT011 - any
             await connection.send({"type": "websocket.send", "text": update(text)})
         assert bool(exchange.left) is left
+
+
+# --- What stands around the quick way ----------------------------------------------------------------------------
+@pytest.mark.parametrize("number", [0, 1])
+async def test_a_chunk_is_counted_before_it_is_sent(number: int) -> None:
+    """The first as a further one: the time of sending is not in it."""
+    server = Server()
+    seen: list[tuple[int, int]] = []
+
+    async def slow(message: Any) -> None:
+        seen.append((exchange.chunks, exchange.last))
+        server.clock.move(1)
+
+    connection, exchange = opened(server, slow)
+    begun = server.clock.time
+    for text in ("a", "ab"):
+        await connection.send({"type": "websocket.send", "text": update(text)})
+    assert seen[number] == (number + 1, begun + number * SECOND)
+
+
+async def test_a_chunk_shows_the_dialect() -> None:
+    """Sent in the context of its message, the first way of a chunk."""
+    server = Server()
+    connection = Socket(server.state, SCOPE, silence, nowhere)
+    call = connection.request(request("sendUserMessage", 1, sessionId=SESSION, message="x"), server.clock.time)
+    assert call is not None
+    assert call.exchange is not None
+    CURRENT.set(call.exchange)
+    await connection.send({"type": "websocket.send", "text": update("a")})
+    assert [dialect.name for dialect in connection.traits.dialects] == ["stateless"]
+    assert call.exchange.traits is connection.traits
+
+
+@pytest.mark.parametrize(("data", "unread"), [(b"x", 1), (b"", 0)])
+async def test_a_binary_frame_may_have_carried_the_answer(data: bytes, unread: int) -> None:
+    """An empty one carried nothing."""
+    server = Server()
+    connection, exchange = opened(server)
+    await connection.send({"type": "websocket.send", "bytes": data})
+    assert exchange.unread == unread
+
+
+@pytest.mark.parametrize("strict", [True, False])
+async def test_a_fault_of_ours_keeps_no_message_from_the_application(strict: bool) -> None:
+    """Before it waits and when a message has come; only a strict guard, as in tests, lets it out."""
+    server = Server()
+    server.guard.strict = strict
+    message = {"kind": "of no ASGI server"}
+
+    async def receive() -> Any:
+        return message
+
+    connection = Socket(server.state, SCOPE, receive, nowhere)
+    if strict:
+        with pytest.raises(KeyError):
+            await connection.receive()
+    else:
+        assert await connection.receive() is message
+    connection.calls = None  # type: ignore[assignment]
+    if strict:
+        with pytest.raises(TypeError):
+            await connection.receive()
+    else:
+        assert await connection.receive() is message
+        assert server.guard.errors == 3
+
+
+@pytest.mark.parametrize("strict", [True, False])
+async def test_a_fault_after_a_frame_was_sent_reaches_no_application(
+    strict: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The frame went out in any case."""
+    server = Server()
+    server.guard.strict = strict
+    taken: list[Any] = []
+
+    async def take(sent: Any) -> None:
+        taken.append(sent)
+
+    connection, _ = opened(server, take)
+    monkeypatch.setattr(Socket, "sent", lambda *_: 1 / 0)
+    if strict:
+        with pytest.raises(ZeroDivisionError):
+            await connection.send({"type": "websocket.send", "text": "{}"})
+    else:
+        await connection.send({"type": "websocket.send", "text": "{}"})
+        assert server.guard.errors == 1
+    assert len(taken) == 1
+
+
+async def test_a_message_s_handler_finds_its_span_in_the_context_that_was_there() -> None:
+    """And the next time the application waits there is nothing but that context."""
+    server = Server()
+    base = set_value("kept", 1)
+    token = attach(base)
+    texts = iter([request("sendUserMessage", 1, sessionId=SESSION, message="x"), request("echo", 2)])
+
+    async def receive() -> Any:
+        assert (CURRENT.get(), CALLER.get(), get_current()) == (None, None, base)
+        return {"type": "websocket.receive", "text": next(texts)}
+
+    connection = Socket(server.state, SCOPE, receive, nowhere)
+    await connection.receive()
+    (call,) = connection.calls
+    assert CURRENT.get() is call.exchange
+    assert CALLER.get() == call.span.get_span_context()
+    assert (get_current_span(), get_value("kept")) == (call.span, 1)
+    await connection.receive()
+    assert (CURRENT.get(), get_current()) == (None, base)
+    assert CALLER.get() == connection.calls[1].span.get_span_context()
+    detach(token)
+
+
+async def test_without_a_context_the_handler_finds_the_exchange_s_own() -> None:
+    """It is made once for each exchange."""
+    server = Server()
+
+    async def receive() -> Any:
+        return {"type": "websocket.receive", "text": request("sendUserMessage", 1, message="x")}
+
+    attach(Context())
+    connection = Socket(server.state, SCOPE, receive, nowhere)
+    await connection.receive()
+    exchange = connection.calls[0].exchange
+    assert exchange is not None
+    assert get_current() is exchange.context

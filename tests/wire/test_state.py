@@ -30,7 +30,7 @@ def waiting(server: Server, session: str | None = "s") -> Exchange:
 def followed(server: Server, session: str | None = "s", *, waits: bool = True) -> Exchange:
     """One that the wire follows."""
     exchange = waiting(server, session)
-    server.state.open(exchange, server.clock.time, waits=waits)
+    server.state.open(exchange, server.clock.time, waits=waits, behind=False)
     return exchange
 
 
