@@ -48,6 +48,7 @@ class Character:
     greeting: str = ""  # a notification of the CURRENT or the EARLIER generation comes first
     answers_unnumbered: bool = False  # messages without id are answered
     repeats: bool = False  # the last update is sent again
+    opens_empty: bool = False  # a frame of the stream without text comes first
     commands: bool = True  # a slash command is answered by the server itself, where the reply brings answers
     strangers: bool = False  # frames of another session come in between, from both tasks
 
@@ -214,6 +215,9 @@ class Script:
             if said.texts:
                 self._chunk(number, channel("".join(said.texts), character.answering))
         elif character.streaming != REPLY:
+            if character.opens_empty and character.streaming in (UPDATES, PIECES, COMPACT):
+                self._pause()
+                self._send(number, self._frame(("",)))
             for position in range(len(said.texts)):
                 if position == len(said.texts) // 2:
                     self._acknowledge(number, MIDDLE)

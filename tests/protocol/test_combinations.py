@@ -206,7 +206,7 @@ SESSIONS = (
     {"starts": False},
 )
 CONVERSATIONS = [
-    [Said(), Said()],
+    [Said(), Said(failing=characters.CUT), Said()],
     [Said(failing=characters.NULL), Said(pauses=(1, characters.LONG)), Said(command=True)],
     [Said(numbered=False), Said(), Said(texts=()), Said(failing=characters.STATUS)],
 ]
@@ -224,7 +224,7 @@ async def test_each_combination_of_traits_is_read_right(streaming: str) -> None:
         character = Character(
             streaming, replies, moment, in_context, overlapping,
             greeting=greeting, repeats=repeats, strangers=number % 2 == 0, answers_unnumbered=number % 4 < 2,
-            **sessions,
+            opens_empty=number % 3 == 0, **sessions,
         )  # fmt: skip
         for said in CONVERSATIONS[number % 3 :: 2]:
             await check(character, said)
