@@ -9,28 +9,29 @@ BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 .PHONY: help demo jaeger jaeger-stop test lint format unit oldest backends bench mutants docs dashboard picture record lock wheel clean
 
-help: ## what there is
+help: ## all commands; how long they take on two cores, where it is minutes
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@echo; echo "Where to read on: README.md, docs/architecture.md, docs/dialects.md, docs/performance.md, docs/telemetry.md"
 
 # BACKEND=jaeger shows them in a Jaeger behind a collector, both started by `make jaeger`.
 demo: $(VENV)/ready $(BACKEND) ## conversations with a stand-in server, and what was recorded; BACKEND=jaeger sends it there
 	$(BIN)/python -m tests.demo $(BACKEND)
 
-jaeger: $(VENV)/ready ## collector, Jaeger and Prometheus on this machine; builds Jaeger the first time (needs Go)
+jaeger: $(VENV)/ready ## collector, Jaeger and Prometheus on this machine (needs Go; builds Jaeger the first time: minutes)
 	$(BIN)/python -m collector.stack start
 
 jaeger-stop: $(VENV)/ready ## stop them; what they hold stays
 	$(BIN)/python -m collector.stack stop
 
-test: lint unit oldest backends ## everything
+test: lint unit oldest backends ## everything: lint, unit, oldest, backends; 20 minutes or more
 
-lint: $(VENV)/ready ## style, types, import directions
+lint: $(VENV)/ready ## style, types, import directions: under a minute
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-format: $(VENV)/ready ## put the code in its form
+format: $(VENV)/ready ## format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
@@ -39,23 +40,23 @@ format: $(VENV)/ready ## put the code in its form
 SPREAD := -n 3 --dist loadfile
 # In some tests servers are timed to the millisecond: those have the machine for themselves.
 TIMED := tests/serving/test_exchanges.py tests/serving/test_timeouts.py
-unit: $(VENV)/ready ## the tests on the newest web stack; AILOOP_CHECKOUT adds the real server
+unit: $(VENV)/ready ## the tests on the newest web stack: 15 minutes; AILOOP_CHECKOUT adds the real server
 	$(BIN)/python -m pytest -q $(SPREAD) $(TIMED:%=--ignore %) --ignore tests/stack
 	$(BIN)/python -m pytest -q $(TIMED)
 
-oldest: $(OLDEST)/ready ## the tests that touch the web stack, on the one that today's AILoop needs
+oldest: $(OLDEST)/ready ## the tests that touch the web stack, on the one that today's AILoop needs: minutes
 	$(OLDEST)/bin/python -m pytest -q $(SPREAD) tests/wire tests/test_switching_on.py
 
 # The longest first; a worker that begins with a single test has a second file in its queue, the fourth: a short one.
 BEGIN := $(patsubst %,tests/stack/test_%.py,volume alerts collector running)
 OUTAGE := tests/stack/test_outage.py
-backends: $(VENV)/ready ## the tests through the real collector, Jaeger (needs Go) and Prometheus
+backends: $(VENV)/ready ## the tests through the real collector, Jaeger (needs Go) and Prometheus (Debian's): minutes
 	$(BIN)/python -m pytest -q $(SPREAD) --no-loadscope-reorder \
 	  $(BEGIN) $(filter-out $(BEGIN) $(OUTAGE),$(wildcard tests/stack/test_*.py))
 	$(BIN)/python -m pytest -q $(OUTAGE)
 
 # Rows only: make bench ONLY="chunk exchange". With AILOOP_CHECKOUT and AILOOP_PYTHON, the real server too.
-bench: $(VENV)/ready ## what it costs, beside others: minutes; QUICK=1 to try it, ONLY=… for some rows
+bench: $(VENV)/ready ## what it costs, beside others: 10 minutes; QUICK=1 to try it: 3; ONLY=… for some rows
 	$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 # The survivors are listed in docs/mutants.md. MODULE="answer traits" for some modules, SAMPLE=50 for so many mutants of
@@ -64,8 +65,9 @@ mutants: $(MUTANTS)/ready ## faults that no test notices: MODULE=answer takes 5 
 	$(MUTANTS)/bin/python -m tests.mutants $(if $(MODULE),--module $(MODULE)) $(if $(SAMPLE),--sample $(SAMPLE)) \
 	  $(if $(AGAIN),--again) $(if $(PAGE),--page)
 
-docs: $(VENV)/ready ## write docs/telemetry.md from the table of names
+docs: $(VENV)/ready ## write docs/telemetry.md, and the picture and table of docs/architecture.md, from the code
 	$(BIN)/python -m tests.reference
+	$(BIN)/python -m tests.architecture
 
 dashboard: $(VENV)/ready ## write Grafana's dashboard, collector/grafana/ailoop.json (Python 3.11 or newer)
 	$(BIN)/python -m collector.grafana.dashboard
@@ -86,7 +88,7 @@ lock: ## resolve the development requirements again (needs uv)
 	    --python-version 3.10 --upgrade requirements/$$name.in --output-file requirements/$$name.txt; \
 	done
 
-clean: ## away with all that was made here
+clean: ## remove all that was made here
 	rm -rf $(VENV) $(OLDEST) $(MUTANTS) .bench .mutants dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache ailoop-telemetry
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml ailoop_otel/startup/ailoop_otel.pth

@@ -1,34 +1,34 @@
-"""What the start-up file calls in every interpreter whose environment has the variable.
+"""Switches on at interpreter start: the start-up file calls `start` where the environment has the variable.
 
-Most of those interpreters are not the server: it runs Python programs as tools, and they inherit its environment.
-So nothing is imported here before the first module that only a server needs.
+Most of these interpreters are not the server: the server runs Python programs as tools, which inherit its environment.
+So nothing else of this package is imported before the process imports a module that only a server needs.
 """
 
 import os
 import sys
 
 _VARIABLE = "AILOOP_OTEL_ENABLED"
-# Whoever imports none of these serves no AILoop.
+# A process that imports none of these modules is not an AILoop server.
 _OCCASIONS = frozenset({"starlette", "interactive_server", "ai_whisperer"})
 
 
 class Occasion:
-    """Stands in `sys.meta_path`, finds nothing, and switches on when a server's first module is looked for.
+    """A finder in `sys.meta_path` that finds no module, and switches on when the first of `_OCCASIONS` is imported.
 
-    It stays there: whoever is looking would miss the next finder if this one went away.
+    It is not removed afterwards: the import system is iterating over the list and would skip the next finder.
     """
 
     _waits = True
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        """Let the other finders find the module."""
+        """Return None, so that the other finders find the module."""
         if self._waits and name in _OCCASIONS:
             self._waits = False
             switch_on()
 
 
 def start() -> None:
-    """Be ready to switch on if the environment says so; without the variable there is nothing to do."""
+    """Switch on when a module of a server is imported, or now if one is; does nothing if the variable is not set."""
     if not os.environ.get(_VARIABLE):
         return
     if _OCCASIONS & sys.modules.keys():
@@ -38,7 +38,7 @@ def start() -> None:
 
 
 def switch_on() -> None:
-    """Switch on if the variable is true; whatever goes wrong is one line, and the program goes on without."""
+    """Switch on if the variable is true; a failure is one line on stderr, and the program runs without telemetry."""
     try:
         from ailoop_otel.settings import enabled
 

@@ -13,10 +13,10 @@ _Result = TypeVar("_Result")
 
 
 class Guard:
-    """A context manager that lets no `Exception` of ours out, counts it, and tells each place of it once.
+    """A context manager that stops each `Exception` raised inside it, counts it, and logs each place of origin once.
 
-    Cancellation, `KeyboardInterrupt` and `SystemExit` are not ours and pass. With `strict` the fault is raised
-    again: tests use it.
+    Cancellation, `KeyboardInterrupt` and `SystemExit` pass. With `strict` every exception passes after it was counted:
+    tests use it.
     """
 
     __slots__ = ("_told", "errors", "strict")
@@ -37,12 +37,12 @@ class Guard:
         return self.caught(fault)
 
     def caught(self, fault: Exception) -> bool:
-        """Count a fault and log its place once; returns True when it is to be swallowed."""
+        """Count an exception and log its place once; returns True if the caller should swallow it, else False."""
         self.errors += 1
         if self.strict:
             return False
         try:
-            # The place and the class only: an exception's text may hold what a user wrote.
+            # Only the place and the class are logged: the text of an exception may hold what a user wrote.
             told = f"{type(fault).__name__} in {_place(fault.__traceback__)}"
             if told not in self._told and len(self._told) < _MOST_PLACES:
                 self._told.add(told)
@@ -52,13 +52,13 @@ class Guard:
         return True
 
     def run(self, function: Callable[..., object], *arguments: object) -> None:
-        """Call a function inside the barrier and forget what it returns."""
+        """Call a function inside the barrier and discard its result."""
         with self:
             function(*arguments)
 
 
 def tried(function: Callable[..., _Result], *arguments: object) -> tuple[_Result | None, BaseException | None]:
-    """Call what is somebody else's: its result, or the fault that it raised; an exit is a fault too."""
+    """Call a function of other code; returns its result, or the exception that it raised, `SystemExit` included."""
     try:
         return function(*arguments), None
     except (Exception, SystemExit) as fault:
@@ -66,7 +66,7 @@ def tried(function: Callable[..., _Result], *arguments: object) -> tuple[_Result
 
 
 def _place(trace: TracebackType | None) -> str:
-    # Not by the module `traceback`: it reads the source file, and the event loop may be waiting.
+    # Without the module `traceback`, which reads the source file: that could block the event loop.
     place = "?"
     while trace is not None:
         place = f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}"
@@ -75,5 +75,5 @@ def _place(trace: TracebackType | None) -> str:
 
 
 def warn(message: str) -> None:
-    """One clear line to whoever runs the server."""
+    """Log one line for the operator of the server."""
     _log.warning("ailoop-otel: %s", message)

@@ -1,4 +1,4 @@
-"""Switching on and off, in code: the instrumentor and the middleware that applications name."""
+"""Switching on and off in code: the instrumentor, and the middleware for applications that add it themselves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ailoop_otel.server.stack import stack_targets
 from ailoop_otel.server.targets import hook_targets
 from ailoop_otel.wire.middleware import App, Observer
 
-# One per process. Kept here and not on the instrumentor: that is a singleton whose `__init__` runs at every call.
+# One per process. Not attributes of the instrumentor: it is a singleton whose `__init__` runs at every call.
 RUNTIME = Runtime()
 PATCHES = Patches(RUNTIME.guard)
 
@@ -25,7 +25,7 @@ class AILoopMiddleware(Observer):
 
     def __init__(self, app: App) -> None:
         super().__init__(app, RUNTIME)
-        # FastAPI's own WebSocket spans are to stay away, however this middleware got here.
+        # However this middleware was added: FastAPI's instrumentation must not add WebSocket spans of its own.
         with RUNTIME.guard:
             if RUNTIME.enabled:
                 arm()
@@ -35,10 +35,10 @@ class AILoopInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """Instruments AILoop in this process, like any OpenTelemetry instrumentor: `AILoopInstrumentor().instrument()`."""
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Nothing in particular: whatever of the server is missing is left out."""
+        """None: functions that this server does not have are left out."""
         return ()
 
-    # The base class keeps this in a field that it does not promise.
+    # The base class keeps this in a private field.
     _on = False
 
     @property
@@ -47,13 +47,13 @@ class AILoopInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         return self._on
 
     def instrument(self, **kwargs: Any) -> None:
-        """Switch on; a second time does nothing."""
+        """Switch on; a second call does nothing."""
         if not self._on:
             self._instrument(**kwargs)
             type(self)._on = True
 
     def uninstrument(self, **kwargs: Any) -> None:
-        """Switch off; applications that are already serving keep the middleware, which does nothing then."""
+        """Switch off; applications that are serving keep the middleware, which then only passes everything on."""
         self._uninstrument(**kwargs)
         type(self)._on = False
 
@@ -69,6 +69,6 @@ class AILoopInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
 
 def arm() -> None:
-    """Wrap what has to be wrapped, once."""
+    """Wrap the functions of the web framework and of the server, once."""
     if not PATCHES.armed:
         PATCHES.apply(stack_targets(RUNTIME.guard, AILoopMiddleware) + hook_targets(RUNTIME))

@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from ailoop_otel.wire.middleware import App
     from ailoop_otel.wire.state import Wire
 
-# The server is waited for no longer than this when it stops, seconds.
+# How long the flush may delay the end of the server, seconds.
 FLUSH: float = 3.0
-# Of it for spans that wait for their content; without any it takes no time.
+# How much of it spans may wait for their content, seconds.
 SETTLE: float = 0.5
 
 
 class Runtime:
-    """Owns the rooms of one process: export, wire, watchdog, process metrics.
+    """Owns the parts of one process: export, wire, watchdog, process metrics.
 
     The SDK is set up with the first application that starts, not at interpreter start: the server loads its `.env`
-    in between. A forked child goes on with the pipeline, which survives that, and begins the rest anew.
+    in between. A forked child keeps the pipeline, which survives a fork, and makes the other parts anew.
     """
 
     def __init__(self, guard: Guard | None = None) -> None:
@@ -67,7 +67,7 @@ class Runtime:
         return self._hook_context if self.enabled else None
 
     def http(self, app: App) -> App:
-        """The application with spans for plain HTTP requests, unless somebody else makes them; as it is while off."""
+        """The application with spans for plain HTTP requests that have none yet; unchanged while switched off."""
         pipeline = self._pipeline
         if self.wire() is None or pipeline is None or self.telemetry is None or not self.telemetry.settings.http:
             return app
@@ -81,7 +81,7 @@ class Runtime:
             self._event(names.EVENT_SERVER_START)
 
     async def stopping(self) -> None:
-        """The application has shut down: end what is open and flush, within 3 s."""
+        """The application has shut down: end all open exchanges and sessions, then flush, within 3 s."""
         from ailoop_otel.wire.middleware import in_thread
 
         if not self._serving or self._pid != os.getpid():
@@ -99,7 +99,7 @@ class Runtime:
             warn(f"telemetry could not be flushed within {FLUSH:g} s of shutdown")
 
     def switch_off(self) -> None:
-        """End what is open and do nothing from now on; connections that are open are passed through."""
+        """End all open exchanges and sessions and record nothing more; open connections are passed through."""
         self.enabled = False
         telemetry, pipeline, hooks = self.telemetry, self._pipeline, self._hook_context
         self.telemetry = self._pipeline = self._hook_context = None
@@ -121,7 +121,7 @@ class Runtime:
         self.enabled = True
 
     def _flush(self, pipeline: Pipeline) -> bool:
-        # What is put down may go on to wait for its content, and that to be exported.
+        # In this order: deferred work ends spans, these may wait for their content, and then they are exported.
         if self.telemetry is not None:
             self.telemetry.settle()
         if self._hook_context is not None:
@@ -136,7 +136,7 @@ class Runtime:
         from ailoop_otel.wire.state import Wire
 
         telemetry = self.telemetry or self._export()
-        telemetry.open_exchanges = 0  # after a fork those that were open are the parent's
+        telemetry.open_exchanges = 0  # after a fork the open ones are the parent's
         self._watchdog = Watchdog(telemetry)
         ledger = Ledger(telemetry)
         self._wire = Wire(telemetry, ledger, self._watchdog)
@@ -146,10 +146,12 @@ class Runtime:
 
     def _export(self) -> Telemetry:
         from ailoop_otel.export.pipeline import Pipeline
+        from ailoop_otel.protocol.registry import DIALECTS
 
         settings = Settings.from_environment()
         for problem in settings.problems:
             warn(problem)
+        DIALECTS.report_to(warn)
         pipeline = Pipeline.start(settings, self.guard)
         telemetry = Telemetry(
             pipeline.tracer_provider, pipeline.meter_provider, pipeline.logger_provider, settings, self.guard
@@ -187,7 +189,7 @@ class Runtime:
 
     def _reading(self, telemetry: Telemetry, read: Callable[[], int]) -> Callback:
         def callback(options: CallbackOptions) -> Iterable[Observation]:
-            # OpenTelemetry cannot take a callback back: an earlier one's falls silent.
+            # OpenTelemetry cannot unregister a callback: one of an earlier set-up returns nothing.
             with self.guard:
                 if telemetry is self.telemetry:
                     return [Observation(read())]

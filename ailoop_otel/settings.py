@@ -1,4 +1,4 @@
-"""What the environment says, read once into one frozen object."""
+"""The settings of this package, read once from the environment into one frozen object."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _FALSE = frozenset({"0", "false", "no", "off"})
 
 
 class UsageError(Exception):
-    """A command was called with something that it cannot use; the text is one line that names the remedy."""
+    """A command was called with an argument that it cannot use; the text is one line that names the remedy."""
 
 
 @dataclass(frozen=True)
 class Settings:
     """The settings of one process; times in seconds, sizes in megabytes, ages in hours.
 
-    `problems` holds one sentence for each value that could not be used; its default is in force instead.
+    `problems` holds one sentence for each value that cannot be used; the default is used instead.
     """
 
     first_chunk: float = 30.0
@@ -75,13 +75,13 @@ class Settings:
 
 
 def enabled(variables: Mapping[str, str] = environ) -> tuple[bool, str]:
-    """Whether the start-up file is to switch on, and what is wrong with its variable, if anything."""
+    """Whether `AILOOP_OTEL_ENABLED` is true, and one sentence if its value cannot be used, else an empty one."""
     problems: list[str] = []
     return _flag(names.SETTING_ENABLED, variables.get(names.SETTING_ENABLED.name), problems), "".join(problems)
 
 
 def is_true(text: str) -> bool:
-    """Whether a flag's text means yes."""
+    """Whether the text of a flag means true."""
     return text.strip().lower() in _TRUE
 
 
@@ -107,7 +107,7 @@ def _number(setting: Setting, text: str | None, problems: list[str]) -> float:
 
 
 def _content(text: str | None, problems: list[str]) -> bool:
-    # The newer values of the variable say where to; here it is always spans.
+    # The newer values of this variable also name where content is recorded; this package records it on spans only.
     known = {"span_only": "true", "span_and_event": "true", "no_content": "false"}
     return _flag(names.SETTING_CONTENT, known.get((text or "").strip().lower(), text), problems)
 

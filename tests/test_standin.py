@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.ailoop.process import DELEGATES, STATELESS, Installation, checkout, serving, standin
+from tests.ailoop.process import DELEGATES, MIXED, STATELESS, Installation, checkout, serving, standin
 from tests.ailoop.provider import Provider
 from tests.ailoop.scenarios import SCENARIOS, Scenario
 from tests.ailoop.transcripts import FOLDER, Entry, hold, load
@@ -111,7 +111,7 @@ def test_every_transcript_has_its_scenario(dialect: str) -> None:
     assert recorded == {each.name for each in _scenarios(dialect)}
 
 
-@pytest.mark.parametrize("dialect", [STATELESS, DELEGATES])
+@pytest.mark.parametrize("dialect", [STATELESS, DELEGATES, MIXED])
 def test_the_standin_knows_nothing_of_its_observer(dialect: str) -> None:
     """It is instrumented from outside or not at all."""
     for path in standin(dialect).root.rglob("*.py"):

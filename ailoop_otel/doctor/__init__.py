@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from ailoop_otel.doctor import endpoint, environment, plugins, server, versions
 from ailoop_otel.doctor.findings import Finding, Report
+from ailoop_otel.protocol.registry import DIALECTS
 from ailoop_otel.settings import UsageError
 from ailoop_otel.version import __version__
 
@@ -49,4 +50,5 @@ def _all(place: Path, generation: str, query: str, timeout: float) -> Iterator[F
     yield from versions.check(generation)
     with environment.added(dotenv):
         yield from plugins.check()
+        yield from plugins.check_dialects(DIALECTS)
         yield from endpoint.check(place, query, timeout)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
 
 from ailoop_otel.doctor.findings import DIALECTS, NOTE, OK, PLUGINS, PROBLEM, Finding
 from ailoop_otel.doctor.source import locate
+from ailoop_otel.protocol.plugins import requests
+from ailoop_otel.protocol.registry import Registry
 from ailoop_otel.settings import environment, is_true
 
 _OURS: Final = "ailoop"
@@ -57,18 +59,18 @@ def check() -> Iterator[Finding]:
         yield Finding(PLUGINS, OK, "Instrumentors", "there are no others.")
 
 
-def check_dialects(dialects: Iterable[tuple[str, str, str | None]]) -> Iterator[Finding]:
-    """Check the dialects that other packages register under the entry-point group `ailoop_otel_dialect`.
-
-    Each is (name of the entry point, its distribution with version, why it could not be loaded or None).
-    """
-    for name, distribution, problem in dialects:
-        if problem is None:
-            yield Finding(DIALECTS, OK, name, f"loaded from {distribution}.")
+def check_dialects(registry: Registry) -> Iterator[Finding]:
+    """Check the dialects that other packages bring: one finding for each, which is used, or why it is not."""
+    for plugin in registry.plugins:
+        dialect = registry.named(plugin.name)
+        if plugin.problem or dialect is None:
+            sentence = f"of {plugin.distribution}, not used: {plugin.problem.rstrip('.')}."
+            mend = f"Correct it (docs/dialects.md), or pip uninstall {plugin.distribution}."
+            yield Finding(DIALECTS, PROBLEM, plugin.name, sentence, mend)
         else:
-            sentence = f"{distribution} could not be loaded: {problem.rstrip('.')}. The server runs without it."
-            mend = f"Upgrade {distribution.partition(' ')[0]} or uninstall it."
-            yield Finding(DIALECTS, PROBLEM, name, sentence, mend)
+            methods = ", ".join(sorted(requests(dialect)))
+            sentence = f"of {plugin.distribution}; messages come by {dialect.message_method}; methods: {methods}."
+            yield Finding(DIALECTS, OK, plugin.name, sentence)
 
 
 def _fastapi() -> Iterator[Finding]:

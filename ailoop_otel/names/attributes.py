@@ -1,4 +1,4 @@
-"""Span attributes: OpenTelemetry's semantic conventions first, `ailoop.*` otherwise."""
+"""Span attributes: names of OpenTelemetry's semantic conventions where there are any, else `ailoop.*`."""
 
 from __future__ import annotations
 

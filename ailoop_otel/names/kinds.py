@@ -1,4 +1,4 @@
-"""What a name consists of."""
+"""The classes of names: a name, a metric, a setting."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Name:
-    """One name: what it is called, in which unit it counts (UCUM, empty for text), and what it means."""
+    """A name of a span, attribute or event, with its unit (UCUM, empty for text) and its description."""
 
     name: str
     unit: str
@@ -16,7 +16,7 @@ class Name:
 
 @dataclass(frozen=True)
 class Metric(Name):
-    """A metric: `kind` is the instrument; `buckets` advise a histogram's boundaries in its own unit."""
+    """A metric: `kind` is its instrument, `labels` are its attributes, `buckets` a histogram's bounds in its unit."""
 
     kind: str
     labels: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ from ailoop_otel.names.attributes import (
 )
 from ailoop_otel.names.kinds import Metric
 
-# The conventions' buckets end at 81.92 s; a chat with tools runs longer.
+# The buckets of the semantic conventions end at 81.92 s; a chat with tools takes longer.
 _SECONDS: Final = (
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0,
 )  # fmt: skip

@@ -46,10 +46,10 @@ class Answer(Generic[Time]):
     """
 
     __slots__ = (
-        "_base", "_covered", "_cumulative", "_noticed", "_rest", "answer_size", "answered", "calm",
-        "chunks", "code", "command", "cut", "failed", "first", "frame_size", "from_frame", "gaps", "last", "left",
-        "max_gap", "plain", "raised", "repeated", "stopped", "stream_size", "tail", "tail_at", "timed_out", "to_frame",
-        "traits", "unread", "unread_first", "whole",
+        "_base", "_covered", "_cumulative", "_noticed", "_rest", "answer_size", "answered", "before", "calm", "chunks",
+        "code", "command", "cut", "failed", "first", "frame_size", "from_frame", "gaps", "last", "left", "longest_at",
+        "max_gap", "max_gap_before", "plain", "raised", "repeated", "stopped", "stream_size", "tail",
+        "tail_at", "timed_out", "to_frame", "traits", "unread", "unread_first", "whole",
     )  # fmt: skip
 
     def __init__(self, began: Time, gaps: list[Time] | None = None) -> None:
@@ -58,6 +58,11 @@ class Answer(Generic[Time]):
         self.last: Time = began
         self.left: Time = self.first
         self.max_gap: Time = self.first
+        # What the latest chunk changed, since it may turn out to be none (`_check_ending`): when the one before it
+        # came, when the longest gap ended, and which gap was the longest until then.
+        self.before: Time = began
+        self.longest_at: Time = self.first
+        self.max_gap_before: Time = self.first
         self.gaps: list[Time] | None = gaps
         self.chunks = 0
         self.stream_size = 0
@@ -65,7 +70,7 @@ class Answer(Generic[Time]):
         self.unread = 0
         self.unread_first = False  # before the first chunk that was read
         self.command = False  # it is for the server itself, not for the AI
-        self.answered = False  # the reply has come, or nobody waits for one
+        self.answered = False  # the reply has come, or none is waited for
         self.whole = False
         self.cut = False
         self.failed = False
@@ -73,7 +78,7 @@ class Answer(Generic[Time]):
         self.timed_out = False
         self.raised: str | None = None
         self.code: int | None = None  # of an error reply, as `jsonrpc.error_code` gives it
-        # For whoever counts further updates without `take` (`wire.socket`): the frames from `from_frame` up to
+        # For code that counts further updates without `take` (`wire.socket`): the frames from `from_frame` up to
         # `to_frame` whose part `tail_at` equals `tail` and that are longer than `frame_size` are further chunks. No gap
         # that ends before `calm` is the longest.
         self.from_frame = self.to_frame = ""
@@ -86,7 +91,7 @@ class Answer(Generic[Time]):
         self._base = 0  # the frame's size where the latest model call's text begins; 0 where its buffer was empty
         self._rest = 0  # what of an update is not text; 0 until one with text was seen
         self._cumulative: bool | None = None  # how it is streamed, by its first chunk
-        self._noticed = False  # the server said that it is a command
+        self._noticed = False  # a notice of the server shows that it is a command
         self._covered = False
 
     # --- Frames -------------------------------------------------------------------------------------------
@@ -108,7 +113,7 @@ class Answer(Generic[Time]):
     def read(self, now: Time, notice: Notice, size: int) -> int:
         """Take a notification of `size` characters; returns what it changed."""
         meaning = notice.meaning
-        length = len(notice.text)
+        length = notice.wire_size  # as a form gives it
         if meaning is Meaning.UPDATE:
             changed = self._update(now, size, has_text=bool(length), plain=notice.repeats)
             if length and not self._rest:
@@ -144,8 +149,9 @@ class Answer(Generic[Time]):
         """Take the reply to the message, of `size` characters; returns what it changed."""
         self.answered = True
         if reply.kind is ReplyKind.RECEIVED:
-            # Such a reply without an answer: the server says that it was a command, or it looks like one.
-            self.command = self._noticed or (self.command and self.traits.reply_answers is not False)
+            # It looks like a command, and it is one where a notice shows it, or where replies were seen to bring
+            # answers: elsewhere the AI may be about to answer it.
+            self.command = self._noticed or (self.command and self.traits.proved("reply_answers"))
             self.whole = self.whole or self.command
             return COMPLETE if self.command or self.whole or self.failed or self.stopped else NOTHING
         self.command = False
@@ -164,6 +170,11 @@ class Answer(Generic[Time]):
         self.answered = True
         self.code = code
         return COMPLETE
+
+    def handled(self) -> None:
+        """The server is done with a message that gets no reply: what was sent is all there is."""
+        self.command = self._noticed
+        self.whole = not self._is_empty()
 
     # --- What it came to ----------------------------------------------------------------------------------
     @property
@@ -191,7 +202,7 @@ class Answer(Generic[Time]):
         """How the message ended: the first that applies, in the order of `names.OUTCOMES`."""
         whole = self._is_whole()
         troubled = self.code is not None or self.raised is not None or self.left or self.stopped
-        if whole and not troubled and (self.first or self.command):
+        if whole and not troubled:
             return OK
         by_rank = (
             (PROTOCOL_ERROR, self.code in PROTOCOL_ERRORS),
@@ -201,12 +212,16 @@ class Answer(Generic[Time]):
             (AI_TIMEOUT, self.timed_out and not whole),
             (AI_ERROR, self.failed),
             (CUT, self.cut or (bool(self.first) and not self.whole)),
-            (NO_ANSWER, not self.first and not self.command),
+            (NO_ANSWER, self._is_empty()),
         )
         return next((name for name, applies in by_rank if applies), OK)
 
     def _is_whole(self) -> bool:
-        return self.whole and not self.cut and not self.failed
+        return self.whole and not self.cut and not self.failed and not self._is_empty()
+
+    def _is_empty(self) -> bool:
+        # Frames that were not read may have carried its text.
+        return not self.first and not self.command and not self.unread
 
     # --- Chunks -------------------------------------------------------------------------------------------
     def _update(self, now: Time, size: int, *, has_text: bool, plain: bool) -> int:
@@ -238,6 +253,7 @@ class Answer(Generic[Time]):
 
     def _chunk(self, now: Time, *, cumulative: bool | None) -> int:
         gap = now - self.last
+        self.before = self.last
         # In this order: the watchdog looks from another thread.
         self.last = now
         self.chunks += 1
@@ -249,6 +265,7 @@ class Answer(Generic[Time]):
         if self.gaps is not None:
             self.gaps.append(gap)
         if gap > self.max_gap:
+            self.max_gap_before, self.longest_at = self.max_gap, now
             self.max_gap = gap
         return NOTHING
 
@@ -299,3 +316,6 @@ class Answer(Generic[Time]):
         self.chunks -= 1
         if self.gaps:
             self.gaps.pop()
+        if self.longest_at == self.last > self.before:
+            self.max_gap = self.max_gap_before
+        self.last = self.before

@@ -56,7 +56,7 @@ class Delegates(Dialect):
         return super().notice(method, params)
 
     def reply(self, result: Any) -> Reply | None:
-        """The reply comes at once and says only that the message was taken."""
+        """The reply comes at once and only acknowledges the message."""
         if isinstance(result, dict) and "messageId" in result and "ai_response" not in result:
             return Reply(ReplyKind.RECEIVED)
         return None

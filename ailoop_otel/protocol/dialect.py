@@ -1,6 +1,6 @@
-"""What a server's frames can mean. A dialect says it for one kind of server: this file is all that a new one needs.
+"""What a server's frames can mean. A dialect defines it for one kind of server: this file is all that a new one needs.
 
-`docs/dialects.md` shows a dialect in a package of its own, found by the entry-point group `ailoop_otel_dialect`.
+`docs/dialects.md` shows a dialect in a package of its own; `protocol.plugins` finds and checks such packages.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NO_TAIL: Final[tuple[str, ...]] = ()
 
 
 class Meaning(Enum):
-    """What a notification says of the exchange or session that it belongs to."""
+    """What a notification means for the exchange or session that it belongs to."""
 
     UPDATE = auto()  # all of the answer's text so far
     PIECE = auto()  # a further piece of the answer's text
@@ -27,7 +27,7 @@ class Meaning(Enum):
     TIMED_OUT = auto()  # the server itself gave up waiting for the AI
     SESSION_ENDED = auto()
     SESSION_FAILED = auto()
-    OTHER = auto()  # a frame that is known and says nothing of an answer
+    OTHER = auto()  # a frame that is known and has nothing to do with an answer
     UNREADABLE = auto()  # it may carry the answer, in a form that is not known
 
 
@@ -42,11 +42,16 @@ class Notice(NamedTuple):
     text: str = ""
     repeats: bool = False
 
+    @property
+    def wire_size(self) -> int:
+        """The length of the text as it stands in JSON, characters."""
+        return length_in_json(self.text)
+
 
 class ReplyKind(Enum):
-    """What the reply to a message says."""
+    """What kind of reply a message got."""
 
-    ANSWER = auto()  # it brings the answer, or says that the AI failed
+    ANSWER = auto()  # it brings the answer, or the news that the AI failed
     RECEIVED = auto()  # the message was taken; the answer, if there is one, comes otherwise
 
 
@@ -70,9 +75,11 @@ class Reply(NamedTuple):
 class ChunkForm:
     """The fixed parts of a frame with a chunk of an answer, by which it is read without parsing its JSON.
 
-    It is what makes a chunk cheap; a dialect without one is read by its `notice`, and must come to the same. The text
-    `head` begins each such frame; `empty` begins one without text, and `final` ends the one that completes the answer
-    (both "" where there is none); a frame that ends with `repeated` is sent again when its stream ended well.
+    It only makes a chunk cheap: the frames of a dialect without one are parsed, and its `notice` must come to the same.
+    A plugin's form that does not is not used (`plugins.disagreement`). Its parts are character for character as the
+    server writes them, blanks included: `head` begins each such frame and no other; `empty` begins one without text,
+    and `final` ends the one that completes the answer (both "" where there is none); a frame that ends with `repeated`
+    is sent again when its stream ended well.
     """
 
     cumulative: ClassVar[bool]  # whether each frame holds all text so far
@@ -98,20 +105,23 @@ class ChunkForm:
 
 
 class Dialect:
-    """How one kind of server speaks JSON-RPC over a WebSocket. Subclass it and say what differs from AILoop.
+    """How one kind of server speaks JSON-RPC over a WebSocket. Subclass it and state what differs from AILoop.
 
-    The traits say what is typical of the dialect. A frame that only this dialect sends makes its traits likely; what
+    The traits state what is typical of the dialect. A frame that only this dialect sends makes its traits likely; what
     frames prove counts more (`protocol.traits`). All methods are pure and get frames that were parsed already; they may
-    be called with any content.
+    be called with any content, also that of other servers and clients.
     """
 
     name: ClassVar[str]  # a label of metrics: lower case, short
-    methods: ClassVar[frozenset[str]] = frozenset()  # of requests that the server answers; labels too
     message_method: ClassVar[str] = "sendUserMessage"
-    start_method: ClassVar[str] = "startSession"
-    stop_method: ClassVar[str] = "stopSession"
-    commands: ClassVar[frozenset[str]] = frozenset()  # messages that the server itself answers
+    start_method: ClassVar[str] = "startSession"  # "" where no request starts a session
+    stop_method: ClassVar[str] = "stopSession"  # "" where none stops one
+    # Further requests that the server answers. All methods become labels of metrics; any other is recorded as _OTHER.
+    methods: ClassVar[frozenset[str]] = frozenset()
     notifications: ClassVar[frozenset[str]] = frozenset()  # methods of those that it sends
+    commands: ClassVar[frozenset[str]] = frozenset()  # messages that the server itself answers: "/help", lower case
+    session_key: ClassVar[str] = "sessionId"  # where requests, notifications and the reply to a start name the session
+    text_key: ClassVar[str] = "message"  # where a message has its text
     chunk_forms: ClassVar[tuple[ChunkForm, ...]] = ()
     # How a frame begins that repeats the text of a streamed answer and need not be parsed; "" where none does.
     repeating_head: ClassVar[str] = ""
@@ -122,42 +132,46 @@ class Dialect:
     socket_owns_session: ClassVar[bool] = False  # a message goes to the socket's session, whichever it names
     stop_cuts: ClassVar[bool] = False  # stopping a session cuts the answers that it is giving
     repeats: ClassVar[bool] = False  # the last update of a stream that ended well is sent again
-    reply_answers: ClassVar[bool] = True  # the reply brings the answer; else it only says that the message was taken
+    reply_answers: ClassVar[bool] = True  # the reply brings the answer; else it only acknowledges the message
 
     # --- Requests -----------------------------------------------------------------------------------------
     def session_of(self, params: Json) -> str | None:
         """The session that a request names."""
-        return identifier(params.get("sessionId"))
+        return identifier(params.get(self.session_key))
 
     def text_of(self, params: Json) -> Any:
         """The text of a message."""
-        return params.get("message")
+        return params.get(self.text_key)
 
     # --- Frames of the server -----------------------------------------------------------------------------
     def started(self, result: Any) -> str | None:
         """The session that the reply to `start_method` names."""
-        return identifier(result.get("sessionId")) if isinstance(result, dict) else None
+        return identifier(result.get(self.session_key)) if isinstance(result, dict) else None
 
     def notice(self, method: str, params: Json) -> Notice | None:
         """What a notification means; None where it is not one of this dialect."""
         return Notice(Meaning.OTHER, self.session_of(params)) if method in self.notifications else None
 
     def reply(self, result: Any) -> Reply | None:
-        """What the result of a reply to a message means; None where it is not of this dialect."""
+        """What the result of a reply to `message_method` means; None where it is not of this dialect."""
         return None
 
     # --- For the measuring client -------------------------------------------------------------------------
+    # Whether a message may have `_meta` with a trace context beside its own parameters; without, a load report cannot
+    # be joined with the server's telemetry.
+    takes_meta: ClassVar[bool] = True
+
     def start_params(self, user: str) -> Json:
         """The parameters of `start_method`."""
         return {"userId": user}
 
     def message_params(self, session: str, text: str) -> Json:
         """The parameters of `message_method`."""
-        return {"sessionId": session, "message": text}
+        return {self.session_key: session, self.text_key: text}
 
     def stop_params(self, session: str) -> Json:
         """The parameters of `stop_method`."""
-        return {"sessionId": session}
+        return {self.session_key: session}
 
 
 def text_notice(meaning: Meaning, session: str | None, params: Mapping[str, Any], key: str, **more: Any) -> Notice:

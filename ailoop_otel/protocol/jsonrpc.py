@@ -14,7 +14,7 @@ PROTOCOL_ERRORS: Final = frozenset({-32700, -32600, -32601, -32602})
 _HARMLESS: Final = re.compile(r"[\w.:/-]{1,64}", re.ASCII)
 # The codes that JSON-RPC reserves; AILoop uses no others.
 _CODES: Final = range(-32768, -31999)
-# Keys whose texts say what a frame is, not what the AI says.
+# Keys whose texts describe the frame and are no part of an answer.
 _MARKS: Final = frozenset({"type", "kind", "event", "format", "role", "status", "state", "level", "timestamp", "time"})
 _DEEPEST: Final = 8
 _MOST_ENTRIES: Final = 64

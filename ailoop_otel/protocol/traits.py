@@ -31,10 +31,10 @@ class Traits:
     repeats: bool | None
     reply_answers: bool | None
 
-    def __init__(self, dialects: tuple[Dialect, ...], proofs: frozenset[tuple[str, bool]]) -> None:
+    def __init__(self, dialects: tuple[Dialect, ...], _proofs: frozenset[tuple[str, bool]]) -> None:
         self.dialects = dialects
-        self._proofs = proofs
-        proved = dict(proofs)
+        self._proofs = _proofs
+        proved = dict(_proofs)
         for trait in TRAITS:
             likely = {getattr(dialect, trait) for dialect in dialects}
             setattr(self, trait, proved.get(trait, likely.pop() if len(likely) == 1 else None))
@@ -54,6 +54,10 @@ class Traits:
             return self
         return _made(self.dialects, (self._proofs - {(trait, not value)}) | {(trait, value)})
 
+    def proved(self, trait: str) -> bool:
+        """Whether a frame proved that a trait is True."""
+        return (trait, True) in self._proofs
+
     def replied(self, known: Sequence[tuple[Dialect, Reply]], *, command: bool) -> Traits:
         """As this, after the reply to a message, read as `known` (`Registry.replies`).
 
@@ -70,8 +74,8 @@ class Traits:
 
 
 @cache
-def _made(dialects: tuple[Dialect, ...], proofs: frozenset[tuple[str, bool]]) -> Traits:
-    return Traits(dialects, proofs)
+def _made(dialects: tuple[Dialect, ...], _proofs: frozenset[tuple[str, bool]]) -> Traits:
+    return Traits(dialects, _proofs)
 
 
 NOTHING_KNOWN: Final = _made((), frozenset())

@@ -1,8 +1,8 @@
 """Work that can wait: enqueued where the server runs, done in batches by a thread of its own.
 
 What is recorded once per message runs ten times as slowly between the server's own work as when it is repeated at
-once: by then the processor's caches hold something else. So all that nobody waits for is deferred and done for many
-messages in a row.
+once: by then the processor's caches hold something else. So all work without a waiting caller is deferred and done for
+many messages in a row.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ def enqueue_of(processor: Any) -> Callable[[Any], None]:
 def metric_preferences(exporter: Any) -> tuple[dict[type, Any], dict[type, Any]] | None:
     """Which temporality and which aggregation a metric exporter prefers, by the class of the instrument.
 
-    None where it does not say: then light histograms are not used, but the SDK's own.
+    None where it has no such attributes: then the SDK's own histograms are used, not the light ones.
     """
     try:
         return exporter._preferred_temporality or {}, exporter._preferred_aggregation or {}
@@ -168,7 +168,7 @@ FASTAPI_KEY: Final = "fastapi.telemetry"
 def is_stack_built(app: Any) -> bool:
     """Whether a Starlette application has built its middleware stack; then it is too late to insert any.
 
-    Where it does not say, it has: all that is lost is the case that somebody else replaced the method that builds it.
+    Where it has no such attribute, True: it only matters where other code replaced the method that builds the stack.
     """
     return getattr(app, "middleware_stack", app) is not None
 

@@ -137,7 +137,7 @@ class Telemetry:
     ) -> Span:
         """Start a span at `start`, nanoseconds since the epoch; without a parent it is the root of a trace.
 
-        `attributes` become the span's own: nobody else may change them.
+        `attributes` become the span's own: the caller must not change them afterwards.
         """
         return self.spans.start(name, start, attributes, parent, kind, links)
 

@@ -1,1 +1,1 @@
-"""What is followed while it lasts: exchanges, sessions, and how long the AI has been silent."""
+"""The state of what lasts: exchanges and sessions, and the watchdog that notices a silent AI."""

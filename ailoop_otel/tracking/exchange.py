@@ -66,8 +66,8 @@ class Exchange(Answer[int]):
 
     __slots__ = (
         "__weakref__", "_paused", "_tools_running", "agent", "alarm", "armed", "breakdown", "context", "correlation",
-        "ended", "error_type", "finish", "grace", "home", "message_size", "model", "offset", "quiet", "rearm",
-        "received", "session_id", "span", "telemetry", "timeouts", "turn", "waiting_for",
+        "ended", "error_type", "finish", "grace", "home", "message_size", "model", "named", "offset", "quiet",
+        "rearm", "received", "session_id", "span", "telemetry", "timeouts", "turn", "waiting_for",
     )  # fmt: skip
 
     def __init__(self, telemetry: Telemetry, span: Span, received: int, offset: int, message_size: int) -> None:
@@ -79,6 +79,7 @@ class Exchange(Answer[int]):
         self.offset = offset
         self.message_size = message_size
         self.session_id: str | None = None
+        self.named: str | None = None  # the session that its message names; which one answers, frames show
         self.correlation = BY_CONTEXT
         self.turn = 0
         self.error_type: str | None = None  # of the first failure inside the server
@@ -188,7 +189,7 @@ class Exchange(Answer[int]):
         telemetry.event(names.EVENT_AI_TIMEOUT, end, attributes, context_of(span), warning=True)
 
     def forget(self, now: int) -> None:
-        """End it as a plain call: nobody knows what this server's frames mean."""
+        """End it as a plain call: what this server's frames mean is not known."""
         if not self.ended:
             self._close()
             self.telemetry.end_span(self.span, max(now, self.received + SHORTEST) + self.offset)

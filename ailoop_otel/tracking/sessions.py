@@ -1,4 +1,4 @@
-"""The ledger of sessions: each is a trace of its own that survives a killed server."""
+"""The sessions of a process. Each is a trace of its own; its start is exported at once and survives a killed server."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Session:
         self.id = session_id
         self.began = began
         self.offset = offset
-        # To its start. The span itself is not kept: it holds more than all the rest.
+        # To the span of its start. The span itself is not kept: it takes more memory than all other fields.
         self.link = link
-        self.traits = NOTHING_KNOWN  # how its server speaks
+        self.traits = NOTHING_KNOWN  # what is known of its server's dialect
         self.turns = 0
         self.errors = 0
         self.users = 0
@@ -38,7 +38,7 @@ class Session:
 
     @property
     def context(self) -> Context:
-        """The context whose children are in the session's trace."""
+        """The context to start spans in that belong to the session's trace."""
         return context_of_link(self.link)
 
 
@@ -52,7 +52,7 @@ class Ledger:
         self._telemetry = telemetry
         self._most = telemetry.settings.max_sessions
         self._open: OrderedDict[str, Session] = OrderedDict()
-        # The starts of sessions that were left: the current generation keeps them in memory for ever.
+        # The start spans of sessions that were left and not stopped: AILoop's current generation never frees these.
         self._left: OrderedDict[str, SpanContext] = OrderedDict()
 
     def __len__(self) -> int:
@@ -63,7 +63,7 @@ class Ledger:
         return self._open.get(session_id) if session_id is not None else None
 
     def link(self, session_id: str) -> Link | None:
-        """The start of a session, also of one that was left."""
+        """A link to the start of a session, open or left; None if the session is not known."""
         session, left = self._open.get(session_id), self._left.get(session_id)
         if session is not None:
             return session.link
@@ -74,7 +74,10 @@ class Ledger:
         return session_id in self._left
 
     def start(self, session_id: str, began: int, now: int, cause: SpanContext | None = None) -> Session:
-        """Begin a session, or take up one that was left; `cause` is the span of the call that started it."""
+        """Begin a session, or resume one that was left; `cause` is the span of the call that started it.
+
+        Times are monotonic nanoseconds. A session that is open is returned as it is.
+        """
         known = self._open.get(session_id)
         if known is not None:
             return known
@@ -109,7 +112,7 @@ class Ledger:
             self.end(session, reason, now)
 
     def stop(self, session_id: str, now: int) -> None:
-        """The session was stopped: the server keeps it no longer."""
+        """The session was stopped: the server no longer keeps it in memory."""
         session = self._open.get(session_id)
         if session is not None:
             self.end(session, STOPPED, now)
@@ -117,7 +120,7 @@ class Ledger:
             self._telemetry.session_retained.add(-1)
 
     def end(self, session: Session, reason: str, now: int) -> None:
-        """End a session and record its whole life; a second time does nothing."""
+        """End a session and record its span, event and metrics; a second call does nothing."""
         if session.ended:
             return
         session.ended = True
@@ -152,7 +155,7 @@ class Ledger:
         telemetry.session_turns.record(session.turns, labels, context)
 
     def shut_down(self, now: int) -> None:
-        """End every open session: the server stops."""
+        """End every open session, because the server stops."""
         for session in list(self._open.values()):
             with self._telemetry.guard:
                 self.end(session, SHUTDOWN, now)

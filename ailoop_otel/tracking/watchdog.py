@@ -129,7 +129,7 @@ class Watchdog:
             raise
 
     def stop(self, timeout: float = 1.0) -> None:
-        """Stop the thread and wait for it, `timeout` seconds at most, and have told what it noticed."""
+        """Stop the thread and wait for it, `timeout` seconds at most, and record what it noticed."""
         self._stopped = True
         if self._thread is not None and self._pid == os.getpid():
             self._bell.set()
@@ -239,7 +239,7 @@ class Watchdog:
         bell = self._bell
         while True:
             bell.clear()
-            # Only now: who stops it says so first and rings then.
+            # Only now: `stop` sets the flag first and rings then.
             if self._stopped or bell is not self._bell:
                 return
             self._wakes_at = 0

@@ -1,1 +1,1 @@
-"""The wire: what a WebSocket shows of messages, answers, sessions and failures."""
+"""Observes the server's WebSockets: middleware, connections, JSON-RPC calls, and where an exchange ends."""

@@ -108,7 +108,7 @@ def method_name(request: Request) -> str:
 
 
 def attributes_of(request: Request, client: Client) -> Attributes:
-    """What a request and the handshake of its connection say, as far as it may be recorded."""
+    """The attributes of a request and of its connection's handshake, as far as these may be recorded."""
     attributes = client_attributes(client)
     attributes[names.RPC_METHOD] = method_name(request)
     original: Any = request.method

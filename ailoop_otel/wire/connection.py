@@ -8,7 +8,7 @@ from opentelemetry.trace import Link
 
 from ailoop_otel import names
 from ailoop_otel.protocol.answer import COMPLETE, FIRST
-from ailoop_otel.protocol.dialect import ChunkForm, Dialect, Meaning, Notice
+from ailoop_otel.protocol.dialect import ChunkForm, Meaning, Notice
 from ailoop_otel.protocol.jsonrpc import (
     Json,
     Request,
@@ -22,39 +22,34 @@ from ailoop_otel.protocol.jsonrpc import (
     read_request,
 )
 from ailoop_otel.protocol.registry import DIALECTS
-from ailoop_otel.protocol.traits import NOTHING_KNOWN, Traits
 from ailoop_otel.recording.telemetry import SECOND
-from ailoop_otel.tracking.exchange import BY_CONNECTION, BY_ORDER, Exchange, current_exchange
+from ailoop_otel.tracking.exchange import BY_ORDER, Exchange, current_exchange
 from ailoop_otel.tracking.sessions import DISCONNECTED, FAILED, SHUTDOWN, Session
 from ailoop_otel.tracking.watchdog import TOTAL
 from ailoop_otel.wire.calls import Call, attributes_of, begin_call, client_of, handshake_trace, remote_span
-from ailoop_otel.wire.state import UsedSessions, Wire
+from ailoop_otel.wire.correlation import Correlation
+from ailoop_otel.wire.state import Wire
 
-# uvicorn closes with it when it is told to stop (RFC 6455 registry: "Service Restart").
+# uvicorn closes with it when it has to stop (RFC 6455 registry: "Service Restart").
 _SERVICE_RESTART: Final = 1012
 # So many requests of one socket may be unanswered; AILoop answers one after the other.
 _MOST_CALLS: Final = 64
 
 
-class Connection:
+class Connection(Correlation):
     """The state of one connection; `wire.socket` feeds it with each frame. Times are as the clock's `now`.
 
     `traits` is what the server's frames have shown of how it speaks. Nothing else writes a field of a connection, and
     only `Wire.complete` and `Wire.forget` end an exchange.
     """
 
-    __slots__ = (
-        "_began", "calls", "client", "closed", "exchanges", "handshake", "sessions", "stranger", "traits", "wire",
-    )  # fmt: skip
+    __slots__ = ("_began", "calls", "client", "closed", "handshake", "stranger")
 
     def __init__(self, wire: Wire, scope: Any) -> None:
-        self.wire = wire
-        self.traits: Traits = NOTHING_KNOWN
+        super().__init__(wire)
         self.client = client_of(scope)
         self.handshake = handshake_trace(scope)
         self.calls: list[Call] = []
-        self.exchanges: list[Exchange] = []
-        self.sessions = UsedSessions(wire.ledger)
         self.stranger = False  # a message was replied to as no known dialect does
         self.closed = False
         self._began = wire.telemetry.clock.now()
@@ -112,12 +107,12 @@ class Connection:
         named = DIALECTS.session_of(request.method, request.params)
         session = ledger.get(named)
         if session is not None:
-            self._adopt(session.traits)
+            self.adopt(session.traits)
         is_message = self._is_message(request)
         if is_message:
             session = self.sessions.of_message(named, self.traits, now)
         if is_message and session is not None:
-            self._use(session)
+            self.use(session)
         attributes = attributes_of(request, self.client)
         link: Link | None = None
         if session is not None:
@@ -141,16 +136,19 @@ class Connection:
     def _open_exchange(self, call: Call, request: Request, session: Session | None, size: int) -> Exchange:
         exchange = Exchange(self.wire.telemetry, call.span, call.received, call.offset, size)
         exchange.session_id = session.id if session is not None else None
+        exchange.named = identifier(call.session_id)
         exchange.traits = traits = self.traits
         commands = traits.commands if traits.dialects else DIALECTS.commands
         exchange.command = bool(commands) and DIALECTS.command_of(request.method, request.params) in commands
         if traits.queues:
             exchange.correlation = BY_ORDER
+        # Where it is open whether messages wait for each other, one that does not wait shows it by its first chunk. One
+        # that was taken while its session's earlier one is open here may wait whatever is typical.
+        behind = any(each.named == exchange.named for each in self.exchanges)
+        waits = behind or (traits.queues is not False and bool(traits.dialects))
         self.exchanges.append(exchange)
         exchange.home = self.exchanges
-        # Where it is open whether messages wait for each other, one that does not wait shows it by its first chunk.
-        waits = traits.queues is not False and bool(traits.dialects)
-        self.wire.open(exchange, call.received, waits=waits)
+        self.wire.open(exchange, call.received, waits=waits, behind=behind)
         return exchange
 
     def _handled(self, exchange: Exchange, now: int) -> None:
@@ -158,7 +156,7 @@ class Connection:
         if self.traits.answers_notifications and self.traits.reply_answers is False:
             return  # its answer is made elsewhere, and a frame completes it
         if exchange.first or self.traits.answers_notifications:
-            exchange.whole = bool(exchange.first)
+            exchange.handled()
             self.wire.complete(exchange, now)
         else:
             self.wire.forget(exchange, now)
@@ -193,7 +191,7 @@ class Connection:
         """A chunk was handed to the socket that `exchange` has taken; `changed` is what `Answer.take` returned."""
         if changed & FIRST:
             if exchange.session_id is None:
-                self._see_session(exchange, session_id)
+                self.see_session(exchange, session_id)
             if not exchange.turn:
                 exchange.take_turn(exchange.received)
             exchange.record_first_chunk()
@@ -204,7 +202,7 @@ class Connection:
 
     def unreadable(self, session_id: str | None, method: object = None) -> None:
         """A frame of an unknown form was sent: whichever exchange it was for, it may have carried its answer."""
-        exchange = self._find(session_id)
+        exchange = self.find(session_id)
         concerned = [exchange] if exchange is not None else self.exchanges if session_id is None else []
         for each in concerned:
             each.unreadable()
@@ -214,42 +212,18 @@ class Connection:
         """A send failed: the client has left, if the frame belongs to an exchange that is this connection's own."""
         exchange = current_exchange()
         if exchange is None and text is not None and (form := DIALECTS.form(text)) is not None:
-            exchange = self._find(form.session(text))
+            exchange = self.find(form.session(text))
         if exchange is not None and exchange.home is self.exchanges:
             exchange.left = exchange.left or now
 
-    def learn(self, dialect: Dialect | None) -> None:
-        """A frame was sent that only `dialect` sends."""
-        if dialect is not None and dialect not in self.traits.dialects:
-            self._revise(self.traits.seen(dialect))
-
-    def is_for(self, exchange: Exchange, session_id: str | None) -> bool:
-        """Whether a frame sent in the context of an exchange may be for it: no frame of another session is."""
-        if session_id is None or exchange.session_id is None or session_id == exchange.session_id:
-            return True
-        own = self.sessions.own
-        if own is None or own.id != session_id or exchange.home is not self.exchanges:
-            return False
-        # The message named another session, and the answer is the socket's: so that one counts here.
-        self._revise(self.traits.proven("socket_owns_session", True))
-        self.wire.move(exchange, session_id)
-        exchange.span.set_attribute(names.SESSION_ID, session_id)
-        return True
-
     def _chunk(self, text: str, now: int, form: ChunkForm) -> None:
-        dialect = DIALECTS.dialect_of(form)
-        try:
-            session_id = form.session(text)
-            exchange = self._find(session_id)
-            self.learn(dialect)
-            if exchange is None:
-                self.wire.telemetry.unmatched += 1
-                return
-            changed = exchange.take(now, text, form)
-        except Exception as fault:
-            if not DIALECTS.leave_out(dialect, f"a chunk form raised {type(fault).__name__}"):
-                raise
+        session_id = form.session(text)
+        exchange = self.find(session_id)
+        self.learn(DIALECTS.dialect_of(form))
+        if exchange is None:
+            self.wire.telemetry.unmatched += 1
             return
+        changed = exchange.take(now, text, form)
         self.chunk_sent(exchange, changed, session_id, now)
 
     def _noticed(self, frame: Json, size: int, now: int) -> None:
@@ -266,7 +240,7 @@ class Connection:
         if meaning is Meaning.SESSION_ENDED or meaning is Meaning.SESSION_FAILED:
             self._session_over(notice, now)
             return
-        exchange = self._find(notice.session_id)
+        exchange = self.find(notice.session_id)
         if exchange is None:
             if notice.text and meaning in (Meaning.UPDATE, Meaning.PIECE):
                 self.wire.telemetry.unmatched += 1
@@ -306,12 +280,13 @@ class Connection:
             self._message_replied(call, exchange, frame.get("result"), size, now)
 
     def _lifecycle(self, call: Call, result: Any, now: int) -> None:
-        started = DIALECTS.started(call.method, result)
+        dialect, started = DIALECTS.started(call.method, result)
+        self.learn(dialect)
         if started is not None:
             session = self.wire.ledger.start(started, call.received, now, call.span.get_span_context())
             session.traits = self.traits
             self.sessions.own = session
-            self._use(session)
+            self.use(session)
         elif call.method in DIALECTS.stop_methods and call.session_id is not None:
             if self.traits.stop_cuts:
                 for exchange in self.wire.queues.of(call.session_id):
@@ -320,83 +295,33 @@ class Connection:
             self.wire.ledger.stop(call.session_id, now)
 
     def _message_replied(self, call: Call, exchange: Exchange, result: Any, size: int, now: int) -> None:
-        known = DIALECTS.replies(result)
+        known = DIALECTS.replies(call.method, result)
         if not known:
             self._strange_reply(exchange, now)
             return
-        self._revise(self.traits.replied(known, command=exchange.command))
+        self.revise(self.traits.replied(known, command=exchange.command))
         _, reply = known[0]
         changed = exchange.reply(now, reply, size)
         if exchange.repeated:
-            self._revise(self.traits.proven("repeats", True))
+            self.revise(self.traits.proven("repeats", True))
         if changed & FIRST:
             exchange.record_first_chunk()
         if changed & COMPLETE:
             self.wire.complete(exchange, now)
-        else:
-            self._see_session(exchange, call.session_id)
+        elif self.sessions.own is None:
+            # It goes to the session that it names: there is no other.
+            self.see_session(exchange, call.session_id)
 
     def _strange_reply(self, exchange: Exchange, now: int) -> None:
         exchange.answered = True
         if exchange.first:
-            # Its chunks were read, and the request succeeded: JSON-RPC says no more.
+            # Its chunks were read, and the request succeeded: JSON-RPC has no more to it.
             exchange.whole = True
             self.wire.complete(exchange, now)
             return
         self.stranger = True
         self.wire.forget(exchange, now)
         self.wire.report_stranger()
-
-    # --- What belongs to what ------------------------------------------------------------------------------
-    def _find(self, session_id: str | None) -> Exchange | None:
-        """The exchange of a frame: by the sender's context, else by the session's queue, else the only one here."""
-        exchange = current_exchange()
-        if exchange is not None and self.is_for(exchange, session_id):
-            return exchange
-        exchange = self.wire.queues.head(session_id)
-        if exchange is None and len(self.exchanges) == 1:
-            only = self.exchanges[0]
-            # Not one of another session: that frame's own exchange has ended.
-            if session_id is None or only.session_id is None:
-                only.correlation = BY_CONNECTION
-                exchange = only
-        return exchange
-
-    def _see_session(self, exchange: Exchange, session_id: str | None) -> None:
-        """A session that the server made without being asked begins when its id is first seen."""
-        session_id = identifier(session_id)
-        if session_id is None or exchange.session_id is not None:
-            return
-        now = self.wire.telemetry.clock.now()
-        session = self.wire.ledger.start(session_id, exchange.received, now)
-        self._use(session)
-        own = self.sessions.own
-        if own is None or own.ended:
-            self.sessions.own = session
-        else:
-            self._revise(self.traits.proven("socket_owns_session", own is session))
-        self.wire.move(exchange, session_id)
-        exchange.span.set_attribute(names.SESSION_ID, session_id)
-        exchange.span.add_link(session.link.context)
-
-    def _use(self, session: Session) -> None:
-        # What the one knows of the server's dialect the other learns.
-        self.sessions.use(session)
-        self._adopt(session.traits)
-        if session.traits is NOTHING_KNOWN:
-            session.traits = self.traits
-
-    def _adopt(self, traits: Traits) -> None:
-        if self.traits is NOTHING_KNOWN and traits is not NOTHING_KNOWN:
-            self._revise(traits)
-
-    def _revise(self, traits: Traits) -> None:
-        if traits is self.traits:
-            return
-        self.traits = traits
-        for exchange in self.exchanges:
-            exchange.traits = traits
-        self.sessions.learn(traits)
 
     # --- The end -------------------------------------------------------------------------------------------
     def close(self, now: int, raised: BaseException | None) -> None:

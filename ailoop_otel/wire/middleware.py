@@ -1,4 +1,4 @@
-"""The ASGI middleware: observes WebSockets, brackets the application's life, leaves HTTP to others."""
+"""The ASGI middleware: observes WebSockets and the application's start and shutdown, passes HTTP to a wrapped app."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from ailoop_otel.wire.state import Wire
 Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# In a scope that is already observed, whichever way a second middleware got into the same application.
+# The key of a scope that is observed already: a second middleware in the same application leaves it alone.
 MARK: Final = "ailoop_otel"
 
 
 class Host(Protocol):
-    """What the middleware needs of the process it is in."""
+    """The process that the middleware is in, as far as the middleware needs it."""
 
     guard: Guard
 
     def wire(self) -> Wire | None:
-        """The wire's shared state, started if need be; None while switched off."""
+        """The state that connections share, made on the first call; None while switched off."""
 
     def http(self, app: App) -> App:
-        """The application as plain HTTP requests are to reach it, for as long as `wire` gives the same."""
+        """The application that plain HTTP requests are passed to, for as long as `wire` returns the same object."""
 
     def started(self) -> None:
         """The application has started, on the running event loop."""
@@ -37,7 +37,7 @@ class Host(Protocol):
 
 
 class Observer:
-    """A pure ASGI middleware. It holds configuration only: what belongs to a socket is in its `Connection`."""
+    """A pure ASGI middleware. It holds configuration only: the state of a socket is in its `Connection`."""
 
     def __init__(self, app: App, host: Host) -> None:
         self.app = app
@@ -46,7 +46,7 @@ class Observer:
         self._wire: Wire | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one scope."""
+        """Serve one ASGI scope."""
         if MARK in scope:
             await self.app(scope, receive, send)
             return
@@ -60,7 +60,7 @@ class Observer:
             try:
                 await self.app(scope, receive, send)
             except BaseException as error:
-                # Not kept in a variable: it would hold this frame, and with it the application's, until collected.
+                # Not kept in a variable: it would keep this frame and the application's alive until collected.
                 with self._host.guard:
                     _end(scope, connection, error)
                 raise
@@ -91,7 +91,7 @@ class Observer:
                 with host.guard:
                     host.started()
             elif kind in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
-                # Before it is passed on: uvicorn ends the process by a signal then, and no exit handler runs.
+                # Before the message is passed on: uvicorn then ends the process by a signal, and no exit handler runs.
                 with host.guard:
                     await host.stopping()
             await send(message)
@@ -112,9 +112,9 @@ def _end(scope: Scope, connection: Connection | None, raised: BaseException | No
 
 
 async def in_thread(work: Callable[[], object], timeout: float) -> bool:
-    """Run blocking work in a daemon thread and wait, `timeout` seconds at most; returns whether it was done.
+    """Run blocking work in a daemon thread and wait for it, `timeout` seconds at most; returns whether it is done.
 
-    Not the loop's executor: Python waits for its threads at exit, however long they hang.
+    The loop's executor is not used: Python waits for its threads at exit, even for one that hangs.
     """
     import threading
 
@@ -125,7 +125,7 @@ async def in_thread(work: Callable[[], object], timeout: float) -> bool:
         try:
             work()
         finally:
-            # The loop may be gone by the time a late flush returns.
+            # The loop may be closed when a late flush returns.
             if not loop.is_closed():
                 loop.call_soon_threadsafe(done.set)
 

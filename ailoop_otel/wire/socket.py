@@ -17,6 +17,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 _current: Final = CURRENT.get
+# So long a client may have left before that is seen in mid-stream, nanoseconds.
+_LOOK_EVERY: Final = 20_000_000
 
 
 class _Taken(NamedTuple):
@@ -37,17 +39,18 @@ class Socket(Connection):
     One object, not two functions with what they close over: many are open, and most of them rest.
     """
 
-    __slots__ = ("_base", "_now", "_receive", "_send")
+    __slots__ = ("_base", "_look_at", "_now", "_receive", "_send")
 
     def __init__(self, wire: Wire, scope: Any, receive: Receive, send: Send) -> None:
         self._base = get_current()
         self._now = wire.telemetry.clock.now
         self._receive = receive
         self._send = send
+        self._look_at = 0  # from then on the next further update is watched
         super().__init__(wire, scope)
 
     async def receive(self) -> Message:
-        """The next message, told to the connection; it is passed on as it is.
+        """The next message, which the connection reads; it is passed on as it is.
 
         What the message's handler does finds its exchange in the context. The context is set anew at each call and
         no token is ever given back: the handler may hand the context to tasks that outlive it.
@@ -70,12 +73,14 @@ class Socket(Connection):
                 raise
         return message
 
-    async def send(self, message: Message) -> None:
-        """Send a frame, told to the connection; it is passed on as it is.
+    def send(self, message: Message) -> Awaitable[None]:
+        """Send a frame, which the connection reads; the frame and what the server raises pass as they are.
 
-        Nearly all frames are chunks, and a chunk must cost next to nothing: so all that `Answer.take` would do with a
-        further update is done here, and anything else goes another way. Each line counts: a method of `self` that is
-        looked up and called at once costs three times what it does by way of a name, since they are slots.
+        Nearly all frames are chunks, and a chunk must cost next to nothing: all that `Answer.take` would do with a
+        further update is done here, and the server's own awaitable is returned. A coroutine around it, which sees a
+        send that fails, costs as much as all the rest: so only one in each `_LOOK_EVERY` has one, and each frame that
+        is no further update. Each line counts: a method of `self` that is looked up and called at once costs three
+        times what it does by way of a name, since they are slots.
         """
         try:
             text = message["text"]
@@ -92,22 +97,29 @@ class Socket(Connection):
                 now = clock()
                 exchange.frame_size = size
                 exchange.stream_size += size
+                exchange.before = last = exchange.last
                 if now > exchange.calm:
-                    if now - exchange.last > exchange.max_gap:
-                        exchange.max_gap = now - exchange.last
+                    if now - last > exchange.max_gap:
+                        exchange.max_gap_before, exchange.longest_at = exchange.max_gap, now
+                        exchange.max_gap = now - last
                     exchange.calm = now + exchange.max_gap
                 exchange.last = now
                 exchange.chunks += 1
             else:
                 exchange = None
-        except Exception:  # noqa: BLE001 - no text, or a fault of ours: the other way tells them apart
+        except Exception:  # noqa: BLE001 - no text, or a fault of ours: the other way distinguishes them
             exchange = None
         if exchange is None:
-            await self._send_other(message)
-            return
-        send = self._send
+            return self._send_other(message)
+        if now < self._look_at:
+            send = self._send
+            return send(message)
+        return self._send_watched(message, text, now)
+
+    async def _send_watched(self, message: Message, text: str, now: int) -> None:
+        self._look_at = now + _LOOK_EVERY
         try:
-            await send(message)
+            await self._send(message)
         except Exception:
             # Not where it was cancelled: the client is still there.
             with self.wire.telemetry.guard:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+from ailoop_otel import names
 from ailoop_otel.guard import warn
 from ailoop_otel.protocol.traits import Traits
 from ailoop_otel.recording.telemetry import Telemetry
@@ -46,23 +47,40 @@ class Wire:
         self.telemetry.refused += 1
         return False
 
-    def open(self, exchange: Exchange, now: int, *, waits: bool) -> None:
-        """Follow an exchange; `waits` where its session answers one message after the other."""
+    def open(self, exchange: Exchange, now: int, *, waits: bool, behind: bool) -> None:
+        """Follow an exchange; `waits` where its session answers one message after the other.
+
+        `behind`: an earlier message that names the same session is open on its connection.
+        """
         self.exchanges.add(exchange)
         exchange.finish = self._complete
         exchange.rearm = self._watch
         session_id = exchange.session_id
-        first = session_id is None or self.queues.add(session_id, exchange)
+        first = not behind if session_id is None else self.queues.add(session_id, exchange)
         if first or not waits:
             exchange.take_turn(now)
             self.watchdog.watch(exchange)
 
     def move(self, exchange: Exchange, session_id: str) -> None:
-        """The exchange's session became known only now, or is another one than it seemed."""
-        if exchange.session_id != session_id and not exchange.ended:
-            self._pass_turn(self.queues.remove(exchange), exchange.received)
-            exchange.session_id = session_id
-            self.queues.add(session_id, exchange)
+        """The exchange's session became known only now, or is another one than it seemed.
+
+        Then the same holds for the messages of its connection that name the same session.
+        """
+        seemed = exchange.session_id
+        if seemed == session_id or exchange.ended:
+            return
+        together = [exchange]
+        if seemed is not None:
+            home = exchange.home or together
+            together = [each for each in home if each.session_id == seemed and each.named == exchange.named]
+        following = None
+        for each in together:
+            following = self.queues.remove(each) or following
+            each.session_id = session_id
+            self.queues.add(session_id, each)
+            each.span.set_attribute(names.SESSION_ID, session_id)
+        if following not in together:
+            self._pass_turn(following, exchange.received)
 
     def complete(self, exchange: Exchange, now: int) -> None:
         """End an exchange; the next of its session has its turn."""
@@ -125,10 +143,15 @@ class Wire:
 
     def _let_go(self, exchange: Exchange) -> Exchange | None:
         self.exchanges.discard(exchange)
-        if exchange.home is not None:
-            exchange.home.remove(exchange)
-            exchange.home = None
-        return self.queues.remove(exchange)
+        home, exchange.home = exchange.home, None
+        if home is not None:
+            home.remove(exchange)
+        following = self.queues.remove(exchange)
+        if following is None and home:
+            # One whose session is not known yet is in no queue.
+            unplaced = (each for each in home if each.session_id is None and not each.turn)
+            following = next((each for each in unplaced if each.named == exchange.named), None)
+        return following
 
 
 class Queues:

@@ -1,4 +1,4 @@
-"""A WebSocket client for both dialects that stamps every frame with this side's clocks.
+"""A WebSocket client for all stand-ins that stamps every frame with this side's clocks.
 
     async with connected(server.port, server.dialect) as client:
         session = await client.start_session()
@@ -32,7 +32,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from .exchanges import Exchange, Frame
-from .process import DELEGATES, LOOPBACK, STATELESS
+from .process import DELEGATES, LOOPBACK, MIXED, STATELESS
 
 _NEXT = object()
 
@@ -202,7 +202,7 @@ def _stamped(text: str | bytes) -> Frame:
 @asynccontextmanager
 async def connected(port: int, dialect: str = STATELESS, **options: Any) -> AsyncIterator[Client]:
     """Connect to a server on loopback while the context lasts; options go to `websockets.connect`."""
-    assert dialect in (STATELESS, DELEGATES), dialect
+    assert dialect in (STATELESS, DELEGATES, MIXED), dialect
     client = Client(await _connect(port, options), dialect)
     try:
         yield client

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from .process import STATELESS
+from .process import DELEGATES, STATELESS
 
 _STREAMS = {"StreamingUpdate", "ChannelMessageNotification"}
 
@@ -72,6 +72,11 @@ class Exchange:
         return "".join(each.params["chunk"] for each in self.frames if _is_delta(each))
 
     @property
+    def pieces(self) -> list[Frame]:
+        """The frames with a further piece of the text, where it is streamed so."""
+        return [each for each in self.frames if _is_delta(each) and _has_text(each)]
+
+    @property
     def seconds_to_first_text(self) -> float | None:
         """How long the first text took."""
         return None if self.first_text is None else self.first_text.at - self.sent
@@ -126,7 +131,7 @@ class Exchange:
         self.frames.append(frame)
         self.response = frame.json
         # The earlier generation's response is only an ack, unless it refuses the message.
-        if self.dialect == STATELESS or "error" in frame.json:
+        if self.dialect != DELEGATES or "error" in frame.json:
             self._complete(frame)
         return True
 
@@ -136,7 +141,7 @@ class Exchange:
         if self.dialect != STATELESS and frame.session not in (None, self.session):
             return False
         self.frames.append(frame)
-        if self.dialect != STATELESS and (frame.params.get("isFinal") or frame.params.get("status") in (2, 3)):
+        if self.dialect == DELEGATES and (frame.params.get("isFinal") or frame.params.get("status") in (2, 3)):
             self._complete(frame)
         return True
 

@@ -31,6 +31,8 @@ from types import TracebackType
 
 LOOPBACK = "127.0.0.1"
 STATELESS, DELEGATES = "stateless", "delegates"
+# A stand-in of no generation: it replies as the one and streams as the other.
+MIXED = "mixed"
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Installation:
 
 
 def standin(dialect: str, python: str = sys.executable) -> Installation:
-    """Return the stand-in of a generation."""
+    """Return the stand-in of a generation, or the one of mixed traits."""
     root = Path(__file__).parent / dialect
     return Installation(root, dialect, (python, "-m", "interactive_server.main", "--port"))
 

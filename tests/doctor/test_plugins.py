@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from ailoop_otel import doctor
 from ailoop_otel.doctor import plugins
-from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM
+from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM, Finding
 from tests.doctor.conftest import Install, about
+from tests.protocol.invented import dialect, parley, registry
 
 POINTS = "[opentelemetry_instrumentor]\n{0} = nowhere:Instrumentor\n"
 
@@ -97,25 +99,23 @@ def test_fastapis_own_telemetry_is_reported(monkeypatch: pytest.MonkeyPatch) -> 
     assert [finding.level for finding in plugins.check() if finding.subject == "FastAPI"] == [OK, NOTE]
 
 
-def test_a_dialect_that_loads_names_its_distribution() -> None:
-    """So that it is clear which package a server's figures depend on."""
-    finding = about(plugins.check_dialects([("parrot", "parrot-dialect 1.2", None)]), "parrot")
-    assert (finding.level, finding.group) == (OK, "Dialects of other packages")
-    assert finding.sentence == "loaded from parrot-dialect 1.2."
-
-
-def test_a_dialect_that_cannot_be_loaded_is_a_problem() -> None:
-    """With the reason and the package, and independently of others."""
-    found = (("parrot", "parrot-dialect 1.2", "ImportError: no module named cage"), ("crow", "crow 3", None))
-    finding = about(plugins.check_dialects(found), "parrot")
-    assert finding.level == PROBLEM
-    assert finding.sentence == (
-        "parrot-dialect 1.2 could not be loaded: ImportError: no module named cage. The server runs without it."
+def test_each_plugin_is_listed_with_its_package() -> None:
+    """What is used with its methods, what is not with the reason and what to do."""
+    made = registry(parley().Parley, dialect(queues=1))
+    used = about(plugins.check_dialects(made), "parley")
+    assert used.level == OK
+    assert used.sentence == (
+        "of ailoop-theirs; messages come by chat.ask; methods: chat.ask, chat.close, chat.history, chat.open."
     )
-    assert finding.mend == "Upgrade parrot-dialect or uninstall it."
-    assert about(plugins.check_dialects(found), "crow").level == OK
+    unused = about(plugins.check_dialects(made), "theirs")
+    assert unused.level == PROBLEM
+    assert unused.sentence == "of ailoop-theirs, not used: its `queues` has to be True or False."
+    assert "docs/dialects.md" in unused.mend
 
 
-def test_without_dialects_of_others_nothing_is_shown() -> None:
-    """Most servers need none."""
-    assert list(plugins.check_dialects([])) == []
+def test_without_plugins_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few have one; with one the whole examination has its finding."""
+    assert list(plugins.check_dialects(registry())) == []
+    monkeypatch.setattr(doctor, "DIALECTS", registry(dialect()))
+    findings: tuple[Finding, ...] = doctor.examine("", "", 0.1).findings
+    assert about(findings, "theirs").level == OK

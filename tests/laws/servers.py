@@ -25,6 +25,7 @@ ANSWERS: dict[str, list[Any]] = {
     "slow": [31.0, *updates(["late"]), {"ai_response": "late"}],
     "stall": [update("a"), 40.0, update("ab"), 400.0, update("ab"), {"ai_response": "ab"}],
     "/help": [compact("agent.message", {"agent_id": "system", "message": "help"}), {}],
+    "/clear": [{}],
     "strange": ["strange"],
     "unknown": [compact("TokenDelta", {"token": "w"}), update("a"), "no json", update("a"), {"ai_response": "wa"}],
     "refused": [-32603],

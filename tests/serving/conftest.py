@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ailoop.process import DELEGATES, STATELESS, Installation, Server, checkout, serving, standin
+from tests.ailoop.process import DELEGATES, MIXED, STATELESS, Installation, Server, checkout, serving, standin
 from tests.ailoop.provider import Provider
 from tests.serving.folder import Folder
 
@@ -50,6 +50,12 @@ def stateless(installation: Installation) -> Installation:
 def delegates(installation: Installation) -> Installation:
     """The earlier generation only."""
     return _only(installation, DELEGATES)
+
+
+@pytest.fixture
+def mixed() -> Installation:
+    """The stand-in of mixed traits."""
+    return standin(MIXED)
 
 
 def _only(installation: Installation, dialect: str) -> Installation:

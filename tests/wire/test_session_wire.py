@@ -187,10 +187,10 @@ async def test_a_socket_whose_own_session_ended_finds_its_next() -> None:
 
 
 async def test_the_latest_session_of_a_socket_gets_its_messages_in_the_current_generation() -> None:
-    """Whatever id they name."""
+    """Whatever id they name; the frames name that session."""
     talk = await stateless()
     await talk.say(request("startSession", 8), reply(8, {"sessionId": OTHER, "status": 1}))
-    await hold(talk, 2, stateless)
+    await talk.say(message(2), *[frame.replace(SESSION, OTHER) for frame in streamed(2, "Hi")])
     assert talk.exchanges()[0][names.SESSION_ID] == OTHER
 
 

@@ -17,7 +17,10 @@ from ailoop_otel.wire.socket import Send, Socket
 from tests.exchanges import UPDATE
 from tests.scripted import SCOPE, SESSION, Server, channel, compact, request, update
 
-COUNTED = ("chunks", "first", "last", "max_gap", "stream_size", "frame_size", "repeated", "plain", "streamed_size")
+COUNTED = (
+    "chunks", "first", "last", "before", "max_gap", "max_gap_before", "longest_at", "stream_size", "frame_size",
+    "repeated", "plain", "streamed_size",
+)  # fmt: skip
 OTHER = "76543210-89ab-cdef-0123-456789abcdef"
 TEXTS = st.text(st.sampled_from(' !"#a\\ü€😀'), max_size=4)
 FRAMES = (
@@ -119,7 +122,7 @@ async def test_a_fault_of_ours_is_counted_and_what_is_sent_passes(text: Any) -> 
 
 @pytest.mark.parametrize("sent_before", [0, 1, 2])
 async def test_a_send_that_fails_is_seen_on_both_ways(sent_before: int) -> None:
-    """Before the first chunk, at it and after it; when it is not a cancellation."""
+    """Before the first chunk, at it and after it, once in 20 ms; when it is not a cancellation."""
     server = Server()
     broken: list[BaseException] = []
 
@@ -133,6 +136,7 @@ async def test_a_send_that_fails_is_seen_on_both_ways(sent_before: int) -> None:
         await connection.send({"type": "websocket.send", "text": next(texts)})
     for fault in (CancelledError(), OSError()):
         assert exchange.left == 0
+        server.clock.move(0.02)
         broken[:] = [fault]
         with pytest.raises(type(fault)) as raised:
             await connection.send({"type": "websocket.send", "text": next(texts)})
@@ -264,3 +268,41 @@ async def test_without_a_context_the_handler_finds_the_exchange_s_own() -> None:
     exchange = connection.calls[0].exchange
     assert exchange is not None
     assert get_current() is exchange.context
+
+
+async def test_a_send_that_fails_between_two_looks_is_seen_at_the_next() -> None:
+    """Further updates in quick succession pass without a coroutine of ours; what they raise reaches the server."""
+    server = Server()
+
+    async def take(sent: Any) -> None:
+        if len(sent["text"]) > len(update("www")):
+            raise OSError
+
+    connection, exchange = opened(server, take)
+    for text in ("w", "ww", "www"):
+        await connection.send({"type": "websocket.send", "text": update(text)})
+    for seconds, left in ((0.0, False), (0.019, False), (0.001, True)):
+        server.clock.move(seconds)
+        with pytest.raises(OSError):  # noqa: PT011 - any
+            await connection.send({"type": "websocket.send", "text": update("w" * (exchange.chunks + 1))})
+        assert bool(exchange.left) is left
+    assert exchange.left == server.clock.time
+
+
+async def test_a_send_that_fails_is_seen_at_the_end_in_any_case() -> None:
+    """The repeat, the channel's frame and the reply are no further updates."""
+    server = Server()
+    gone: list[bool] = []
+
+    async def take(sent: Any) -> None:
+        if gone:
+            raise OSError
+
+    connection, exchange = opened(server, take)
+    for text in ("w", "ww"):
+        await connection.send({"type": "websocket.send", "text": update(text)})
+    gone.append(True)
+    for text, left in (("www", False), ("www", True)):
+        with pytest.raises(OSError):  # noqa: PT011 - any
+            await connection.send({"type": "websocket.send", "text": update(text)})
+        assert bool(exchange.left) is left

@@ -52,7 +52,9 @@ class Conversation:
         message.sent = message.last = now
         message.session_id = session
         message.traits = self.traits
-        params = self.dialect.message_params(session, text) | {"_meta": {"traceparent": message.traceparent}}
+        params = self.dialect.message_params(session, text)
+        if self.dialect.takes_meta:
+            params = params | {"_meta": {"traceparent": message.traceparent}}
         message.command = DIALECTS.command_of(self.dialect.message_method, params) in DIALECTS.commands
         self._request(self.dialect.message_method, params)
 
@@ -131,7 +133,8 @@ class Conversation:
             self._message_replied(message, frame, size, now)
         elif isinstance(number, int) and number in self._replies:
             method, reply = self._replies.pop(number)
-            self._own = DIALECTS.started(method, frame.get("result")) or self._own
+            _, started = DIALECTS.started(method, frame.get("result"))
+            self._own = started or self._own
             reply(frame)
 
     def _message_replied(self, message: Message, frame: Json, size: int, now: float) -> None:
@@ -140,7 +143,7 @@ class Conversation:
             message.refuse(code)
             self._end(message, now)
             return
-        known = DIALECTS.replies(frame.get("result"))
+        known = DIALECTS.replies(self.dialect.message_method, frame.get("result"))
         if not known:
             message.answered = True
             message.whole = bool(message.first)

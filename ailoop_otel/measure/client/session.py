@@ -15,12 +15,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.client import websocket
 from ailoop_otel.measure.client.conversation import Conversation
 from ailoop_otel.measure.client.message import CLIENT_TIMEOUT, Message
 from ailoop_otel.measure.client.websocket import Refused, WebSocketClient, address
 from ailoop_otel.protocol.dialect import Dialect
 from ailoop_otel.protocol.jsonrpc import Json, error_code
+from ailoop_otel.protocol.registry import DIALECTS
 
 _USER: Final = "ailoop-otel"
 _STOPPING: Final = 5.0
@@ -61,10 +63,13 @@ class ClientSession:
         """Start the session; raises Refused when the server does not start one within `patience` seconds."""
         self.asked_at = time.perf_counter()
         dialect = self.conversation.dialect
+        if not dialect.start_method:
+            self.started_at = self.asked_at
+            return
         reply = await self._call(dialect.start_method, dialect.start_params(_USER), patience)
         if reply is None:
             raise Refused(f"no response to {dialect.start_method} in {patience:g} s, or the connection ended")
-        session = dialect.started(reply.get("result"))
+        _, session = DIALECTS.started(dialect.start_method, reply.get("result"))
         if error_code(reply) is not None or session is None:
             raise Refused("the server refused to start a session; its log says why")
         self.id = session
@@ -94,7 +99,7 @@ class ClientSession:
     async def stop(self) -> None:
         """Stop the session and close its connection; waits at most `_STOPPING` seconds for the server's response."""
         dialect = self.conversation.dialect
-        if self.is_open:
+        if self.is_open and dialect.stop_method:
             await self._call(dialect.stop_method, dialect.stop_params(self.id), _STOPPING)
         await self.close()
 
@@ -143,11 +148,24 @@ async def connect(
 ) -> ClientSession:
     """Connect to a server; raises Refused with the reason. `start` has to start the session.
 
-    `dialect` decides which requests are sent, AILoop's by default.
+    `dialect` decides which requests are sent, AILoop's by default (`dialect_named`).
     """
     session = ClientSession(dialect)
     await session.open(url, deflate=deflate, patience=patience)
     return session
+
+
+def dialect_named(name: str) -> Dialect:
+    """The dialect of this name; raises Refusal with the names of all others."""
+    dialect = DIALECTS.named(name)
+    if dialect is not None:
+        return dialect
+    broken = next((plugin.line for plugin in DIALECTS.plugins if plugin.name == name and plugin.problem), "")
+    raise Refusal(
+        broken
+        or f"{name} is no dialect; there are {', '.join(each.name for each in DIALECTS.dialects)}. "
+        "Install the package that brings it into this environment, or write one: docs/dialects.md"
+    )
 
 
 def _ignore() -> None:

@@ -39,6 +39,7 @@ class MeasureOptions:
     pid: int | None = None
     out: str = ""
     processes: int | None = None
+    dialect: str = ""
     overrides: tuple[str, ...] = ()
     messages: tuple[str, ...] = ()
     baseline: str = ""
@@ -111,6 +112,8 @@ def _scenario(options: MeasureOptions) -> Scenario:
     overrides = [*options.overrides]
     if options.processes is not None:
         overrides.append(f"processes={options.processes}")
+    if options.dialect:
+        overrides.append(f"dialect={options.dialect}")
     return scenario.load(options.scenario, overrides, options.messages)
 
 

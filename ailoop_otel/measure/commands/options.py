@@ -69,6 +69,7 @@ def _measure(
     settings: Settings = None,
     message: Messages = None,
     processes: Annotated[int | None, typer.Option(metavar="N", help="Load processes.")] = None,
+    dialect: Annotated[str, typer.Option(metavar="NAME", help="Whose requests it takes: docs/dialects.md.")] = "",
     baseline: Baseline = "",
     save_baseline: Annotated[str, typer.Option(metavar="FILE", help="Keep it as a baseline, one file.")] = "",
     targets: Targets = "",
@@ -90,8 +91,8 @@ def _measure(
         if listing:
             return list_scenarios(Console())
         options = MeasureOptions(
-            scenario, url, start, pid, out, processes, tuple(settings or ()), tuple(message or ()), baseline,
-            save_baseline, targets, tolerance, jaeger, instrument=not no_instrument, strict=strict,
+            scenario, url, start, pid, out, processes, dialect, tuple(settings or ()), tuple(message or ()),
+            baseline, save_baseline, targets, tolerance, jaeger, instrument=not no_instrument, strict=strict,
         )  # fmt: skip
         return measure(options, Console())
 

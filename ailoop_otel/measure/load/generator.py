@@ -14,7 +14,7 @@ from typing import Any, Final
 from ailoop_otel.measure.client import exchanges
 from ailoop_otel.measure.client.exchanges import Place
 from ailoop_otel.measure.client.message import CLIENT_TIMEOUT, DISCONNECTED, REFUSED, Message
-from ailoop_otel.measure.client.session import ClientSession
+from ailoop_otel.measure.client.session import ClientSession, dialect_named
 from ailoop_otel.measure.client.websocket import Refused
 from ailoop_otel.measure.load.plan import Arrivals, Choice, Job, PlannedMessage, Segment, share
 from ailoop_otel.measure.load.scenario import AI_TIMEOUT, OPEN
@@ -50,6 +50,7 @@ class LoadGenerator:
     def __init__(self, job: Job) -> None:
         scenario = job.scenario
         self.job = job
+        self._dialect = dialect_named(scenario.dialect)
         self.rows: list[Observation] = []
         self.events: list[tuple[str, int, Any]] = []
         self.gaps = histograms.histogram()
@@ -58,6 +59,7 @@ class LoadGenerator:
         self.dialect = ""
         self.refusal = ""
         self.unknown_dialect = False
+        self.unread = False  # frames of an unknown form came that may have carried an answer
         self._is_open_loop = scenario.loop == OPEN or scenario.ramp is not None
         self._segment = Segment(0, "warmup", 0.0, time.perf_counter())
         self._arrivals = self._arrivals_of(self._segment)
@@ -252,7 +254,7 @@ class LoadGenerator:
 
     async def _try(self, place: Place) -> ClientSession | None:
         """Open a session, or record that the server refused it."""
-        session = ClientSession()
+        session = ClientSession(self._dialect)
         session.asked_at = time.perf_counter()
         try:
             await session.open(self.job.url, deflate=self.job.scenario.compression, patience=_OPENING)
@@ -286,6 +288,7 @@ class LoadGenerator:
             await self._exchange(session, planned, number)
             self.dialect = session.conversation.traits.name
             self.unknown_dialect = self.unknown_dialect or session.conversation.stranger
+            self.unread = self.unread or session.conversation.unread
             if planned.message.outcome in (CLIENT_TIMEOUT, DISCONNECTED):
                 session.drop()
 

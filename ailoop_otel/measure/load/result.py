@@ -85,6 +85,13 @@ def generator_notes(run: Run, processes: Sequence[LoadProcess]) -> Iterator[str]
         )
     if any(each.beat.get("unknown_dialect") for each in processes):
         yield "The server answered in a dialect that is not known here: the outcomes of its messages mean nothing."
+    elif any(each.beat.get("unread") for each in processes):
+        yield (
+            "Frames of an unknown form came with the answers: where they may have carried text, first chunk and gaps "
+            "are left out. A dialect can teach them: docs/dialects.md"
+        )
+    for problem in sorted({problem for each in processes for problem in each.beat.get("problems", ())}):
+        yield f"In the load generator {problem}."
 
 
 def server_notes(pid: int | None, *, lost: bool) -> Iterator[str]:

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ailoop_otel.measure import Refusal
+from ailoop_otel.measure.client.session import dialect_named
+from ailoop_otel.protocol.registry import DIALECTS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -106,6 +108,9 @@ class Scenario:
     patience: float = _number(120.0, 0.1, _DAY, "seconds until a client gives a message up")
     processes: int = _number(1, 1, 64, "load processes")
     compression: bool = _flag(True, "the WebSocket compresses, if the server does")
+    dialect: str = field(
+        default=DIALECTS.dialects[0].name, metadata={"means": "whose requests the server takes: see docs/dialects.md"}
+    )
     seed: int = _number(1, 0, 2**31, "of what is random: the same seed, the same load")
     stop: bool = _flag(True, "sessions are stopped at the end, not just left")
     ramp: Ramp | None = None
@@ -277,6 +282,7 @@ def _check(scenario: Scenario, where: str) -> None:
     for each in scenario.messages:
         if not each.text.strip():
             raise Refusal(f"{where}: a message without text; the server would not ask its AI")
+    dialect_named(scenario.dialect)
     ramp = scenario.ramp
     if ramp is not None and ramp.most < ramp.start:
         raise Refusal(f"{where}: `ramp.most` is {ramp.most}, which is below `ramp.start`, {ramp.start}")

@@ -22,6 +22,7 @@ from ailoop_otel.measure.load.generator import LoadGenerator
 from ailoop_otel.measure.load.plan import Job, Segment
 from ailoop_otel.measure.load.scenario import Prompt, Ramp, Scenario, StabilityCriteria
 from ailoop_otel.measure.results import histograms
+from ailoop_otel.protocol.registry import DIALECTS
 
 _BEAT: Final = 0.25
 
@@ -104,7 +105,9 @@ class Worker:
                     "at": now, "connected": load.connected, "opened": load.opened, "waiting": load.waiting,
                     "planned": load.planned, "done": load.done, "errors": load.errors, "exhausted": load.exhausted,
                     "busy": round(self._busy, 3), "dialect": load.dialect, "unknown_dialect": load.unknown_dialect,
+                    "unread": load.unread,
                     "segment": load.segment, "refusal": load.refusal,
+                    "problems": DIALECTS.problems(),
                     "events": load.take_events(),
                 }
             }

@@ -14,7 +14,7 @@ from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.client import exchanges
 from ailoop_otel.measure.client.exchanges import Place
 from ailoop_otel.measure.client.message import Message
-from ailoop_otel.measure.client.session import ClientSession, connect
+from ailoop_otel.measure.client.session import ClientSession, connect, dialect_named
 from ailoop_otel.measure.client.websocket import Refused
 from ailoop_otel.measure.results.observations import OK, ObservationLog
 
@@ -93,9 +93,10 @@ class ChatSession:
     Entering raises Refused where no session can be had, and Refusal for a URL that is no WebSocket address.
     """
 
-    def __init__(self, log: ObservationLog, url: str, patience: float) -> None:
+    def __init__(self, log: ObservationLog, url: str, patience: float, dialect: str = "") -> None:
         self._log = log
         self._url = url
+        self._dialect = dialect_named(dialect) if dialect else None
         self._patience = patience
         self._chat: AsyncChat | None = None
         self._loop: _Loop | None = None
@@ -110,7 +111,7 @@ class ChatSession:
             raise Refusal(str(refusal)) from None
 
     async def _opened(self) -> AsyncChat:
-        session = await connect(self._url, patience=self._patience)
+        session = await connect(self._url, patience=self._patience, dialect=self._dialect)
         chat = AsyncChat(self._log, session, self._patience)
         try:
             await chat.start()

@@ -47,14 +47,15 @@ class Stopwatch:
             raise
         self._step(name, begin, OK)
 
-    def connect(self, url: str, *, patience: float = 60.0) -> ChatSession:
+    def connect(self, url: str, *, patience: float = 60.0, dialect: str = "") -> ChatSession:
         """Return a session with the server at `url` (`ws://host:port/ws`), to be used in `with` or `async with`.
 
-        `patience` is how many seconds to wait for the connection, for the session, and for each answer.
+        `patience` is how many seconds to wait for the connection, for the session, and for each answer; `dialect` names
+        whose requests the server takes, AILoop's by default (docs/dialects.md). Raises Refusal for an unknown one.
         """
         from ailoop_otel.measure.testing.chat import ChatSession  # needs the libraries of the extra
 
-        return ChatSession(self._log, url, patience)
+        return ChatSession(self._log, url, patience, dialect)
 
     def _step(self, name: str, begin: float, outcome: str) -> float:
         self._last = time.perf_counter()

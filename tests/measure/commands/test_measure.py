@@ -20,12 +20,14 @@ import pytest
 
 from ailoop_otel.measure.results import definitions, storage
 from ailoop_otel.measure.statistics.percentiles import summarise
-from tests.ailoop.process import DELEGATES, STATELESS, Server, standin
+from tests.ailoop.process import DELEGATES, MIXED, STATELESS, Server, standin
 from tests.ailoop.provider import Provider
 from tests.measure.scripted_server import command, free_port
 
 ROOT = Path(__file__).parents[3]
-LIMITS = {STATELESS: "60 s", DELEGATES: "10 ms"}
+LIMITS = {STATELESS: "60 s", DELEGATES: "10 ms", MIXED: "60 s"}
+# The client's clock is the server's; what lies between is the loopback.
+CLOSE = 0.005
 PATIENCE = 240
 QUICK = ["--set", "warmup=0", "--set", "opening=200", "--set", "arrivals=constant"]
 
@@ -53,7 +55,7 @@ class Ended:
 
 
 def _joined(dialect: str, folder: Path) -> Ended:
-    """A stand-in, started, measured, stopped, and held against a target that it misses in one generation."""
+    """A stand-in, started, measured, stopped, and held against a target that it misses in one of them."""
     (folder / "targets.toml").write_text(f'[first_chunk]\np50 = "{LIMITS[dialect]}"\n')
     port = free_port()
     server = Server(standin(dialect), port=port)
@@ -98,6 +100,7 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
     runs = {
         STATELESS: partial(_joined, STATELESS),
         DELEGATES: partial(_joined, DELEGATES),
+        MIXED: partial(_joined, MIXED),
         "interrupted": _interrupted,
     }
     with ThreadPoolExecutor() as pool:
@@ -105,7 +108,7 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
     return {name: future.result() for name, future in begun.items()}
 
 
-@pytest.mark.parametrize("dialect", [STATELESS, DELEGATES])
+@pytest.mark.parametrize("dialect", [STATELESS, DELEGATES, MIXED])
 def test_a_server_is_started_measured_and_joined_with_its_telemetry(together: dict[str, Ended], dialect: str) -> None:
     """Both sides of the same messages are in one run, under the trace that the client made."""
     ended = together[dialect]
@@ -127,7 +130,25 @@ def test_a_server_is_started_measured_and_joined_with_its_telemetry(together: di
     assert "The baseline run/run.json is not there yet" in " ".join(ended.output.split())
 
 
-@pytest.mark.parametrize(("dialect", "code"), [(STATELESS, 0), (DELEGATES, 1)])
+@pytest.mark.parametrize("dialect", [STATELESS, DELEGATES, MIXED])
+def test_both_sides_measure_the_same(together: dict[str, Ended], dialect: str) -> None:
+    """The machine is busy and delays now one message, now another: of so many the closest counts."""
+    run = storage.load(together[dialect].directory)
+    delays = {row.trace_id: row.value for row in run.of(definitions.SEND_DELAY)}
+    pairs = [
+        (definitions.FIRST_CHUNK, definitions.SERVER_FIRST_CHUNK),
+        (definitions.COMPLETION, definitions.SERVER_COMPLETION),
+    ]
+    for client, server in pairs:
+        inside = {row.trace_id: row.value for row in run.of(server)}
+        waited = [row.value - delays[row.trace_id] - inside[row.trace_id] for row in run.of(client)]
+        assert min(map(abs, waited)) < CLOSE
+    # Three chunks each: two gaps, of 50 ms.
+    assert run.histograms[definitions.CHUNK_GAP.name].get_total_count() == 2 * len(delays)
+    assert abs(min(row.value for row in run.of(definitions.LONGEST_GAP)) - 0.05) < 0.05
+
+
+@pytest.mark.parametrize(("dialect", "code"), [(STATELESS, 0), (DELEGATES, 1), (MIXED, 0)])
 def test_a_target_that_is_missed_is_exit_code_1(together: dict[str, Ended], dialect: str, code: int) -> None:
     """The verdict is the exit code, and everything is written all the same."""
     ended = together[dialect]

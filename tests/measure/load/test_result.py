@@ -15,12 +15,12 @@ from ailoop_otel.measure.results.observations import observed
 from ailoop_otel.measure.results.run import Context, Run
 
 
-def process(busy: float = 0.1, late: float = 0.001, unknown_dialect: bool = False) -> Any:
+def process(busy: float = 0.1, late: float = 0.001, **beat: Any) -> Any:
     """What is asked of a load process."""
     lag = histograms.histogram()
     for _ in range(100):
         histograms.record(lag, late)
-    return SimpleNamespace(lag=lag, busy=[busy] * 10, beat={"unknown_dialect": unknown_dialect})
+    return SimpleNamespace(lag=lag, busy=[busy] * 10, beat=beat)
 
 
 def run(delays: list[float]) -> Run:
@@ -37,6 +37,8 @@ def run(delays: list[float]) -> Run:
         ([process()], [0.001] * 90 + [0.5] * 10, ["Of 100 messages 10 found all sessions busy"]),
         ([process()], [0.001] * 95 + [0.5] * 5, []),
         ([process(unknown_dialect=True)], [], ["dialect that is not known"]),
+        ([process(unread=True), process()], [], ["unknown form"]),
+        ([process(problems=("reply of x raised",))] * 2, [], ["In the load generator reply of x raised."]),
         ([], [], []),
     ],
 )
