@@ -11,7 +11,7 @@ from typing import Final
 
 import libcst as cst
 
-from tests.mutants.modules import MODULES, TESTS, LEFT_OUT
+from tests.mutants.modules import LEFT_OUT, MODULES, TESTS
 
 ROOT: Final = Path(__file__).parents[2]
 HOME: Final = ROOT / ".mutants"
