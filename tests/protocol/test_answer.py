@@ -247,7 +247,9 @@ def test_a_reply_is_not_the_first_chunk_after_frames_that_were_not_read() -> Non
         (True, False, NOTHING_KNOWN, False),
         (True, False, STATELESS, False),
         (True, False, STATELESS.proven("reply_answers", True), True),
+        (True, False, STATELESS.proven("reply_answers", False), False),
         (True, False, DELEGATES, False),
+        (False, False, STATELESS.proven("reply_answers", True), False),
         (False, False, NOTHING_KNOWN, False),
         (False, False, STATELESS, False),
         (False, True, DELEGATES, True),
@@ -257,7 +259,7 @@ def test_a_reply_is_not_the_first_chunk_after_frames_that_were_not_read() -> Non
 def test_a_reply_without_answer_is_to_a_command_where_it_may_be(
     looks_so: bool, noticed: bool, traits: Traits, command: bool
 ) -> None:
-    """A notice showed it, or it looks like one and replies were seen to bring the answers."""
+    """A notice shows it, or it looks like one and replies to messages were seen to bring answers."""
     read: Answer[int] = Answer(0)
     read.traits = traits
     read.command = looks_so

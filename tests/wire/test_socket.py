@@ -144,44 +144,6 @@ async def test_a_send_that_fails_is_seen_on_both_ways(sent_before: int) -> None:
     assert exchange.left == server.clock.time
 
 
-async def test_a_send_that_fails_between_two_looks_is_seen_at_the_next() -> None:
-    """Further updates in quick succession pass without a coroutine of ours; what they raise reaches the server."""
-    server = Server()
-
-    async def take(sent: Any) -> None:
-        if len(sent["text"]) > len(update("www")):
-            raise OSError
-
-    connection, exchange = opened(server, take)
-    for text in ("w", "ww", "www"):
-        await connection.send({"type": "websocket.send", "text": update(text)})
-    for seconds, left in ((0.0, False), (0.019, False), (0.001, True)):
-        server.clock.move(seconds)
-        with pytest.raises(OSError):  # noqa: PT011 - any
-            await connection.send({"type": "websocket.send", "text": update("w" * (exchange.chunks + 1))})
-        assert bool(exchange.left) is left
-    assert exchange.left == server.clock.time
-
-
-async def test_a_send_that_fails_is_seen_at_the_end_in_any_case() -> None:
-    """The repeat, the channel's frame and the reply are no further updates."""
-    server = Server()
-    gone: list[bool] = []
-
-    async def take(sent: Any) -> None:
-        if gone:
-            raise OSError
-
-    connection, exchange = opened(server, take)
-    for text in ("w", "ww"):
-        await connection.send({"type": "websocket.send", "text": update(text)})
-    gone.append(True)
-    for text, left in (("www", False), ("www", True)):
-        with pytest.raises(OSError):  # noqa: PT011 - any
-            await connection.send({"type": "websocket.send", "text": update(text)})
-        assert bool(exchange.left) is left
-
-
 # --- What stands around the quick way ----------------------------------------------------------------------------
 @pytest.mark.parametrize("number", [0, 1])
 async def test_a_chunk_is_counted_before_it_is_sent(number: int) -> None:
@@ -306,3 +268,41 @@ async def test_without_a_context_the_handler_finds_the_exchange_s_own() -> None:
     exchange = connection.calls[0].exchange
     assert exchange is not None
     assert get_current() is exchange.context
+
+
+async def test_a_send_that_fails_between_two_looks_is_seen_at_the_next() -> None:
+    """Further updates in quick succession pass without a coroutine of ours; what they raise reaches the server."""
+    server = Server()
+
+    async def take(sent: Any) -> None:
+        if len(sent["text"]) > len(update("www")):
+            raise OSError
+
+    connection, exchange = opened(server, take)
+    for text in ("w", "ww", "www"):
+        await connection.send({"type": "websocket.send", "text": update(text)})
+    for seconds, left in ((0.0, False), (0.019, False), (0.001, True)):
+        server.clock.move(seconds)
+        with pytest.raises(OSError):  # noqa: PT011 - any
+            await connection.send({"type": "websocket.send", "text": update("w" * (exchange.chunks + 1))})
+        assert bool(exchange.left) is left
+    assert exchange.left == server.clock.time
+
+
+async def test_a_send_that_fails_is_seen_at_the_end_in_any_case() -> None:
+    """The repeat, the channel's frame and the reply are no further updates."""
+    server = Server()
+    gone: list[bool] = []
+
+    async def take(sent: Any) -> None:
+        if gone:
+            raise OSError
+
+    connection, exchange = opened(server, take)
+    for text in ("w", "ww"):
+        await connection.send({"type": "websocket.send", "text": update(text)})
+    gone.append(True)
+    for text, left in (("www", False), ("www", True)):
+        with pytest.raises(OSError):  # noqa: PT011 - any
+            await connection.send({"type": "websocket.send", "text": update(text)})
+        assert bool(exchange.left) is left

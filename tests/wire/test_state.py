@@ -27,10 +27,10 @@ def waiting(server: Server, session: str | None = "s") -> Exchange:
     return opened(server.recording, queued=True, session=session)
 
 
-def followed(server: Server, session: str | None = "s", *, waits: bool = True) -> Exchange:
+def followed(server: Server, session: str | None = "s", *, waits: bool = True, behind: bool = False) -> Exchange:
     """One that the wire follows."""
     exchange = waiting(server, session)
-    server.state.open(exchange, server.clock.time, waits=waits, behind=False)
+    server.state.open(exchange, server.clock.time, waits=waits, behind=behind)
     return exchange
 
 
@@ -60,10 +60,10 @@ def test_a_queue_is_in_order_of_arrival_and_of_one_session(server: Server) -> No
 def test_the_first_of_a_session_has_its_turn_and_is_watched(server: Server) -> None:
     """The second too where its server does not queue; else it waits for the first."""
     first, second, third = followed(server), followed(server), followed(server, waits=False)
-    alone = followed(server, None)
+    alone, late = followed(server, None), followed(server, None, behind=True)
     now = server.clock.time
-    assert [each.turn for each in (first, second, third, alone)] == [now, 0, now, now]
-    assert server.state.exchanges == {first, second, third, alone}
+    assert [each.turn for each in (first, second, third, alone, late)] == [now, 0, now, now, 0]
+    assert server.state.exchanges == {first, second, third, alone, late}
     server.clock.move(10)
     server.watchdog.check()
     assert [len(each.timeouts) for each in (first, second, third, alone)] == [1, 0, 1, 1]
