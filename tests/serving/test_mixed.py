@@ -110,7 +110,7 @@ async def test_a_silent_model_is_a_timeout_here_too(mixed: Installation, serve: 
 
 def test_doctor_names_it_as_no_generation(mixed: Installation) -> None:
     """What is left is what a server needs for the wire; none of its functions is taken for one of AILoop's."""
-    findings = {finding.subject: finding for finding in examination.examine(mixed.root)}
+    findings = {finding.subject: finding for finding in examination.check(mixed.root)}
     assert findings["AILoop"].level == PROBLEM
     assert "timing, sessions and timeouts at most" in findings["AILoop"].sentence
     assert [each for each in findings.values() if each.level == PROBLEM] == [findings["AILoop"]]
