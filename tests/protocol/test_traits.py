@@ -114,3 +114,10 @@ def test_the_reply_to_what_may_be_a_command_proves_nothing() -> None:
     """The server answers commands without its AI; an answer is one all the same."""
     assert NOTHING_KNOWN.replied([(DELEGATES, RECEIVED)], command=True) is NOTHING_KNOWN
     assert NOTHING_KNOWN.replied([(STATELESS, Reply(ReplyKind.ANSWER, "x"))], command=True).reply_answers is True
+
+
+def test_a_connection_is_named_by_its_only_dialect() -> None:
+    """Unknown without one, mixed with two; made anew each is the same."""
+    one, other = Stateless(), Delegates()
+    found = [Traits(dialects, frozenset()).name for dialects in ((), (one,), (one, one), (one, other))]
+    assert found == [UNKNOWN, "stateless", "stateless", MIXED]

@@ -110,3 +110,14 @@ def test_a_timeout_that_is_noticed_while_the_message_ends_is_in_it() -> None:
     root, timeout = recording.span("sendUserMessage"), recording.span(names.SPAN_AI_TIMEOUT)
     assert duration(timeout) == pytest.approx(1.01)
     assert (timeout.end_time or 0) <= (root.end_time or 0)
+
+
+def test_a_tool_beside_another_does_not_move_the_beginning_of_the_pause() -> None:
+    """It lasts from the first tool's beginning to the last one's end."""
+    recording = Recording()
+    exchange = opened(recording)
+    for count in (1, 2, 1, 0):
+        exchange.tools_running = count
+        recording.clock.move(5)
+    assert exchange.grace == 15 * SECOND
+    assert exchange.quiet == exchange.received + 15 * SECOND

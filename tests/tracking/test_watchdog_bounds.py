@@ -212,3 +212,12 @@ def test_the_silent_are_counted_for_as_long_as_they_are_silent(move: float, sile
     assert watchdog.silent() == silent
     exchange.end(recording.clock.time)
     assert watchdog.silent() == 0
+
+
+def test_one_that_never_started_stops(recording: Recording) -> None:
+    """And holds nothing then."""
+    watchdog = unstarted(recording)
+    exchange = opened(recording)
+    watchdog.watch(exchange)
+    watchdog.stop()
+    assert (len(watchdog._inbox), len(watchdog._heap), watchdog.silent()) == (0, 0, 0)

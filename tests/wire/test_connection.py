@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ailoop_otel import names
 from ailoop_otel.protocol.dialect import Meaning, Notice
 from ailoop_otel.wire.connection import Connection
-from tests.scripted import SCOPE, SESSION, Server, chunk, reply, request, update, updates
+from tests.scripted import SCOPE, SESSION, Server, chunk, reply, request, spaced, update, updates
 from tests.wire.talk import acknowledged, delegates, message, stateless, streamed
 
 
@@ -80,3 +82,16 @@ async def test_a_first_chunk_begins_the_turn_of_one_that_was_thought_to_wait() -
     changed = second.read(server.clock.time, Notice(Meaning.PIECE, SESSION, "a"), 50)
     connection.chunk_sent(second, changed, SESSION, server.clock.time)
     assert second.turn == second.received
+
+
+async def test_a_frame_of_an_unknown_form_that_names_no_session_may_be_for_each_message(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Of those that are open on its connection; the line in the log names its method."""
+    talk = await delegates()
+    for number in (1, 2):
+        await talk.say(message(number), acknowledged(number))
+    await talk.elsewhere(spaced("Foo", {"text": "some words"}))
+    await talk.leave()
+    assert [attributes[names.UNREAD_FRAMES] for attributes in talk.exchanges()] == [1, 1]
+    assert any("(Foo)" in record.getMessage() for record in caplog.records)

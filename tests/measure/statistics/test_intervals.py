@@ -161,3 +161,14 @@ def test_too_few_values_for_blocks_is_an_error() -> None:
     """It is the caller's to say that they are too few."""
     with pytest.raises(ValueError, match="3 values cannot be cut into 12 blocks"):
         intervals.mean_draws(np.ones(3), 1)
+
+
+def test_the_expanded_interval_worked_by_hand() -> None:
+    """Of 2,000 draws 0, 1, ..., 1999 of twelve blocks: t is -2.201 of 11 degrees, times the root of 12/11 it is -2.299.
+
+    The normal distribution has 0.01076 below that: of 1999 steps 21.5, so the draws 21 and 1978.
+    """
+    draws = np.arange(2000.0)[::-1]
+    assert intervals.bootstrap_interval(1000.0, draws).bounds(0.95) == (21.0, 1978.0)
+    assert intervals.bootstrap_interval(5.0, draws).bounds(0.95) == (5.0, 1978.0)
+    assert intervals.bootstrap_interval(1999.0, draws).bounds(0.95) == (21.0, 1999.0)
