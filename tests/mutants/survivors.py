@@ -33,7 +33,23 @@ class Reason(NamedTuple):
         return any(line in survivor.was or line in survivor.became for line in self.lines)
 
 
-REASONS: Final[tuple[Reason, ...]] = ()
+REASONS: Final = (
+    Reason("answer", "Answer.__init__", ("= None", '= ""', "XXXX"), "The value is as false as the one before."),
+    Reason("answer", "Answer._update", ("self._base = None",), "The value is as false as the one before."),
+    Reason("answer", "Answer._chunk", ("gap >= self.max_gap",), "An equal gap is the longest, too."),
+    Reason("answer", "Answer._follow", ("head[+1]",), "The second character of the heads is a quote, as the last is."),
+    Reason("stateless", "_Update.session", ("text.find(",), "Within a text a quote is escaped: the mark stands once."),
+    Reason("stateless", "_Update.tail", ("text.find(",), "Within a text a quote is escaped: the mark stands once."),
+    Reason("stateless", "_Update.session", ("start <= 0",), "The mark stands behind the head, never at 0."),
+    Reason("delegates", "_Piece.session", ("end > 1",), "The mark stands behind the head, never at 1."),
+    Reason("estimates", "_percentile", ("_between(None",), "Of this one only the bounds are used."),
+    Reason("percentiles", "summarise", ("dtype=None",), "Values are floats already."),
+    Reason("plugins", "notice_read", ("NO NOTICE",), "The wording of a line for who writes a plugin.", equivalent=False),
+    Reason(
+        "plugins", "_cumulative_disagreement", ("WHETHER",), "The wording of a line for who writes a plugin.",
+        equivalent=False,
+    ),
+)  # fmt: skip
 
 
 def reason_of(survivor: Survivor) -> Reason | None:
