@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from tests.ailoop.process import DELEGATES, STATELESS
 from tests.scripted import channel, chunk, compact, reply, request, status, update
 from tests.wire.talk import acknowledged, answered, refused
 
@@ -88,6 +89,7 @@ class Truth:
     numbered: bool = True
     command: bool = False  # its text is a slash command
     ignored: bool = False
+    dialect: str = ""  # what the frames until its end show; "" where they leave it open
     named: bool = False  # frames of the answer name its session
 
     @property
@@ -135,6 +137,7 @@ class Script:
         self.truths = [Truth(numbered=each.numbered, command=each.command, readable=readable) for each in said]
         self.steps: list[Step] = []
         self.now = 0
+        self._seen: set[str] = set()  # the dialects of the frames so far
         self._pauses: Iterator[int] = iter(())
         self._write()
 
@@ -208,6 +211,7 @@ class Script:
                 self._pause()
             self.steps.append(Step("back"))
         truth.completion = truth.completion or self.now
+        truth.dialect = "" if "?" in self._seen else _dialect(self._seen)
 
     def _stream(self, number: int) -> None:
         said, character = self.said[number], self.character
@@ -310,6 +314,7 @@ class Script:
                 _compact_piece("of nobody here", STRANGE, final=False), channel("of nobody here", STRANGE),
                 compact("token.delta", {"delta": "of nobody here", "sessionId": STRANGE}),
             )  # fmt: skip
+            self._seen |= {STATELESS, DELEGATES}
             for text in frames:
                 self.steps.append(Step("send", None, text))
                 self.steps.append(Step("send", number, text))
@@ -317,13 +322,29 @@ class Script:
     def _send(self, number: int | None, text: str, *, replying: bool = False) -> None:
         if number is not None and self.character.answering in text:
             self.truths[number].named = True
+        self._seen |= self._shown_by(number, text)
         in_context = number is not None and (replying or self.character.in_context)
         self.steps.append(Step("send", number if in_context else None, text))
+
+    def _shown_by(self, number: int | None, text: str) -> set[str]:
+        """Whose frame it is."""
+        if any(mark in text for mark in ("agent.", "StreamingUpdate", "ChannelMessage", "ai_response")):
+            return {STATELESS}
+        if "AIMessageChunk" in text or "SessionStatus" in text:
+            return {DELEGATES}
+        if "messageId" in text:
+            # The earlier generation's acknowledgement, or what the current one replies to a command.
+            return {"?"} if number is not None and self.said[number].command else {DELEGATES}
+        return set()
 
     def _pause(self, *, short: bool = False) -> None:
         seconds = 1 if short else next(self._pauses, 1)
         self.now += seconds
         self.steps.append(Step("wait", seconds=seconds))
+
+
+def _dialect(seen: set[str]) -> str:
+    return "mixed" if len(seen) > 1 else next(iter(seen), "unknown")
 
 
 def _compact_piece(text: str, session: str, *, final: bool) -> str:

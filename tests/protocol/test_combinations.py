@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 from contextvars import Context, copy_context
 from typing import Any
 
@@ -137,6 +138,7 @@ def check_exchange(root: Any, script: Script, truth: Truth, spans: list[Any]) ->
         assert names.TIME_TO_FIRST_CHUNK not in attributes
         return
     assert attributes[names.OUTCOME] in outcomes_inside(script, truth)
+    assert attributes[names.DIALECT] == truth.dialect or not truth.dialect
     assert root.start_time == EPOCH + (BEGIN + truth.received) * SECOND
     assert (root.end_time - EPOCH) / SECOND == pytest.approx(BEGIN + truth.completion, abs=CLOSE)
     children = {span.name: span for span in spans if span.parent and span.parent.span_id == root.context.span_id}
@@ -219,14 +221,17 @@ async def test_each_combination_of_traits_is_read_right(streaming: str) -> None:
     switches = itertools.product((False, True), repeat=3)
     greetings = ("", characters.CURRENT, characters.EARLIER)
     combinations = itertools.product(completions, switches, SESSIONS, greetings)
-    for number, ((replies, moment), switched, sessions, greeting) in enumerate(combinations):
+    chance = random.Random(streaming)
+    for (replies, moment), switched, sessions, greeting in combinations:
         in_context, overlapping, repeats = switched
+        others = {
+            name: chance.random() < 0.5 for name in ("strangers", "answers_unnumbered", "opens_empty", "commands")
+        }
         character = Character(
             streaming, replies, moment, in_context, overlapping,
-            greeting=greeting, repeats=repeats, strangers=number % 2 == 0, answers_unnumbered=number % 4 < 2,
-            opens_empty=number % 3 == 0, **sessions,
+            greeting=greeting, repeats=repeats, **sessions, **others,
         )  # fmt: skip
-        for said in CONVERSATIONS[number % 3 :: 2]:
+        for said in chance.sample(CONVERSATIONS, 2):
             await check(character, said)
 
 
