@@ -44,7 +44,9 @@ REASONS: Final = (
     Reason("delegates", "_Piece.session", ("end > 1",), "The mark stands behind the head, never at 1."),
     Reason("estimates", "_percentile", ("_between(None",), "Of this one only the bounds are used."),
     Reason("percentiles", "summarise", ("dtype=None",), "Values are floats already."),
-    Reason("plugins", "notice_read", ("NO NOTICE",), "The wording of a line for who writes a plugin.", equivalent=False),
+    Reason(
+        "plugins", "notice_read", ("NO NOTICE",), "The wording of a line for who writes a plugin.", equivalent=False
+    ),
     Reason(
         "plugins", "_cumulative_disagreement", ("WHETHER",), "The wording of a line for who writes a plugin.",
         equivalent=False,
