@@ -30,7 +30,7 @@ from ailoop_otel.measure.telemetry.exchanges import (
 )
 from ailoop_otel.measure.telemetry.processes import process_observations
 from ailoop_otel.recorded import files, points
-from ailoop_otel.recorded.files import ReadCounts as Tally
+from ailoop_otel.recorded.files import ReadCounts
 
 SCENARIO: Final = "production"
 _SECOND: Final = 1e9
@@ -48,7 +48,7 @@ class Reading:
 
     place: Path
     telemetry: ServerTelemetry
-    tally: Tally
+    counts: ReadCounts
     since: int = 0
 
 
@@ -58,10 +58,10 @@ def read(place: Path, *, since: int = 0, progress: Callable[[int], None] = lambd
     Spans that ended and points that were taken before `since`, in nanoseconds since 1970, are left out. `progress` is
     called with the size in bytes of each file that was read.
     """
-    telemetry, tally, paths = ServerTelemetry(), Tally(), files.find(place)
+    telemetry, counts, paths = ServerTelemetry(), ReadCounts(), files.find(place)
     parser = points.reader(METRICS)
     for path in paths:
-        for batch in files.read([path], tally, parser=parser):
+        for batch in files.read([path], counts, parser=parser):
             for span in batch.spans:
                 if span.end >= since:
                     telemetry.add(span)
@@ -70,8 +70,8 @@ def read(place: Path, *, since: int = 0, progress: Callable[[int], None] = lambd
                     telemetry.add_point(point)
         progress(files.size([path]))
     if not (telemetry.exchanges or telemetry.sessions or telemetry.points):
-        raise Refusal(_nothing(place, tally, found=bool(paths), since=bool(since)))
-    return Reading(place, telemetry, tally, since)
+        raise Refusal(_nothing(place, counts, found=bool(paths), since=bool(since)))
+    return Reading(place, telemetry, counts, since)
 
 
 def run_from(reading: Reading, *, scenario: str = SCENARIO, jaeger: str = "") -> Run:
@@ -122,15 +122,15 @@ def server_observations(one: ServerExchange, **place: Any) -> Iterator[Observati
         yield observed(definitions.REPORT_DELAY, seconds, label=timeout.phase, **place)
 
 
-def reading_notes(tally: Tally) -> Iterator[str]:
+def reading_notes(counts: ReadCounts) -> Iterator[str]:
     """A note on each kind of record that could not be read."""
-    if tally.half_written:
-        which = ", ".join(sorted(set(tally.half_written))[:3])
+    if counts.half_written:
+        which = ", ".join(sorted(set(counts.half_written))[:3])
         yield f"Half-written last lines were ignored ({which}): the server is writing now, or was killed."
-    if tally.skipped:
-        yield f"Lines or records that could not be read were skipped: {tally.skipped:,}, first {tally.skipped_at}."
-    if tally.unreadable:
-        yield f"Files could not be opened: {', '.join(tally.unreadable)}."
+    if counts.skipped:
+        yield f"Lines or records that could not be read were skipped: {counts.skipped:,}, first {counts.skipped_at}."
+    if counts.unreadable:
+        yield f"Files could not be opened: {', '.join(counts.unreadable)}."
 
 
 def _exchange(exchange: ServerExchange, begin: int, numbers: _Numbers, number: int) -> Iterator[Observation]:
@@ -229,15 +229,15 @@ def _notes(reading: Reading, exchanges: Sequence[ServerExchange], processes: int
         yield f"{processes:,} server processes wrote these files: memory, CPU and sessions are those of each alone."
     if reading.telemetry.dropped:
         yield f"Only the newest {MOST:,} of a kind are in this report; {reading.telemetry.dropped:,} were left out."
-    yield from reading_notes(reading.tally)
+    yield from reading_notes(reading.counts)
 
 
-def _nothing(place: Path, tally: Tally, *, found: bool, since: bool) -> str:
+def _nothing(place: Path, counts: ReadCounts, *, found: bool, since: bool) -> str:
     if not place.exists():
         return f"{place} is not there: name the directory that the server writes its telemetry to"
-    if tally.unreadable:
-        return f"nothing in {place} can be opened: {', '.join(tally.unreadable)}"
-    if found and since and tally.understood:
+    if counts.unreadable:
+        return f"nothing in {place} can be opened: {', '.join(counts.unreadable)}"
+    if found and since and counts.understood:
         return f"nothing in {place} is that new: leave --since out"
     if found:
         return f"no message, session or memory of an AILoop server is in {place}: name another directory"

@@ -67,7 +67,7 @@ def reconciled(run: Run, directory: Path) -> Run:
         rows.extend(_server_rows(match.client[trace_id], one))
     rows.sort(key=lambda row: row.at)
     together = Run(run.context, rows, run.histograms)
-    notes = (*run.context.notes, *_notes(match, together, directory), *reading_notes(reading.tally))
+    notes = (*run.context.notes, *_notes(match, together, directory), *reading_notes(reading.counts))
     return replace(together, context=replace(run.context, notes=notes))
 
 
