@@ -6,6 +6,7 @@ first chunk, chunk, repeat, whole, cut and outcome.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final, Generic, TypeVar
 
 from ailoop_otel.protocol.dialect import ChunkForm, Meaning, Notice, Reply, ReplyKind
@@ -289,9 +290,8 @@ class Answer(Generic[Time]):
         # without text are not.
         tail = form.tail(text) if follow else ""
         if isinstance(tail, str) and tail:
-            self.tail, self.tail_at = tail, slice(-len(tail), None)
-            head = form.head
-            self.from_frame, self.to_frame = head, head[:-1] + chr(ord(head[-1]) + 1)
+            self.tail, self.tail_at = tail, _last(len(tail))
+            self.from_frame, self.to_frame = form.head, _after_all_with(form.head)
         else:
             self.tail = None
 
@@ -319,3 +319,15 @@ class Answer(Generic[Time]):
         if self.longest_at == self.last > self.before:
             self.max_gap = self.max_gap_before
         self.last = self.before
+
+
+# Kept: each open exchange would hold one of its own.
+@cache
+def _last(length: int) -> slice:
+    return slice(-length, None)
+
+
+@cache
+def _after_all_with(head: str) -> str:
+    """What sorts after each text that begins with `head`."""
+    return head[:-1] + chr(ord(head[-1]) + 1)
