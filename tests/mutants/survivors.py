@@ -42,6 +42,8 @@ REASONS: Final = (
     Reason("stateless", "_Update.tail", ("text.find(",), "Within a text a quote is escaped: the mark stands once."),
     Reason("stateless", "_Update.session", ("start <= 0",), "The mark stands behind the head, never at 0."),
     Reason("delegates", "_Piece.session", ("end > 1",), "The mark stands behind the head, never at 1."),
+    Reason("socket", "_arrived", ("set_span_in_context(call.span, )",), "The context is the base at that moment."),
+    Reason("socket", "_arrived", ("or 1006",), "The code is compared with 1012 alone."),
     Reason("estimates", "_percentile", ("_between(None",), "Of this one only the bounds are used."),
     Reason("percentiles", "summarise", ("dtype=None",), "Values are floats already."),
     Reason(
