@@ -31,10 +31,10 @@ class Traits:
     repeats: bool | None
     reply_answers: bool | None
 
-    def __init__(self, dialects: tuple[Dialect, ...], _proofs: frozenset[tuple[str, bool]]) -> None:
+    def __init__(self, dialects: tuple[Dialect, ...], proofs: frozenset[tuple[str, bool]]) -> None:
         self.dialects = dialects
-        self._proofs = _proofs
-        proved = dict(_proofs)
+        self._proofs = proofs
+        proved = dict(proofs)
         for trait in TRAITS:
             likely = {getattr(dialect, trait) for dialect in dialects}
             setattr(self, trait, proved.get(trait, likely.pop() if len(likely) == 1 else None))
@@ -74,8 +74,8 @@ class Traits:
 
 
 @cache
-def _made(dialects: tuple[Dialect, ...], _proofs: frozenset[tuple[str, bool]]) -> Traits:
-    return Traits(dialects, _proofs)
+def _made(dialects: tuple[Dialect, ...], proofs: frozenset[tuple[str, bool]]) -> Traits:
+    return Traits(dialects, proofs)
 
 
 NOTHING_KNOWN: Final = _made((), frozenset())
