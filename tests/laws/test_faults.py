@@ -65,6 +65,8 @@ ELSEWHERE = {
     "protocol.dialect.Dialect.start_params": "for the measuring client",
     "protocol.dialect.Dialect.stop_params": "for the measuring client",
     "protocol.traits.Traits.__init__": "what it makes is kept for the whole process",
+    "protocol.answer._after_all_with": "what it makes is kept for the whole process",
+    "protocol.answer._last": "what it makes is kept for the whole process",
     "protocol.traits._made": "what it makes is kept for the whole process",
     "wire.middleware.Observer.__init__": "keeps its arguments, before there is a server",
     "wire.socket.Socket.send": "is what the server calls: what it does of ours is in the barrier",
