@@ -123,6 +123,9 @@ def make(
     """
     if signal is TRACES:
         return _make_traces(exporters, resource, guard, fast)
+    if not exporters:
+        # Nobody can add any later, as with traces: what is recorded would go nowhere.
+        return no_op(signal), ()
     if signal is METRICS:
         return _make_metrics(exporters, resource, fast), ()
     return _make_logs(exporters, resource), ()

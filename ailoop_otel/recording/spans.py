@@ -20,7 +20,7 @@ from opentelemetry.trace import TracerProvider as AnyProvider
 from ailoop_otel import names
 from ailoop_otel.recording.deferred import SETTLE_TIMEOUT, DeferredWork
 from ailoop_otel.recording.internals import SPAN_KEY
-from ailoop_otel.settings import environment
+from ailoop_otel.settings import environment, is_true
 from ailoop_otel.version import __version__
 
 Attributes = Mapping[str, Any]
@@ -32,6 +32,9 @@ ERROR: Final = Status(StatusCode.ERROR)
 LIMIT: Final = 128
 # https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#general-sdk-configuration
 _DEFAULT_SAMPLER: Final = "parentbased_always_on"
+
+# Where it is set the SDK counts its spans.
+_INTERNAL_METRICS: Final = "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED"
 
 
 class Spans:
@@ -102,7 +105,8 @@ class OwnTracerProvider(TracerProvider):
         self.deferred = deferred
         # Whether somebody else looks at spans: what his processor does with them, the SDK has promised him.
         self.is_watched = False
-        self.takes_light = light and _are_defaults(limits)
+        counts = is_true(environment(_INTERNAL_METRICS))
+        self.takes_light = light and _are_defaults(limits) and not counts
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Add a processor of somebody else's: from now on it gets the SDK's own spans, where and when they end."""

@@ -24,7 +24,7 @@ from ailoop_otel.recording.spans import context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes
 from ailoop_otel.server.content.capture import ModelContent
 from ailoop_otel.server.hooks import HookContext, HookHost, Owner, argument, failed
-from ailoop_otel.server.stream import CLOSED, DATA, ModelStream
+from ailoop_otel.server.stream import CLOSED, FIELD, ModelStream
 
 _PROVIDER: Final = "openrouter"
 _CUT: Final = "cut"
@@ -263,26 +263,30 @@ def post_hook(host: HookHost) -> Callable[..., Any]:
 
 
 def _observed_lines(call: ModelCall, iter_lines: Callable[..., Iterator[bytes]], guard: Guard) -> Callable[..., Any]:
-    stream, now, caught = call.stream, call.stream.now, guard.caught
+    stream, caught = call.stream, guard.caught
     # With content capture every line has to be read.
     output = call.content.output if call.content is not None else None
-    remember = stream.tail.append
 
     def lines(*args: Any, **kwargs: Any) -> Iterator[bytes]:
         error: str | None = None
+        # The usual line is counted here, in local variables, and the barrier is written out: a method that is called, or
+        # a field that is written, for each line would cost as much as all the rest.
+        now, remember = stream.now, stream.tail.append
+        flows, chunks, size, latest = stream.flows, 0, 0, 0
         try:
             for line in iter_lines(*args, **kwargs):
-                # Barrier and usual line are written out here: a call for each would cost as much again.
                 try:
-                    if stream.flows and line.endswith(CLOSED) and line.startswith(DATA):
-                        stream.latest = now()
-                        stream.chunks += 1
-                        stream.size += len(line) + 1
-                        remember(line)
-                    elif line:
-                        stream.line(line)
-                    if output is not None:
-                        output.line(line)
+                    if line:
+                        if flows and line[-1] == CLOSED and line[0] == FIELD:
+                            latest = now()
+                            chunks += 1
+                            size += len(line)
+                            remember(line)
+                        else:
+                            stream.line(line)
+                            flows = stream.flows
+                        if output is not None:
+                            output.line(line)
                 except Exception as fault:
                     if not caught(fault):
                         raise
@@ -292,6 +296,7 @@ def _observed_lines(call: ModelCall, iter_lines: Callable[..., Iterator[bytes]],
             raise
         finally:
             with guard:
+                stream.add(chunks, size, latest)
                 call.end(error)
 
     return lines

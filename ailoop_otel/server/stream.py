@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 DATA: Final = b"data: "
-# How a line ends that holds a whole JSON object.
-CLOSED: Final = b"}"
+# The first byte of a data line, and of no other field, and the last one of a line that holds a whole JSON object. To
+# look at a byte costs a fifth of `startswith`.
+FIELD: Final = DATA[0]
+CLOSED: Final = ord("}")
 _DONE: Final = b"data: [DONE]"
 _MOST_TOKENS: Final = 2**53
 
@@ -22,7 +24,8 @@ class ModelStream:
     """Counts the lines of one stream and reads some of them. Times are of the clock `now`, nanoseconds; 0 is never.
 
     Only the first lines and the last few are read as JSON. From the first output on, `flows` is True, and a line costs
-    a look at its two ends: the reader of the lines counts such a line by itself, as a call for each would cost more.
+    a look at its two ends: the reader of the lines counts such a line by itself, as a call for each would cost more, and
+    hands over at the end what it counted (`add`).
     """
 
     __slots__ = ("chunks", "done", "first", "flows", "garbage", "latest", "now", "size", "summary", "tail")
@@ -45,10 +48,16 @@ class ModelStream:
             self.tail.append(line)
             if not self.first:
                 self._look_for_output(line)
-            elif not line.endswith(CLOSED):
+            elif line[-1] != CLOSED:
                 self.garbage = True
         elif line.startswith(_DONE):
             self.done = True
+
+    def add(self, chunks: int, size: int, latest: int) -> None:
+        """Add data lines that were counted elsewhere: `size` in bytes without line ends, the last one at `latest`."""
+        self.chunks += chunks
+        self.size += size + chunks
+        self.latest = max(self.latest, latest)
 
     def end(self) -> None:
         """Read the last lines: no more will come."""

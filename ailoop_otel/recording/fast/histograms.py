@@ -9,6 +9,7 @@ measurement of each bucket as its exemplar.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import weakref
 from bisect import bisect_left
@@ -48,7 +49,9 @@ _MOST_WAITING: Final = 256
 # The SDK's limit of attribute sets, and what stands for those beyond it.
 _MOST_POINTS: Final = 2000
 _BEYOND: Final = {"otel.metric.overflow": True}
-_ENDLESS: Final = 2.0**63
+_BEYOND_KEY: Final = frozenset([("otel.metric.overflow", True, bool)])
+_MOST: Final = sys.float_info.max
+_Key = frozenset[tuple[str, Any, type]]
 _NO_LABELS: Final[Mapping[str, Any]] = {}
 _CUMULATIVE: Final = AggregationTemporality.CUMULATIVE
 
@@ -61,7 +64,7 @@ class LightHistogram:
     def __init__(self, metric: names.Metric, store: HistogramStore) -> None:
         self.metric = metric
         self._bounds = tuple(metric.buckets or ())
-        self._points: dict[frozenset[tuple[str, Any]], _Point] = {}
+        self._points: dict[_Key, _Point] = {}
         self._waiting = store.waiting
         self.count = store.count
 
@@ -79,10 +82,11 @@ class LightHistogram:
         self, number: int, amount: float, attributes: Mapping[str, Any], span: SpanContext | None, time: int
     ) -> None:
         """Count a value that was recorded at `time`, nanoseconds since the epoch, and is the `number`th of all."""
-        # As the SDK: what is negative, no number, or beyond all numbers would stay in the sum for ever.
-        if not 0 <= amount < _ENDLESS:
+        # As the SDK: what is negative, no number, or without end would stay in the sum for ever.
+        if not 0 <= amount <= _MOST:
             return
-        key = frozenset(attributes.items())
+        # With the types: `True`, `1` and `1.0` are equal in Python, and three values in OpenTelemetry.
+        key = frozenset([(name, value, value.__class__) for name, value in attributes.items()])
         point = self._points.get(key)
         if point is None:
             point = self._new(key, attributes, time)
@@ -103,9 +107,9 @@ class LightHistogram:
         kind = HistogramData(points, AggregationTemporality.CUMULATIVE)
         return Metric(metric.name, metric.description, metric.unit, kind) if points else None
 
-    def _new(self, key: frozenset[tuple[str, Any]], attributes: Mapping[str, Any], time: int) -> _Point:
+    def _new(self, key: _Key, attributes: Mapping[str, Any], time: int) -> _Point:
         if len(self._points) >= _MOST_POINTS:
-            key, attributes = frozenset(_BEYOND.items()), _BEYOND
+            key, attributes = _BEYOND_KEY, _BEYOND
         return self._points.setdefault(key, _Point(dict(attributes), len(self._bounds) + 1, time))
 
 

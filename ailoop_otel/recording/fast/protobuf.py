@@ -161,7 +161,7 @@ def _span(span: ReadableSpan) -> bytes:
             return b"".join(
                 _fields(
                     span.name, span.context, span.parent, span.kind, span.start_time, span.end_time,
-                    span.status, span.raw_attributes.copy(), span.raw_links, span.raw_events,
+                    span.status, span.raw_attributes.copy(), span.raw_links, (),
                 )
             )  # fmt: skip
         parts = _fields(

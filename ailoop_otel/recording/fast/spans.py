@@ -2,28 +2,41 @@
 
 The SDK's spans are made for any code: each has locks, copies and cleans what it is given, and counts it against
 limits. What this package records is clean and short already, so its own provider gives it spans without all that.
-Exporters read of them what they read of the SDK's spans; the server's code finds in the current span what the API
-promises.
+Exporters read of them what they read of the SDK's spans. As soon as somebody else's code touches one that is current,
+it becomes one of the SDK's own, with the same ids: then the SDK keeps every promise of its API.
 """
 
 from __future__ import annotations
 
-import time
-import traceback
+import os
+import threading
 from collections.abc import Sequence
 from functools import partial
-from types import MappingProxyType
-from typing import Any, Final, Protocol, cast
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, cast
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan, Tracer
+from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor, Tracer, TracerProvider
+from opentelemetry.sdk.trace import Span as SdkSpan
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags, get_current_span
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    get_current_span,
+)
 
 from ailoop_otel import names
-from ailoop_otel.recording.internals import SPAN_KEY, BoundedAttributes, BoundedList, fields_of
-from ailoop_otel.recording.spans import EMPTY, ERROR, LIMIT, Attributes, OwnTracerProvider, Spans
+from ailoop_otel.recording.internals import SPAN_KEY, fields_of
+from ailoop_otel.recording.spans import EMPTY, ERROR, Attributes, OwnTracerProvider, Spans, context_of
 from ailoop_otel.version import __version__
 
 UNSET: Final = Status()
@@ -31,38 +44,37 @@ _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 _SAMPLED_RANDOM: Final = TraceFlags(TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID)
 
 
-class Origin(Protocol):
-    """What made a span, and where the span goes when it has ended."""
+class _Lock:
+    """One for all light spans: an exporter's thread may end a span while the server's code writes to it."""
 
-    @property
-    def resource(self) -> Resource:
-        """Of all spans."""
+    def __init__(self) -> None:
+        self.renew()
+        if hasattr(os, "register_at_fork"):
+            # In a forked child the thread that holds it does not exist.
+            os.register_at_fork(after_in_child=self.renew)
 
-    @property
-    def scope(self) -> InstrumentationScope:
-        """Of all spans."""
-
-    def ended(self, span: LightSpan) -> None:
-        """Pass an ended span to the processors."""
+    def renew(self) -> None:
+        self.held = threading.RLock()
 
 
-class LightSpan(ReadableSpan, Span):
+_LOCK: Final = _Lock()
+
+
+class LightSpan(SdkSpan):
     """A span that holds what it is given, and nothing that is not there yet.
 
-    It overrides every public property of the SDK's `ReadableSpan`, whose own fields it does not have.
+    It has fields of its own in place of those that the SDK's class promises to read, and never calls that class's
+    `__init__`. What foreign code asks of it, the SDK's span `full` does, which is made then.
     """
 
     __slots__ = (
-        "context", "end_time", "kind", "name", "origin", "parent", "raw_attributes", "raw_links", "start_time",
+        "_full", "context", "end_time", "kind", "name", "origin", "parent", "raw_attributes", "raw_links", "start_time",
         "status",
     )  # fmt: skip
 
-    # Most spans have none.
-    raw_events: Any = ()
-
     def __init__(
         self,
-        origin: Origin,
+        origin: Promotion,
         name: str,
         start: int,
         attributes: dict[str, Any],
@@ -75,43 +87,45 @@ class LightSpan(ReadableSpan, Span):
         self.name = name  # type: ignore[misc]
         self.start_time = start  # type: ignore[misc]
         self.end_time: int | None = None
-        self.raw_attributes: Any = attributes
+        self.raw_attributes = attributes
         self.context = context  # type: ignore[misc]
         self.parent = parent  # type: ignore[misc]
         self.kind = kind  # type: ignore[misc]
-        self.raw_links: Any = links
+        self.raw_links = links
         self.status = UNSET  # type: ignore[misc]
+        self._full: SdkSpan | None = None
 
     # --- What exporters read -----------------------------------------------------------------------------------
     @property
     def attributes(self) -> Attributes:
         """The attributes, read-only."""
-        return MappingProxyType(self.raw_attributes)
+        full = self._full
+        return MappingProxyType(self.raw_attributes) if full is None else full.attributes
 
     @property
     def events(self) -> Sequence[Event]:
         """The events so far."""
-        return tuple(self.raw_events)
+        return () if self._full is None else self._full.events
 
     @property
     def links(self) -> Sequence[Link]:
         """The links so far."""
-        return tuple(self.raw_links)
+        return tuple(self.raw_links) if self._full is None else self._full.links
 
     @property
     def dropped_attributes(self) -> int:
         """Attributes beyond the limit."""
-        return getattr(self.raw_attributes, "dropped", 0)
+        return 0 if self._full is None else self._full.dropped_attributes
 
     @property
     def dropped_events(self) -> int:
         """Events beyond the limit."""
-        return getattr(self.raw_events, "dropped", 0)
+        return 0 if self._full is None else self._full.dropped_events
 
     @property
     def dropped_links(self) -> int:
         """Links beyond the limit."""
-        return getattr(self.raw_links, "dropped", 0)
+        return 0 if self._full is None else self._full.dropped_links
 
     @property
     def resource(self) -> Resource:
@@ -143,59 +157,62 @@ class LightSpan(ReadableSpan, Span):
     def as_sdk_span(self) -> ReadableSpan:
         """The same as the SDK's own class."""
         return ReadableSpan(
-            self.name, self.context, self.parent, self.resource, self.raw_attributes, self.raw_events, self.raw_links,
+            self.name, self.context, self.parent, self.resource, self.attributes, self.events, self.links,
             self.kind, None, self.status, self.start_time, self.end_time, self.instrumentation_scope,
         )  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(name="{self.name}", context={self.context})'
 
     # --- What this package records -----------------------------------------------------------------------------
     def finish(self, end: int, attributes: Attributes | None, error: bool) -> None:
         """End it, with what is known only now; `attributes` are clean."""
-        if self.end_time is None:
-            if attributes:
-                self.raw_attributes.update(attributes)
+        with _LOCK.held:
+            full = self._full
+            if full is None:
+                if self.end_time is not None:
+                    return
+                if attributes:
+                    self.raw_attributes.update(attributes)
+                if error:
+                    self.status = ERROR  # type: ignore[misc]
+                self.end_time = end
+        if full is None:
+            self.origin.ended(self)
+        elif full.is_recording():
+            self.set_attributes(attributes or {})
             if error:
-                self.status = ERROR  # type: ignore[misc]
+                self.set_status(ERROR)
             self.end(end)
 
-    # --- What the server's own code may record, at the SDK's price -----------------------------------------------
+    # --- What foreign code asks of it: the SDK does it -----------------------------------------------------------
+    def _ask(self, method: str, *arguments: Any, **named: Any) -> None:
+        with _LOCK.held:
+            full = self._full
+            if full is None:
+                full = self._full = self.origin.promoted(self)
+        getattr(full, method)(*arguments, **named)
+        self.name, self.status, self.end_time = full.name, full.status, full.end_time  # type: ignore[misc]
+
     def end(self, end_time: int | None = None) -> None:
-        """End it and pass it to the processors; a second time does nothing."""
-        if self.end_time is not None:
-            return
-        self.end_time = time.time_ns() if end_time is None else end_time
-        self.origin.ended(self)
+        """End it and pass it to the processors."""
+        self._ask("end", end_time)
 
     def set_attributes(self, attributes: Attributes) -> None:
-        """Add attributes; what is no attribute is left out, as by the SDK."""
-        if self.end_time is None:
-            cleaned, held = BoundedAttributes(LIMIT, attributes), self._bounded()
-            held.update(cleaned)
-            held.dropped += cleaned.dropped
+        """Add attributes."""
+        self._ask("set_attributes", attributes)
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Add an attribute."""
-        if self.end_time is None:
-            self._bounded()[key] = value
-
-    def _bounded(self) -> Any:
-        if not isinstance(self.raw_attributes, BoundedAttributes):
-            self.raw_attributes = BoundedAttributes(LIMIT, self.raw_attributes, immutable=False)
-        return self.raw_attributes
+        self._ask("set_attribute", key, value)
 
     def add_event(self, name: str, attributes: Attributes | None = None, timestamp: int | None = None) -> None:
         """Add an event at a moment (nanoseconds since the epoch; now, where none is given)."""
-        if self.end_time is None:
-            if not isinstance(self.raw_events, BoundedList):
-                self.raw_events = BoundedList(LIMIT)
-            self.raw_events.append(Event(name, BoundedAttributes(LIMIT, attributes), timestamp))
+        self._ask("add_event", name, attributes, timestamp)
 
     def add_link(self, context: SpanContext, attributes: Attributes | None = None) -> None:
-        """Add a link to another span; what points nowhere is left out, as by the SDK."""
-        points = isinstance(context, SpanContext) and (context.is_valid or attributes or context.trace_state)
-        if self.end_time is None and points:
-            if not isinstance(self.raw_links, BoundedList):
-                self.raw_links = BoundedList.from_seq(LIMIT, self.raw_links)
-            self.raw_links.append(Link(context, BoundedAttributes(LIMIT, attributes)))
+        """Add a link to another span."""
+        self._ask("add_link", context, attributes)
 
     def record_exception(
         self,
@@ -205,29 +222,24 @@ class LightSpan(ReadableSpan, Span):
         escaped: bool = False,
     ) -> None:
         """Add an exception as an event."""
-        kind = type(exception)
-        name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-        described = {
-            "exception.type": name,
-            "exception.message": str(exception),
-            "exception.stacktrace": "".join(traceback.format_exception(exception)),
-            "exception.escaped": str(escaped),
-        }
-        self.add_event("exception", {**described, **(attributes or {})}, timestamp)
+        self._ask("record_exception", exception, attributes, timestamp, escaped)
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
-        """Set the status; "ok" is final, "unset" changes nothing, nor does what is no status."""
-        if isinstance(status, StatusCode):
-            status = Status(status, description)
-        if not isinstance(status, Status) or status.is_unset or self.status.status_code is StatusCode.OK:
-            return
-        if self.end_time is None:
-            self.status = status  # type: ignore[misc]
+        """Set the status."""
+        self._ask("set_status", status, description)
 
     def update_name(self, name: str) -> None:
         """Rename it."""
-        if self.end_time is None:
-            self.name = name  # type: ignore[misc]
+        self._ask("update_name", name)
+
+    def start(self, start_time: int | None = None, parent_context: Context | None = None) -> None:
+        """It has started."""
+        self._ask("start", start_time, parent_context)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ask("__exit__", kind, value, trace)
 
 
 def _of_sdk_span(name: str, span: LightSpan) -> Any:
@@ -240,21 +252,81 @@ for _field in vars(ReadableSpan("", resource=Resource({}))):
     setattr(LightSpan, _field, property(partial(_of_sdk_span, _field)))
 
 
-class LightSpans(Spans):
-    """Records light spans into a provider of this package; `attributes` become the span's own and are not checked."""
+class Promotion:
+    """Makes the SDK's own span of a light one, by way of the SDK's public interface."""
 
-    def __init__(self, tracer: Tracer, provider: OwnTracerProvider) -> None:
-        super().__init__(tracer)
+    def __init__(self, provider: OwnTracerProvider) -> None:
         self._provider = provider
-        self._trace_id = provider.ids.generate_trace_id
-        self._span_id = provider.ids.generate_span_id
-        self._root_flags = _flags(provider.ids.is_trace_id_random())
         self.scope: Final = InstrumentationScope(names.SCOPE, __version__, names.SCHEMA_URL)
 
     @property
     def resource(self) -> Resource:
         """Of all spans; another one after a fork."""
         return self._provider.resource
+
+    def ended(self, span: ReadableSpan) -> None:
+        """Pass an ended span to the processors."""
+        for processor in self._provider.processors:
+            processor.on_end(span)
+
+    def promoted(self, span: LightSpan) -> SdkSpan:
+        """The SDK's span with the same ids and all that is recorded so far; it goes to the processors at its end.
+
+        Of a span that has ended, one that has ended as well: the SDK warns of what is done to it.
+        """
+        made = TracerProvider(
+            sampler=ALWAYS_ON, resource=self.resource, shutdown_on_exit=False, id_generator=_Ids(span.context)
+        )
+        tracer = made.get_tracer(self.scope.name, self.scope.version or "", schema_url=self.scope.schema_url)
+        above = EMPTY if span.parent is None else context_of(NonRecordingSpan(span.parent))
+        full = tracer.start_span(
+            span.name, above, span.kind, span.raw_attributes, span.raw_links, span.start_time, False, False
+        )
+        if not span.status.is_unset:
+            full.set_status(span.status)
+        if span.end_time is not None:
+            full.end(span.end_time)
+        made.add_span_processor(_Forwarding(self))
+        return cast("SdkSpan", full)
+
+
+class _Ids(IdGenerator):
+    """Gives the one span that is made the ids that it has already."""
+
+    def __init__(self, context: SpanContext) -> None:
+        self._context = context
+
+    def generate_trace_id(self) -> int:
+        return cast("int", self._context.trace_id)
+
+    def generate_span_id(self) -> int:
+        return cast("int", self._context.span_id)
+
+    def is_trace_id_random(self) -> bool:
+        return bool(self._context.trace_flags & TraceFlags.RANDOM_TRACE_ID)
+
+
+class _Forwarding(SpanProcessor):
+    def __init__(self, origin: Promotion) -> None:
+        self._origin = origin
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self._origin.ended(span)
+
+
+class LightSpans(Spans):
+    """Records light spans into a provider of this package; `attributes` become the span's own and are not checked.
+
+    Where nothing is exported, spans have ids and record nothing.
+    """
+
+    def __init__(self, tracer: Tracer, provider: OwnTracerProvider) -> None:
+        super().__init__(tracer)
+        self._provider = provider
+        self._origin = Promotion(provider)
+        self._trace_id = provider.ids.generate_trace_id
+        self._span_id = provider.ids.generate_span_id
+        self._root_flags = _flags(provider.ids.is_trace_id_random())
 
     def start(
         self,
@@ -271,14 +343,17 @@ class LightSpans(Spans):
             return super().start(name, start, attributes, parent, kind, links)
         above = None if parent is EMPTY else span_context_in(parent)
         if above is None or not above.is_valid:
+            above = None
             context = SpanContext(self._trace_id(), self._span_id(), False, self._root_flags)
-            return LightSpan(self, name, start, attributes, context, None, kind, links)
-        trace_id, _, _, flags, state = fields_of(above)
-        # By default what has no parent is sampled, and what has one if that is: no sampler has to be asked.
-        if not flags & TraceFlags.SAMPLED:
-            return super().start(name, start, attributes, parent, kind, links)
-        context = SpanContext(trace_id, self._span_id(), False, _flags(flags & TraceFlags.RANDOM_TRACE_ID), state)
-        return LightSpan(self, name, start, attributes, context, above, kind, links)
+        else:
+            trace_id, _, _, flags, state = fields_of(above)
+            # By default what has no parent is sampled, and what has one if that is: no sampler has to be asked.
+            if not flags & TraceFlags.SAMPLED:
+                return super().start(name, start, attributes, parent, kind, links)
+            context = SpanContext(trace_id, self._span_id(), False, _flags(flags & TraceFlags.RANDOM_TRACE_ID), state)
+        if not provider.processors:
+            return NonRecordingSpan(context)
+        return LightSpan(self._origin, name, start, attributes, context, above, kind, links)
 
     def end(self, span: Span, end: int, attributes: Attributes | None = None, *, error: bool = False) -> None:
         """End a span, with what is known of it only now."""
@@ -286,11 +361,6 @@ class LightSpans(Spans):
             span.finish(end, attributes, error)
         else:
             super().end(span, end, attributes, error=error)
-
-    def ended(self, span: LightSpan) -> None:
-        """Pass an ended span to the processors."""
-        for processor in self._provider.processors:
-            processor.on_end(span)
 
 
 def span_context_in(context: Context) -> SpanContext:
@@ -306,8 +376,7 @@ def light_spans(tracer: Any, provider: OwnTracerProvider) -> LightSpans | None:
     """How to record light spans with a tracer; None where the installed SDK does not read them as its own."""
     if not isinstance(tracer, Tracer):
         return None
-    light = LightSpans(tracer, provider)
-    return light if _reads_as_the_sdks(light) else None
+    return LightSpans(tracer, provider) if _reads_as_the_sdks(Promotion(provider)) else None
 
 
 def _flags(random: int) -> TraceFlags:
@@ -320,15 +389,13 @@ _PROPERTIES: Final = (
 )  # fmt: skip
 
 
-def _reads_as_the_sdks(light: LightSpans) -> bool:
+def _reads_as_the_sdks(origin: Promotion) -> bool:
     above, context = SpanContext(1, 1, True, _SAMPLED), SpanContext(1, 2, False, _SAMPLED)
     links = (Link(above, {"a": 1}),)
     try:
-        span = LightSpan(light, "probe", 3, {"a": 1}, context, above, SpanKind.CLIENT, links)
-        span.add_event("event", {"b": 2}, 4)
-        span.set_status(ERROR)
-        span.end_time = 5
-        sdk = span.as_sdk_span()
-        return span.to_json() == sdk.to_json() and all(getattr(span, x) == getattr(sdk, x) for x in _PROPERTIES)
+        span = LightSpan(origin, "probe", 3, {"a": 1}, context, above, SpanKind.CLIENT, links)
+        span.status = ERROR  # type: ignore[misc]
+        full = origin.promoted(span)
+        return span.to_json() == full.to_json() and all(getattr(span, x) == getattr(full, x) for x in _PROPERTIES)
     except Exception:  # noqa: BLE001 - any: then the SDK's own spans are used
         return False

@@ -39,7 +39,7 @@ class _Origin:
         self.resource = Resource({"name": name})
         self.scope = InstrumentationScope(name)
 
-    def ended(self, span: LightSpan) -> None:
+    def ended(self, span: ReadableSpan) -> None:
         pass
 
 
@@ -155,12 +155,11 @@ def test_light_spans_among_others(codec: Codec, remote: bool | None) -> None:
     links = (Link(SpanContext(4, 5, True)), Link(SpanContext(4, 6, False), {"of": "a link"}))
     spans: list[Any] = []
     for number, origin in enumerate([_Origin("a"), _Origin("b")] * 2):
-        light = LightSpan(origin, "light", 7, {"text": "x", "n": number}, context, parent, SpanKind.SERVER, links)
-        light.add_event("event", {"b": 2}, 8)
-        light.set_status(StatusCode.ERROR, "oh")
-        plain = LightSpan(origin, "plain", 7, {}, context, parent, SpanKind.INTERNAL, ())
-        light.end(9)
-        plain.end(10)
+        given: Any = origin
+        light = LightSpan(given, "light", 7, {"text": "x", "n": number}, context, parent, SpanKind.SERVER, links)
+        plain = LightSpan(given, "plain", 7, {}, context, parent, SpanKind.INTERNAL, ())
+        light.finish(9, {"more": 1.5}, error=True)
+        plain.finish(10, None, error=False)
         spans += [light, plain, ReadableSpan(**{**USUAL, "name": f"other {number}"}), plain]
     codec.check(spans)
 

@@ -69,16 +69,17 @@ def _point(point: HistogramDataPoint) -> Any:
     assert point.start_time_unix_nano <= point.time_unix_nano
     assert all(e.time_unix_nano <= point.time_unix_nano for e in point.exemplars)
     return (
-        dict(point.attributes or {}), point.count, pytest.approx(point.sum), tuple(point.bucket_counts),
+        # With their types: `True`, `1` and `1.0` are equal in Python.
+        sorted((name, repr(value)) for name, value in (point.attributes or {}).items()), point.count, pytest.approx(point.sum), tuple(point.bucket_counts),
         tuple(point.explicit_bounds), point.min, point.max, exemplars,
     )  # fmt: skip
 
 
-LABELS = st.dictionaries(st.sampled_from("abc"), st.sampled_from(["x", "y", 1, 2.5, "1"]), max_size=2)
+LABELS = st.dictionaries(st.sampled_from("abc"), st.sampled_from(["x", "y", 1, 2.5, "1", True, 1.0]), max_size=2)
 SPANS = st.one_of(st.just(Context()), st.integers(1, 9).map(context),
                   st.integers(1, 9).map(lambda number: context(number, sampled=False)))  # fmt: skip
 MEASUREMENTS = st.tuples(
-    st.one_of(st.floats(0, 1e4), st.sampled_from(METRIC.buckets), st.integers(0, 9)), LABELS, SPANS
+    st.one_of(st.floats(0, 1e4), st.sampled_from([*METRIC.buckets, 2.0**70]), st.integers(0, 9)), LABELS, SPANS
 )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
@@ -118,21 +119,105 @@ SAYINGS: st.SearchStrategy[tuple[str, tuple[Any, ...]]] = st.one_of(
 )  # fmt: skip
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(SAYINGS, max_size=12))
-def test_whatever_the_servers_code_says_reads_as_the_sdks(sayings: list[tuple[str, tuple[Any, ...]]]) -> None:
-    """Everything that the API of a span has, also after its end."""
+def test_whatever_the_servers_code_says_reads_as_the_sdks(
+    caplog: pytest.LogCaptureFixture, sayings: list[tuple[str, tuple[Any, ...]]]
+) -> None:
+    """Everything that the API of a span has, also after its end: the SDK's warnings, and what can be read meanwhile."""
     pair = Pair()
+    seen: list[Any] = []
 
     def record(spans: Spans) -> None:
+        caplog.clear()
         span: Any = spans.start("a", 10, {"x": 1})
+        states = [isinstance(span, SdkSpan)]
         for method, arguments in sayings:
             getattr(span, method)(*arguments)
+            states.append((_read(span), span.is_recording()))
+        seen.append((states, caplog.messages[:]))
         spans.end(span, 40, {"z": 1})
 
     pair.record(record)
     light, sdk = pair.read()
     assert light == sdk
+    assert seen[0] == seen[1]
+
+
+def test_threads_that_write_to_one_lose_nothing() -> None:
+    """Attributes, events and links of several threads, and one end of many."""
+    pair, threads, each = Pair(), 4, 30
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(20):
+            for recorder in pair.recorders[:1]:
+                span = recorder.start("a", 1, {})
+                begin = threading.Barrier(threads)
+
+                def write(number: int, span: Any = span, begin: threading.Barrier = begin) -> None:
+                    begin.wait()
+                    for turn in range(each):
+                        span.set_attribute(f"{number}.{turn}", turn)
+                        span.add_event("e", timestamp=1)
+                        span.add_link(PARENT)
+                    span.end(2)
+
+                writers = [threading.Thread(target=write, args=(number,)) for number in range(threads)]
+                for writer in writers:
+                    writer.start()
+                for writer in writers:
+                    writer.join()
+                recorder.end(span, 3)
+    finally:
+        sys.setswitchinterval(before)
+    finished = pair.light.get_finished_spans()
+    assert len(finished) == 20
+    # The first that ends it ends what the others write.
+    for done in finished:
+        assert done.attributes is not None
+        ended = {name.partition(".")[0] for name in done.attributes if name.endswith(f".{each - 1}")}
+        assert ended
+        assert all(sum(name.startswith(f"{number}.") for name in done.attributes) == each for number in ended)
+        assert len(done.events) >= each
+        assert len(done.links) >= each
+
+
+def test_it_is_written_to_after_it_ended() -> None:
+    """By code that kept it: nothing changes, and nothing is exported again."""
+    pair = Pair()
+
+    def record(spans: Spans) -> None:
+        span: Any = spans.start("a", 1, {"x": 1})
+        spans.end(span, 2, {"y": 2}, error=True)
+        span.set_attribute("z", 3)
+        span.end(4)
+        assert _read(span)["attributes"] == {"x": 1, "y": 2}
+
+    pair.record(record)
+    light, sdk = pair.read()
+    assert light == sdk
+    assert len(light) == 1
+
+
+def test_where_the_sdk_counts_its_spans_they_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its internal metrics know of no others."""
+    monkeypatch.setenv("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")
+    assert type(spans_of(OwnTracerProvider(RESOURCE, []))) is Spans
+
+
+def test_where_nothing_is_exported_spans_only_have_ids() -> None:
+    """Those of the trace, for whoever looks; a processor that comes later gets the SDK's spans."""
+    provider = OwnTracerProvider(RESOURCE, [])
+    spans = spans_of(provider)
+    span = spans.start("a", 1, {"x": 1})
+    child = spans.start("b", 1, {}, set_span_in_context(span, EMPTY))
+    assert isinstance(span, NonRecordingSpan)
+    assert child.get_span_context().trace_id == span.get_span_context().trace_id != 0
+    exporter = InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    spans.end(spans.start("c", 1, {}), 2)
+    assert [span.name for span in exporter.get_finished_spans()] == ["c"]
 
 
 def test_an_exception_is_recorded_as_by_the_sdk() -> None:
