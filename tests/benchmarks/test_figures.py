@@ -112,13 +112,16 @@ def _misses(row: object) -> list[str]:
 
 
 def test_a_dear_chunk_is_missed() -> None:
-    """0.5 µs are too many; so is one object that stays, and a frame that does not."""
-    costs = {"nothing": [100.0] * 9, "least": [300.0] * 9, "this": [400.0] * 9}
+    """Beside the least coroutine wrapper in the same run; so is one object that stays, and a frame that does not."""
+    costs = {"nothing": [100.0] * 9, "least": [300.0] * 9, "this": [290.0] * 9}
     kept = {"chunks": 1000, "held": 5, "blocks": 0}
     good = {"costs": costs, "frames": True, "spans": 1.0}
     assert _misses(lambda result: chunk.judge(result, {"1 KiB": [good]}, kept)) == []
-    dear = {**good, "costs": {**costs, "this": [600.0] * 9}}
-    assert "frames of 1 KiB is 0.5 µs" in _misses(lambda result: chunk.judge(result, {"1 KiB": [dear]}, kept))[0]
+    dear = {**good, "costs": {**costs, "this": [400.0] * 9}}
+    assert (
+        "times the least coroutine wrapper is 1.5 ×, to be ≤ 1"
+        in _misses(lambda result: chunk.judge(result, {"1 KiB": [dear]}, kept))[0]
+    )
     lost = {**good, "frames": False}
     assert "every frame arrived" in _misses(lambda result: chunk.judge(result, {"1 KiB": [lost]}, kept))[0]
     leaking = {**kept, "blocks": 1000}
@@ -169,6 +172,14 @@ def test_a_late_timeout_is_missed() -> None:
     assert _misses(lambda result: timeouts.judge_spread(result, "free", prompt, 100)) == []
     late = {**prompt, "noticed": [0.02] * 100}
     assert "noticed p99, free is 20 ms" in _misses(lambda result: timeouts.judge_spread(result, "free", late, 100))[0]
+    assert (
+        _misses(lambda result: timeouts.judge_spread(result, "busy", {**late, "switch": 0.01}, 100, never_waits=True))
+        == []
+    )
+    slow = {**late, "switch": 0.005}
+    assert _misses(lambda result: timeouts.judge_spread(result, "busy", slow, 100, never_waits=True)) == [
+        "row: … in switch intervals of 5 ms is 4 ×, to be ≤ 2.5"
+    ]
     assert _misses(lambda result: timeouts.judge_at_once(result, {**prompt, "told": [3.0] * 100}, 100)) == [
         "row: all due at once, the last told is 3 s, to be ≤ 2"
     ]
