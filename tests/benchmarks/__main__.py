@@ -61,6 +61,8 @@ def measure(row: Row, quick: bool, environments: Environments, console: Console)
 
         def say(text: str) -> None:
             status.update(f"{row.NUMBER} {row.TITLE}: {text}")
+            if not console.is_terminal:
+                console.print(f"{row.NUMBER} {row.TITLE}: {text}", soft_wrap=True)
 
         try:
             row.run(Bench(quick, environments, say), result)
