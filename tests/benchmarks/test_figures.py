@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -13,10 +14,13 @@ import pytest
 from tests.benchmarks import __main__ as main
 from tests.benchmarks import page, table
 from tests.benchmarks.__main__ import PAGE
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.environments import Environments
 from tests.benchmarks.figures import Check, Figure, Result, Spread
 from tests.benchmarks.rows import chunk, exchange, export, instructions, rows, server, sessions, startup, timeouts
 from tests.benchmarks.serving.counted import Counted
 from tests.benchmarks.serving.load import Window
+from tests.benchmarks.serving.variants import Variant
 from tests.benchmarks.statistics import bootstrap, median, percentile, unpaired
 
 
@@ -181,6 +185,33 @@ def test_many_instructions_are_missed() -> None:
     instructions.judge(told, counted, rested)
     saved = next(each for each in told.figures if each.name == instructions.saving("spans"))
     assert saved.spread.value == pytest.approx(100 * (53.0 - 51.4) / 50.0)
+
+
+@pytest.mark.parametrize("row", [server, instructions])
+def test_without_the_real_server_its_rows_say_so(row: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A word, and nothing that was missed."""
+    for name in ("AILOOP_CHECKOUT", "AILOOP_PYTHON"):
+        monkeypatch.delenv(name, raising=False)
+    result = Result(row.NUMBER, row.NAME, row.TITLE)
+    row.run(Bench(True, Environments(lambda _: None), lambda _: None), result)
+    assert (result.figures, result.misses, len(result.notes)) == ([], [], 1)
+    assert "needs AILOOP_CHECKOUT" in result.notes[0]
+
+
+def test_others_that_cannot_be_counted_are_left_out_with_a_word() -> None:
+    """What of the package cannot be counted is a miss."""
+
+    def work(variant: Variant) -> str:
+        if variant.name in ("ddtrace", "none"):
+            raise RuntimeError("it\nended")
+        return variant.name
+
+    result = Result(9, "instructions", "")
+    bench = Bench(True, Environments(lambda _: None), lambda _: None)
+    done = instructions.in_parallel(bench, result, ["without", "none", "ddtrace", "logfire"], work)
+    assert done == {"without": "without", "logfire": "logfire"}
+    assert result.notes == ["ddtrace was not counted: it ended"]
+    assert result.misses == ["instructions: not so: none could be counted (it ended)"]
 
 
 def _window(cpu: float) -> Window:

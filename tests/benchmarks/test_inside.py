@@ -77,8 +77,8 @@ def test_a_chunk_is_compared_with_none(package: Measured) -> None:
     assert (answer["frames"], answer["spans"]) == (True, 1.0)
     retained = package.ask("retained", chunks=200)
     assert retained["held"] > 0
-    # An exchange holds a few numbers of its longest gap, at whichever chunk that ends; 200 chunks leave nothing.
-    assert retained["blocks"] < 4
+    # An exchange holds a few numbers of its longest gap, and threads have theirs; what chunks leave would be 200.
+    assert retained["blocks"] < 20
 
 
 def test_sessions_are_weighed_and_timed(package: Measured) -> None:

@@ -14,10 +14,8 @@ import numpy as np
 
 from ailoop_otel.names import FAST_PATHS
 from tests.benchmarks.bench import Bench
-from tests.benchmarks.environments import Unavailable
 from tests.benchmarks.figures import Check, Figure, Result, Spread
 from tests.benchmarks.instructions import countable
-from tests.benchmarks.measured import Failed
 from tests.benchmarks.serving.counted import Counted, count, idle
 from tests.benchmarks.serving.load import provider
 from tests.benchmarks.serving.sink import sink
@@ -61,28 +59,28 @@ def run(bench: Bench, result: Result) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         place = Place(root, bench.server_python, about["environment"], backend, folder, bench.environments)
         parts, each, rest = bench.size((4, 4, 15.0), (2, 2, 6.0))
-        counted = _each(bench, result, names, lambda variant: count(place, variant, parts, each, rest))
+        counted = in_parallel(bench, result, names, lambda variant: count(place, variant, parts, each, rest))
         rested = {}
         if not bench.quick:
             at_rest = [name for name in (WITHOUT, FILES, *PEERS) if name in counted]
-            rested = _each(bench, result, at_rest, lambda variant: idle(place, variant, 40.0), "at rest: ")
+            rested = in_parallel(bench, result, at_rest, lambda variant: idle(place, variant, 40.0), "at rest: ")
         chats = place.chats(VARIANTS[FILES])
     judge(result, counted, rested)
     hooked = f"{chats} spans of model calls"
     result.checks.append(Check("the hooks inside the server were on", chats >= parts * each, hooked))
 
 
-def _each(
+def in_parallel(
     bench: Bench, result: Result, names: Sequence[str], work: Callable[[Variant], _T], what: str = ""
 ) -> dict[str, _T]:
-    """Several at once; those that cannot be run are left out with a word, but for the package's own."""
+    """One piece of work for each, several at once; others that cannot be run are left out with a word."""
     done: dict[str, _T] = {}
 
     def one(name: str) -> None:
         bench.say(f"{what}{name}, {len(done)} of {len(names)} done")
         try:
             done[name] = work(VARIANTS[name])
-        except (Unavailable, Failed, RuntimeError, OSError) as fault:
+        except Exception as fault:  # noqa: BLE001 - what the others came to is not to be lost
             why = " ".join(str(fault).split())[-300:]
             if name in PEERS:
                 result.notes.append(f"{name} was not counted: {why}")

@@ -46,7 +46,7 @@ def run(bench: Bench, result: Result) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         place = Place(root, bench.server_python, about["environment"], backend, folder, bench.environments)
         servers = _started(bench, result, place, stack)
-        rounds = _rounds(bench, servers)
+        rounds = _rounds(bench, result, servers)
         judge(result, rounds)
         _profile(bench, result, servers[FILES])
         servers[FILES].stop()
@@ -68,22 +68,35 @@ def _started(bench: Bench, result: Result, place: Place, stack: ExitStack) -> di
     return servers
 
 
-def _rounds(bench: Bench, servers: Mapping[str, Server]) -> Rounds:
+def _rounds(bench: Bench, result: Result, servers: Mapping[str, Server]) -> Rounds:
     """All in turn under the same load, a different one first in each round; the first rounds only warm up.
 
-    Others take part in fewer rounds: what they cost is not judged.
+    Others take part in fewer rounds: what they cost is not judged; and in none after one that they did not survive.
     """
     rounds = []
+    servers = dict(servers)
     alone, clients, each = bench.size((6, 4, 4), (4, 3, 3))
     number, with_peers = bench.size((50, 20), (8, 4))
     for turn in range(_WARM + number):
         bench.say(f"round {turn + 1} of {_WARM + number}")
         names = [name for name in servers if name not in PEERS or turn < _WARM + with_peers]
         first = turn % len(names)
-        windows = {name: load(servers[name], alone, clients, each) for name in (*names[first:], *names[:first])}
+        order = (*names[first:], *names[:first])
+        windows = {name: window for name in order if (window := _loaded(result, name, servers, (alone, clients, each)))}
         if turn >= _WARM:
             rounds.append(windows)
     return rounds
+
+
+def _loaded(result: Result, name: str, servers: dict[str, Server], size: tuple[int, int, int]) -> Window | None:
+    try:
+        return load(servers[name], *size)
+    except Exception as fault:
+        if name not in PEERS:
+            raise
+        del servers[name]
+        result.notes.append(f"{name} was run no further: {fault!r}")
+        return None
 
 
 def extra(variant: str) -> str:
