@@ -140,8 +140,8 @@ def _names(python: Path | str) -> set[str]:
 
 
 def versions(python: Path | str) -> dict[str, str]:
-    """The packages of an environment and their versions."""
-    code = "from importlib.metadata import distributions as d; print(*sorted({x.name+'='+x.version for x in d()}))"
+    """The packages of an environment and their versions: of two, that which is imported."""
+    code = "from importlib.metadata import distributions as d; print(*(x.name+'='+x.version for x in reversed([*d()])))"
     return dict(pair.split("=", 1) for pair in _run(str(python), "-c", code).split())
 
 

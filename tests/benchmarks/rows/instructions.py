@@ -58,7 +58,7 @@ def run(bench: Bench, result: Result) -> None:
         backend = stack.enter_context(sink())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         place = Place(root, bench.server_python, about["environment"], backend, folder, bench.environments)
-        parts, each, rest = bench.size((4, 4, 15.0), (2, 2, 6.0))
+        parts, each, rest = bench.size((4, 4, 20.0), (2, 2, 6.0))
         counted = in_parallel(bench, result, names, lambda variant: count(place, variant, parts, each, rest))
         rested = {}
         if not bench.quick:

@@ -24,11 +24,11 @@ from tests.benchmarks.serving.variants import Place, Variant
 # What is done once in a while is not done while exchanges are counted, but for the export of their spans.
 INTERVALS: Mapping[str, str] = {
     "OTEL_METRIC_EXPORT_INTERVAL": "3600000",
-    "OTEL_BSP_SCHEDULE_DELAY": "3000",
-    "OTEL_BLRP_SCHEDULE_DELAY": "3000",
-    "DD_TRACE_WRITER_INTERVAL_SECONDS": "3",
+    "OTEL_BSP_SCHEDULE_DELAY": "2000",
+    "OTEL_BLRP_SCHEDULE_DELAY": "2000",
+    "DD_TRACE_WRITER_INTERVAL_SECONDS": "2",
 }
-_EXPORTED = 7.0  # seconds after which all spans of a part have been exported
+_EXPORTED = 5.0  # seconds after which all spans of a part have been exported
 _PATIENCE = 300.0  # seconds, for a start and for an exchange
 _OUTPUT = "callgrind.out"
 
