@@ -55,7 +55,7 @@ backends: $(VENV)/ready ## the tests through the real collector, Jaeger (needs G
 	  $(BEGIN) $(filter-out $(BEGIN) $(OUTAGE),$(wildcard tests/stack/test_*.py))
 	$(BIN)/python -m pytest -q $(OUTAGE)
 
-# Rows only: make bench ONLY="chunk exchange". With AILOOP_CHECKOUT and AILOOP_PYTHON, the real server too.
+# Rows only: make bench ONLY="chunk exchange". With AILOOP_CHECKOUT and AILOOP_PYTHON, the real server too: 30 minutes.
 bench: $(VENV)/ready ## what it costs, beside others: 10 minutes; QUICK=1 to try it: 3; ONLY=… for some rows
 	$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 

@@ -44,7 +44,7 @@ def run(watchdog: Watchdog) -> None:
     """Run its thread to the end."""
     watchdog.start()
     assert watchdog._thread is not None
-    watchdog._thread.join(5)
+    watchdog._thread.join(60)
     assert not watchdog._thread.is_alive()
     watchdog.stop()
 

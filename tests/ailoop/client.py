@@ -81,11 +81,11 @@ class Client:
         await self._request("sendUserMessage", params, exchange.id, with_id=id is not None)
         return exchange
 
-    async def ask(self, message: str, *, timeout: float = 15.0, **options: Any) -> Exchange:
+    async def ask(self, message: str, *, timeout: float = 60.0, **options: Any) -> Exchange:
         """Send a chat message and wait for its completion."""
         return await (await self.send(message, **options)).done(timeout)
 
-    async def call(self, method: str, params: Any = None, *, id: Any = _NEXT, timeout: float = 10.0) -> dict[str, Any]:
+    async def call(self, method: str, params: Any = None, *, id: Any = _NEXT, timeout: float = 60.0) -> dict[str, Any]:
         """Call a method and return the whole reply."""
         id = self._id(id)
         reply: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
@@ -102,13 +102,13 @@ class Client:
         self.sent.append(_stamped(message))
         await self.socket.send(message)
 
-    async def frame(self, count: int, timeout: float = 5.0) -> Frame:
+    async def frame(self, count: int, timeout: float = 60.0) -> Frame:
         """Wait until so many frames have come in all, and return the last of them."""
         async with self._arrived:
             await asyncio.wait_for(self._arrived.wait_for(lambda: len(self.frames) >= count), timeout)
         return self.frames[count - 1]
 
-    async def until(self, wanted: Callable[[Frame], object], count: int = 1, timeout: float = 10.0) -> Frame:
+    async def until(self, wanted: Callable[[Frame], object], count: int = 1, timeout: float = 60.0) -> Frame:
         """Wait until so many of all frames are wanted ones, and return the last of them."""
 
         def found() -> list[Frame]:

@@ -93,7 +93,7 @@ class Server:
         """Whether it still runs."""
         return self._process.poll() is None
 
-    def start(self, timeout: float = 30.0) -> Server:
+    def start(self, timeout: float = 120.0) -> Server:
         """Start it and wait until it accepts connections; RuntimeError with its output if it does not."""
         self._log = tempfile.TemporaryFile("w+b")  # noqa: SIM115 - it lives as long as the process
         self._process = subprocess.Popen(

@@ -131,7 +131,7 @@ class Provider:
                 return each
         raise LookupError(f"no request with the id {id}")
 
-    def wait_for(self, count: int, timeout: float = 5.0) -> list[Served]:
+    def wait_for(self, count: int, timeout: float = 60.0) -> list[Served]:
         """Return the records once there are so many, or raise TimeoutError."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self.served) >= count, timeout):

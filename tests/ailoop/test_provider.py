@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -42,13 +42,21 @@ def _ask(provider: Provider, messages: list[dict[str, str]], *, secure: bool = F
         url = "https://openrouter.ai/api/v1/chat/completions" if secure else provider.url
         lines: list[str] = []
         try:
-            with session.post(url, json={"model": "m", "messages": messages}, stream=True, timeout=5) as response:
+            with session.post(url, json={"model": "m", "messages": messages}, stream=True, timeout=60) as response:
                 if response.status_code >= 400:
                     return [f"{response.status_code} {response.json()['error']['message']}"]
                 lines += (line.decode() for line in response.iter_lines() if line)
         except requests.RequestException as error:
             lines.append(type(error).__name__)
         return lines
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    """Wait for something that happens soon, however busy the machine is."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def _deltas(lines: list[str]) -> list[dict[str, Any]]:
@@ -139,7 +147,7 @@ def test_times_are_kept_and_recorded(provider: Provider) -> None:
     served = provider.find("t")
     waits = [served.chunks[0] - served.received]
     waits += [after - before for before, after in zip(served.chunks, served.chunks[1:], strict=False)]
-    assert waits == pytest.approx([0.2, 0.1, 0.3], abs=0.05)
+    assert all(wait > wished - 0.005 for wait, wished in zip(waits, [0.2, 0.1, 0.3], strict=True))
     assert lines.count(": OPENROUTER PROCESSING") >= 6
 
 
@@ -149,23 +157,23 @@ def test_what_hangs_is_released(provider: Provider) -> None:
         stalled = threads.submit(_ask, provider, _messages("[[stall id=s after=1]]"))
         hanging = threads.submit(_ask, provider, _messages("[[hang id=h]]"))
         provider.wait_for(2)
-        time.sleep(0.1)
-        assert len(provider.find("s").chunks) == 1
+        _until(lambda: len(provider.find("s").chunks) == 1)
         assert provider.find("h").status is None
         provider.release("s")
-        assert _text(stalled.result(5)) == "s.0 s.1 s.2 "
+        assert _text(stalled.result(60)) == "s.0 s.1 s.2 "
         assert not hanging.done()
         provider.release()
-        assert _text(hanging.result(5)) == "h.0 h.1 h.2 "
+        assert _text(hanging.result(60)) == "h.0 h.1 h.2 "
 
 
 def test_sixty_streams_at_once(provider: Provider) -> None:
-    """They do not wait for each other."""
-    start = time.perf_counter()
+    """They do not wait for each other: each has begun before any goes on."""
     with ThreadPoolExecutor(60) as threads:
-        texts = list(threads.map(lambda _: _text(_ask(provider, _messages("[[say chunks=5 gap=0.2]]"))), range(60)))
-    assert set(texts) == {"w0 w1 w2 w3 w4 "}
-    assert time.perf_counter() - start < 3
+        asked = [threads.submit(_ask, provider, _messages("[[stall chunks=5 after=2 id=s]]")) for _ in range(60)]
+        _until(lambda: len(provider.served) == 60 and all(len(each.chunks) == 2 for each in provider.served))
+        assert not any(each.done() for each in asked)
+        provider.release()
+        assert {_text(each.result(60)) for each in asked} == {"s.0 s.1 s.2 s.3 s.4 "}
 
 
 def test_it_is_left_with_nothing_running() -> None:
@@ -175,12 +183,8 @@ def test_it_is_left_with_nothing_running() -> None:
         hanging = threads.submit(_ask, provider, _messages("[[hang]]"))
         provider.wait_for(1)
         provider.release()
-        hanging.result(5)
-    for _ in range(50):
-        if threading.active_count() <= before:
-            return
-        time.sleep(0.02)
-    pytest.fail("threads are left")
+        hanging.result(60)
+    _until(lambda: threading.active_count() <= before)
 
 
 def test_as_a_process() -> None:
@@ -192,11 +196,11 @@ def test_as_a_process() -> None:
         try:
             about = json.loads(process.stdout.readline())
             base = about["url"].removesuffix("/api/v1/chat/completions")
-            requests.post(f"{base}/queue", json=["say id=q"], timeout=5)
+            requests.post(f"{base}/queue", json=["say id=q"], timeout=60)
             for expected in ("q", "d"):
-                requests.post(about["url"], json={"messages": []}, timeout=5)
-                assert requests.get(f"{base}/served", timeout=5).json()[-1]["id"] == expected
+                requests.post(about["url"], json={"messages": []}, timeout=60)
+                assert requests.get(f"{base}/served", timeout=60).json()[-1]["id"] == expected
             assert about["plain_environment"]["AILOOP_API_URL"] == about["url"]
         finally:
             process.terminate()
-        assert process.wait(5) == 0
+        assert process.wait(60) == 0

@@ -6,11 +6,12 @@ import argparse
 import json
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 
-from tests.benchmarks import table
+from tests.benchmarks import chart, summary, table
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.environments import HOME, ROOT, Environments, Unavailable
 from tests.benchmarks.figures import Check, Result
@@ -20,6 +21,7 @@ from tests.benchmarks.page import fill
 from tests.benchmarks.rows import Row, rows
 
 PAGE = ROOT / "docs" / "performance.md"
+PICTURE = PAGE.with_suffix(".svg")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,6 +61,8 @@ def measure(row: Row, quick: bool, environments: Environments, console: Console)
 
         def say(text: str) -> None:
             status.update(f"{row.NUMBER} {row.TITLE}: {text}")
+            if not console.is_terminal:
+                console.print(f"{row.NUMBER} {row.TITLE}: {text}", soft_wrap=True)
 
         try:
             row.run(Bench(quick, environments, say), result)
@@ -75,12 +79,27 @@ def report(results: Sequence[Result], told: dict[str, str], quick: bool, *, page
     """Print the table and write it, with `page` into the documentation too."""
     console.print(table.terminal(results))
     text = table.markdown(results, told, quick)
+    document = table.document(results, told, quick)
     (HOME / "results.md").write_text(text)
-    (HOME / "results.json").write_text(json.dumps(table.document(results, told, quick), indent=1) + "\n")
+    (HOME / "results.json").write_text(json.dumps(document, indent=1) + "\n")
     console.print(f"written: {HOME.name}/results.md, {HOME.name}/results.json")
     if page:
-        fill(PAGE, text)
+        fill(PAGE, opened(document, text))
         console.print(f"written: {PAGE.relative_to(ROOT)}")
+
+
+def opened(document: Mapping[str, Any], text: str) -> str:
+    """What stands on the page: the answer in four lines and a picture, what fast paths save, then the tables.
+
+    The picture is written beside the page.
+    """
+    parts = ["\n".join(summary.lines(document))]
+    picture = chart.draw(document)
+    if picture is not None:
+        PICTURE.write_text(picture)
+        parts.append(f"![What an exchange costs the real server, beside others]({PICTURE.name})")
+    parts += ["\n".join(part) for part in (summary.saved(document),) if part]
+    return "\n\n".join([*parts, "## All figures", text])
 
 
 if __name__ == "__main__":

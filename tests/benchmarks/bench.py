@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from tests.ailoop.process import STATELESS, checkout
 from tests.benchmarks.environments import Environments, Unavailable
 
 _T = TypeVar("_T")
@@ -27,6 +28,12 @@ class Bench:
     def size(self, full: _T, quick: _T) -> _T:
         """One of two sizes."""
         return quick if self.quick else full
+
+    def current_generation(self) -> str | None:
+        """The first checkout of the real server's current generation, if there is one and its Python is named."""
+        if "AILOOP_PYTHON" not in os.environ:
+            return None
+        return next((path for path in self.checkouts if checkout(path).dialect == STATELESS), None)
 
     def available(self, contenders: Mapping[str, str]) -> tuple[dict[str, tuple[Path, str]], list[str]]:
         """Those of the contenders (name → environment) whose environment can be made, and why the others' cannot."""

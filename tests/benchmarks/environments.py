@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOME = ROOT / ".bench"
 OURS = "ailoop"
+# Packages of a contender's own, by the beginnings of their names.
+_TELEMETRY = ("opentelemetry", "ailoop", "logfire", "ddtrace", "protobuf", "googleapis-common-protos")
 _PIP = ("-m", "pip", "--disable-pip-version-check", "--quiet")
 
 
@@ -26,12 +30,16 @@ class Environments:
         self._say = say
         self._made: dict[str, Path | str] = {}
         self._wheel: Path | None = None
+        self._one_at_a_time = threading.Lock()
 
     def python(self, name: str) -> Path:
         """The Python that has the contender's packages; raises Unavailable, each time with the same reason."""
+        return self._kept(name, lambda: self._make(name))
+
+    def _kept(self, name: str, make: Callable[[], Path]) -> Path:
         if name not in self._made:
             try:
-                self._made[name] = self._make(name)
+                self._made[name] = make()
             except subprocess.CalledProcessError as fault:
                 lines = (fault.stderr or fault.stdout or "").strip().splitlines()
                 self._made[name] = lines[-1] if lines else str(fault)
@@ -63,15 +71,46 @@ class Environments:
             self.install(python)
         return python
 
-    def install(self, python: Path | str, *, needs: bool = False) -> None:
-        """Install the package as its users do, in place of what there is of it; with what it needs where asked.
+    def overlay(self, name: str, base: str) -> Path:
+        """A Python that has the contender's packages in front of all that `base` has; nothing is installed there.
+
+        Of what both have, the base's is used, except what belongs to telemetry: the server stays the same server.
+        """
+        with self._one_at_a_time:
+            return self._kept(f"over-{name}", lambda: self._lay_over(name, base))
+
+    def _lay_over(self, name: str, base: str) -> Path:
+        folder = HOME / f"over-{name}"
+        python = folder / "bin" / "python"
+        underneath = _added_paths(base)
+        mark = folder / "made-from"
+        locked = ROOT / "requirements" / f"bench-{name}.txt"
+        wanted = hashlib.sha256(locked.read_bytes() + repr((_version(base), underneath)).encode()).hexdigest()
+        if not mark.exists() or mark.read_text() != wanted:
+            self._say(f"environment of {name} over the server's: installing")
+            _run(base, "-m", "venv", "--clear", "--without-pip", str(folder))
+            pip = (sys.executable, *_PIP, "--python", str(python))
+            _run(*pip, "install", "--require-hashes", "-r", str(locked))
+            both = _names(python) & _names(base)
+            shared = [each for each in both if not each.startswith(_TELEMETRY)]
+            if shared:
+                _run(*pip, "uninstall", "--yes", *shared)
+            mark.write_text(wanted)
+        place = next(folder.glob("lib*/python*/site-packages")) / "underneath.pth"
+        # Last: as long as it is not there, nothing can be uninstalled underneath.
+        place.unlink(missing_ok=True)
+        if name == OURS:
+            self.install(python)
+        place.write_text("".join(f"{path}\n" for path in underneath))
+        return python
+
+    def install(self, python: Path | str) -> None:
+        """Install the package as its users do, in place of what there is of it.
 
         It is built once: all rows measure the same code, whatever is written meanwhile.
         """
         self._wheel = self._wheel or _build()
         pip = (sys.executable, *_PIP, "--python", str(python), "install")
-        if needs:
-            _run(*pip, str(self._wheel))
         _run(*pip, "--force-reinstall", "--no-deps", str(self._wheel))
 
 
@@ -84,9 +123,25 @@ def _build() -> Path:
     return built
 
 
+def _version(python: str) -> str:
+    return _run(python, "-c", "import sys; print(sys.version)")
+
+
+def _added_paths(python: str) -> list[str]:
+    """Where a Python finds what is installed in it, editable installations' folders included."""
+    code = "import sys; print(*sys.path, sep='\\n')"
+    own = set(_run(python, "-I", "-S", "-c", code).splitlines())
+    return [path for path in _run(python, "-I", "-c", code).splitlines() if path not in own]
+
+
+def _names(python: Path | str) -> set[str]:
+    """What is installed, by the names under which packages are compared (PEP 503)."""
+    return {re.sub(r"[-_.]+", "-", name).lower() for name in versions(python)}
+
+
 def versions(python: Path | str) -> dict[str, str]:
-    """The packages of an environment and their versions."""
-    code = "from importlib.metadata import distributions as d; print(*sorted({x.name+'='+x.version for x in d()}))"
+    """The packages of an environment and their versions: of two, that which is imported."""
+    code = "from importlib.metadata import distributions as d; print(*(x.name+'='+x.version for x in reversed([*d()])))"
     return dict(pair.split("=", 1) for pair in _run(str(python), "-c", code).split())
 
 

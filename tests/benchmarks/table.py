@@ -22,6 +22,12 @@ def number(value: float) -> str:
     return f"{value:.3g}" if float(text.replace(",", "")) == 0 else text
 
 
+def interval(spread: Mapping[str, float | None]) -> str:
+    """Its two ends; empty where there is none."""
+    low, high = spread["low"], spread["high"]
+    return "" if low is None or high is None else f"{number(low)} … {number(high)}"
+
+
 def terminal(results: Sequence[Result]) -> Table:
     """The table in colour."""
     table = Table(*HEADERS, title="What it costs", title_justify="left")
@@ -75,8 +81,7 @@ def misses(results: Sequence[Result]) -> list[str]:
 def _cells(figure: Figure) -> tuple[str, ...]:
     spread = figure.spread
     unit = f" {figure.unit}" if figure.unit else ""
-    interval = "" if spread.low is None or spread.high is None else f"{number(spread.low)} … {number(spread.high)}"
-    return (figure.name, number(spread.value) + unit, interval, figure.limit, _verdict(figure))
+    return (figure.name, number(spread.value) + unit, interval(asdict(spread)), figure.limit, _verdict(figure))
 
 
 def _verdict(figure: Figure) -> str:

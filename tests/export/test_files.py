@@ -249,13 +249,13 @@ def test_a_child_forked_in_the_middle_of_an_export_goes_on(tmp_path: Path, monke
     def slow(descriptor: int, data: bytes) -> int:
         if os.getpid() == pid:
             inside.set()
-            leave.wait(10)
+            leave.wait(60)
         return write(descriptor, data)
 
     monkeypatch.setattr("ailoop_otel.export.rotation.os.write", slow)
     thread = threading.Thread(target=exporter.export, args=(spans,))
     thread.start()
-    inside.wait(10)
+    inside.wait(60)
     assert in_child(lambda: exporter.export(spans) is SpanExportResult.SUCCESS) == 0
     leave.set()
     thread.join()

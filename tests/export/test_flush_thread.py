@@ -16,7 +16,7 @@ def test_what_is_done_in_time_is_waited_for(guard: Guard) -> None:
     done: list[str] = []
     thread = FlushThread("test", guard)
     thread.submit(lambda: done.append(threading.current_thread().name))
-    assert thread.wait(5)
+    assert thread.wait(60)
     assert done == ["test"]
     assert not thread.busy
     thread.stop()
@@ -26,14 +26,14 @@ def test_what_hangs_is_left(guard: Guard) -> None:
     """The caller goes on when its time is up, and what is sent later waits its turn."""
     release = threading.Event()
     thread = FlushThread("test", guard)
-    thread.submit(lambda: release.wait(10))
+    thread.submit(lambda: release.wait(60))
     assert not thread.wait(0.01)
     assert thread.busy
     thread.submit(lambda: None)
     assert not thread.wait(0.01)
     assert not thread.wait(-1.0)
     release.set()
-    assert thread.wait(5)
+    assert thread.wait(60)
     thread.stop()
 
 
@@ -46,9 +46,9 @@ def test_a_fault_does_not_end_the_thread() -> None:
     guard = Guard()
     thread = FlushThread("test", guard)
     thread.submit(fail)
-    assert thread.wait(5)
+    assert thread.wait(60)
     thread.submit(lambda: None)
-    assert thread.wait(5)
+    assert thread.wait(60)
     assert guard.errors == 1
     thread.stop()
 
@@ -58,7 +58,7 @@ def test_the_thread_ends(guard: Guard) -> None:
     flushing = FlushThread("a name that no other has", guard)
     (thread,) = [thread for thread in threading.enumerate() if thread.name == "a name that no other has"]
     flushing.stop()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
 
 
@@ -71,7 +71,7 @@ def test_a_forked_child_has_a_thread_of_its_own(guard: Guard) -> None:
     def work() -> bool:
         thread.submit(lambda: None)
         names = {each.name for each in threading.enumerate()}
-        return thread.wait(5) and "ended" not in names
+        return thread.wait(60) and "ended" not in names
 
     assert in_child(work) == 0
     thread.stop()

@@ -122,15 +122,20 @@ def test_it_does_not_keep_the_starter_s_context(loop: FakeLoop) -> None:
 
 @pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
 def test_a_blocked_real_loop_is_seen(kind: str) -> None:
-    """Half a second of `time.sleep` on the loop is a lag of about as much, on both kinds of loop."""
+    """`time.sleep` on the loop is a lag, of no more than what the loop stood still; on both kinds of loop."""
+    stood_still = 0.0
     lags: list[float] = []
     beat = LoopLag(lags.append, Guard(strict=True))
 
     async def serve() -> None:
+        nonlocal stood_still
         beat.start(asyncio.get_running_loop())
         await asyncio.sleep(2.2 * INTERVAL)
-        time.sleep(0.5)
-        await asyncio.sleep(1.2 * INTERVAL)
+        before, began = len(lags), time.perf_counter()
+        time.sleep(INTERVAL + 0.3)
+        while len(lags) == before:
+            await asyncio.sleep(0)
+        stood_still = time.perf_counter() - began
         beat.stop()
 
     loop = pytest.importorskip("uvloop").new_event_loop() if kind == "uvloop" else asyncio.new_event_loop()
@@ -138,5 +143,4 @@ def test_a_blocked_real_loop_is_seen(kind: str) -> None:
         loop.run_until_complete(serve())
     finally:
         loop.close()
-    assert 0.2 < max(lags) < 0.5
-    assert sorted(lags)[-2] < 0.1
+    assert 0.2 < lags[-1] < stood_still

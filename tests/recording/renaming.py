@@ -34,9 +34,14 @@ class Rename:
 
     def applied(self, module: str, source: bytes) -> ast.Module | None:
         """The module's code with the other name; None where it does not have the old one."""
-        if self.old.encode() not in source or not module.startswith(self.within):
-            return None
-        tree = ast.parse(source)
+        return self.into(ast.parse(source)) if self.concerns(module, source) else None
+
+    def concerns(self, module: str, source: bytes) -> bool:
+        """Whether the module has the old name."""
+        return self.old.encode() in source and module.startswith(self.within)
+
+    def into(self, tree: ast.Module) -> ast.Module:
+        """The same code, changed in place."""
         for node in ast.walk(tree):
             self._rename(node)
         return tree
@@ -73,7 +78,26 @@ class Edit:
         return ast.parse(text)
 
 
-Change = Rename | Edit
+class Several:
+    """Many identifiers at once, none of them a module's name."""
+
+    def __init__(self, *parts: Rename) -> None:
+        self._parts = parts
+        self.waiting = {part.old for part in parts}
+        """Those that no module had so far."""
+
+    def applied(self, module: str, source: bytes) -> ast.Module | None:
+        """The module's code with all the other names; None where it has none of the old ones."""
+        parts = [part for part in self._parts if part.concerns(module, source)]
+        tree = ast.parse(source) if parts else None
+        for part in parts:
+            assert tree is not None
+            part.into(tree)
+            self.waiting.discard(part.old)
+        return tree
+
+
+Change = Rename | Edit | Several
 
 
 class Finder:
@@ -82,7 +106,8 @@ class Finder:
     def __init__(self, change: Change) -> None:
         self._change = change
         # An attribute is no module.
-        self._old, self._new = ("", "") if isinstance(change, Edit) or change.attribute else (change.old, change.new)
+        module = isinstance(change, Rename) and not change.attribute
+        self._old, self._new = (change.old, change.new) if isinstance(change, Rename) and module else ("", "")
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -137,7 +162,8 @@ _FIELDS = (
     "_name", "_context", "_kind", "_instrumentation_info", "_instrumentation_scope", "_parent", "_start_time",
     "_end_time", "_attributes", "_events", "_links", "_resource", "_status",
 )  # fmt: skip
-# What `recording.internals` mentions, and what the package used to lean on.
+# What `recording.internals` mentions, each alone: there is another way round each. What the package used to lean on is
+# changed at once, as there is no way round that it could take.
 CHANGES: dict[str, Change | None] = {
     "nothing": None,
     "the module opentelemetry._logs": Rename("_logs", "logs"),
@@ -163,23 +189,25 @@ CHANGES: dict[str, Change | None] = {
     ),
     "a span context with one more": Edit(_SPAN, ((r"trace_state, is_valid\),", "trace_state, is_valid, None),"),)),
     "DEFAULT_ON": Rename("DEFAULT_ON", "BY_DEFAULT"),
-    "Tracer.sampler": Rename("sampler", "_sampler", attribute=True),
-    "Tracer.id_generator": Rename("id_generator", "_id_generator", attribute=True),
-    "Tracer.span_processor": Rename("span_processor", "_span_processor", attribute=True),
-    "SpanLimits.max_events": Rename("max_events", "most_events", (f"{ROOT}.sdk.trace",), attribute=True),
     "_batch_processor": Rename("_batch_processor", "_processor"),
     "BatchProcessor.emit": Rename("emit", "enqueue", _BATCHES),
     "_preferred_temporality": Rename("_preferred_temporality", "_temporality"),
     "_preferred_aggregation": Rename("_preferred_aggregation", "_aggregation"),
     "encode_spans": Rename("encode_spans", "spans_encoded"),
     "_translate_data": Rename("_translate_data", "_translated"),
-    "_encode_span": Rename("_encode_span", "_span_encoded"),
-    "_encode_attributes": Rename("_encode_attributes", "_attributes_encoded"),
-    "ProxyTracerProvider": Rename("ProxyTracerProvider", "UnsetTracerProvider"),
-    "_ProxyMeterProvider": Rename("_ProxyMeterProvider", "_UnsetMeterProvider"),
-    "ProxyLoggerProvider": Rename("ProxyLoggerProvider", "UnsetLoggerProvider"),
-    "_is_instrumented_by_opentelemetry": Rename("_is_instrumented_by_opentelemetry", "_is_on"),
-    **{f"ReadableSpan.{name}": Rename(name, f"_new{name}", (f"{ROOT}.sdk",)) for name in _FIELDS},
+    "what is not leaned on": Several(
+        Rename("sampler", "_sampler", attribute=True),
+        Rename("id_generator", "_id_generator", attribute=True),
+        Rename("span_processor", "_span_processor", attribute=True),
+        Rename("max_events", "most_events", (f"{ROOT}.sdk.trace",), attribute=True),
+        Rename("_encode_span", "_span_encoded"),
+        Rename("_encode_attributes", "_attributes_encoded"),
+        Rename("ProxyTracerProvider", "UnsetTracerProvider"),
+        Rename("_ProxyMeterProvider", "_UnsetMeterProvider"),
+        Rename("ProxyLoggerProvider", "UnsetLoggerProvider"),
+        Rename("_is_instrumented_by_opentelemetry", "_is_on"),
+        *(Rename(name, f"{name}_now", (f"{ROOT}.sdk",)) for name in _FIELDS),
+    ),
 }  # fmt: skip
 
 
@@ -226,3 +254,4 @@ if __name__ == "__main__":
         install(chosen)
     record()
     assert CHANGED or chosen is None
+    assert not isinstance(chosen, Several) or not chosen.waiting, chosen.waiting

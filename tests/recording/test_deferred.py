@@ -29,7 +29,7 @@ def test_it_is_done_by_another_thread_before_long() -> None:
         threads: list[threading.Thread] = []
         made.defer(lambda threads=threads: threads.append(threading.current_thread()))
         made.defer(done.set)
-        assert done.wait(10)
+        assert done.wait(60)
         assert threads[0] is not threading.current_thread()
     made.close()
 
@@ -52,13 +52,13 @@ def test_a_caller_who_settles_waits_for_what_another_thread_is_doing(idle: Defer
 
     def slow() -> None:
         begun.set()
-        go.wait(10)
+        go.wait(60)
         calls.append("slow")
 
     idle.defer(slow)
     other = threading.Thread(target=idle.settle)
     other.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     threading.Timer(0.05, go.set).start()
     idle.settle()
     assert calls == ["slow"]
@@ -68,10 +68,10 @@ def test_a_caller_who_settles_waits_for_what_another_thread_is_doing(idle: Defer
 def test_a_caller_who_settles_does_not_wait_for_ever(idle: DeferredWork) -> None:
     """The other thread may be waiting for something that the caller holds."""
     begun, go = threading.Event(), threading.Event()
-    idle.defer(lambda: begun.set() and None or go.wait(10))
+    idle.defer(lambda: begun.set() and None or go.wait(60))
     other = threading.Thread(target=idle.settle)
     other.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     assert idle.settle(0.01) is False
     go.set()
     other.join()
@@ -102,7 +102,7 @@ def test_where_no_thread_can_be_started_it_is_done_at_once(monkeypatch: pytest.M
     assert calls == [1]
     done = threading.Event()
     made.defer(done.set)
-    assert done.wait(10)
+    assert done.wait(60)
     made.close()
 
 
@@ -112,7 +112,7 @@ def test_its_thread_outlives_what_is_no_exception() -> None:
     done = threading.Event()
     made.defer(_cancelled)
     made.defer(done.set)
-    assert done.wait(10)
+    assert done.wait(60)
     made.close()
 
 

@@ -95,6 +95,14 @@ def test_it_would_be_noticed() -> None:
     assert {"_batch_processor", "_preferred_temporality", "opentelemetry.sdk._shared_internal"} <= found
 
 
+# Seconds are over soon on a busy machine: what is recorded is exported at once, at the end.
+AT_THE_END = {
+    "OTEL_BSP_SCHEDULE_DELAY": "600000",
+    "OTEL_BLRP_SCHEDULE_DELAY": "600000",
+    "OTEL_METRIC_EXPORT_INTERVAL": "600000",
+}
+
+
 @pytest.fixture
 def collector() -> Iterator[Collector]:
     """A real HTTP server that takes telemetry."""
@@ -107,13 +115,14 @@ def _recorded(directory: Path, collector: Collector | RpcCollector, change: str,
     """Record one of everything into files and to a collector, in a process of its own, where the change is made."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "AILOOP_OTEL_"))}
     both = {f"OTEL_{signal}_EXPORTER": "ailoop_json_files,otlp" for signal in ("TRACES", "METRICS", "LOGS")}
+    here = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "PYTHONPATH": os.getcwd()}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "tests.recording.renaming", change],
         cwd=directory,
-        env=plain | both | {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "PYTHONPATH": os.getcwd()} | variables,
+        env=plain | both | AT_THE_END | here | variables,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "faults: 0\n", ""), done.stderr

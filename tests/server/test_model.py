@@ -72,7 +72,7 @@ class Server:
         for line in self.lines:
             yield line
             if line.startswith(b": wait"):
-                self.go_on.wait(10)
+                self.go_on.wait(60)
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         queue: asyncio.Queue[Any] = asyncio.Queue()

@@ -27,6 +27,8 @@ from tests.switching.servers import (
 )
 from tests.switching.ways import STARTUP_FILE, WRAPPER, Way
 
+# A worker that does not answer in five seconds, as on a busy machine, would be killed and started again.
+HEALTH = ("--timeout-worker-healthcheck", "120")
 LOOPS = ["asyncio", *(["uvloop"] if importlib.util.find_spec("uvloop") else [])]
 
 
@@ -63,7 +65,7 @@ async def test_two_workers_lose_nothing(tmp_path: Path) -> None:
 async def two_workers(way: Way, tmp_path: Path) -> None:
     """Talk to both."""
     folder = Folder(tmp_path / "telemetry")
-    async with running(way, folder, arguments=["--workers", "2"]) as server:
+    async with running(way, folder, arguments=["--workers", "2", *HEALTH]) as server:
         await logged(server, "Application startup complete.", times=2)
         first = await converse(server.port)
         with held(first):

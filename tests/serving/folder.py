@@ -66,7 +66,7 @@ class Folder:
                 newest[json.dumps(labels, sort_keys=True)] = {**point, "labels": labels}
         return list(newest.values())
 
-    def wait(self, condition: Callable[[Folder], Any], timeout: float = 5.0) -> Any:
+    def wait(self, condition: Callable[[Folder], Any], timeout: float = 60.0) -> Any:
         """Look again and again until a condition holds; returns what it returned."""
         deadline = time.monotonic() + timeout
         while not (found := condition(self)):
@@ -76,7 +76,7 @@ class Folder:
             time.sleep(0.01)
         return found
 
-    def exchanges(self, count: int, timeout: float = 5.0) -> list[Span]:
+    def exchanges(self, count: int, timeout: float = 60.0) -> list[Span]:
         """So many messages' root spans, waited for."""
         found: list[Span] = self.wait(lambda folder: _at_least(folder.spans("sendUserMessage"), count), timeout)
         return found

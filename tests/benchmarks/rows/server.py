@@ -1,4 +1,4 @@
-"""What the real server pays, with wire and inside hooks on."""
+"""What the real server pays, with wire and inside hooks on, and what it pays for others."""
 
 from __future__ import annotations
 
@@ -11,101 +11,131 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.ailoop.process import STATELESS, Installation, Server, checkout, serving, standin
+from tests.ailoop.process import Server
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.environments import Unavailable
 from tests.benchmarks.figures import Check, Figure, Result
 from tests.benchmarks.serving.load import Window, load, provider
 from tests.benchmarks.serving.profile import EXPORT, OURS, SDK, sampled
+from tests.benchmarks.serving.sink import sink
+from tests.benchmarks.serving.variants import FILES, PEERS, TITLES, VARIANTS, WITHOUT, Place
 from tests.benchmarks.statistics import bootstrap, percentile, unpaired
 from tests.benchmarks.statistics import middle as median_of
 
 NUMBER = 3
 NAME = "server"
 TITLE = "The real server, wire and inside hooks on"
-MOST_SHARE = 1.0  # % of CPU
-MOST_EXTRA = 3.0  # %
-SWITCH = "AILOOP_OTEL_ENABLED"
+MOST_EXTRA = 5.0  # %
 _MOST_OFTEN = 20  # functions
-Pairs = list[dict[str, Window]]
+_WARM = 2  # rounds
+Rounds = list[dict[str, Window]]
 
 
 def run(bench: Bench, result: Result) -> None:
-    """Each checkout of the current generation; without any the stand-in, whose figures are told and not judged."""
-    real = [checkout(path, bench.server_python) for path in bench.checkouts]
-    fit = [each for each in real if each.dialect == STATELESS]
-    if len(fit) < len(real):
-        result.notes.append("the earlier generation is not measured: it sleeps 50 ms after each chunk")
-    if fit:
-        bench.say("installing the package where AILOOP_PYTHON is")
-        bench.environments.install(bench.server_python, needs=True)
-        _measure(bench, result, fit[0], judged=True)
+    """Servers beside each other on the same checkout, without the package, with it, and with others in its place."""
+    root = bench.current_generation()
+    if root is None:
+        result.notes.append(
+            "not run: needs AILOOP_CHECKOUT, with a checkout of the current generation (the earlier one sleeps 50 ms "
+            "after each chunk), and AILOOP_PYTHON"
+        )
         return
-    result.notes.append("not run: AILOOP_CHECKOUT is not set; these are the stand-in's figures, which works far less")
-    _measure(bench, result, standin(STATELESS), judged=False)
-
-
-def _measure(bench: Bench, result: Result, installation: Installation, *, judged: bool) -> None:
     with ExitStack() as stack:
         about = stack.enter_context(provider())
+        backend = stack.enter_context(sink())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        variables = about["environment" if judged else "plain_environment"]
-
-        def start(name: str, added: Mapping[str, str]) -> Server:
-            home = folder / name
-            home.mkdir()
-            return stack.enter_context(serving(installation, {**variables, "HOME": str(home), **added}))
-
-        servers = {
-            "without": start("without", {}),
-            "with": start("with", {SWITCH: "true", "AILOOP_OTEL_DIRECTORY": str(folder / "telemetry")}),
-        }
-        pairs = _pairs(bench, servers)
-        judge(result, pairs, judged=judged)
-        _profile(bench, result, servers["with"], judged=judged)
-        servers["with"].stop()
-        _look(result, folder / "telemetry", servers["with"].output(), sum(pair["with"].exchanges for pair in pairs))
+        place = Place(root, bench.server_python, about["environment"], backend, folder, bench.environments)
+        servers = _started(bench, result, place, stack)
+        rounds = _rounds(bench, result, servers)
+        judge(result, rounds)
+        _profile(bench, result, servers[FILES])
+        servers[FILES].stop()
+        _look(result, place, servers[FILES].output(), sum(windows[FILES].exchanges for windows in rounds))
+        for name in servers.keys() & set(PEERS):
+            result.checks.append(Check(f"{name}: spans came out", place.recorded(VARIANTS[name]) > 0))
 
 
-def _pairs(bench: Bench, servers: Mapping[str, Server]) -> Pairs:
-    """Both in turn under the same load, the first in turn first; the first pairs only warm up."""
-    pairs = []
-    alone, clients, each = bench.size((8, 4, 6), (4, 3, 3))
-    number, warm = bench.size(40, 8), 2  # pairs
-    for pair in range(warm + number):
-        bench.say(f"pair {pair + 1} of {warm + number}")
-        names = sorted(servers, reverse=bool(pair % 2))
-        windows = {name: load(servers[name], alone, clients, each) for name in names}
-        if pair >= warm:
-            pairs.append(windows)
-    return pairs
+def _started(bench: Bench, result: Result, place: Place, stack: ExitStack) -> dict[str, Server]:
+    servers = {}
+    for name in (WITHOUT, FILES, *PEERS):
+        bench.say(f"starting {name}")
+        try:
+            servers[name] = stack.enter_context(place.running(VARIANTS[name]))
+        except (Unavailable, RuntimeError, OSError) as fault:
+            if name not in PEERS:
+                raise
+            result.notes.append(f"{name} was not run: {' '.join(str(fault).split())[-300:]}")
+    return servers
 
 
-def judge(result: Result, pairs: Pairs, *, judged: bool) -> None:
-    """Differences within pairs, of what the exchanges without cost."""
+def _rounds(bench: Bench, result: Result, servers: Mapping[str, Server]) -> Rounds:
+    """All in turn under the same load, a different one first in each round; the first rounds only warm up.
 
-    def column(name: str, key: str) -> list[float]:
-        return [float(getattr(pair[name], key)) for pair in pairs]
+    Others take part in fewer rounds: what they cost is not judged; and in none after one that they did not survive.
+    """
+    rounds = []
+    servers = dict(servers)
+    alone, clients, each = bench.size((6, 4, 4), (4, 3, 3))
+    number, with_peers = bench.size((50, 20), (8, 4))
+    for turn in range(_WARM + number):
+        bench.say(f"round {turn + 1} of {_WARM + number}")
+        names = [name for name in servers if name not in PEERS or turn < _WARM + with_peers]
+        first = turn % len(names)
+        order = (*names[first:], *names[:first])
+        windows = {name: window for name in order if (window := _loaded(result, name, servers, (alone, clients, each)))}
+        if turn >= _WARM:
+            rounds.append(windows)
+    return rounds
 
-    cpu = bootstrap(_extra, column("with", "cpu_each"), column("without", "cpu_each"))
-    rate = bootstrap(_lost, column("with", "rate"), column("without", "rate"))
-    firsts = {name: [seconds for pair in pairs for seconds in pair[name].first_texts] for name in ("with", "without")}
+
+def _loaded(result: Result, name: str, servers: dict[str, Server], size: tuple[int, int, int]) -> Window | None:
+    try:
+        return load(servers[name], *size)
+    except Exception as fault:
+        if name not in PEERS:
+            raise
+        del servers[name]
+        result.notes.append(f"{name} was run no further: {fault!r}")
+        return None
+
+
+def extra(variant: str) -> str:
+    """The name of its figure: CPU of an exchange beyond that without."""
+    return f"extra CPU: {TITLES[variant]}"
+
+
+def judge(result: Result, rounds: Rounds) -> None:
+    """Ratios and differences within rounds, of what the exchanges without cost."""
+    cpu = bootstrap(_extra, *_both(rounds, FILES, "cpu_each"))
+    rate = bootstrap(_lost, *_both(rounds, FILES, "rate"))
+    firsts = {name: [seconds for each in rounds for seconds in each[name].first_texts] for name in (FILES, WITHOUT)}
     p95 = unpaired(
-        lambda more, less: (percentile(more, 95) - percentile(less, 95)) * 1e3, firsts["with"], firsts["without"]
+        lambda more, less: (percentile(more, 95) - percentile(less, 95)) * 1e3, firsts[FILES], firsts[WITHOUT]
     )
-    most = MOST_EXTRA if judged else None
-    bare = bootstrap(lambda seconds: median_of(seconds) * 1e3, column("without", "cpu_each"))
+    bare = bootstrap(lambda seconds: median_of(seconds) * 1e3, [each[WITHOUT].cpu_each for each in rounds])
     result.figures += [
         Figure("CPU of an exchange of 100 chunks, without", bare, "ms"),
-        Figure("extra CPU", cpu, "%", most=most, surely=judged),
-        Figure("lost throughput", rate, "%", most=most, surely=judged),
-        Figure("first chunk p95, difference", p95, "ms", holds=0.0 if judged else None),
+        Figure(extra(FILES), cpu, "%", most=MOST_EXTRA, surely=True),
+        *(
+            Figure(extra(name), bootstrap(_extra, *_both(rounds, name, "cpu_each")), "%")
+            for name in PEERS
+            if any(name in each for each in rounds)
+        ),
+        Figure("lost throughput", rate, "%", most=MOST_EXTRA, surely=True),
+        Figure("first chunk p95, difference", p95, "ms", holds=0.0),
     ]
-    whole = all(window.whole for pair in pairs for window in pair.values())
+    whole = all(window.whole for each in rounds for window in each.values())
     result.checks.append(Check("every answer arrived whole", whole))
 
 
-def _profile(bench: Bench, result: Result, server: Server, *, judged: bool) -> None:
+def _both(rounds: Rounds, name: str, key: str) -> tuple[list[float], list[float]]:
+    """One's numbers and those without, of the rounds in which it took part."""
+    pairs = [each for each in rounds if name in each]
+    more, less = ([float(getattr(each[whose], key)) for each in pairs] for whose in (name, WITHOUT))
+    return more, less
+
+
+def _profile(bench: Bench, result: Result, server: Server) -> None:
     try:
         profiler = bench.environments.python("profiler")
     except Unavailable as fault:
@@ -128,16 +158,14 @@ def _profile(bench: Bench, result: Result, server: Server, *, judged: bool) -> N
     for name, owners in parts.items():
         spent = [sum(counted.owners[owner] for owner in owners) for counted in samples]
         share = bootstrap(lambda spent, every: float(spent.sum() / every.sum()) * 100, spent, every)
-        most = MOST_SHARE if judged and len(owners) > 1 else None
-        result.figures.append(Figure(f"CPU in frames {name}", share, "%", most=most))
+        result.figures.append(Figure(f"CPU in frames {name}", share, "%"))
     functions = sum((counted.functions for counted in samples), Counter[str]())
     most_often = ", ".join(f"{name} {count / sum(every):.1%}" for name, count in functions.most_common(_MOST_OFTEN))
     result.notes.append(f"where that goes, by the innermost function of ours or the SDK's: {most_often}")
 
 
-def _look(result: Result, telemetry: Path, output: str, exchanges: int) -> None:
-    text = "".join(path.read_text() for path in telemetry.glob("*trace*"))
-    chats = text.count('"name":"chat ') + text.count('"name": "chat ')
+def _look(result: Result, place: Place, output: str, exchanges: int) -> None:
+    chats = place.chats(VARIANTS[FILES])
     result.checks += [
         Check("every exchange gave a span of the model's call", chats >= exchanges, f"{chats} of {exchanges}"),
         Check("the package had no fault of its own", "a fault of its own" not in output),

@@ -14,13 +14,15 @@ NUMBER = 5
 NAME = "timeouts"
 TITLE = "Timeouts of 10,000 open exchanges"
 MOST_P99 = 10.0  # ms
+MOST_SWITCHES = 2.5
 MOST_AT_ONCE = 50.0  # ms
 MOST_TOLD = 2.0  # s
 MOST_AT_REST = 0.5  # % of a core
+BUSY = "busy"
 HOW = {
     "free": "event loop free",
     "asleep": "event loop blocked by a sleep",
-    "busy": "event loop blocked by Python code that never waits",
+    BUSY: "event loop blocked by Python code that never waits",
 }
 _MS = 1e3
 _CLOCKS_APART = 0.001  # seconds that the wall clock may be corrected by, meanwhile
@@ -31,7 +33,8 @@ def run(bench: Bench, result: Result) -> None:
     number = bench.size(10_000, 1_000)
     opening = bench.size(5.0, 1.0)
     for how, title in HOW.items():
-        judge_spread(result, title, ask(bench, how, number, opening + bench.size(3.0, 1.0), opening), number)
+        answer = ask(bench, how, number, opening + bench.size(3.0, 1.0), opening)
+        judge_spread(result, title, answer, number, never_waits=how == BUSY)
     # Long enough that all are open before it is over.
     judge_at_once(result, ask(bench, "at once", number, bench.size(20.0, 3.0)), number)
     rest = ask(bench, "rest", number, 1000.0)
@@ -50,16 +53,24 @@ def ask(bench: Bench, how: str, number: int, deadline: float, opening: float = 0
         return one.ask("timeouts", how=how, exchanges=number, deadline=deadline, opening=opening)
 
 
-def judge_spread(result: Result, title: str, answer: Answer, number: int) -> None:
-    """Noticed after the deadline, 99 of 100."""
+def judge_spread(result: Result, title: str, answer: Answer, number: int, *, never_waits: bool = False) -> None:
+    """Noticed after the deadline, 99 of 100; beside Python that never waits, in the interpreter's switch intervals.
+
+    A thread that never waits keeps the interpreter's lock for such an interval after another one asked for it.
+    """
     if answer["noticed"]:
         spread = bootstrap(lambda delays: percentile(delays, 99) * _MS, answer["noticed"])
         beside = bootstrap(lambda delays: percentile(delays, 99) * _MS, answer["beside"])
         result.figures += [
-            Figure(f"noticed p99, {title}", spread, "ms", most=MOST_P99),
+            Figure(f"noticed p99, {title}", spread, "ms", most=None if never_waits else MOST_P99),
             Figure("… less what the garbage collector held up", beside, "ms"),
             Figure("… whose longest pause was", Spread(answer["collected"] * _MS), "ms"),
         ]
+        if never_waits:
+            interval = answer["switch"]
+            switches = bootstrap(lambda delays: percentile(delays, 99) / interval, answer["noticed"])
+            name = f"… in switch intervals of {interval * _MS:g} ms"
+            result.figures.append(Figure(name, switches, "×", most=MOST_SWITCHES))
     _check(result, title, answer, number)
 
 

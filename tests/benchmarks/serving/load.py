@@ -18,7 +18,7 @@ from tests.ailoop.process import Server
 from tests.benchmarks.environments import ROOT, plain_variables
 
 CHUNKS = 100
-_MESSAGE = f"[[say chunks={CHUNKS}]]"
+MESSAGE = f"[[say chunks={CHUNKS}]]"
 
 
 @dataclass(frozen=True)
@@ -82,19 +82,20 @@ async def _load(server: Server, alone: int, clients: int, each: int) -> Window:
             len(everything),
             len(crowded) / took if crowded else 0.0,
             tuple(exchange.seconds_to_first_text or 0.0 for exchange in quiet),
-            all(_is_whole(exchange) for exchange in everything),
+            all(is_whole(exchange) for exchange in everything),
         )
 
 
 async def _hold(client: Client, number: int) -> list[Exchange]:
     exchanges = []
     for _ in range(number):
-        exchange = await client.ask(_MESSAGE)
+        exchange = await client.ask(MESSAGE)
         exchanges.append(exchange)
     return exchanges
 
 
-def _is_whole(exchange: Exchange) -> bool:
+def is_whole(exchange: Exchange) -> bool:
+    """Whether all chunks came, and the reply holds their text."""
     updates = sum(frame.method == "StreamingUpdate" for frame in exchange.frames)
     result = (exchange.response or {}).get("result", {})
     # The last chunk comes twice, and the reply's text is stripped.

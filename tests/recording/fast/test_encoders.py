@@ -202,5 +202,5 @@ def test_threads_that_encode_at_once(codec: Codec) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert faults == []

@@ -1,4 +1,4 @@
-"""The least that a Python wrapper of `send` can do: look at the frame, count, find whose it is, see a failed send."""
+"""The least that a coroutine around `send` can do: look at the frame, count, find whose it is, see a failed send."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -166,6 +167,7 @@ def _delays(
     held_up = {session: collections.between(due[session], noticed) for session, noticed in told.noticed.items()}
     return {
         "collected": collections.longest,
+        "switch": sys.getswitchinterval(),
         "beside": [(told.noticed[session] - due[session] - held_up[session]) / _SECOND for session in told.noticed],
         "noticed": [(told.noticed[session] - due[session]) / _SECOND for session in told.noticed],
         "told": [(told.told[session] - due[session]) / _SECOND for session in told.told],
