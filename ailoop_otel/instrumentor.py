@@ -10,8 +10,9 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 )
 
 from ailoop_otel.runtime import Runtime
+from ailoop_otel.server.first_application import FIRST
 from ailoop_otel.server.patching import Patches
-from ailoop_otel.server.stack import stack_targets
+from ailoop_otel.server.stack import insert, leave_alone, stack_targets
 from ailoop_otel.server.targets import hook_targets
 from ailoop_otel.wire.middleware import App, Observer
 
@@ -43,8 +44,8 @@ class AILoopInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     @property
     def is_instrumented_by_opentelemetry(self) -> bool:
-        """Whether it is switched on."""
-        return self._on
+        """Whether it is switched on, or will be with the first application."""
+        return self._on or FIRST.waiting
 
     def instrument(self, **kwargs: Any) -> None:
         """Switch on; a second call does nothing."""
@@ -58,11 +59,13 @@ class AILoopInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         type(self)._on = False
 
     def _instrument(self, **kwargs: Any) -> None:
+        FIRST.stop()
         RUNTIME.switch_on()
         with RUNTIME.guard:
             arm()
 
     def _uninstrument(self, **kwargs: Any) -> None:
+        FIRST.stop()
         with RUNTIME.guard:
             PATCHES.undo()
             RUNTIME.switch_off()
@@ -72,3 +75,10 @@ def arm() -> None:
     """Wrap the functions of the web framework and of the server, once."""
     if not PATCHES.armed:
         PATCHES.apply(stack_targets(RUNTIME.guard, AILoopMiddleware) + hook_targets(RUNTIME))
+
+
+def observe(app: Any, scope: Any) -> None:
+    """Observe an application that was found before its class was wrapped, called for a WebSocket's `scope` if any."""
+    insert(app, AILoopMiddleware, RUNTIME.guard)
+    if scope is not None:
+        leave_alone(scope)
