@@ -91,9 +91,9 @@ def switch_on(app: object = None, scope: object = None) -> None:
         if problem:
             _say(problem)
         if wanted:
-            from ailoop_otel.instrumentor import AILoopInstrumentor, observe
+            from ailoop_otel.activation import SWITCH, observe
 
-            AILoopInstrumentor().instrument()
+            SWITCH.on()
             if app is not None:
                 observe(app, scope)
     except Exception as fault:  # noqa: BLE001 - the barrier itself may be what is missing

@@ -28,7 +28,7 @@ from starlette.routing import WebSocketRoute
 async def talk(websocket): pass
 Starlette(routes=[WebSocketRoute("/ws", talk)]).build_middleware_stack()
 """
-PRINT_STATE = f"{BUILD}\nimport sys; print('ailoop_otel.instrumentor' in sys.modules)"
+PRINT_STATE = f"{BUILD}\nimport sys; print('ailoop_otel.activation' in sys.modules)"
 MULTI_LINE = "raise RuntimeError('first line\\nsecond line')"
 
 
