@@ -5,7 +5,8 @@ from ailoop_otel.version import __version__
 # Type checkers know the name; `typing` itself would be most of what this costs a program that is no server.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ailoop_otel.instrumentor import AILoopInstrumentor, AILoopMiddleware
+    from ailoop_otel.activation import AILoopMiddleware
+    from ailoop_otel.instrumentor import AILoopInstrumentor
 
 __all__ = ["AILoopInstrumentor", "AILoopMiddleware", "__version__"]
 

@@ -1,4 +1,4 @@
-"""Switching on and off in code: the instrumentor, and the middleware for applications that add it themselves."""
+"""Switching on and off in code, as with any of OpenTelemetry's instrumentors."""
 
 from __future__ import annotations
 
@@ -9,26 +9,9 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
     BaseInstrumentor,
 )
 
-from ailoop_otel.runtime import Runtime
-from ailoop_otel.server.patching import Patches
-from ailoop_otel.server.stack import stack_targets
-from ailoop_otel.server.targets import hook_targets
-from ailoop_otel.wire.middleware import App, Observer
+from ailoop_otel.activation import RUNTIME, SWITCH, AILoopMiddleware
 
-# One per process. Not attributes of the instrumentor: it is a singleton whose `__init__` runs at every call.
-RUNTIME = Runtime()
-PATCHES = Patches(RUNTIME.guard)
-
-
-class AILoopMiddleware(Observer):
-    """The ASGI middleware, for `app.add_middleware(AILoopMiddleware)`; a second one in the same app does nothing."""
-
-    def __init__(self, app: App) -> None:
-        super().__init__(app, RUNTIME)
-        # However this middleware was added: FastAPI's instrumentation must not add WebSocket spans of its own.
-        with RUNTIME.guard:
-            if RUNTIME.enabled:
-                arm()
+__all__ = ["RUNTIME", "AILoopInstrumentor", "AILoopMiddleware"]
 
 
 class AILoopInstrumentor(BaseInstrumentor):  # type: ignore[misc]
@@ -38,37 +21,23 @@ class AILoopInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         """None: functions that this server does not have are left out."""
         return ()
 
-    # The base class keeps this in a private field.
-    _on = False
-
+    # The base class keeps this in a private field. There is one switch per process: this class is a singleton whose
+    # `__init__` runs at every call.
     @property
     def is_instrumented_by_opentelemetry(self) -> bool:
-        """Whether it is switched on."""
-        return self._on
+        """Whether it is switched on, or will be with the first application."""
+        return SWITCH.is_on
 
     def instrument(self, **kwargs: Any) -> None:
         """Switch on; a second call does nothing."""
-        if not self._on:
-            self._instrument(**kwargs)
-            type(self)._on = True
+        self._instrument(**kwargs)
 
     def uninstrument(self, **kwargs: Any) -> None:
         """Switch off; applications that are serving keep the middleware, which then only passes everything on."""
         self._uninstrument(**kwargs)
-        type(self)._on = False
 
     def _instrument(self, **kwargs: Any) -> None:
-        RUNTIME.switch_on()
-        with RUNTIME.guard:
-            arm()
+        SWITCH.on()
 
     def _uninstrument(self, **kwargs: Any) -> None:
-        with RUNTIME.guard:
-            PATCHES.undo()
-            RUNTIME.switch_off()
-
-
-def arm() -> None:
-    """Wrap the functions of the web framework and of the server, once."""
-    if not PATCHES.armed:
-        PATCHES.apply(stack_targets(RUNTIME.guard, AILoopMiddleware) + hook_targets(RUNTIME))
+        SWITCH.off()

@@ -15,13 +15,20 @@ from tests.serving.folder import Folder
 from tests.switching.servers import converse, running
 from tests.switching.ways import STARTUP_FILE
 
+ROOT = Path(__file__).parent / "ailoop"
 STARTUP = Path(ailoop_otel.__file__).parent / "startup"
 VARIABLE = "AILOOP_OTEL_ENABLED"
 LIGHT = ["ailoop_otel", "ailoop_otel.autostart", "ailoop_otel.version"]
 PRINT_MODULES = (
     "import sys; print(*sorted(m for m in sys.modules if m.startswith(('ailoop_otel', 'wrapt', 'opentel'))))"
 )
-PRINT_STATE = "import starlette, sys; print('ailoop_otel.instrumentor' in sys.modules)"
+BUILD = """
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+async def talk(websocket): pass
+Starlette(routes=[WebSocketRoute("/ws", talk)]).build_middleware_stack()
+"""
+PRINT_STATE = f"{BUILD}\nimport sys; print('ailoop_otel.activation' in sys.modules)"
 MULTI_LINE = "raise RuntimeError('first line\\nsecond line')"
 
 
@@ -82,6 +89,67 @@ def test_a_program_that_is_no_server_is_left_alone(tmp_path: Path) -> None:
     assert threads == "1"
     assert done.stderr == ""
     assert list(tmp_path.iterdir()) == []
+
+
+# What programs do that import the server's packages or its web framework, and are no server.
+NO_SERVER = {
+    "the web framework": "import starlette.applications",
+    "an application without a WebSocket": """
+from starlette.applications import Starlette
+from starlette.routing import Route
+Starlette(routes=[Route("/", print)]).build_middleware_stack()
+""",
+    "the current generation": "import interactive_server.main",
+    "the earlier generation": "import interactive_server.main",
+    "threads and requests": """
+import threading
+import interactive_server.main, requests
+thread = threading.Thread(target=print)
+thread.start()
+thread.join()
+try:
+    requests.post("http://127.0.0.1:1/")
+except OSError:
+    pass
+""",
+    "the MCP server": """
+import asyncio, socket
+from interactive_server.mcp_integration import get_mcp_manager
+probe = socket.socket()
+probe.bind(("127.0.0.1", 0))
+port = probe.getsockname()[1]
+probe.close()
+async def main():
+    print(await get_mcp_manager().start_mcp_server({"port": port}))
+    while True:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            break
+        except OSError:
+            await asyncio.sleep(0.02)
+    writer.write(b"GET /sse HTTP/1.0\\r\\n\\r\\n")
+    assert b"200" in await reader.readline()
+asyncio.run(main())
+""",
+}
+PRINT_TELEMETRY = """
+import sys
+print(*sorted(m for m in sys.modules if m.startswith(('opentelemetry', 'wrapt', 'ailoop_otel'))))
+"""
+WAITING = {*LIGHT, "ailoop_otel.server", "ailoop_otel.server.first_application"}
+
+
+@pytest.mark.parametrize("case", NO_SERVER)
+def test_what_is_no_server_imports_nothing_for_us(case: str, tmp_path: Path) -> None:
+    """With the variable there is no module of OpenTelemetry that is not there without it: newer FastAPI has some."""
+    root = ROOT / ("delegates" if "earlier" in case else "stateless")
+    path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
+    variables = {"PYTHONPATH": path, "OPENROUTER_API_KEY": "key"}
+    without = run(NO_SERVER[case] + PRINT_TELEMETRY, tmp_path, **variables)
+    done = run(NO_SERVER[case] + PRINT_TELEMETRY, tmp_path, **variables, **{VARIABLE: "true"})
+    assert (done.returncode, without.returncode) == (0, 0), done.stderr + without.stderr
+    added = set(done.stdout.splitlines()[-1].split()) - set(without.stdout.splitlines()[-1].split())
+    assert added == WAITING
 
 
 @pytest.mark.parametrize(

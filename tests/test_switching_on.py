@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.serving.folder import Folder
-from tests.switching.servers import CONVERSATION, Recorded, all_recorded, recorded
+from tests.switching.servers import CONVERSATION, Recorded, all_recorded, converse, recorded, running
 from tests.switching.steps import SERVICE
 from tests.switching.ways import ALL, PAIRS, RUN, STARTUP_FILE, WAYS, WRAPPER, Way, scripted
 
@@ -71,6 +73,17 @@ async def test_all_ways_together_are_one(tmp_path: Path) -> None:
 async def test_other_instrumentation_beside_it_doubles_nothing(way: str, tmp_path: Path) -> None:
     """FastAPI's instrumentor and the ASGI middleware, before and after, leave the sockets and share the requests."""
     agree(await all_recorded(BESIDE[way], tmp_path))
+
+
+async def test_without_a_lifespan_the_first_socket_is_observed_once(tmp_path: Path) -> None:
+    """It is what builds the stack: FastAPI's own telemetry and the ASGI middleware have seen it before."""
+    for number, way in enumerate((STARTUP_FILE, *BESIDE["start-up file"])):
+        folder = Folder(tmp_path / str(number))
+        async with running(way, folder, arguments=("--lifespan", "off")) as server:
+            await converse(server.port)
+            # After SIGTERM nothing would flush.
+            await asyncio.to_thread(server.stop, signal.SIGINT)
+        assert Recorded.of(folder).conversation == CONVERSATION, way.name
 
 
 async def test_requests_without_our_http_spans(tmp_path: Path) -> None:

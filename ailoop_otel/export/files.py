@@ -17,6 +17,7 @@ from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 
+from ailoop_otel.export.changes import Changes
 from ailoop_otel.export.choice import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.export.rotation import Bounds, RotatingFile
 from ailoop_otel.guard import Guard
@@ -144,14 +145,29 @@ def _encoder() -> Callable[[Sequence[ReadableSpan]], bytes] | None:
 class RotatingMetricExporter(_Rotating, FileMetricExporter):
     """Writes metrics; sizes in megabytes, age in hours, each from the settings where it is not given.
 
+    Of a collection that is no file's first, only the metrics that changed; everything from time to time.
     The official exporter honours `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`.
     """
 
     _signal = METRICS
 
+    def __init__(self, *where: Any, **bounds: Any) -> None:
+        super().__init__(*where, **bounds)
+        self._changes = Changes()
+
     def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
-        """Write a collection as one line; FAILURE when nothing was written."""
-        written = self._exported(super().export, metrics_data)
+        """Write what has changed of a collection as one line; FAILURE when that could not be written."""
+        now = self._lines.file.clock()
+        wanted = self._changes.since_last(metrics_data, now)
+        if wanted is None:
+            return MetricExportResult.SUCCESS
+        file = self._lines.file.path
+        written = self._exported(super().export, wanted)
+        if written and wanted is not metrics_data and self._lines.file.path != file:
+            # Each file can be read without those before it.
+            written = self._exported(super().export, self._changes.all_of(metrics_data, now))
+        if not written:
+            self._changes.forget()
         return MetricExportResult.SUCCESS if written else MetricExportResult.FAILURE
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:

@@ -97,7 +97,7 @@ _WARNINGS: Final = DirectoryWarnings()
 
 
 class RotatingFile:
-    """Appends lines of one signal to `<signal>-<UTC time>-<pid>-<n>.jsonl`.
+    """Appends lines of one signal to `<signal>-<UTC time>-<pid>-<n>.jsonl`; `path` is the last one's.
 
     Not thread-safe; a forked child goes on in a file of its own. The directory is made at the first write.
     """
@@ -113,11 +113,11 @@ class RotatingFile:
         self._directory = os.path.abspath(bounds.directory)
         self._bounds = bounds
         self._max_file = min(bounds.max_file, bounds.max_total * _PART_OF_TOTAL)
-        self._clock = clock
+        self.clock = clock
         self._warnings = warnings
         self._pid = os.getpid()
         self._descriptor: int | None = None
-        self._path = ""
+        self.path = ""
         self._opened_at = 0.0
         self._looked_at = float("-inf")
         self._size = 0
@@ -144,7 +144,7 @@ class RotatingFile:
             os.close(descriptor)
 
     def _ready(self, size: int) -> int:
-        now = self._clock()
+        now = self.clock()
         descriptor = self._descriptor
         if descriptor is not None and self._is_done(now, size):
             self.close()
@@ -169,7 +169,7 @@ class RotatingFile:
     def _is_there(self) -> bool:
         """Whether the path still leads to the open file: deleted or moved, it would swallow lines unseen."""
         try:
-            return self._descriptor is not None and os.path.samestat(os.stat(self._path), os.fstat(self._descriptor))
+            return self._descriptor is not None and os.path.samestat(os.stat(self.path), os.fstat(self._descriptor))
         except OSError:
             return False
 
@@ -179,9 +179,9 @@ class RotatingFile:
         stamp = time.strftime(retention.STAMP, time.gmtime(now))
         for _ in range(_TRIES):
             self._number += 1
-            self._path = f"{self._directory}/{self._signal}-{stamp}-{self._pid}-{self._number}.jsonl"
+            self.path = f"{self._directory}/{self._signal}-{stamp}-{self._pid}-{self._number}.jsonl"
             try:
-                descriptor = os.open(self._path, _FLAGS, _FILE_MODE)
+                descriptor = os.open(self.path, _FLAGS, _FILE_MODE)
             except FileExistsError:
                 continue  # another exporter of this process
             retention.lock(descriptor)
@@ -190,7 +190,7 @@ class RotatingFile:
             self._opened_at = now
             self._looked_at = float("-inf")
             return descriptor
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), self._path)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), self.path)
 
     def _append(self, descriptor: int, line: bytes) -> None:
         rest = memoryview(line)

@@ -15,6 +15,7 @@ from opentelemetry.trace import Status, StatusCode, TracerProvider, get_current_
 from ailoop_otel import names
 from ailoop_otel.guard import Guard, warn
 from ailoop_otel.recording.internals import FASTAPI_KEY, is_stack_built
+from ailoop_otel.server.first_application import is_ailoop
 from ailoop_otel.server.patching import Target
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -25,37 +26,31 @@ _REDACTED: Final = "REDACTED"
 _RAISED: Final = "ailoop_otel.raised"
 
 
-def is_ailoop(app: Any) -> bool:
-    """Whether an application is AILoop's: it has a WebSocket route. Its MCP server's, in a thread, has none."""
-    while not hasattr(app, "routes") and hasattr(app, "app"):
-        app = app.app  # a middleware around it
-    return _has_websocket(app)
-
-
-def _has_websocket(node: Any) -> bool:
-    # Newer FastAPI keeps an included router as a route of its own.
-    routes = getattr(getattr(node, "original_router", node), "routes", ())
-    return type(node).__name__.endswith("WebSocketRoute") or any(_has_websocket(route) for route in routes)
-
-
 def scope_of(args: Any, kwargs: Any) -> Any:
     """The scope that an application is called with; uvicorn calls it with nothing, to see if it is a factory."""
     return args[0] if args else kwargs.get("scope", {})
 
 
+def insert(app: Any, middleware: Any, guard: Guard) -> None:
+    """Put `middleware` at the head of AILoop's application, unless it is in it."""
+    with guard:
+        classes = [getattr(entry, "cls", None) for entry in app.user_middleware]
+        if middleware not in classes and is_ailoop(app):
+            from starlette.middleware import Middleware
+
+            app.user_middleware.insert(0, Middleware(middleware))
+
+
+def leave_alone(scope: Any) -> None:
+    """Have FastAPI's own telemetry make no span of a request: it would be a second one."""
+    scope.setdefault(FASTAPI_KEY, None)
+
+
 def stack_targets(guard: Guard, middleware: Any) -> tuple[Target, ...]:
     """The framework's functions by which `middleware` gets to the head of AILoop's application, exactly once."""
 
-    def insert(app: Any) -> None:
-        with guard:
-            classes = [getattr(entry, "cls", None) for entry in app.user_middleware]
-            if middleware not in classes and is_ailoop(app):
-                from starlette.middleware import Middleware
-
-                app.user_middleware.insert(0, Middleware(middleware))
-
     def build(wrapped: Callable[..., Any], app: Any, args: Any, kwargs: Any) -> Any:
-        insert(app)
+        insert(app, middleware, guard)
         return wrapped(*args, **kwargs)
 
     def call(wrapped: Callable[..., Any], app: Any, args: Any, kwargs: Any) -> Any:
@@ -63,9 +58,9 @@ def stack_targets(guard: Guard, middleware: Any) -> tuple[Target, ...]:
             scope = scope_of(args, kwargs)
             if not is_stack_built(app):
                 # Other code got `build_middleware_stack` before it was wrapped.
-                insert(app)
+                insert(app, middleware, guard)
             if scope.get("type") == "websocket" and is_ailoop(app):
-                scope.setdefault(FASTAPI_KEY, None)
+                leave_alone(scope)
         return wrapped(*args, **kwargs)
 
     def let_through(wrapped: Callable[..., Any], instrumentation: Any, args: Any, kwargs: Any) -> Any:
@@ -73,8 +68,7 @@ def stack_targets(guard: Guard, middleware: Any) -> tuple[Target, ...]:
             scope = scope_of(args, kwargs)
             kind = scope.get("type")
             if kind in ("http", "websocket") and is_ailoop(scope.get("app") or instrumentation.app):
-                # From here on it would be a second span.
-                scope.setdefault(FASTAPI_KEY, None)
+                leave_alone(scope)
                 if kind == "websocket":
                     return instrumentation.app(*args, **kwargs)
         return wrapped(*args, **kwargs)

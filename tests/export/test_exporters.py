@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, PackageNotFoundError
+from typing import Any
 
 import pytest
 
 from ailoop_otel.export import exporters
-from ailoop_otel.export.choice import LOGS, METRICS, TRACES, Signal
+from ailoop_otel.export.choice import LOGS, METRICS, SIGNALS, TRACES, Signal
 from ailoop_otel.export.files import RotatingLogExporter, RotatingMetricExporter, RotatingSpanExporter
 from ailoop_otel.guard import Guard
 from ailoop_otel.settings import Settings
@@ -24,6 +25,11 @@ def _install(monkeypatch: pytest.MonkeyPatch, **classes: object) -> None:
         monkeypatch.setitem(sys.modules, f"vendor_{name}", type(sys)(f"vendor_{name}"))
         sys.modules[f"vendor_{name}"].made = made_by  # type: ignore[attr-defined]
     monkeypatch.setattr(exporters, "entry_points", lambda group, name=None: [p for p in made if name in (None, p.name)])
+
+    def missing(package: str) -> Any:
+        raise PackageNotFoundError(package)
+
+    monkeypatch.setattr(exporters, "distribution", missing)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +69,19 @@ def test_console_and_other_entry_points(guard: Guard) -> None:
     """Any name that is registered will do."""
     exporter = exporters.make(TRACES, "console", Settings(), guard)
     assert type(exporter).__name__ == "ConsoleSpanExporter"
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_a_known_exporter_is_found_in_its_own_package(
+    signal: Signal, protocol: str, monkeypatch: pytest.MonkeyPatch, guard: Guard
+) -> None:
+    """Without a look at all that is installed."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+    monkeypatch.setattr(exporters, "entry_points", None)
+    exporter = exporters.make(signal, "otlp", Settings(), guard)
+    assert exporter is not None
+    exporter.shutdown()
 
 
 def test_a_name_that_nobody_has(guard: Guard, lines: Lines) -> None:

@@ -29,7 +29,7 @@ from tests.ailoop.process import LOOPBACK, free_port
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d{4}-\d\d-\d\dT[\d:.+]+|\"id\": \d+")
 LOOK = 'x [[tool name=list_directory arguments={"path": "interactive_server"}]] [[say chunks=1]]'
 # What makes hooks or is the barrier, and runs before there is a server.
-_BEFORE = ("targets", "stack", "patching")
+_BEFORE = ("first_application", "targets", "stack", "patching")
 
 
 Found = tuple[str, Any, str, Any]

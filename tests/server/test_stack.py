@@ -13,8 +13,9 @@ from starlette.routing import Host, Mount, Route, WebSocketRoute
 
 from ailoop_otel import names
 from ailoop_otel.guard import Guard
+from ailoop_otel.server.first_application import is_ailoop
 from ailoop_otel.server.patching import Target
-from ailoop_otel.server.stack import is_ailoop, stack_targets, traced_http
+from ailoop_otel.server.stack import stack_targets, traced_http
 from tests.recorder import Recording
 
 SCOPE = {

@@ -1,0 +1,108 @@
+"""Leaves out metrics that did not change: a server that nobody talks to would fill its folder with repetitions.
+
+All values are cumulative, so that one which is not written is what it was. Everything is written again from time to
+time, for readers that look at a part of a recording, and for backends that forget what is not repeated: Prometheus does
+after five minutes (https://prometheus.io/docs/prometheus/latest/querying/basics/#staleness).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+from opentelemetry.sdk.metrics.export import AggregationTemporality, Metric, MetricsData
+
+from ailoop_otel import names
+
+COMPLETE: Final = 240.0  # seconds between two complete collections
+QUIET: Final = 60.0  # seconds between two in which nothing changed but what always does
+
+# What changes although nobody talks.
+_ALWAYS_CHANGING: Final = frozenset(
+    metric.name
+    for metric in (
+        names.METRIC_MEMORY_USAGE,
+        names.METRIC_MEMORY_PEAK,
+        names.METRIC_CPU_TIME,
+        names.METRIC_DESCRIPTORS,
+        names.METRIC_GC_COLLECTIONS,
+        names.METRIC_GC_COLLECTED,
+        names.METRIC_GC_UNCOLLECTABLE,
+        names.METRIC_LOOP_LAG,
+    )
+)
+# What readers take as samples: in each collection that is written.
+_SAMPLES: Final = frozenset(
+    metric.name for metric in (names.METRIC_MEMORY_USAGE, names.METRIC_CPU_TIME, names.METRIC_SESSION_ACTIVE)
+)
+_Key = tuple[int, int, str]
+
+
+class Changes:
+    """What of each collection is to be written; times are seconds of any one clock."""
+
+    def __init__(self) -> None:
+        self._written: dict[_Key, Metric] = {}
+        self._completed = self._wrote = float("-inf")
+
+    def since_last(self, collected: MetricsData, now: float) -> MetricsData | None:
+        """The part of a collection that is to be written now; None for nothing."""
+        if not 0 <= now - self._completed < COMPLETE:
+            return self.all_of(collected, now)
+        changed = {key for key, metric in _metrics(collected) if not _same(metric, self._written.get(key))}
+        quiet = all(name in _ALWAYS_CHANGING for _, _, name in changed)
+        if quiet and now - self._wrote < QUIET:
+            return None
+        self._wrote = now
+        kept = {key: metric for key, metric in _metrics(collected) if key in changed or key[2] in _SAMPLES}
+        self._written.update(kept)
+        return _only(collected, kept)
+
+    def all_of(self, collected: MetricsData, now: float) -> MetricsData:
+        """The whole collection, to be written now."""
+        self._written = dict(_metrics(collected))
+        self._completed = self._wrote = now
+        return collected
+
+    def forget(self) -> None:
+        """What was returned last could not be written: the next is the whole."""
+        self._completed = float("-inf")
+
+
+def _metrics(collected: MetricsData) -> Iterator[tuple[_Key, Metric]]:
+    for i, resource in enumerate(collected.resource_metrics):
+        for j, scope in enumerate(resource.scope_metrics):
+            for metric in scope.metrics:
+                yield (i, j, metric.name), metric
+
+
+def _only(collected: MetricsData, kept: dict[_Key, Metric]) -> MetricsData:
+    resources = []
+    for i, resource in enumerate(collected.resource_metrics):
+        scopes = [
+            replace(scope, metrics=metrics)
+            for j, scope in enumerate(resource.scope_metrics)
+            if (metrics := [metric for metric in scope.metrics if (i, j, metric.name) in kept])
+        ]
+        if scopes:
+            resources.append(replace(resource, scope_metrics=scopes))
+    return replace(collected, resource_metrics=resources)
+
+
+def _same(metric: Metric, before: Metric | None) -> bool:
+    if before is None or getattr(metric.data, "aggregation_temporality", None) is AggregationTemporality.DELTA:
+        return False
+    return _values(metric) == _values(before)
+
+
+def _values(metric: Metric) -> list[tuple[Any, ...]]:
+    # Of a histogram its count: without a new value no bucket changes.
+    return [
+        (
+            point.attributes,
+            getattr(point, "start_time_unix_nano", None),
+            point.count if hasattr(point, "count") else point.value,
+        )
+        for point in metric.data.data_points
+    ]
