@@ -269,8 +269,8 @@ def _observed_lines(call: ModelCall, iter_lines: Callable[..., Iterator[bytes]],
 
     def lines(*args: Any, **kwargs: Any) -> Iterator[bytes]:
         error: str | None = None
-        # The usual line is counted here, in local variables, and the barrier is written out: a method that is called, or
-        # a field that is written, for each line would cost as much as all the rest.
+        # The usual line is counted here, in local variables, and the barrier is written out: a method that is called,
+        # or a field that is written, for each line would cost as much as all the rest.
         now, remember = stream.now, stream.tail.append
         flows, chunks, size, latest = stream.flows, 0, 0, 0
         try:

@@ -24,8 +24,8 @@ class ModelStream:
     """Counts the lines of one stream and reads some of them. Times are of the clock `now`, nanoseconds; 0 is never.
 
     Only the first lines and the last few are read as JSON. From the first output on, `flows` is True, and a line costs
-    a look at its two ends: the reader of the lines counts such a line by itself, as a call for each would cost more, and
-    hands over at the end what it counted (`add`).
+    a look at its two ends: the reader of the lines counts such a line by itself, as a call for each would cost more,
+    and hands over at the end what it counted (`add`).
     """
 
     __slots__ = ("chunks", "done", "first", "flows", "garbage", "latest", "now", "size", "summary", "tail")

@@ -100,7 +100,7 @@ class LightSpan(SdkSpan):
     def attributes(self) -> Attributes:
         """The attributes, read-only."""
         full = self._full
-        return MappingProxyType(self.raw_attributes) if full is None else full.attributes
+        return MappingProxyType(self.raw_attributes) if full is None else full.attributes or {}
 
     @property
     def events(self) -> Sequence[Event]:
@@ -297,10 +297,10 @@ class _Ids(IdGenerator):
         self._context = context
 
     def generate_trace_id(self) -> int:
-        return cast("int", self._context.trace_id)
+        return self._context.trace_id
 
     def generate_span_id(self) -> int:
-        return cast("int", self._context.span_id)
+        return self._context.span_id
 
     def is_trace_id_random(self) -> bool:
         return bool(self._context.trace_flags & TraceFlags.RANDOM_TRACE_ID)

@@ -70,8 +70,9 @@ def _point(point: HistogramDataPoint) -> Any:
     assert all(e.time_unix_nano <= point.time_unix_nano for e in point.exemplars)
     return (
         # With their types: `True`, `1` and `1.0` are equal in Python.
-        sorted((name, repr(value)) for name, value in (point.attributes or {}).items()), point.count, pytest.approx(point.sum), tuple(point.bucket_counts),
-        tuple(point.explicit_bounds), point.min, point.max, exemplars,
+        sorted((name, repr(value)) for name, value in (point.attributes or {}).items()),
+        point.count, pytest.approx(point.sum), tuple(point.bucket_counts), tuple(point.explicit_bounds),
+        point.min, point.max, exemplars,
     )  # fmt: skip
 
 
