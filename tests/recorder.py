@@ -85,9 +85,9 @@ class Recording:
         if not light:  # as where somebody else's provider was there before
             self.tracers = TracerProvider(resource=RESOURCE, id_generator=CountingIds(), shutdown_on_exit=False)
             self.tracers.add_span_processor(processor)
-        self.loggers = LoggerProvider(shutdown_on_exit=False)
+        self.loggers = LoggerProvider(RESOURCE, shutdown_on_exit=False)
         self.loggers.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
-        self.meters = MeterProvider([self.reader], shutdown_on_exit=False)
+        self.meters = MeterProvider([self.reader], RESOURCE, shutdown_on_exit=False)
         self.guard = guard or Guard(strict=True)
         self.telemetry = Telemetry(
             self.tracers, self.meters, self.loggers, Settings(**settings), self.guard, self.clock

@@ -163,7 +163,7 @@ def test_a_dear_exchange_is_missed() -> None:
 
 
 def _counted(cost: float) -> Counted:
-    return Counted((cost * 1e6, cost * 1.01e6, cost * 1.02e6), 0.6e6, 1000, True)
+    return Counted((cost * 1e6, cost * 1.01e6, cost * 1.02e6), 0.6e6, 1000, True, (3.0, 4.0, 5.0))
 
 
 def test_many_instructions_are_missed() -> None:
@@ -183,6 +183,7 @@ def test_many_instructions_are_missed() -> None:
     assert "files: spans came out" in _misses(lambda result: instructions.judge(result, nothing, rested))[0]
     told = Result(9, "instructions", "")
     instructions.judge(told, counted, rested)
+    assert told.notes[0].startswith("an exchange took 3.0 to 5.0 s under the counter")
     saved = next(each for each in told.figures if each.name == instructions.saving("spans"))
     assert saved.spread.value == pytest.approx(100 * (53.0 - 51.4) / 50.0)
 

@@ -35,12 +35,16 @@ _OUTPUT = "callgrind.out"
 
 @dataclass(frozen=True)
 class Counted:
-    """Instructions of an exchange in each part of the count, those of a second of rest, and bytes of spans recorded."""
+    """Instructions of an exchange in each part of the count, those of a second of rest, and bytes of spans recorded.
+
+    `seconds` is what an exchange took on the wall in each part, its share of the rest behind it included.
+    """
 
     exchanges: tuple[float, ...]
     idle: float
     recorded: int
     whole: bool
+    seconds: tuple[float, ...] = ()
 
 
 def count(place: Place, variant: Variant, parts: int, each: int, rest: float) -> Counted:
@@ -135,7 +139,7 @@ async def _count(
         instructions, seconds = counter.read()
     a_second = instructions / seconds
     of_each = tuple((spent - a_second * took) / each for spent, took in counted)
-    return Counted(of_each, a_second, recorded, whole)
+    return Counted(of_each, a_second, recorded, whole, tuple(took / each for _, took in counted))
 
 
 async def _idle(server: Server, counter: Counter, seconds: float) -> float:

@@ -17,6 +17,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_s
 from ailoop_otel import names
 from ailoop_otel.recording.fast import histograms
 from ailoop_otel.recording.fast.histograms import HistogramStore, LightHistogram
+from tests.recorder import RESOURCE
 
 METRIC = names.METRIC_EXCHANGE_DURATION
 
@@ -34,7 +35,7 @@ class Pair:
 
     def __init__(self) -> None:
         self.reader = InMemoryMetricReader()
-        meter = MeterProvider([self.reader], shutdown_on_exit=False).get_meter("pair")
+        meter = MeterProvider([self.reader], RESOURCE, shutdown_on_exit=False).get_meter("pair")
         self.store = HistogramStore()
         self._told = 0
         self.instruments: tuple[Any, ...] = (
