@@ -99,7 +99,8 @@ _WARNINGS: Final = DirectoryWarnings()
 class RotatingFile:
     """Appends lines of one signal to `<signal>-<UTC time>-<pid>-<n>.jsonl`.
 
-    Not thread-safe; a forked child goes on in a file of its own. The directory is made at the first write.
+    Not thread-safe; a forked child goes on in a file of its own. The directory is made at the first write. `on_delete`
+    is called with each file that goes because the directory is full or the file old.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class RotatingFile:
         bounds: Bounds,
         clock: Callable[[], float] = time.time,
         warnings: DirectoryWarnings = _WARNINGS,
+        on_delete: Callable[[retention.TelemetryFile], object] = lambda file: None,
     ) -> None:
         self._signal = signal
         self._directory = os.path.abspath(bounds.directory)
@@ -115,9 +117,10 @@ class RotatingFile:
         self._max_file = min(bounds.max_file, bounds.max_total * _PART_OF_TOTAL)
         self._clock = clock
         self._warnings = warnings
+        self._on_delete = on_delete
         self._pid = os.getpid()
         self._descriptor: int | None = None
-        self._path = ""
+        self.path = ""
         self._opened_at = 0.0
         self._looked_at = float("-inf")
         self._size = 0
@@ -155,7 +158,7 @@ class RotatingFile:
             self._looked_at = now
             # Leave room for what the open file may still become.
             room = self._bounds.max_total - max(0.0, self._max_file - self._size)
-            retention.prune(self._directory, room, self._bounds.max_age, now)
+            retention.prune(self._directory, room, self._bounds.max_age, now, self._on_delete)
         return descriptor
 
     def _is_done(self, now: float, size: int) -> bool:
@@ -169,7 +172,7 @@ class RotatingFile:
     def _is_there(self) -> bool:
         """Whether the path still leads to the open file: deleted or moved, it would swallow lines unseen."""
         try:
-            return self._descriptor is not None and os.path.samestat(os.stat(self._path), os.fstat(self._descriptor))
+            return self._descriptor is not None and os.path.samestat(os.stat(self.path), os.fstat(self._descriptor))
         except OSError:
             return False
 
@@ -179,9 +182,9 @@ class RotatingFile:
         stamp = time.strftime(retention.STAMP, time.gmtime(now))
         for _ in range(_TRIES):
             self._number += 1
-            self._path = f"{self._directory}/{self._signal}-{stamp}-{self._pid}-{self._number}.jsonl"
+            self.path = f"{self._directory}/{self._signal}-{stamp}-{self._pid}-{self._number}.jsonl"
             try:
-                descriptor = os.open(self._path, _FLAGS, _FILE_MODE)
+                descriptor = os.open(self.path, _FLAGS, _FILE_MODE)
             except FileExistsError:
                 continue  # another exporter of this process
             retention.lock(descriptor)
@@ -190,7 +193,7 @@ class RotatingFile:
             self._opened_at = now
             self._looked_at = float("-inf")
             return descriptor
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), self._path)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), self.path)
 
     def _append(self, descriptor: int, line: bytes) -> None:
         rest = memoryview(line)

@@ -18,6 +18,7 @@ from ailoop_otel.recorded.files import find, size
 from ailoop_otel.recorded.otlp_json import SIGNALS, Signal
 from ailoop_otel.replay.delivery import Delivery
 from ailoop_otel.replay.destination import destination
+from ailoop_otel.replay.http import Http
 from ailoop_otel.replay.replayer import Replayer
 from ailoop_otel.replay.summary import Summary
 from ailoop_otel.settings import Settings, UsageError
@@ -89,8 +90,9 @@ def replay(
     files = _files(places or [Settings.from_environment().directory])
     receiver = destination(endpoint, insecure=insecure)
     begin = time.monotonic()
-    with ProgressDisplay(size(files)) as display, closing(Delivery(receiver, patience, display.wait)) as delivery:
+    with ProgressDisplay(size(files)) as display, closing(Http(receiver)) as transport:
         database = Path(state) if state else None
+        delivery = Delivery(transport, patience, display.wait)
         replayer = Replayer(delivery, receiver.base, wanted, database, display.print, again=again)
         replayer.run(files, lambda done: display.advance(done, replayer.summary))
     summary = replayer.summary
