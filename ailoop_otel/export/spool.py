@@ -147,7 +147,7 @@ class Spool:
         """Note a batch that was accepted, but for what was rejected."""
         self._away.discard(signal.name)
         self._rejected(signal.name, answer)
-        if not self._waiting_since:
+        if not self._waits:
             self._notices.over()
 
     def failed(self, signal: Signal, reason: str, mend: str, *, answers: bool = False) -> None:
@@ -218,12 +218,12 @@ class Spool:
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
-        self._waiting_since = False
+        self._waits = False
         for waiter in self._waiters:
             waiter.begin()
 
     def _start(self) -> None:
-        self._waiting_since = True
+        self._waits = True
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="ailoop-otel-spool", daemon=True)
             with suppress(RuntimeError):  # no thread to be had: `replay` sends it, or the next process
@@ -239,8 +239,9 @@ class Spool:
                 done = self._round()
             if done:
                 pause = _FIRST_PAUSE
-                self._waiting_since = self._wake.is_set()
-                self._notices.over()
+                self._waits = self._wake.is_set()
+                if not self._stop.is_set():
+                    self._notices.over()
             else:
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 self._wake.set()
