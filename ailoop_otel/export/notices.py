@@ -41,13 +41,18 @@ class Notices:
         self._logged = False
         self.ending = False
 
-    def trouble(self, reason: str, mend: str) -> None:
-        """The collector takes nothing; at the end of a process `end` says so."""
+    def note(self, reason: str, mend: str) -> None:
+        """Remember a trouble of which only `end` speaks."""
         with self._lock:
             if self._since is None:
                 self._since, self._before = self._wall(), self._counts.totals()
                 self._logged = self._ended = False
             self._reason, self._mend = reason, mend
+
+    def trouble(self, reason: str, mend: str) -> None:
+        """The collector takes nothing; at the end of a process `end` says so."""
+        with self._lock:
+            self.note(reason, mend)
             if self.ending or self._logged or not self._is_due("trouble"):
                 return
             self._logged = True
@@ -75,6 +80,11 @@ class Notices:
         if self._is_due("lost"):
             warn(f"{count:,} {_NOUNS[signal]} are lost: {why}. {mend}".rstrip())
 
+    def refused(self, signal: str, count: int, why: str, mend: str) -> None:
+        """Records stay on disk, as the collector will not take them as they are."""
+        if self._is_due("refused"):
+            warn(f"{count:,} {_NOUNS[signal]} are refused and stay in {self._directory}: {why}. {mend}".rstrip())
+
     def warned(self, message: str) -> None:
         """The collector has taken something, with a warning."""
         if self._is_due("warned"):
@@ -87,7 +97,11 @@ class Notices:
             is_told = self._ended and lost == self._lost
             if self._since is None or is_told or (kept, lost) == (self._before[0], self._before[2]):
                 return
-            self._logged = self._ended = True
+            self._ended = True
+            # What the line of a moment ago says is not said again.
+            if not self._is_due("trouble") and lost == self._before[2]:
+                return
+            self._logged = True
             self._lost = lost
         waiting = f"{max(0, kept - sent):,} records wait in {self._directory}" if self._directory else ""
         later = "; the next start of the server sends them, or `ailoop-otel replay`" if waiting else ""

@@ -87,21 +87,17 @@ class Courier:
         """Deliver a batch of `count` records, keep it, or count it as lost; returns when that is known or begun."""
         if (self._spool.is_away(self._signal) or self._thread.busy) and self._spool.keep(self._signal, batch, count):
             return
-        if self._spool.hurried or not self.wait(self._patience):
+        if self._spool.hurried or not self._wait(self._patience):
             self._keep_or_lose(batch, count)
             return
         with self._lock:
             self._on_its_way = (batch, count)
         self._thread.submit(lambda: self._deliver(batch, count))
-        self.wait(_WAIT if self._spool.keeps else float("inf"))
+        self._wait(_WAIT if self._spool.keeps else float("inf"))
 
-    def wait(self, timeout: float) -> bool:
+    def settle(self, timeout: float) -> bool:
         """Wait until no batch is on its way, or the process is in a hurry; returns whether there is none."""
-        deadline = time.monotonic() + timeout
-        while not self._thread.wait(max(0.0, min(_LOOK, deadline - time.monotonic()))):
-            if self._spool.hurried or time.monotonic() >= deadline:
-                return False
-        return True
+        return self._wait(timeout) or self._on_its_way is None
 
     def take_back(self) -> None:
         """Keep, or count as lost, the batch that is on its way: it may arrive all the same."""
@@ -120,6 +116,14 @@ class Courier:
         """Forget, in a forked child, the batch that is the parent's."""
         self._lock = threading.Lock()
         self._on_its_way = None
+
+    def _wait(self, timeout: float) -> bool:
+        """Wait until the thread is free, but no longer than a batch is on its way; returns whether it is free."""
+        deadline = time.monotonic() + timeout
+        while not self._thread.wait(max(0.0, min(_LOOK, deadline - time.monotonic()))):
+            if self._spool.hurried or self._on_its_way is None or time.monotonic() >= deadline:
+                return False
+        return True
 
     def _take(self) -> tuple[Any, int] | None:
         with self._lock:
@@ -143,7 +147,9 @@ class Courier:
                 self._spool.delivered(self._signal, count, answer)
                 return
             by_halves = answer is not None and (answer.divisible or answer.final)
-            if not by_halves:
+            if by_halves:
+                self._spool.suspect(reason, mend)
+            else:
                 self._spool.failed(self._signal, reason, mend, answers=answer is not None)
             if self._spool.keep(self._signal, batch, count):
                 return
@@ -190,7 +196,7 @@ class OtlpSpanExporter(SpanExporter):
 
     def force_flush(self, timeout_millis: float = 30_000) -> bool:
         """Wait for the batch that is on its way."""
-        return self._courier.wait(timeout_millis / 1e3)
+        return self._courier.settle(timeout_millis / 1e3)
 
 
 class OtlpMetricExporter(MetricExporter):
@@ -214,7 +220,7 @@ class OtlpMetricExporter(MetricExporter):
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Wait for the collection that is on its way."""
-        return self._courier.wait(timeout_millis / 1e3)
+        return self._courier.settle(timeout_millis / 1e3)
 
 
 class OtlpLogExporter(LogRecordExporter):  # type: ignore[misc]
@@ -235,7 +241,7 @@ class OtlpLogExporter(LogRecordExporter):  # type: ignore[misc]
 
     def force_flush(self, timeout_millis: float = 30_000) -> bool:
         """Wait for the batch that is on its way."""
-        return self._courier.wait(timeout_millis / 1e3)
+        return self._courier.settle(timeout_millis / 1e3)
 
 
 def make(signal: Signal, transport: Transport, timeout: float, spool: Spool, guard: Guard, *, fast: bool) -> Any:

@@ -11,9 +11,10 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
@@ -46,7 +47,7 @@ class Waiter(Protocol):
     def take_back(self) -> None:
         """Keep it, or count it as lost."""
 
-    def wait(self, timeout: float) -> bool:
+    def settle(self, timeout: float) -> bool:
         """Wait until there is none; returns whether there is none."""
 
     def begin(self) -> None:
@@ -54,17 +55,28 @@ class Waiter(Protocol):
 
 
 class _Sender:
-    """Sends recorded requests by one transport, as protobuf; `on_accepted` is called with each that was accepted."""
+    """Sends recorded requests by one transport, as protobuf; `on_accepted` is called with each that was accepted.
+
+    What is in `refused` is not asked again.
+    """
 
     def __init__(
-        self, transport: Transport, sleep: Callable[[float], object], on_accepted: Callable[[int, Answer], None]
+        self,
+        transport: Transport,
+        sleep: Callable[[float], object],
+        on_accepted: Callable[[int, Answer], None],
+        refused: Mapping[bytes, Answer] = MappingProxyType({}),
     ) -> None:
+        self._refused = refused
         self._delivery = Delivery(transport, 0.0, sleep=sleep)
         self._on_accepted = on_accepted
         self.took = 0.0
 
     def send(self, request: ExportRequest) -> Answer:
         """Send one; raises ReplayStopped if the collector is away."""
+        refusal = self._refused.get(request.content)
+        if refusal is not None:
+            return refusal
         begun = time.monotonic()
         try:
             content = protobuf.encoded(request)
@@ -93,6 +105,9 @@ class Spool:
         self._transports: dict[str, Transport] = {}
         self._waiters: list[Waiter] = []
         self._stopped = False
+        # Requests that the collector has refused for good, and files that hold nothing else, with their sizes.
+        self._refused: dict[bytes, Answer] = {}
+        self._left: dict[str, int] = {}
         self._begin()
         if hasattr(os, "register_at_fork"):
             begin = weakref.WeakMethod(self._begin)
@@ -173,15 +188,20 @@ class Spool:
                 nonlocal taken
                 taken += points
 
-            self._replayer(signal.name, _Sender(self._transports[signal.name], self.sleep, accepted)).divide(request)
+            sender = _Sender(self._transports[signal.name], self.sleep, accepted)
+            self._replayer(signal.name, sender, self._refused_for_good).divide(request)
         refused = self.ledger.lost_of(signal.name) - before
         self.ledger.lose(signal.name, ledger.UNDELIVERED, max(0, count - taken - refused))
 
     # --- The end of the process ----------------------------------------------------------------------------
+    def suspect(self, reason: str, mend: str) -> None:
+        """Note, for the last line of the process, why a batch was kept that may yet be accepted in parts."""
+        self._notices.note(reason, mend)
+
     def settle(self, timeout: float) -> bool:
         """Wait for the batches that are on their way, `timeout` seconds at most; returns whether none is left."""
         deadline = time.monotonic() + timeout
-        return all([waiter.wait(max(0.0, deadline - time.monotonic())) for waiter in self._waiters])
+        return all([waiter.settle(max(0.0, deadline - time.monotonic())) for waiter in self._waiters])
 
     def hurry(self) -> None:
         """Keep, or count as lost, what is on its way, and send nothing more until `resume`."""
@@ -261,7 +281,7 @@ class Spool:
         return done
 
     def _send_file(self, file: TelemetryFile) -> bool:
-        """Send a file, and delete it if it is closed; returns whether all of it has arrived."""
+        """Send a file, and delete it if it is closed; returns whether all of it has been asked for."""
         if not self._sent(file):
             return False
         own = self._files[file.signal]
@@ -271,7 +291,7 @@ class Spool:
         # What was written meanwhile.
         if not self._sent(file):
             return False
-        if not retention.is_live(file):
+        if file.path not in self._left and not retention.is_live(file):
             with suppress(OSError):
                 os.unlink(file.path)
         return True
@@ -289,15 +309,27 @@ class Spool:
                 self._hurry.wait(max(_PACE, sender.took))
                 sender.took = 0.0
 
-        sender = _Sender(self._transports[signal], self.sleep, accepted)
-        replayer = self._replayer(signal, sender)
+        def refused(request: ExportRequest, answer: Answer) -> None:
+            # It stays on disk: another process asks again, when the collector's limits may be others.
+            if answer.final and request.content not in self._refused:
+                self._refused[request.content] = answer
+                which = f" ({named(request)})" if request.records == 1 else ""
+                self._notices.refused(signal, request.points, f"{answer.message}{which}", answer.mend)
+            finals.append(answer.final)
+
+        finals: list[bool] = []
+        sender = _Sender(self._transports[signal], self.sleep, accepted, self._refused)
+        replayer = self._replayer(signal, sender, refused)
         try:
             replayer.run([Path(file.path)], pause)
         except UsageError:  # another process sends it
             return False
-        return replayer.summary.is_complete
+        summary = replayer.summary
+        if finals and all(finals):
+            self._left[file.path] = file.size
+        return all(finals) and not (summary.stopped or summary.unsupported or summary.unreadable or summary.interrupted)
 
-    def _replayer(self, signal: str, sender: _Sender) -> Replayer:
+    def _replayer(self, signal: str, sender: _Sender, on_refused: Callable[[ExportRequest, Answer], None]) -> Replayer:
         return Replayer(
             sender,
             self._transports[signal].base,
@@ -305,10 +337,10 @@ class Spool:
             None,
             lambda message: None,
             again=False,
-            on_final=self._refused,
+            on_refused=on_refused,
         )
 
-    def _refused(self, request: ExportRequest, answer: Answer) -> None:
+    def _refused_for_good(self, request: ExportRequest, answer: Answer) -> None:
         reason = ledger.TOO_LARGE if answer.too_large else ledger.REFUSED
         self.ledger.lose(request.signal.name, reason, request.points)
         which = f" ({named(request)})" if request.records == 1 else ""
@@ -323,9 +355,10 @@ class Spool:
 
     def _waiting(self) -> list[TelemetryFile]:
         try:
-            return [file for file in retention.telemetry_files(self._bounds.directory) if file.undelivered]
+            files = [file for file in retention.telemetry_files(self._bounds.directory) if file.undelivered]
         except OSError:
             return []
+        return [file for file in files if self._left.get(file.path) != file.size]
 
     def _expired(self, file: TelemetryFile) -> None:
         """Count what a file holds that goes because the directory is full, or the file old."""

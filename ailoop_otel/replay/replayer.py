@@ -30,8 +30,8 @@ class Replayer:
     """Sends files to one destination; `summary` holds the result, `on_message` gets a message per failed line.
 
     What was acknowledged is stored in the file `state`; without one, in a file in the directory of each recording.
-    With `again` lines are sent even if they were acknowledged before. `on_final` is called with what will never be
-    accepted, and it is then not sent again; without it the next replay tries it again.
+    With `again` lines are sent even if they were acknowledged before. `on_refused` is called with what was refused
+    and cannot be halved.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Replayer:
         on_message: Callable[[str], None],
         *,
         again: bool,
-        on_final: Callable[[ExportRequest, Answer], None] | None = None,
+        on_refused: Callable[[ExportRequest, Answer], None] = lambda request, answer: None,
     ) -> None:
         self.summary = Summary()
         self._sender = sender
@@ -52,7 +52,7 @@ class Replayer:
         self._state = state
         self._on_message = on_message
         self._again = again
-        self._on_final = on_final
+        self._on_refused = on_refused
         self._unsupported: set[Signal] = set()
         self._divisions = 0
 
@@ -146,12 +146,9 @@ class Replayer:
             self._on_message(f"{found.signal.name.capitalize()} are not taken: {answer.message}{mend}")
         elif answer.divisible and found.records > 1 and (answer.too_large or self._divisions < _MOST_DIVISIONS):
             return self._divide(found, place, acknowledged)
-        elif answer.final and self._on_final is not None:
-            acknowledged.add(found.content)
-            self._on_final(found, answer)
-            return True
         else:
             self.summary.refused[found.signal] += found.records
+            self._on_refused(found, answer)
             which = f" ({named(found)})" if answer.too_large else ""
             what = counted(found.records, found.signal.record)
             self._on_message(f"{place}: {what} refused with {answer.message}{which}")
