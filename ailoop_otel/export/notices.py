@@ -82,7 +82,7 @@ class Notices:
 
     def refused(self, signal: str, count: int, why: str, mend: str) -> None:
         """Records stay on disk, as the collector will not take them as they are."""
-        if self._is_due("refused"):
+        if not self._ended and self._is_due("refused"):
             warn(f"{count:,} {_NOUNS[signal]} are refused and stay in {self._directory}: {why}. {mend}".rstrip())
 
     def warned(self, message: str) -> None:

@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from ailoop_otel.export.pipeline import Pipeline
 from ailoop_otel.replay.acknowledged import NAME
 from ailoop_otel.settings import Settings
+from tests.export.child import in_child
 from tests.export.conftest import Start
 from tests.export.recording import record, span, wait_for
 from tests.replay.receiver import Asked, Receiver, Reply
@@ -230,3 +231,26 @@ def test_a_crash_between_sending_and_noting_repeats_a_batch(receiver: Limited, s
     wait_for(lambda: not _waiting())
     assert _names(receiver) == ["one", "one"]
     assert again.dropped() == 0
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_keeps_and_sends_its_own(receiver: Limited, start: Start) -> None:
+    """What the parent has on its way is the parent's, and what the child cannot deliver is in a file of its own."""
+    receiver.holds_from = 1
+    pipeline = start()
+    span(pipeline, "parent")
+    pipeline.tracer_provider.force_flush()
+
+    def work() -> bool:
+        span(pipeline, "child")
+        return pipeline.flush(1.0) and pipeline.kept()["traces",] == 1 and pipeline.dropped() == 0
+
+    assert in_child(work) == 0
+    assert '"child"' in _waiting()
+    receiver.release()
+    wait_for(lambda: "parent" in _names(receiver))
+    assert pipeline.kept() == {}
+    assert pipeline.shutdown()
+    start()
+    wait_for(lambda: "child" in _names(receiver))
+    wait_for(lambda: not _waiting())
