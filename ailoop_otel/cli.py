@@ -149,6 +149,9 @@ def _app() -> "Typer":
             float, typer.Option(metavar="S", help="Seconds to try one line while the collector does not take it.")
         ] = 60.0,
         insecure: Annotated[bool, typer.Option("--insecure", help="Do not check the collector's certificate.")] = False,
+        follow: Annotated[
+            bool, typer.Option("--follow", help="Go on with what is written, and through outages, until Ctrl-C.")
+        ] = False,
     ) -> None:
         """Send recorded telemetry into a collector; what it has acknowledged before is not sent again.
 
@@ -157,7 +160,9 @@ def _app() -> "Typer":
         from ailoop_otel.replay.command import replay
 
         def send() -> int:
-            return replay(files or [], endpoint, signals, state, patience, again=again, insecure=insecure)
+            return replay(
+                files or [], endpoint, signals, state, patience, again=again, insecure=insecure, follow=follow
+            )
 
         raise typer.Exit(_exit_code(send))
 

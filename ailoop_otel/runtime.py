@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 FLUSH: float = 3.0
 # How much of it spans may wait for their content, seconds.
 SETTLE: float = 0.5
+# How much of it is left for the loop to notice that the flush is done.
+MARGIN: float = 0.3
 
 
 class Runtime:
@@ -96,7 +100,7 @@ class Runtime:
             self._watchdog.stop()
         pipeline = self._pipeline
         if pipeline is not None and not await in_thread(lambda: self._flush(pipeline), FLUSH):
-            warn(f"telemetry could not be flushed within {FLUSH:g} s of shutdown")
+            warn(f"not all telemetry could be flushed or kept within {FLUSH:g} s of shutdown")
 
     def switch_off(self) -> None:
         """End all open exchanges and sessions and record nothing more; open connections are passed through."""
@@ -122,11 +126,12 @@ class Runtime:
 
     def _flush(self, pipeline: Pipeline) -> bool:
         # In this order: deferred work ends spans, these may wait for their content, and then they are exported.
+        deadline = time.monotonic() + FLUSH - MARGIN
         if self.telemetry is not None:
             self.telemetry.settle()
         if self._hook_context is not None:
             self._hook_context.settle(SETTLE)
-        return pipeline.flush(FLUSH)
+        return pipeline.flush(deadline - time.monotonic())
 
     # --- Setting up ----------------------------------------------------------------------------------------
     def _set_up(self) -> None:
@@ -185,14 +190,21 @@ class Runtime:
             (names.METRIC_FRAMES_UNMATCHED, lambda: telemetry.unmatched),
         )
         for metric, read in readings:
-            telemetry.observe(metric, self._reading(telemetry, read))
+            telemetry.observe(metric, self._reading(telemetry, _one(read)))
 
-    def _reading(self, telemetry: Telemetry, read: Callable[[], int]) -> Callback:
+        def dropped() -> Counter[tuple[str, ...]]:
+            return Counter(pipeline.losses()) + Counter({("traces", "queue_full"): telemetry.refused})
+
+        telemetry.observe(names.METRIC_DROPPED, self._reading(telemetry, _each(names.METRIC_DROPPED, dropped)))
+        for metric, read_all in ((names.METRIC_KEPT, pipeline.kept), (names.METRIC_SENT, pipeline.sent)):
+            telemetry.observe(metric, self._reading(telemetry, _each(metric, read_all)))
+
+    def _reading(self, telemetry: Telemetry, read: Callable[[], Iterable[Observation]]) -> Callback:
         def callback(options: CallbackOptions) -> Iterable[Observation]:
             # OpenTelemetry cannot unregister a callback: one of an earlier set-up returns nothing.
             with self.guard:
                 if telemetry is self.telemetry:
-                    return [Observation(read())]
+                    return read()
             return []
 
         return callback
@@ -214,3 +226,12 @@ class Runtime:
         telemetry = self.telemetry
         if telemetry is not None:
             telemetry.event(name, telemetry.clock.wall(), {}, EMPTY)
+
+
+def _one(read: Callable[[], int]) -> Callable[[], list[Observation]]:
+    return lambda: [Observation(read())]
+
+
+def _each(metric: Metric, read: Callable[[], Counter[tuple[str, ...]]]) -> Callable[[], list[Observation]]:
+    """Readings of counts by the values of the metric's labels."""
+    return lambda: [Observation(count, dict(zip(metric.labels, key, strict=True))) for key, count in read().items()]

@@ -35,6 +35,7 @@ class Settings:
     max_file: float = 64.0
     max_total: float = 1024.0
     max_age: float = 168.0
+    spool: bool = True
     max_sessions: int = 100_000
     max_exchanges: int = 100_000
     content: bool = False
@@ -64,6 +65,7 @@ class Settings:
             max_file=number(names.SETTING_MAX_FILE),
             max_total=number(names.SETTING_MAX_TOTAL),
             max_age=number(names.SETTING_MAX_AGE),
+            spool=flag(names.SETTING_SPOOL),
             max_sessions=int(number(names.SETTING_MAX_SESSIONS)),
             max_exchanges=int(number(names.SETTING_MAX_EXCHANGES)),
             content=_content(variables.get(names.SETTING_CONTENT.name), problems),

@@ -8,6 +8,7 @@ import re
 import time
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from http.client import HTTPException
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -21,9 +22,12 @@ from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE, OTEL_SDK_D
 
 from ailoop_otel.doctor import probe
 from ailoop_otel.doctor.findings import ENDPOINT, NOTE, OK, PROBLEM, Finding
-from ailoop_otel.export import choice
+from ailoop_otel.export import choice, retention
 from ailoop_otel.export.choice import SIGNALS, TRACES, Signal
 from ailoop_otel.names import SETTING_DIRECTORY
+from ailoop_otel.recorded.otlp_json import SIGNALS as recorded
+from ailoop_otel.replay.destination import of_signal
+from ailoop_otel.replay.waiting import waiting as count_waiting
 from ailoop_otel.settings import Settings, environment, is_true
 
 DEFAULT_JAEGER: Final = "http://127.0.0.1:16686"
@@ -50,6 +54,7 @@ def check(checkout: Path, query: str, timeout: float) -> Iterator[Finding]:
             places.setdefault(name, []).append(signal)
     for name, signals in places.items():
         yield from _place(name, signals, checkout)
+    yield from _undelivered(checkout / Settings.from_environment().directory)
     if choice.OTLP in choice.exporters(TRACES):
         yield from _collector(query, timeout)
     elif query:
@@ -86,6 +91,34 @@ def _files(directory: Path, signals: str) -> Finding:
     why = "may not be written by this user" if existing.is_dir() else "is no directory"
     mend = f"Set {SETTING_DIRECTORY.name} to a directory that the server's user may write."
     return Finding(ENDPOINT, PROBLEM, "Files", f"{signals} should go into {directory}, but {existing} {why}.", mend)
+
+
+def _undelivered(directory: Path) -> Iterator[Finding]:
+    """What the collector has not taken, and waits on disk."""
+    try:
+        files = [file for file in retention.telemetry_files(str(directory)) if file.undelivered]
+    except OSError:
+        return
+    bases = {signal.name: _base(signal) for signal in SIGNALS}
+    waiting: dict[str, int] = {}
+    for file in files:
+        with suppress(OSError):
+            count = count_waiting(Path(file.path), bases[file.signal])
+            waiting[file.signal] = waiting.get(file.signal, 0) + count
+    listed = ", ".join(f"{count:,} of {signal}" for signal, count in waiting.items() if count)
+    if listed:
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(min(file.opened for file in files)))
+        sentence = f"records that no collector has taken wait in {directory}: {listed}; the oldest since {since}."
+        mend = "The server sends them when its collector is back; or: ailoop-otel replay --signals traces,metrics,logs."
+        yield Finding(ENDPOINT, NOTE, "Undelivered", sentence, mend)
+
+
+def _base(signal: Signal) -> str:
+    if choice.protocol(signal) == choice.GRPC:
+        return urlsplit(choice.endpoint(signal)).netloc
+    with suppress(ValueError):
+        return of_signal(recorded[signal.name]).base
+    return ""
 
 
 def _declared(path: Path) -> Finding:

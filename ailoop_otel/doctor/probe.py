@@ -15,10 +15,10 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import format_trace_id
 
-from ailoop_otel.doctor import hops
-from ailoop_otel.doctor.hops import Hop
 from ailoop_otel.export import choice
 from ailoop_otel.export.choice import TRACES
+from ailoop_otel.replay import hops
+from ailoop_otel.replay.hops import Hop
 from ailoop_otel.settings import environment
 
 if TYPE_CHECKING:

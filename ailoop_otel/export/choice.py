@@ -6,6 +6,8 @@ Used by the pipeline, the distro and the doctor.
 from __future__ import annotations
 
 import re
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,7 +29,6 @@ from opentelemetry.sdk.environment_variables import (
     OTEL_EXPORTER_OTLP_TIMEOUT,
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
     OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,
-    OTEL_EXPORTER_OTLP_TRACES_TIMEOUT,
 )
 
 from ailoop_otel.guard import warn
@@ -131,14 +132,17 @@ def endpoint(signal: Signal) -> str:
     return _without_secrets(own or f"{(shared or _HTTP_BASE).removesuffix('/')}/v1/{signal.name}")
 
 
-def export_timeout() -> float:
-    """Seconds that one export of spans may take with all its retries; the SDK's default where none is set."""
-    text = environment(OTEL_EXPORTER_OTLP_TRACES_TIMEOUT) or environment(OTEL_EXPORTER_OTLP_TIMEOUT)
-    try:
+def export_timeout(signal: Signal) -> float:
+    """Seconds that one export of a signal may take; the SDK's default where none is set, or none that makes sense."""
+    own = OTEL_EXPORTER_OTLP_TIMEOUT.replace("_OTLP_", f"_OTLP_{signal.name.upper()}_")
+    name = own if environment(own) else OTEL_EXPORTER_OTLP_TIMEOUT
+    text = environment(name)
+    with suppress(ValueError):
         seconds = float(text or _EXPORT_TIMEOUT)
-    except ValueError:  # the exporter reports it itself
-        return _EXPORT_TIMEOUT
-    return seconds if seconds >= 0 else _EXPORT_TIMEOUT
+        if 0 < seconds < threading.TIMEOUT_MAX:
+            return seconds
+    warn(f"{name}={text!r} is no number of seconds above 0; {_EXPORT_TIMEOUT:g} is used instead.")
+    return _EXPORT_TIMEOUT
 
 
 def whole(name: str, default: int) -> int:

@@ -1,8 +1,4 @@
-"""How batches of spans get to an exporter: tried again while there is time, and counted exactly where they are lost.
-
-The SDK's OTLP exporters give a batch up after six attempts, which is after half a minute whatever
-`OTEL_EXPORTER_OTLP_TIMEOUT` is (`_MAX_RETRIES` in opentelemetry-exporter-otlp-common). A collector that is being
-replaced is away for longer.
+"""How batches of spans and log records get to an exporter: counted exactly where they are lost.
 
 The SDK's batch processor drops silently when threads race for the last place in its queue, and what an exporter
 returns is not counted anywhere. So the queue is kept from ever being full: each span needs a permit to enter it,
@@ -15,28 +11,35 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 import weakref
-from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections import Counter, deque
+from collections.abc import Sequence
+from typing import Any, Final
 
 from opentelemetry.context import Context
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+from ailoop_otel.export.choice import LOGS, METRICS, TRACES
+from ailoop_otel.export.ledger import FAILED, QUEUE_FULL, UNDELIVERED, Ledger
 from ailoop_otel.recording.fast.spans import LightSpan
-from ailoop_otel.recording.internals import enqueue_of
+from ailoop_otel.recording.internals import (
+    LogRecordExporter,
+    LogRecordProcessor,
+    enqueue_of,
+    metric_preferences,
+    sdk_logs_export,
+)
 
-# The exporters wait 1, 2, 4, 8 and 16 s between their six attempts, or a fifth less. An export that failed
-# sooner was refused, however slowly: OTLP forbids to send it again (https://opentelemetry.io/docs/specs/otlp/#failures).
-_ALL_ATTEMPTS: Final = 24.0  # seconds
+_BATCH: Final = 512  # the SDK's own default
 
 
-class SpanAccount:
-    """What became of the spans of one exporter with a queue of `places`."""
+class Account:
+    """What became of the records of one exporter with a queue of `places`; `signal` is the name of theirs."""
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, signal: str = TRACES.name) -> None:
+        self.signal = signal
         self._places = places
         self._begin()
         if hasattr(os, "register_at_fork"):
@@ -47,8 +50,15 @@ class SpanAccount:
     @property
     def dropped(self) -> int:
         """Spans that were dropped; after `close()` those that still wait are given up for lost as well."""
-        waiting = self._places - len(self._permits) + self._in_flight
-        return self._lost + (waiting if self._closed else 0)
+        return self.losses.total()
+
+    @property
+    def losses(self) -> Counter[str]:
+        """The same by reason."""
+        lost = self._lost.copy()
+        if self._closed:
+            lost[UNDELIVERED] += self._places - len(self._permits) + self._in_flight
+        return lost
 
     def admit(self) -> bool:
         """Whether a span may enter the queue; if not, it is counted as dropped."""
@@ -58,7 +68,7 @@ class SpanAccount:
                 return True
             except IndexError:
                 pass
-        self._lose(1)
+        self._lose(UNDELIVERED if self._closed else QUEUE_FULL, 1)
         return False
 
     def dequeue(self, spans: int) -> None:
@@ -70,7 +80,7 @@ class SpanAccount:
         """Note what the exporter returned for them."""
         self._in_flight = 0
         if not exported:
-            self._lose(spans)
+            self._lose(FAILED, spans)
 
     def close(self) -> None:
         """Admit no more."""
@@ -80,51 +90,19 @@ class SpanAccount:
         self._permits: deque[None] = deque([None] * self._places)
         self._closed = False
         self._in_flight = 0
-        self._lost = 0
+        self._lost: Counter[str] = Counter()
         # Reentrant: a signal handler may end a span of its own in the middle of the line below.
         self._lock = threading.RLock()
 
-    def _lose(self, spans: int) -> None:
+    def _lose(self, reason: str, spans: int) -> None:
         with self._lock:
-            self._lost += spans
-
-
-class RetryingExporter(SpanExporter):
-    """Passes batches on, and again where all attempts of the exporter failed, within `timeout` seconds in all."""
-
-    def __init__(self, exporter: SpanExporter, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._exporter = exporter
-        self._timeout = timeout
-        self._clock = clock
-        self._ended = False
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Export a batch; what the exporter raises passes."""
-        begun = self._clock()
-        while True:
-            tried = self._clock()
-            result = self._exporter.export(spans)
-            now = self._clock()
-            if result is SpanExportResult.SUCCESS or self._ended:
-                return result
-            # Another try may take as long as this one.
-            if now - tried < _ALL_ATTEMPTS or 2 * now - tried - begun > self._timeout:
-                return result
-
-    def shutdown(self) -> None:
-        """Shut the exporter down; what is being tried is not tried again."""
-        self._ended = True
-        self._exporter.shutdown()
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Flush the exporter, `timeout_millis` at most."""
-        return self._exporter.force_flush(timeout_millis)
+            self._lost[reason] += spans
 
 
 class CountingExporter(SpanExporter):
     """Passes batches on and counts what became of them; the SDK exports one batch at a time."""
 
-    def __init__(self, exporter: SpanExporter, account: SpanAccount) -> None:
+    def __init__(self, exporter: SpanExporter, account: Account) -> None:
         self._exporter = exporter
         self._account = account
 
@@ -151,7 +129,7 @@ class CountingSpanProcessor(SpanProcessor):
     """The SDK's batch processor behind an account; drops the newest spans when `places` wait to be exported."""
 
     def __init__(self, exporter: SpanExporter, places: int, batch: int, delay_ms: float) -> None:
-        self.account = SpanAccount(places)
+        self.account = Account(places)
         self._processor = BatchSpanProcessor(
             CountingExporter(exporter, self.account),
             max_queue_size=places,
@@ -182,3 +160,94 @@ class CountingSpanProcessor(SpanProcessor):
 
 def _is_sampled(span: ReadableSpan) -> bool:
     return span.context is not None and bool(span.context.trace_flags.sampled)
+
+
+class CountingLogExporter(LogRecordExporter):  # type: ignore[misc]
+    """As `CountingExporter`, for log records."""
+
+    def __init__(self, exporter: Any, account: Account) -> None:
+        self._exporter = exporter
+        self._account = account
+
+    def export(self, batch: Sequence[Any]) -> Any:
+        """Export a batch; what the exporter raises passes, and counts as a failure."""
+        self._account.dequeue(len(batch))
+        result = None
+        try:
+            result = self._exporter.export(batch)
+        finally:
+            self._account.close_batch(len(batch), getattr(result, "name", "") == "SUCCESS")
+        return result
+
+    def shutdown(self) -> None:
+        """Shut the exporter down."""
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Flush the exporter, `timeout_millis` at most."""
+        return bool(self._exporter.force_flush(timeout_millis))
+
+
+class CountingLogProcessor(LogRecordProcessor):  # type: ignore[misc]
+    """As `CountingSpanProcessor`, for log records."""
+
+    def __init__(self, exporter: Any, places: int, delay_ms: float) -> None:
+        self.account = Account(places, LOGS.name)
+        self._processor = sdk_logs_export().BatchLogRecordProcessor(
+            CountingLogExporter(exporter, self.account),
+            max_queue_size=places,
+            schedule_delay_millis=delay_ms,
+            max_export_batch_size=min(places, _BATCH),
+        )
+
+    def on_emit(self, log_record: Any) -> None:
+        """Queue a record, or count it as dropped."""
+        if self.account.admit():
+            self._processor.on_emit(log_record)
+
+    def shutdown(self) -> None:
+        """Export what waits, then stop; records that come later are dropped."""
+        self.account.close()
+        self._processor.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Export what waits; the SDK ignores the timeout."""
+        return bool(self._processor.force_flush(timeout_millis))
+
+
+class CountingMetricExporter(MetricExporter):
+    """Passes collections on, and counts the data points of those that fail."""
+
+    def __init__(self, exporter: MetricExporter, ledger: Ledger) -> None:
+        temporality, aggregation = metric_preferences(exporter) or ({}, {})
+        super().__init__(preferred_temporality=temporality, preferred_aggregation=aggregation)
+        self._exporter = exporter
+        self._ledger = ledger
+
+    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
+        """Export a collection; what the exporter raises passes, and counts as a failure."""
+        result = MetricExportResult.FAILURE
+        try:
+            result = self._exporter.export(metrics_data, timeout_millis, **kwargs)
+        finally:
+            if result is not MetricExportResult.SUCCESS:
+                self._ledger.lose(METRICS.name, FAILED, data_points(metrics_data))
+        return result
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Flush the exporter."""
+        return self._exporter.force_flush(timeout_millis)
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        """Shut the exporter down."""
+        self._exporter.shutdown(timeout_millis, **kwargs)
+
+
+def data_points(metrics_data: MetricsData) -> int:
+    """How many data points a collection has."""
+    return sum(
+        len(metric.data.data_points)
+        for resource in metrics_data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    )

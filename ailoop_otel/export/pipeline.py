@@ -5,7 +5,8 @@ from __future__ import annotations
 import atexit
 import os
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,9 +15,10 @@ from opentelemetry.sdk.resources import Resource
 
 from ailoop_otel.export import choice, exporters, providers
 from ailoop_otel.export.choice import LOGS, METRICS, SIGNALS, TRACES, Signal
-from ailoop_otel.export.delivery import SpanAccount
-from ailoop_otel.export.exporters import attempt, reason
+from ailoop_otel.export.delivery import Account
+from ailoop_otel.export.exporters import Shared, attempt, reason
 from ailoop_otel.export.flush_thread import FlushThread
+from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.export.sdk_logging import EXPORT_WARNINGS
 from ailoop_otel.guard import Guard
 from ailoop_otel.recording.spans import deferred_of
@@ -25,6 +27,9 @@ from ailoop_otel.settings import Settings, environment, is_true
 TIMEOUT: Final = 3.0  # seconds
 # What is left for the shutdown when a flush has used up the timeout already.
 _LAST_MOMENT: Final = 0.1  # seconds
+# Parts of the time: for metrics, after the rest; and for writing to disk what was not delivered before.
+_SHARE_OF_METRICS: Final = 0.4
+_SHARE_OF_DISK: Final = 0.3
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Part:
     provider: Any
     is_ours: bool
     where: str
-    accounts: Sequence[SpanAccount] = ()
+    accounts: Sequence[Account] = ()
 
 
 class Pipeline:
@@ -44,7 +49,9 @@ class Pipeline:
     Providers that were set before are used and flushed; those that we made are ours to shut down as well.
     """
 
-    def __init__(self, parts: Sequence[Part], guard: Guard) -> None:
+    def __init__(self, parts: Sequence[Part], guard: Guard, shared: Shared | None = None) -> None:
+        self._ledger = shared.ledger if shared else Ledger()
+        self._spool = shared.spool if shared else None
         by_signal = {part.signal: part for part in parts}
         self.tracer_provider = by_signal[TRACES].provider
         self.meter_provider = by_signal[METRICS].provider
@@ -76,8 +83,9 @@ class Pipeline:
         parts = [part for part in found.values() if part is not None]
         if len(parts) < len(found):
             EXPORT_WARNINGS.install()
-            shared = providers.resource()
-            parts += [_make(signal, shared, settings, guard) for signal, part in found.items() if part is None]
+            resource, shared = providers.resource(), Shared(settings, guard)
+            parts += [_make(signal, resource, shared) for signal, part in found.items() if part is None]
+            return cls(parts, guard, shared)
         return cls(parts, guard)
 
     @property
@@ -93,20 +101,34 @@ class Pipeline:
 
         Only of providers that we made; exact whenever no span is being ended or exported at that moment.
         """
-        return sum(account.dropped for part in self._parts for account in part.accounts)
+        return sum(count for key, count in self.losses().items() if key[0] == TRACES.name)
+
+    def losses(self) -> Counter[tuple[str, ...]]:
+        """What was lost: spans, data points or log records, by the name of their signal and the reason."""
+        lost = Counter(self._ledger.lost)
+        for part in self._parts:
+            for account in part.accounts:
+                lost.update({(account.signal, reason): count for reason, count in account.losses.items() if count})
+        return lost
+
+    def kept(self) -> Counter[tuple[str, ...]]:
+        """What was kept on disk as it could not be delivered, by the name of its signal."""
+        return self._ledger.kept.copy()
+
+    def sent(self) -> Counter[tuple[str, ...]]:
+        """What of it has been sent since; also what an earlier process has kept."""
+        return self._ledger.sent.copy()
 
     def flush(self, timeout: float = TIMEOUT) -> bool:
-        """Export all that waits, within `timeout` seconds; returns whether it is done. Not on an event loop."""
+        """Export all that waits, within `timeout` seconds; returns whether it is done. Not on an event loop.
+
+        What cannot be delivered in that time is kept on disk, or counted as lost.
+        """
         if self._ended:
             return True
         deadline = time.monotonic() + timeout
         self._settle(timeout / 2)
-        # Those that are still flushing come last: what they began with may not be all that waits by now, but behind
-        # one that hangs a second call is of no use.
-        for part, thread in sorted(self._threads, key=lambda pair: pair[1].busy):
-            if thread.wait(deadline - time.monotonic()):
-                thread.submit(part.provider.force_flush)
-        return self._wait(deadline)
+        return self._empty(deadline, lambda part: part.provider.force_flush)
 
     def shutdown(self, timeout: float = TIMEOUT) -> bool:
         """Flush, and shut down what is ours, within `timeout` seconds; returns whether it is done.
@@ -122,10 +144,14 @@ class Pipeline:
             for account in part.accounts:
                 account.close()
         remaining = min(timeout, _LAST_MOMENT) if any(thread.busy for _, thread in self._threads) else timeout
-        for part, thread in self._threads:
-            thread.submit(part.provider.shutdown if part.is_ours else part.provider.force_flush)
+        done = self._empty(
+            time.monotonic() + remaining,
+            lambda part: part.provider.shutdown if part.is_ours else part.provider.force_flush,
+        )
+        for _, thread in self._threads:
             thread.stop()
-        done = self._wait(time.monotonic() + remaining)
+        if self._spool is not None:
+            self._spool.stop()
         ours = [part.provider for part in self._parts if part.is_ours]
         for provider in ours:
             providers.retire(provider)
@@ -133,6 +159,26 @@ class Pipeline:
             # Otherwise an exporter is still working, and may still log.
             EXPORT_WARNINGS.remove()
         return done
+
+    def _empty(self, deadline: float, call: Callable[[Part], Callable[[], object]]) -> bool:
+        """Have spans and log records exported, then the metrics, which tell what became of them."""
+        lost = self.losses().total()
+        if self._spool is not None:
+            self._spool.ending()
+        done = []
+        for is_last in (False, True):
+            # Those that are still flushing come last: what they began with may not be all that waits by now, but
+            # behind one that hangs a second call is of no use.
+            threads = [(part, thread) for part, thread in self._threads if (part.signal is METRICS) is is_last]
+            half = deadline - (0.0 if is_last else (deadline - time.monotonic()) * _SHARE_OF_METRICS)
+            for part, thread in sorted(threads, key=lambda pair: pair[1].busy):
+                if thread.wait(half - time.monotonic()) or self._ended:
+                    thread.submit(call(part))
+            done.append(self._wait([thread for _, thread in threads], half))
+        if self._spool is not None:
+            self._spool.resume()
+            self._spool.ended()
+        return all(done) and (self._spool is None or self.losses().total() <= lost)
 
     def _settle(self, timeout: float) -> None:
         # Deferred work makes spans, log records and measurements: it is done before these are flushed. Not by the
@@ -144,9 +190,18 @@ class Pipeline:
                 thread.submit(deferred.settle)
                 thread.wait(timeout)
 
-    def _wait(self, deadline: float) -> bool:
-        # All signals run at once: one whose collector hangs does not use up the others' time.
-        return all([thread.wait(deadline - time.monotonic()) for _, thread in self._threads])
+    def _wait(self, threads: Sequence[FlushThread], deadline: float) -> bool:
+        """Wait until the deadline at most; what is on its way before it, and not arrived, goes to disk."""
+        spool = self._spool
+        if spool is None:
+            # All signals run at once: one whose collector hangs does not use up the others' time.
+            return all([thread.wait(deadline - time.monotonic()) for thread in threads])
+        patience = deadline - (deadline - time.monotonic()) * _SHARE_OF_DISK
+        if not all([thread.wait(patience - time.monotonic()) for thread in threads]) or not spool.settle(
+            patience - time.monotonic()
+        ):
+            spool.hurry()
+        return all([thread.wait(deadline - time.monotonic()) for thread in threads])
 
 
 def _nowhere(signal: Signal, why: str) -> Part:
@@ -171,15 +226,16 @@ def _declared(signal: Signal, path: str, guard: Guard) -> Part:
     return Part(signal, part.provider, True, f"where {path} says")
 
 
-def _make(signal: Signal, shared: Resource, settings: Settings, guard: Guard) -> Part:
+def _make(signal: Signal, resource: Resource, shared: Shared) -> Part:
+    settings, guard = shared.settings, shared.guard
     working = {}
     for name in choice.exporters(signal):
-        exporter = exporters.make(signal, name, settings, guard)
+        exporter = exporters.make(signal, name, shared)
         if exporter is not None:
             working[name] = exporter
     EXPORT_WARNINGS.install(type(exporter).__module__ for exporter in working.values())
     made = attempt(
-        lambda: providers.make(signal, list(working.values()), shared, guard, settings.fast_paths),
+        lambda: providers.make(signal, list(working.values()), resource, guard, shared.ledger, settings.fast_paths),
         guard,
         lambda fault: f"{signal.name} are not recorded ({reason(fault)}). To mend it, correct the OTEL_* variables.",
     )

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.environment_variables import (
+    OTEL_BLRP_MAX_QUEUE_SIZE,
     OTEL_BLRP_SCHEDULE_DELAY,
     OTEL_BSP_MAX_EXPORT_BATCH_SIZE,
     OTEL_BSP_MAX_QUEUE_SIZE,
@@ -24,13 +25,14 @@ from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from ailoop_otel import names
 from ailoop_otel.export import choice
 from ailoop_otel.export.choice import LOGS, METRICS, TRACES, Signal
-from ailoop_otel.export.delivery import CountingSpanProcessor, RetryingExporter, SpanAccount
+from ailoop_otel.export.delivery import Account, CountingLogProcessor, CountingMetricExporter, CountingSpanProcessor
 from ailoop_otel.export.exporters import attempt, reason
+from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.guard import Guard, warn
 from ailoop_otel.recording.deferred import DeferredWork
 from ailoop_otel.recording.fast import histograms
 from ailoop_otel.recording.internals import LOGS as LOGS_API
-from ailoop_otel.recording.internals import sdk_logs, sdk_logs_export
+from ailoop_otel.recording.internals import sdk_logs
 from ailoop_otel.recording.spans import OwnTracerProvider
 from ailoop_otel.version import __version__
 
@@ -115,11 +117,16 @@ def retire(provider: Provider) -> None:
 
 
 def make(
-    signal: Signal, exporters: Sequence[Any], resource: Resource, guard: Guard, fast: Collection[str] = _ALL
-) -> tuple[Provider, Sequence[SpanAccount]]:
-    """A signal's provider with its exporters, and the account of what they drop; may raise for bad `OTEL_*`.
+    signal: Signal,
+    exporters: Sequence[Any],
+    resource: Resource,
+    guard: Guard,
+    ledger: Ledger,
+    fast: Collection[str] = _ALL,
+) -> tuple[Provider, Sequence[Account]]:
+    """A signal's provider with its exporters, and the accounts of what they drop; may raise for bad `OTEL_*`.
 
-    `fast` names the fast paths that are switched on.
+    `fast` names the fast paths that are switched on; metrics that are dropped are counted in the `ledger`.
     """
     if signal is TRACES:
         return _make_traces(exporters, resource, guard, fast)
@@ -127,30 +134,30 @@ def make(
         # Nobody can add any later, as with traces: what is recorded would go nowhere.
         return no_op(signal), ()
     if signal is METRICS:
-        return _make_metrics(exporters, resource, fast), ()
-    return _make_logs(exporters, resource), ()
+        return _make_metrics(exporters, resource, ledger, fast), ()
+    return _make_logs(exporters, resource)
 
 
 def _make_traces(
     exporters: Sequence[Any], resource: Resource, guard: Guard, fast: Collection[str]
-) -> tuple[Provider, Sequence[SpanAccount]]:
+) -> tuple[Provider, Sequence[Account]]:
     places = choice.whole(OTEL_BSP_MAX_QUEUE_SIZE, _PLACES)
     batch = min(places, choice.whole(OTEL_BSP_MAX_EXPORT_BATCH_SIZE, _BATCH))
     default = choice.SPAN_DELAY_MS if choice.is_embedded(TRACES) else _SPAN_DELAY_MS
     delay = choice.whole(OTEL_BSP_SCHEDULE_DELAY, default)
-    retrying = [RetryingExporter(exporter, choice.export_timeout()) for exporter in exporters]
-    processors = [CountingSpanProcessor(exporter, places, batch, delay) for exporter in retrying]
+    processors = [CountingSpanProcessor(exporter, places, batch, delay) for exporter in exporters]
     deferred = DeferredWork(guard) if "deferred" in fast else None
     provider = OwnTracerProvider(resource, processors, deferred=deferred, light="spans" in fast)
     return provider, [processor.account for processor in processors]
 
 
-def _make_metrics(exporters: Sequence[Any], resource: Resource, fast: Collection[str]) -> Provider:
+def _make_metrics(exporters: Sequence[Any], resource: Resource, ledger: Ledger, fast: Collection[str]) -> Provider:
     default = choice.METRIC_INTERVAL_MS if choice.is_embedded(METRICS) else _METRIC_INTERVAL_MS
     interval = choice.whole(OTEL_METRIC_EXPORT_INTERVAL, default)
     # Some "exporters" are readers that wait to be asked, such as Prometheus's.
     ready = [exporter for exporter in exporters if isinstance(exporter, MetricReader)]
     periodic = [exporter for exporter in exporters if not isinstance(exporter, MetricReader)]
+    periodic = [CountingMetricExporter(exporter, ledger) for exporter in periodic]
     store = histograms.HistogramStore() if "histograms" in fast and histograms.fits(exporters) else None
     if store is not None:
         periodic = [histograms.LightMetricExporter(exporter, store) for exporter in periodic]
@@ -165,14 +172,15 @@ def _make_metrics(exporters: Sequence[Any], resource: Resource, fast: Collection
         raise
 
 
-def _make_logs(exporters: Sequence[Any], resource: Resource) -> Provider:
+def _make_logs(exporters: Sequence[Any], resource: Resource) -> tuple[Provider, Sequence[Account]]:
     # Attached to no logger of the server's: its records hold whole frames.
     provider = sdk_logs().LoggerProvider(resource=resource, shutdown_on_exit=False)
     delay = choice.whole(OTEL_BLRP_SCHEDULE_DELAY, choice.LOG_DELAY_MS)
-    for exporter in exporters:
-        processor = sdk_logs_export().BatchLogRecordProcessor(exporter, schedule_delay_millis=delay)
+    places = choice.whole(OTEL_BLRP_MAX_QUEUE_SIZE, _PLACES)
+    processors = [CountingLogProcessor(exporter, places, delay) for exporter in exporters]
+    for processor in processors:
         provider.add_log_record_processor(processor)
-    return provider
+    return provider, [processor.account for processor in processors]
 
 
 def _from_api(signal: Signal, name: str) -> Any:

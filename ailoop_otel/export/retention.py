@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -17,7 +18,8 @@ if sys.platform != "win32":
     import fcntl
 
 STAMP: Final = "%Y%m%dT%H%M%SZ"
-_NAME: Final = re.compile(r"(?:traces|metrics|logs)-(\d{8}T\d{6}Z)-(\d{1,10})-(\d{1,10})\.jsonl")
+UNDELIVERED: Final = "undelivered-"
+_NAME: Final = re.compile(rf"({UNDELIVERED})?(traces|metrics|logs)-(\d{{8}}T\d{{6}}Z)-(\d{{1,10}})-(\d{{1,10}})\.jsonl")
 # A process differs from a later one with the same pid in its start time. Names carry whole seconds, and the start time
 # that the kernel reports moves with the clock.
 _SLACK: Final = 60.0  # seconds
@@ -25,7 +27,10 @@ _SLACK: Final = 60.0  # seconds
 
 @dataclass(frozen=True)
 class TelemetryFile:
-    """A file that an exporter wrote: opened and last written in seconds since the epoch, size in bytes."""
+    """A file that an exporter wrote: opened and last written in seconds since the epoch, size in bytes.
+
+    `undelivered` says that a collector was to have what it holds of `signal`.
+    """
 
     path: str
     pid: int
@@ -33,6 +38,8 @@ class TelemetryFile:
     opened: float
     changed: float
     size: int
+    signal: str = ""
+    undelivered: bool = False
 
 
 def telemetry_files(directory: str) -> list[TelemetryFile]:
@@ -46,29 +53,40 @@ def telemetry_files(directory: str) -> list[TelemetryFile]:
             # Gone since it was listed, or a name that holds no date.
             with suppress(OSError, ValueError):
                 state = entry.stat(follow_symlinks=False)
-                opened = calendar.timegm(time.strptime(match[1], STAMP))
-                file = TelemetryFile(entry.path, int(match[2]), int(match[3]), opened, state.st_mtime, state.st_size)
-                files.append(file)
+                kept, signal, stamp, pid, number = match.groups()
+                opened, changed = calendar.timegm(time.strptime(stamp, STAMP)), state.st_mtime
+                numbers = (int(pid), int(number), opened, changed, state.st_size)
+                files.append(TelemetryFile(entry.path, *numbers, signal, kept is not None))
     # A file system's clock is coarse: of files changed in the same tick, the one with the higher number is newer.
     return sorted(files, key=lambda file: (file.changed, file.opened, file.number))
 
 
-def prune(directory: str, max_total: float, max_age: float, now: float) -> None:
-    """Delete closed files beyond `max_total` bytes or `max_age` seconds; raises OSError if it cannot look."""
+def prune(
+    directory: str,
+    max_total: float,
+    max_age: float,
+    now: float,
+    on_delete: Callable[[TelemetryFile], object] = lambda file: None,
+) -> None:
+    """Delete closed files beyond `max_total` bytes or `max_age` seconds; raises OSError if it cannot look.
+
+    `on_delete` is called with each before it goes.
+    """
     files = telemetry_files(directory)
     total = sum(file.size for file in files)
     for file in files:
         if total <= max_total and now - file.changed <= max_age:
             return
-        if _is_live(file):
+        if is_live(file):
             continue
         # What may not be deleted stays; the next one may do.
+        on_delete(file)
         with suppress(OSError):
             os.unlink(file.path)
             total -= file.size
 
 
-def _is_live(file: TelemetryFile) -> bool:
+def is_live(file: TelemetryFile) -> bool:
     """Whether somebody still writes to a file: its process runs, or its lock is held.
 
     Neither is enough alone: containers that share a volume do not see each other's processes and all have the

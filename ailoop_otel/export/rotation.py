@@ -99,7 +99,8 @@ _WARNINGS: Final = DirectoryWarnings()
 class RotatingFile:
     """Appends lines of one signal to `<signal>-<UTC time>-<pid>-<n>.jsonl`; `path` is the last one's.
 
-    Not thread-safe; a forked child goes on in a file of its own. The directory is made at the first write.
+    Not thread-safe; a forked child goes on in a file of its own. The directory is made at the first write. `on_delete`
+    is called with each file that goes because the directory is full or the file old.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class RotatingFile:
         bounds: Bounds,
         clock: Callable[[], float] = time.time,
         warnings: DirectoryWarnings = _WARNINGS,
+        on_delete: Callable[[retention.TelemetryFile], object] = lambda file: None,
     ) -> None:
         self._signal = signal
         self._directory = os.path.abspath(bounds.directory)
@@ -115,6 +117,7 @@ class RotatingFile:
         self._max_file = min(bounds.max_file, bounds.max_total * _PART_OF_TOTAL)
         self.clock = clock
         self._warnings = warnings
+        self._on_delete = on_delete
         self._pid = os.getpid()
         self._descriptor: int | None = None
         self.path = ""
@@ -155,7 +158,7 @@ class RotatingFile:
             self._looked_at = now
             # Leave room for what the open file may still become.
             room = self._bounds.max_total - max(0.0, self._max_file - self._size)
-            retention.prune(self._directory, room, self._bounds.max_age, now)
+            retention.prune(self._directory, room, self._bounds.max_age, now, self._on_delete)
         return descriptor
 
     def _is_done(self, now: float, size: int) -> bool:

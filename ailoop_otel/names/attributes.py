@@ -14,6 +14,7 @@ RPC_STATUS: Final = "rpc.response.status_code"
 JSONRPC_ID: Final = "jsonrpc.request.id"
 JSONRPC_VERSION: Final = "jsonrpc.protocol.version"
 ERROR_TYPE: Final = "error.type"
+SIGNAL: Final = "ailoop_otel.signal"
 CLIENT_ADDRESS: Final = "client.address"
 NETWORK_PEER_ADDRESS: Final = "network.peer.address"
 NETWORK_PEER_PORT: Final = "network.peer.port"
@@ -97,6 +98,7 @@ ATTRIBUTES: Final = (
     Name(RPC_STATUS, "", "The JSON-RPC error code, as text."),
     Name(JSONRPC_ID, "", "The request's id, as text, where it is harmless."),
     Name(JSONRPC_VERSION, "", "The JSON-RPC version."),
+    Name(SIGNAL, "", "The signal of the records that a metric counts: traces, metrics or logs."),
     Name(ERROR_TYPE, "", "The HTTP status if known, else the exception's class, else the outcome."),
     Name(CLIENT_ADDRESS, "", "The client's address, from the handshake."),
     Name(NETWORK_PEER_ADDRESS, "", "The peer's address, from the handshake."),

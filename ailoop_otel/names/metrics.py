@@ -19,6 +19,7 @@ from ailoop_otel.names.attributes import (
     RPC_STATUS,
     RPC_SYSTEM,
     SESSION_END_REASON,
+    SIGNAL,
     TIMEOUT_PHASE,
 )
 from ailoop_otel.names.kinds import Metric
@@ -149,6 +150,18 @@ METRIC_INTERNAL_ERRORS: Final = Metric(
 METRIC_SPANS_DROPPED: Final = Metric(
     "ailoop_otel.spans.dropped", "{span}", "Spans that never reached the exporter's other side.",
     "observable_counter",
+)  # fmt: skip
+METRIC_DROPPED: Final = Metric(
+    "ailoop_otel.telemetry.dropped", "{record}", "Spans, metric data points and log records that will never arrive, by "
+    "signal and reason.", "observable_counter", (SIGNAL, ERROR_TYPE),
+)  # fmt: skip
+METRIC_KEPT: Final = Metric(
+    "ailoop_otel.telemetry.kept", "{record}", "Those that were kept on disk, as the collector did not take them.",
+    "observable_counter", (SIGNAL,),
+)  # fmt: skip
+METRIC_SENT: Final = Metric(
+    "ailoop_otel.telemetry.sent", "{record}", "Those that were kept on disk, by whatever process, and sent from there.",
+    "observable_counter", (SIGNAL,),
 )  # fmt: skip
 METRIC_FRAMES_UNMATCHED: Final = Metric(
     "ailoop_otel.frames.unmatched", "{frame}", "Frames of an answer that belong to no known exchange.",

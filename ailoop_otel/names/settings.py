@@ -47,6 +47,10 @@ SETTING_MAX_TOTAL: Final = Setting(
 SETTING_MAX_AGE: Final = Setting(
     "AILOOP_OTEL_FILE_MAX_AGE", "h", "Telemetry files older than this go.", 168.0, "number", 0.001, 1e6
 )
+SETTING_SPOOL: Final = Setting(
+    "AILOOP_OTEL_SPOOL", "", "Keep in this directory what a collector does not take by OTLP, and send it when it does.",
+    True, "flag",
+)  # fmt: skip
 SETTING_MAX_SESSIONS: Final = Setting(
     "AILOOP_OTEL_MAX_SESSIONS", "{session}", "Sessions followed at once; beyond it the oldest is `evicted`.",
     100_000.0, "number", 1.0, 1e9,

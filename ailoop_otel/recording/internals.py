@@ -62,6 +62,11 @@ LogRecordExporter: Final[Any] = getattr(
 )
 
 
+LogRecordProcessor: Final[Any] = getattr(
+    _first("opentelemetry.sdk._logs", "opentelemetry.sdk.logs"), "LogRecordProcessor", object
+)
+
+
 def file_log_exporter() -> Any:
     """The official exporter of logs into OTLP JSON files; raises ImportError where there is none.
 
@@ -76,10 +81,6 @@ def file_log_exporter() -> Any:
 
 
 # --- Spans ---------------------------------------------------------------------------------------------------------
-# What the SDK holds attributes, events and links in. Without them light spans are not used, but the SDK's own.
-BoundedAttributes: Final[Any] = getattr(_first("opentelemetry.attributes"), "BoundedAttributes", None)
-BoundedList: Final[Any] = getattr(_first("opentelemetry.sdk.util"), "BoundedList", None)
-
 _SPAN: Final = NonRecordingSpan(SpanContext(1, 2, True, TraceFlags(1), TraceState()))
 _FIELDS: Final = ("trace_id", "span_id", "is_remote", "trace_flags", "trace_state")
 
@@ -133,13 +134,23 @@ def metric_preferences(exporter: Any) -> tuple[dict[type, Any], dict[type, Any]]
 
 
 # --- Exporters -----------------------------------------------------------------------------------------------------
-# The method of the official OTLP span exporters that calls the encoder, and the name that the encoder has in its
-# module. Where a release is built otherwise, its own encoder is used, which takes ten times as long.
-ENCODER: Final = "encode_spans"
-ENCODING_METHODS: Final = {
-    "opentelemetry.exporter.otlp.proto.http.trace_exporter": "export",
-    "opentelemetry.exporter.otlp.proto.grpc.trace_exporter": "_translate_data",
-}
+def encode_logs() -> Callable[[Any], Any]:
+    """The official encoder of log records as OTLP protobuf; raises ImportError where there is none."""
+    package = "opentelemetry.exporter.otlp.proto.common"
+    encode: Callable[[Any], Any] = _required(f"{package}._log_encoder", f"{package}.log_encoder").encode_logs
+    return encode
+
+
+def grpc_channel(exporter: Any) -> tuple[Any, Any, str] | None:
+    """The channel of an official gRPC exporter, its metadata and its address.
+
+    None where it has no such attributes: then the exporter sends by itself, and what it loses is not kept on disk.
+    """
+    try:
+        return exporter._channel, exporter._headers or (), str(exporter._endpoint)
+    except AttributeError:
+        return None
+
 
 # The loggers through which the SDK reports exports that fail. A filter sees only what is logged to its own logger, not
 # to those below it. A release that logs elsewhere gets more than one line a minute into the server's log.

@@ -4,4 +4,8 @@ from __future__ import annotations
 
 
 class ReplayStopped(Exception):
-    """Nothing more can be sent for now; the text is one line that names the reason."""
+    """Nothing more can be sent for now; the text is one line that names the reason, `mend` the remedy."""
+
+    def __init__(self, reason: str, mend: str = "") -> None:
+        super().__init__(reason)
+        self.mend = mend

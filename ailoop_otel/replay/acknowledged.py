@@ -17,6 +17,21 @@ _APPLICATION: Final = 0x61696C70  # SQLite's application id: "ailp"
 _HASH_SIZE: Final = 16  # bytes
 
 
+class Unrecorded:
+    """Holds in memory what is not to be stored."""
+
+    def __init__(self) -> None:
+        self._held: set[bytes] = set()
+
+    def holds(self, content: bytes) -> bool:
+        """Whether this line was acknowledged."""
+        return content in self._held
+
+    def add(self, content: bytes) -> None:
+        """Remember that this line was acknowledged."""
+        self._held.add(content)
+
+
 class Acknowledged:
     """The lines that one destination has acknowledged; each is stored before the next is sent.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -18,11 +18,13 @@ from ailoop_otel.recorded.files import find, size
 from ailoop_otel.recorded.otlp_json import SIGNALS, Signal
 from ailoop_otel.replay.delivery import Delivery
 from ailoop_otel.replay.destination import destination
+from ailoop_otel.replay.http import Http
 from ailoop_otel.replay.replayer import Replayer
 from ailoop_otel.replay.summary import Summary
 from ailoop_otel.settings import Settings, UsageError
 
 COMPLETE, INCOMPLETE, INTERRUPTED = 0, 1, 130
+_PAUSE: Final = 2.0  # seconds between two looks at a recording that is followed
 _MOST_PATIENCE: Final = 86400.0
 # So many messages on single lines are printed; further ones are only counted in the summary.
 _MOST_MESSAGES: Final = 10
@@ -75,30 +77,63 @@ class ProgressDisplay:
 
 
 def replay(
-    places: Sequence[str], endpoint: str, signals: str, state: str, patience: float, *, again: bool, insecure: bool
+    places: Sequence[str],
+    endpoint: str,
+    signals: str,
+    state: str,
+    patience: float,
+    *,
+    again: bool,
+    insecure: bool,
+    follow: bool = False,
+    sleep: Callable[[float], object] = time.sleep,
 ) -> int:
     """Send recorded telemetry and print the result; returns 0 if everything was accepted, else 1, or 130 by Ctrl-C.
 
     `places` are files or directories, `signals` names separated by commas, `state` the file of what was acknowledged,
-    `patience` the seconds to retry one line. Raises UsageError for arguments that cannot be used.
+    `patience` the seconds to retry one line. With `follow` it goes on with what is written, and through outages of the
+    collector, until Ctrl-C. Raises UsageError for arguments that cannot be used.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # names of files and services may have any encoding
     wanted, patience = _signals(signals), _patience(patience)
-    files = _files(places or [Settings.from_environment().directory])
+    places = places or [Settings.from_environment().directory]
+    files = [] if follow else _files(places)
     receiver = destination(endpoint, insecure=insecure)
     begin = time.monotonic()
-    with ProgressDisplay(size(files)) as display, closing(Delivery(receiver, patience, display.wait)) as delivery:
+    with ProgressDisplay(size(files)) as display, closing(Http(receiver)) as transport:
         database = Path(state) if state else None
+        delivery = Delivery(transport, patience, display.wait)
         replayer = Replayer(delivery, receiver.base, wanted, database, display.print, again=again)
-        replayer.run(files, lambda done: display.advance(done, replayer.summary))
-    summary = replayer.summary
+        summary = replayer.summary
+        replayer.run(files, lambda done: display.advance(done, summary))
+        while follow and not summary.interrupted:
+            _again(replayer, places, display)
+            with suppress(KeyboardInterrupt):
+                sleep(_PAUSE)
+                continue
+            summary.interrupted = True
     for sentence in summary.sentences(receiver.base, time.monotonic() - begin):
         Console().out(sentence, highlight=False)
     if summary.interrupted:
         return INTERRUPTED
     return COMPLETE if summary.is_complete else INCOMPLETE
+
+
+def _again(replayer: Replayer, places: Sequence[str], display: ProgressDisplay) -> None:
+    """Send what has come since; one message for each reason why that is not possible."""
+    summary = replayer.summary
+    before, summary.stopped = summary.stopped, ""
+    # What was skipped, and what is not whole yet, is met again and again.
+    summary.already = summary.unwanted = summary.invalid = 0
+    summary.half_written.clear()
+    try:
+        replayer.run([path for place in places for path in find(Path(place))], lambda size: None)
+    except UsageError as busy:  # the server itself is sending
+        summary.stopped = str(busy)
+    if summary.stopped and summary.stopped != before:
+        display.print(f"{summary.stopped}; it is tried again.")
 
 
 def _files(places: Sequence[str]) -> list[Path]:

@@ -13,6 +13,7 @@ from opentelemetry.sdk.environment_variables import (
     OTEL_EXPORTER_OTLP_CERTIFICATE,
     OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE,
     OTEL_EXPORTER_OTLP_CLIENT_KEY,
+    OTEL_EXPORTER_OTLP_COMPRESSION,
     OTEL_EXPORTER_OTLP_ENDPOINT,
     OTEL_EXPORTER_OTLP_HEADERS,
     OTEL_EXPORTER_OTLP_PROTOCOL,
@@ -23,6 +24,7 @@ from ailoop_otel.recorded.otlp_json import SIGNALS, Signal
 from ailoop_otel.settings import UsageError, environment
 
 DEFAULT: Final = "http://127.0.0.1:4318"
+_OTLP_DEFAULT: Final = "http://localhost:4318"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _SIGNAL_PATH: Final = re.compile(rf"/v1/(?:{'|'.join(SIGNALS)})$")
 
@@ -35,11 +37,14 @@ class Destination:
     headers: Mapping[str, str]
     user: tuple[str, str] | None = None
     verify: bool | str = True
-    certificate: tuple[str, str] | None = None
+    certificate: tuple[str, str] | str | None = None
+    compression: str = "gzip"
+    # Used as it stands, if one signal has an address of its own.
+    address: str = ""
 
     def url(self, signal: Signal) -> str:
         """The address for the requests of a signal."""
-        return f"{self.base}/v1/{signal.name}"
+        return self.address or f"{self.base}/v1/{signal.name}"
 
     @property
     def is_loopback(self) -> bool:
@@ -61,6 +66,36 @@ def destination(endpoint: str, *, insecure: bool) -> Destination:
         user=(unquote(parts.username), unquote(parts.password or "")) if parts.username is not None else None,
         verify=False if insecure else _file(OTEL_EXPORTER_OTLP_CERTIFICATE) or True,
         certificate=_certificate(),
+    )
+
+
+def of_signal(signal: Signal) -> Destination:
+    """The receiver of one signal's exporter, as `OTEL_EXPORTER_OTLP_*` says; raises ValueError for what is no address.
+
+    Files that are missing are left for the first attempt to find: they may come later.
+    """
+
+    def variable(name: str) -> str:
+        return environment(name.replace("_OTLP_", f"_OTLP_{signal.name.upper()}_")) or environment(name)
+
+    own = environment(OTEL_EXPORTER_OTLP_ENDPOINT.replace("_OTLP_", f"_OTLP_{signal.name.upper()}_"))
+    shared = (environment(OTEL_EXPORTER_OTLP_ENDPOINT) or _OTLP_DEFAULT).removesuffix("/")
+    address = own or f"{shared}/v1/{signal.name}"
+    try:
+        parts = _parts(address)
+    except UsageError:
+        raise ValueError(f"{_without_secrets(address)!r} is no address, as {DEFAULT} is one") from None
+    host = parts.netloc.rpartition("@")[2]
+    path = parts.path.rstrip("/")
+    certificate, key = variable(OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE), variable(OTEL_EXPORTER_OTLP_CLIENT_KEY)
+    return Destination(
+        base=urlunsplit((parts.scheme, host, _SIGNAL_PATH.sub("", path).rstrip("/"), "", "")),
+        headers=parse_env_headers(variable(OTEL_EXPORTER_OTLP_HEADERS), liberal=True),
+        user=(unquote(parts.username), unquote(parts.password or "")) if parts.username is not None else None,
+        verify=variable(OTEL_EXPORTER_OTLP_CERTIFICATE) or True,
+        certificate=(certificate, key) if certificate and key else certificate or None,
+        compression=variable(OTEL_EXPORTER_OTLP_COMPRESSION).lower(),
+        address=urlunsplit((parts.scheme, host, parts.path, parts.query, "")),
     )
 
 

@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Final
 
 from ailoop_otel.recorded.files import LONGEST_LINE
-from ailoop_otel.recorded.otlp_json import SIGNALS, TRACES, Json, Signal, attributes, instant, mapping, mappings
+from ailoop_otel.recorded.otlp_json import (
+    METRICS,
+    SIGNALS,
+    TRACES,
+    Json,
+    Signal,
+    attributes,
+    instant,
+    mapping,
+    mappings,
+    text,
+)
 from ailoop_otel.recorded.records import beginnings
 
 _SERVICE: Final = "service.name"
@@ -36,11 +47,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """One recorded export; `begin` and `end` of its spans in nanoseconds since 1970, 0 if unknown."""
+    """One recorded export; `begin` and `end` of its spans in nanoseconds since 1970, 0 if unknown.
+
+    `points` counts what partial successes count: a metric's data points, else the records.
+    """
 
     content: bytes
     signal: Signal
     records: int
+    points: int
     services: frozenset[str]
     begin: int
     end: int
@@ -105,7 +120,8 @@ def _parse(content: bytes) -> ExportRequest | None:
         for record in mappings(scoped.get(signal.members[2]))
     ]
     begin, end = _times(records) if signal is TRACES else (0, 0)
-    return ExportRequest(content, signal, len(records), frozenset(_services(resources)), begin, end)
+    points = sum(map(_data_points, records)) if signal is METRICS else len(records)
+    return ExportRequest(content, signal, len(records), points, frozenset(_services(resources)), begin, end)
 
 
 def _part(root: Json, signal: Signal, kept: range) -> Json:
@@ -122,6 +138,23 @@ def _part(root: Json, signal: Signal, kept: range) -> Json:
         if scopes:
             resources.append({**resource, middle: scopes})
     return {**root, outer: resources}
+
+
+def _data_points(metric: Json) -> int:
+    return sum(len(list(mappings(mapping(data).get("dataPoints")))) for data in metric.values())
+
+
+def named(request: ExportRequest) -> str:
+    """What a request with one record holds, for a message: `span chat of trace 4bf9…, 5,300,123 bytes`."""
+    outer, middle, inner = request.signal.members
+    holders = [json.loads(request.content)]
+    for member in (outer, middle, inner):
+        holders = [found for holder in holders for found in mappings(holder.get(member))]
+    first = holders[0] if holders else {}
+    trace = text(first.get("traceId"))
+    name = text(first.get("name")) or text(first.get("eventName"))
+    words = (request.signal.record, name, f"of trace {trace}" if trace else "")
+    return f"{' '.join(filter(None, words))}, {len(request.content):,} bytes"
 
 
 def _services(resources: list[Json]) -> Iterator[str]:

@@ -9,9 +9,9 @@ from typing import Final, Protocol
 
 from ailoop_otel.recorded.otlp_json import Signal, text
 from ailoop_otel.replay import ReplayStopped
-from ailoop_otel.replay.acknowledged import NAME, Acknowledged
+from ailoop_otel.replay.acknowledged import NAME, Acknowledged, Unrecorded
 from ailoop_otel.replay.delivery import Answer
-from ailoop_otel.replay.export_request import ExportRequest, Line, halves, is_skippable, parse, read_lines
+from ailoop_otel.replay.export_request import ExportRequest, Line, halves, is_skippable, named, parse, read_lines
 from ailoop_otel.replay.summary import Summary, counted
 
 _DIVIDED: Final = b"divided "
@@ -30,7 +30,8 @@ class Replayer:
     """Sends files to one destination; `summary` holds the result, `on_message` gets a message per failed line.
 
     What was acknowledged is stored in the file `state`; without one, in a file in the directory of each recording.
-    With `again` lines are sent even if they were acknowledged before.
+    With `again` lines are sent even if they were acknowledged before. `on_refused` is called with what was refused
+    and cannot be halved.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Replayer:
         on_message: Callable[[str], None],
         *,
         again: bool,
+        on_refused: Callable[[ExportRequest, Answer], None] = lambda request, answer: None,
     ) -> None:
         self.summary = Summary()
         self._sender = sender
@@ -50,6 +52,7 @@ class Replayer:
         self._state = state
         self._on_message = on_message
         self._again = again
+        self._on_refused = on_refused
         self._unsupported: set[Signal] = set()
         self._divisions = 0
 
@@ -71,7 +74,15 @@ class Replayer:
             except KeyboardInterrupt:
                 self.summary.interrupted = True
 
-    def _file(self, path: Path, acknowledged: Acknowledged, on_line: Callable[[int], None]) -> None:
+    def divide(self, request: ExportRequest) -> None:
+        """Send one request that is not in a file, in halves if need be."""
+        self._divisions = 0
+        try:
+            self._send(request, "a batch", Unrecorded())
+        except ReplayStopped as reason:
+            self.summary.stopped = str(reason)
+
+    def _file(self, path: Path, acknowledged: Acknowledged | Unrecorded, on_line: Callable[[int], None]) -> None:
         try:
             for line in read_lines(path):
                 self._line(line, path, acknowledged)
@@ -81,7 +92,7 @@ class Replayer:
         except OSError as fault:
             self.summary.unreadable.append(f"{text(path.name)} ({fault.strerror or type(fault).__name__})")
 
-    def _line(self, line: Line, path: Path, acknowledged: Acknowledged) -> None:
+    def _line(self, line: Line, path: Path, acknowledged: Acknowledged | Unrecorded) -> None:
         place = f"{text(path.name)}, line {line.number}"
         if not line.content:
             return
@@ -94,7 +105,7 @@ class Replayer:
         else:
             self._new(line, path, place, acknowledged)
 
-    def _new(self, line: Line, path: Path, place: str, acknowledged: Acknowledged) -> None:
+    def _new(self, line: Line, path: Path, place: str, acknowledged: Acknowledged | Unrecorded) -> None:
         found = parse(line.content)
         if found is None or found.content != line.content:
             if not line.ended and found is None:
@@ -113,7 +124,7 @@ class Replayer:
             self._divisions = 0
             self.summary.sent += self._send(found, place, acknowledged)
 
-    def _send(self, found: ExportRequest, place: str, acknowledged: Acknowledged) -> bool:
+    def _send(self, found: ExportRequest, place: str, acknowledged: Acknowledged | Unrecorded) -> bool:
         """Send a line or a part of one; returns whether all of it was accepted."""
         if self._is_known(_DIVIDED + found.content, acknowledged):
             return self._divide(found, place, acknowledged)
@@ -131,15 +142,19 @@ class Replayer:
         elif answer.unsupported:
             self._unsupported.add(found.signal)
             self.summary.unsupported[found.signal] += 1
-            self._on_message(f"{found.signal.name.capitalize()} are not taken: {answer.message}")
-        elif answer.divisible and found.records > 1 and self._divisions < _MOST_DIVISIONS:
+            mend = f". {answer.mend}" if answer.mend else ""
+            self._on_message(f"{found.signal.name.capitalize()} are not taken: {answer.message}{mend}")
+        elif answer.divisible and found.records > 1 and (answer.too_large or self._divisions < _MOST_DIVISIONS):
             return self._divide(found, place, acknowledged)
         else:
             self.summary.refused[found.signal] += found.records
-            self._on_message(f"{place}: {counted(found.records, found.signal.record)} refused with {answer.message}")
+            self._on_refused(found, answer)
+            which = f" ({named(found)})" if answer.too_large else ""
+            what = counted(found.records, found.signal.record)
+            self._on_message(f"{place}: {what} refused with {answer.message}{which}")
         return answer.accepted
 
-    def _divide(self, found: ExportRequest, place: str, acknowledged: Acknowledged) -> bool:
+    def _divide(self, found: ExportRequest, place: str, acknowledged: Acknowledged | Unrecorded) -> bool:
         """Send a rejected request in halves, and these again, so that only invalid records are left out."""
         self._divisions += 1
         # The whole is never sent again, as that would duplicate a half that was accepted.
@@ -156,5 +171,5 @@ class Replayer:
         self.summary.invalid += 1
         self._on_message(message)
 
-    def _is_known(self, content: bytes, acknowledged: Acknowledged) -> bool:
+    def _is_known(self, content: bytes, acknowledged: Acknowledged | Unrecorded) -> bool:
         return not self._again and acknowledged.holds(content)

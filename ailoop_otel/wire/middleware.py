@@ -111,8 +111,8 @@ def _end(scope: Scope, connection: Connection | None, raised: BaseException | No
         connection.close(connection.wire.telemetry.clock.now(), raised)
 
 
-async def in_thread(work: Callable[[], object], timeout: float) -> bool:
-    """Run blocking work in a daemon thread and wait for it, `timeout` seconds at most; returns whether it is done.
+async def in_thread(work: Callable[[], bool], timeout: float) -> bool:
+    """Run blocking work in a daemon thread, and wait for it `timeout` seconds at most; returns its result, or False.
 
     The loop's executor is not used: Python waits for its threads at exit, even for one that hangs.
     """
@@ -120,10 +120,12 @@ async def in_thread(work: Callable[[], object], timeout: float) -> bool:
 
     loop = asyncio.get_running_loop()
     done = asyncio.Event()
+    result = False
 
     def run() -> None:
+        nonlocal result
         try:
-            work()
+            result = work()
         finally:
             # The loop may be closed when a late flush returns.
             if not loop.is_closed():
@@ -134,4 +136,4 @@ async def in_thread(work: Callable[[], object], timeout: float) -> bool:
         await asyncio.wait_for(done.wait(), timeout)
     except asyncio.TimeoutError:
         return False
-    return True
+    return result

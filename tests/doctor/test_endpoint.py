@@ -9,9 +9,11 @@ import pytest
 
 from ailoop_otel.doctor import endpoint
 from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM
+from ailoop_otel.replay.acknowledged import NAME, Acknowledged
 from tests.ailoop.process import free_port
 from tests.doctor.backend import Backend
 from tests.doctor.conftest import about, examined, to
+from tests.replay.exports import traces
 
 
 def test_a_span_is_followed_into_jaeger(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,3 +115,25 @@ def test_other_places_are_reported(
 def test_a_jaeger_that_gets_nothing_is_not_asked() -> None:
     """Files do not go there."""
     assert about(examined("http://127.0.0.1:1"), "Jaeger").level == NOTE
+
+
+def test_what_waits_for_the_collector_is_reported(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """How much of which signal, since when, and how to send it; not what was acknowledged, nor recordings."""
+    to(monkeypatch, backend.url)
+    folder = tmp_path / "ailoop-telemetry"
+    folder.mkdir()
+    waiting = folder / "undelivered-traces-20251122T140000Z-999999-1.jsonl"
+    waiting.write_bytes(traces("one", spans=3) + traces("two", spans=2))
+    (folder / "traces-20251122T140000Z-999999-1.jsonl").write_bytes(traces("recorded"))
+    finding = about(examined(), "Undelivered")
+    assert finding.level == NOTE
+    assert "5 of traces" in finding.sentence
+    assert "2025-11-22" in finding.sentence
+    assert "ailoop-otel replay" in finding.mend
+    with Acknowledged(folder / NAME, backend.url) as acknowledged:
+        acknowledged.add(traces("one", spans=3).strip())
+    assert "2 of traces" in about(examined(), "Undelivered").sentence
+    waiting.unlink()
+    assert not any(finding.subject == "Undelivered" for finding in examined())

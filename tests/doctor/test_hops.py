@@ -12,8 +12,8 @@ import pytest
 import trustme
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
-from ailoop_otel.doctor import hops
 from ailoop_otel.doctor.findings import OK, PROBLEM
+from ailoop_otel.replay import hops
 from tests.ailoop.process import free_port
 from tests.doctor.backend import Backend
 from tests.doctor.conftest import about, examined, to

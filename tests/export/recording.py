@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from opentelemetry import _logs
@@ -23,4 +25,16 @@ def record(pipeline: Pipeline) -> None:
 
 def written(directory: Path) -> dict[str, str]:
     """The text of each signal's files."""
-    return {path.name.split("-")[0]: path.read_text() for path in sorted(directory.iterdir())}
+    found: dict[str, str] = {}
+    for path in sorted(directory.glob("*.jsonl")):
+        kind = path.name.split("-")[0]
+        found[kind] = found.get(kind, "") + path.read_text()
+    return found
+
+
+def wait_for(done: Callable[[], object], seconds: float = 20.0) -> None:
+    """Look again until something is so, which comes from another thread."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from ailoop_otel.export.delivery import CountingSpanProcessor, SpanAccount
+from ailoop_otel.export.delivery import Account, CountingSpanProcessor
 from ailoop_otel.export.sdk_logging import EXPORT_WARNINGS
 from tests.export.child import in_child
 
@@ -33,7 +33,7 @@ class Counting(SpanExporter):
         return result
 
 
-def _provider(exporter: SpanExporter, places: int, batch: int, delay_ms: float) -> tuple[TracerProvider, SpanAccount]:
+def _provider(exporter: SpanExporter, places: int, batch: int, delay_ms: float) -> tuple[TracerProvider, Account]:
     processor = CountingSpanProcessor(exporter, places, batch, delay_ms)
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(processor)
@@ -132,7 +132,7 @@ def test_a_shutdown_in_the_middle_of_the_traffic() -> None:
 
 def test_what_still_waits_after_the_end_is_given_up() -> None:
     """While the pipeline lives, waiting is not dropped; once it is closed, what waits or is on its way is."""
-    account = SpanAccount(4)
+    account = Account(4)
     assert [account.admit() for _ in range(5)] == [True] * 4 + [False]
     account.dequeue(2)
     assert account.dropped == 1

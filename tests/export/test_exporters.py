@@ -11,6 +11,7 @@ import pytest
 
 from ailoop_otel.export import exporters
 from ailoop_otel.export.choice import LOGS, METRICS, SIGNALS, TRACES, Signal
+from ailoop_otel.export.exporters import Shared
 from ailoop_otel.export.files import RotatingLogExporter, RotatingMetricExporter, RotatingSpanExporter
 from ailoop_otel.guard import Guard
 from ailoop_otel.settings import Settings
@@ -38,7 +39,7 @@ def _install(monkeypatch: pytest.MonkeyPatch, **classes: object) -> None:
 )
 def test_our_files_are_made_with_the_settings(signal: Signal, kind: type, guard: Guard) -> None:
     """They write where the settings say, which may not be where the environment says."""
-    exporter = exporters.make(signal, "ailoop_json_files", Settings(directory="elsewhere"), guard)
+    exporter = exporters.make(signal, "ailoop_json_files", Shared(Settings(directory="elsewhere"), guard))
     assert isinstance(exporter, kind)
     assert exporter._lines.file._directory.endswith("/elsewhere")
     assert getattr(exporter, "_guard", guard) is guard
@@ -46,28 +47,24 @@ def test_our_files_are_made_with_the_settings(signal: Signal, kind: type, guard:
 
 
 @pytest.mark.parametrize(
-    ("protocol", "module"),
-    [
-        ("", "opentelemetry.exporter.otlp.proto.http."),
-        ("http/protobuf", "opentelemetry.exporter.otlp.proto.http."),
-        ("grpc", "opentelemetry.exporter.otlp.proto.grpc."),
-    ],
+    ("protocol", "transport"),
+    [("", "Http"), ("http/protobuf", "Http"), ("grpc", "Grpc")],
 )
 @pytest.mark.parametrize("signal", [TRACES, METRICS, LOGS])
 def test_otlp_speaks_the_protocol_that_is_set(
-    monkeypatch: pytest.MonkeyPatch, signal: Signal, protocol: str, module: str, guard: Guard
+    monkeypatch: pytest.MonkeyPatch, signal: Signal, protocol: str, transport: str, guard: Guard
 ) -> None:
     """Without one it is http/protobuf."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
-    exporter = exporters.make(signal, "otlp", Settings(), guard)
-    assert type(exporter).__module__.startswith(module)
+    exporter = exporters.make(signal, "otlp", Shared(Settings(), guard))
     assert exporter is not None
+    assert type(exporter._courier._transport).__name__ == transport
     exporter.shutdown()
 
 
 def test_console_and_other_entry_points(guard: Guard) -> None:
     """Any name that is registered will do."""
-    exporter = exporters.make(TRACES, "console", Settings(), guard)
+    exporter = exporters.make(TRACES, "console", Shared(Settings(), guard))
     assert type(exporter).__name__ == "ConsoleSpanExporter"
 
 
@@ -79,14 +76,14 @@ def test_a_known_exporter_is_found_in_its_own_package(
     """Without a look at all that is installed."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
     monkeypatch.setattr(exporters, "entry_points", None)
-    exporter = exporters.make(signal, "otlp", Settings(), guard)
+    exporter = exporters.make(signal, "otlp", Shared(Settings(), guard))
     assert exporter is not None
     exporter.shutdown()
 
 
 def test_a_name_that_nobody_has(guard: Guard, lines: Lines) -> None:
     """One line says which variable is wrong and what there would be."""
-    assert exporters.make(METRICS, "jaeger", Settings(), guard) is None
+    assert exporters.make(METRICS, "jaeger", Shared(Settings(), guard)) is None
     (line,) = lines()
     assert "'jaeger'" in line
     assert "OTEL_METRICS_EXPORTER" in line
@@ -97,7 +94,7 @@ def test_an_exporter_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, guar
     """One line says which package brings it."""
     _install(monkeypatch, console=object)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
-    assert exporters.make(TRACES, "otlp", Settings(), guard) is None
+    assert exporters.make(TRACES, "otlp", Shared(Settings(), guard)) is None
     (line,) = lines()
     assert "pip install opentelemetry-exporter-otlp-proto-grpc" in line
 
@@ -107,7 +104,7 @@ def test_an_exporter_that_lacks_what_it_needs(monkeypatch: pytest.MonkeyPatch, g
     monkeypatch.setitem(sys.modules, "grpc", None)
     for name in [name for name in sys.modules if name.startswith("opentelemetry.exporter.otlp.proto.grpc")]:
         monkeypatch.delitem(sys.modules, name)
-    assert exporters.make(TRACES, "otlp_proto_grpc", Settings(), guard) is None
+    assert exporters.make(TRACES, "otlp_proto_grpc", Shared(Settings(), guard)) is None
     (line,) = lines()
     assert "pip install opentelemetry-exporter-otlp-proto-grpc" in line
     assert "grpc" in line
@@ -116,7 +113,7 @@ def test_an_exporter_that_lacks_what_it_needs(monkeypatch: pytest.MonkeyPatch, g
 def test_a_protocol_that_does_not_exist(monkeypatch: pytest.MonkeyPatch, guard: Guard, lines: Lines) -> None:
     """OTLP/JSON over HTTP has no exporter for Python; one line says what there is."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json")
-    assert exporters.make(TRACES, "otlp", Settings(), guard) is None
+    assert exporters.make(TRACES, "otlp", Shared(Settings(), guard)) is None
     (line,) = lines()
     assert "http/json" in line
     assert "http/protobuf or grpc" in line
@@ -129,7 +126,7 @@ def test_an_exporter_that_refuses_its_settings(monkeypatch: pytest.MonkeyPatch, 
         raise ValueError("no\nsuch port")
 
     _install(monkeypatch, vendor=refuse)
-    assert exporters.make(TRACES, "vendor", Settings(), guard) is None
+    assert exporters.make(TRACES, "vendor", Shared(Settings(), guard)) is None
     (line,) = lines()
     assert "ValueError: no such port" in line
     assert "\n" not in line
@@ -146,7 +143,7 @@ def test_an_exporter_with_an_error_of_its_own(monkeypatch: pytest.MonkeyPatch, l
 
     _install(monkeypatch, vendor=refuse)
     guard = Guard()
-    assert exporters.make(TRACES, "vendor", Settings(), guard) is None
+    assert exporters.make(TRACES, "vendor", Shared(Settings(), guard)) is None
     assert guard.errors == 1
     assert len(lines()) == 2
     assert "'vendor'" in lines()[1]

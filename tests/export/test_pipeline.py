@@ -78,7 +78,7 @@ def test_how_often_is_exported(
     (batch,) = pipeline.logger_provider._multi_log_record_processor._log_record_processors
     (reader,) = pipeline.meter_provider._metric_readers
     assert counting._processor._batch_processor._schedule_delay_millis == spans
-    assert batch._batch_processor._schedule_delay_millis == logs
+    assert batch._processor._batch_processor._schedule_delay_millis == logs
     assert reader._export_interval_millis == interval
 
 

@@ -93,7 +93,7 @@ def test_a_provider_that_is_mistaken_for_none_is_left_in_place(
     assert sum("traces of this package are exported" in line and "Odd" in line for line in lines()) == 1
 
 
-@pytest.mark.parametrize("missing", ["file_log_exporter", "sdk_logs", "sdk_logs_export"])
+@pytest.mark.parametrize("missing", ["file_log_exporter", "sdk_logs"])
 def test_without_logs_the_other_signals_are_written(
     start: Start, monkeypatch: pytest.MonkeyPatch, lines: Lines, tmp_path: Path, missing: str
 ) -> None:

@@ -172,8 +172,6 @@ CHANGES: dict[str, Change | None] = {
     "the module _shared_internal": Rename("_shared_internal", "_shared_inside"),
     "FileLogExporter": Rename("FileLogExporter", "LogFileExporter"),
     "LogRecordExporter": Rename("LogRecordExporter", "RecordExporter"),
-    "BoundedAttributes": Rename("BoundedAttributes", "LimitedAttributes"),
-    "BoundedList": Rename("BoundedList", "LimitedList"),
     "the current span's key": Rename("_SPAN_KEY", "_CURRENT"),
     "a second key in the context": Edit(
         f"{ROOT}.trace.propagation",
@@ -193,8 +191,8 @@ CHANGES: dict[str, Change | None] = {
     "BatchProcessor.emit": Rename("emit", "enqueue", _BATCHES),
     "_preferred_temporality": Rename("_preferred_temporality", "_temporality"),
     "_preferred_aggregation": Rename("_preferred_aggregation", "_aggregation"),
-    "encode_spans": Rename("encode_spans", "spans_encoded"),
-    "_translate_data": Rename("_translate_data", "_translated"),
+    "the module _log_encoder": Rename("_log_encoder", "log_encoder"),
+    "_channel": Rename("_channel", "_connection"),
     "what is not leaned on": Several(
         Rename("sampler", "_sampler", attribute=True),
         Rename("id_generator", "_id_generator", attribute=True),

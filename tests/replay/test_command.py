@@ -30,10 +30,10 @@ def _replay(*words: str) -> int:
     return cli.main(["replay", *words])
 
 
-def _start(receiver: Receiver, folder: Path, **more: str) -> subprocess.Popen[str]:
+def _start(receiver: Receiver, folder: Path, words: tuple[str, ...] = (), **more: str) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AILOOP_", "OTEL_"))}
     return subprocess.Popen(
-        [sys.executable, "-c", START, "replay", str(folder), "--endpoint", receiver.url],
+        [sys.executable, "-c", START, "replay", str(folder), "--endpoint", receiver.url, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -225,3 +225,19 @@ def test_progress_is_drawn_on_a_terminal(
     output = capsys.readouterr()
     assert "2 spans" in output.err
     assert "\x1b" not in output.out
+
+
+def test_a_recording_is_followed_through_an_outage(receiver: Receiver, folder: Path) -> None:
+    """What is written meanwhile is sent too, each line once; Ctrl-C ends it with the summary."""
+    receiver.replies = [Reply(503, b"", {"Retry-After": "3600"})] * 2
+    process = _start(receiver, folder, words=("--follow",))
+    receiver.wait(4)
+    with (folder / "traces-20251122T140000Z-7-2.jsonl").open("wb") as file:
+        file.write(traces("three"))
+    receiver.wait(5)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert names(receiver.taken) == ["one", "two", "three"]
+    assert errors.count("answers 503") == 1
+    assert "Stopped by Ctrl-C." in output

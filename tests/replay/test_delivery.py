@@ -15,6 +15,7 @@ from ailoop_otel.replay import ReplayStopped
 from ailoop_otel.replay.delivery import Answer, Delivery
 from ailoop_otel.replay.destination import Destination, destination
 from ailoop_otel.replay.export_request import ExportRequest, parse
+from ailoop_otel.replay.http import Http
 from tests.replay.exports import logs, traces
 from tests.replay.receiver import JSON, Receiver, Reply
 
@@ -55,8 +56,9 @@ class Trial:
         self.time = Time()
         self.waits: list[str] = []
         receiver = destination(url, insecure=insecure)
+        self.http = Http(receiver)
         self.delivery = Delivery(
-            receiver, patience, lambda reason, pause: self.waits.append(reason), self.time.clock, self.time.sleep
+            self.http, patience, lambda reason, pause: self.waits.append(reason), self.time.clock, self.time.sleep
         )
 
     def send(self, line: ExportRequest = LINE) -> Answer:
@@ -69,7 +71,7 @@ def trial(receiver: Receiver) -> Iterator[Trial]:
     """A delivery to the receiver."""
     made = Trial(receiver.url)
     yield made
-    made.delivery.close()
+    made.http.close()
 
 
 def test_a_line_arrives_as_it_was_recorded(receiver: Receiver, trial: Trial) -> None:
@@ -139,7 +141,7 @@ def test_nobody_there_is_reported_in_words() -> None:
     trial = Trial(f"http://127.0.0.1:{port}", patience=3)
     with pytest.raises(ReplayStopped, match=rf"^http://127.0.0.1:{port} does not answer \(Connection refused\)$"):
         trial.send()
-    trial.delivery.close()
+    trial.http.close()
 
 
 @pytest.mark.parametrize("status", [400, 413, 422, 500])
@@ -158,10 +160,10 @@ def test_a_refused_line_is_no_reason_to_stop(receiver: Receiver, trial: Trial, s
     [
         (401, "OTEL_EXPORTER_OTLP_HEADERS"),
         (403, "OTEL_EXPORTER_OTLP_HEADERS"),
-        (404, "no OTLP/HTTP receiver"),
-        (415, "no OTLP as JSON"),
-        (307, "should be an OTLP/HTTP receiver"),
-        (405, "should be an OTLP/HTTP receiver"),
+        (404, "Correct the path"),
+        (415, "no OTLP in this form"),
+        (307, "Name the address that it sends to"),
+        (405, "Correct the path"),
     ],
 )
 def test_what_no_other_line_would_change_is_unsupported(
@@ -171,7 +173,8 @@ def test_what_no_other_line_would_change_is_unsupported(
     receiver.replies = [Reply(status, b"", {"Location": "/elsewhere"})]
     answer = trial.send()
     assert (answer.accepted, answer.unsupported) == (False, True)
-    assert mend in answer.message
+    assert mend in answer.mend
+    assert str(status) in answer.message
     assert len(receiver.asked) == 1
 
 
@@ -209,7 +212,7 @@ def test_headers_and_user_reach_the_collector(receiver: Receiver, monkeypatch: p
     for url, expected in ((receiver.url, "Bearer abc"), (receiver.url.replace("//", "//u:p@"), "Basic dTpw")):
         trial = Trial(url)
         trial.send()
-        trial.delivery.close()
+        trial.http.close()
         headers = {name.lower(): value for name, value in receiver.asked[-1].headers.items()}
         assert (headers["authorization"], headers["x-tenant"]) == (expected, "a")
         assert headers["content-type"] == "application/json"
@@ -226,7 +229,7 @@ def test_a_password_for_other_programs_is_not_sent(
     monkeypatch.setattr(Destination, "is_loopback", False)
     trial = Trial(receiver.url)
     trial.send()
-    trial.delivery.close()
+    trial.http.close()
     headers = {name.lower(): value for name, value in receiver.asked[0].headers.items()}
     assert headers["authorization"] == "Bearer abc"
 
@@ -248,5 +251,5 @@ def test_a_collector_with_tls_must_be_trusted(monkeypatch: pytest.MonkeyPatch, t
     careful = Trial(receiver.url)
     assert careful.send().accepted
     for trial in (stranger, careless, careful):
-        trial.delivery.close()
+        trial.http.close()
     receiver.close()

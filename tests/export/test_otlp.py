@@ -1,9 +1,8 @@
-"""The official exporters with our encoder: what arrives, and when the official encoder is used all the same."""
+"""The OTLP exporters: what arrives, and when the official encoder is used all the same."""
 
 from __future__ import annotations
 
 import gzip
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +12,6 @@ from typing import Any
 import grpc
 import pytest
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.exporter.otlp.proto.grpc import trace_exporter as over_grpc
-from opentelemetry.exporter.otlp.proto.http import trace_exporter as over_http
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -26,9 +23,9 @@ from opentelemetry.trace import SpanContext
 
 from ailoop_otel.export import exporters
 from ailoop_otel.export.choice import TRACES
+from ailoop_otel.export.exporters import Shared
 from ailoop_otel.guard import Guard
 from ailoop_otel.recording.fast import protobuf
-from ailoop_otel.recording.fast.otlp import quickened
 from ailoop_otel.settings import Settings
 
 SPANS = [ReadableSpan("one", SpanContext(1, 2, False), None, None, {"size": 7}, start_time=1, end_time=2)] * 3
@@ -103,32 +100,29 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
-def _export(guard: Guard, spans: list[ReadableSpan] = SPANS) -> SpanExportResult:
-    exporter = exporters.make(TRACES, "otlp", Settings(), guard)
+def _export(shared: Shared, spans: list[ReadableSpan] = SPANS) -> None:
+    exporter = exporters.make(TRACES, "otlp", shared)
     assert exporter is not None
-    try:
-        result: SpanExportResult = exporter.export(spans)
-        return result
-    finally:
-        exporter.shutdown()
+    assert exporter.export(spans) is SpanExportResult.SUCCESS
+    exporter.shutdown()
 
 
 @pytest.mark.parametrize("compression", [None, "gzip"])
 def test_http_carries_what_the_official_encoder_makes(
     http: Receiver, calls: list[int], monkeypatch: pytest.MonkeyPatch, guard: Guard, compression: str | None
 ) -> None:
-    """Encoded by us, compressed and sent by the official exporter."""
+    """Encoded and compressed by us."""
     if compression:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", compression)
-    assert _export(guard) is SpanExportResult.SUCCESS
+    _export(Shared(Settings(), guard))
     assert http.requests == [encode_spans(SPANS)]
     assert http.encodings == [compression]
     assert calls == [3]
 
 
 def test_grpc_carries_what_the_official_encoder_makes(rpc: Receiver, calls: list[int], guard: Guard) -> None:
-    """Encoded by us, sent by the official exporter."""
-    assert _export(guard) is SpanExportResult.SUCCESS
+    """Encoded by us, sent by us."""
+    _export(Shared(Settings(), guard))
     assert rpc.requests == [encode_spans(SPANS)]
     assert calls == [3]
 
@@ -145,77 +139,15 @@ def test_a_fault_of_ours_costs_no_span(
 
     monkeypatch.setattr(protobuf, "encoded", broken)
     guard = Guard()
-    assert _export(guard) is SpanExportResult.SUCCESS
+    _export(Shared(Settings(), guard))
     assert receiver.requests == [encode_spans(SPANS)]
     assert guard.errors == 1
 
 
-def test_what_nobody_can_encode_fails_as_ever(http: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The exporter says that the batch is lost and raises nothing."""
+def test_what_nobody_can_encode_is_counted(http: Receiver) -> None:
+    """As lost; nothing is raised."""
     nameless = ReadableSpan("\ud800", SpanContext(1, 2, False), start_time=1, end_time=2)
-    assert _export(Guard(), [nameless]) is SpanExportResult.FAILURE
+    shared = Shared(Settings(), Guard())
+    _export(shared, [nameless])
     assert http.requests == []
-
-
-def test_the_limit_of_a_request_still_holds(http: Receiver, guard: Guard) -> None:
-    """It is the official exporter that looks at the size."""
-    exporter = quickened(over_http.OTLPSpanExporter(max_request_size=10), guard)
-    assert exporter.export(SPANS) is SpanExportResult.FAILURE
-    exporter.shutdown()
-    assert http.requests == []
-
-
-@pytest.mark.parametrize("module", [over_http, over_grpc])
-def test_nobody_elses_exporter_is_touched(module: Any, guard: Guard) -> None:
-    """Neither the class and its module, nor a class that was made from it."""
-    before = dict(vars(module)), dict(vars(module.OTLPSpanExporter))
-
-    class Vendor(module.OTLPSpanExporter):  # type: ignore[misc]
-        pass
-
-    official, vendor = module.OTLPSpanExporter(), Vendor()
-    mine, theirs = set(vars(official)), set(vars(vendor))
-    assert len(set(vars(quickened(official, guard))) - mine) == 1
-    assert set(vars(quickened(vendor, guard))) == theirs
-    assert (dict(vars(module)), dict(vars(module.OTLPSpanExporter))) == before
-    official.shutdown()
-    vendor.shutdown()
-
-
-@pytest.mark.parametrize("change", ["patched", "renamed", "lacking", "gone"])
-def test_a_release_that_is_built_otherwise(
-    http: Receiver, calls: list[int], monkeypatch: pytest.MonkeyPatch, guard: Guard, change: str
-) -> None:
-    """It works as it did before us: with an encoder that somebody has put there, or without what ours leans on."""
-
-    encode = encode_spans
-
-    def export(self: Any, spans: Any) -> SpanExportResult:
-        self._client.export(encode(spans).SerializeToString())
-        return SpanExportResult.SUCCESS
-
-    if change == "patched":
-        monkeypatch.setattr(over_http, "encode_spans", lambda spans: encode_spans(spans))
-    elif change == "renamed":
-        monkeypatch.setattr(over_http.OTLPSpanExporter, "export", export)
-    elif change == "gone":
-        monkeypatch.setattr(over_http.OTLPSpanExporter, "export", staticmethod(lambda spans: SpanExportResult.SUCCESS))
-    else:
-        monkeypatch.setitem(sys.modules, "ailoop_otel.recording.fast.protobuf", None)
-    exporter = over_http.OTLPSpanExporter()
-    before = set(vars(exporter))
-    assert set(vars(quickened(exporter, guard))) == before
-    assert exporter.export(SPANS) is SpanExportResult.SUCCESS
-    exporter.shutdown()
-    assert calls == []
-    assert http.requests == ([] if change == "gone" else [encode_spans(SPANS)])
-
-
-def test_a_request_is_more_than_its_bytes(calls: list[int], guard: Guard) -> None:
-    """An exporter of another release may ask the message for something else."""
-    exporter = quickened(over_http.OTLPSpanExporter(), guard)
-    request = exporter.export.__globals__["encode_spans"](SPANS)
-    assert request.ByteSize() == len(request.SerializePartialToString()) == len(request.SerializeToString())
-    assert request.resource_spans[0].scope_spans[0].spans[0].name == "one"
-    exporter.shutdown()
-    assert calls == [3]
+    assert shared.ledger.lost == {("traces", "unencodable"): 1}

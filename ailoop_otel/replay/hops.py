@@ -6,6 +6,7 @@ Errors are classified; their texts, which may hold secrets, are not repeated.
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from opentelemetry.sdk.environment_variables import (
 )
 
 _MOST_CAUSES: Final = 32
+_LONGEST_ADDRESS: Final = 200
 
 
 @dataclass(frozen=True)
@@ -76,13 +78,27 @@ _NOT_GRPC: Final = Hop(
 )
 _CREDENTIALS: Final = f"Put the credentials that it wants into {OTEL_EXPORTER_OTLP_HEADERS}."
 _REDIRECTED: Final = f"Name the address that it sends to in {OTEL_EXPORTER_OTLP_ENDPOINT}; http or https, for a start."
+_PAGE: Final = Hop(
+    "protocol",
+    "it answers with a page, as a web server or a user interface does",
+    f"Name the address of its OTLP/HTTP receiver in {OTEL_EXPORTER_OTLP_ENDPOINT}, port 4318 as a rule.",
+)
+_BUSY: Final = "It runs, but takes nothing now: look at the collector's log, and at what is behind it."
+TOO_LARGE: Final = "Raise the collector's limit for one request."
+# What an answer to OTLP may be; a body of any other type is somebody else's.
+_OTLP_TYPES: Final = ("", "application/x-protobuf", "application/protobuf", "application/json")
 _STATUS_MENDS: Final = {
     401: _CREDENTIALS,
     403: _CREDENTIALS,
     404: f"Correct the path: {OTEL_EXPORTER_OTLP_TRACES_ENDPOINT} is used as it stands and ends in /v1/traces.",
     405: f"Correct the path: {OTEL_EXPORTER_OTLP_TRACES_ENDPOINT} is used as it stands and ends in /v1/traces.",
     407: "Correct HTTPS_PROXY, or add the host to NO_PROXY.",
+    413: TOO_LARGE,
+    415: "It takes no OTLP in this form: look at the collector's log.",
     429: "It is given too much: look at the collector's limits.",
+    502: _BUSY,
+    503: _BUSY,
+    504: _BUSY,
 }
 _UNREACHABLE_NUMBERS: Final = (errno.EHOSTUNREACH, errno.ENETUNREACH)
 _GRPC_CREDENTIALS: Final = ("UNAUTHENTICATED", "PERMISSION_DENIED")
@@ -102,13 +118,18 @@ def no_answer(timeout: float) -> Hop:
     return Hop(_LATE.name, f"there is no answer within {timeout:g} s", _LATE.mend)
 
 
-def of_response(status: int, content_type: str) -> Hop | None:
-    """Classify an HTTP response by status and content type; None if the telemetry was accepted."""
+def of_response(status: int, content_type: str, location: str = "", *, empty: bool = False) -> Hop | None:
+    """Classify an HTTP response by status, content type and `Location`; None if the telemetry was accepted.
+
+    `empty` says that its body is empty: then its type does not matter, unless it is a page's.
+    """
     if 200 <= status < 300:
-        return _NOT_HTTP if content_type.startswith("text/html") else None
+        kind = content_type.partition(";")[0].strip().lower()
+        return None if kind in _OTLP_TYPES or (empty and kind != "text/html") else _PAGE
     if 300 <= status < 400:
-        # The exporter does not follow redirects and counts them as success.
-        return Hop(f"HTTP {status}", "it sends elsewhere, and nothing is taken", _REDIRECTED)
+        # A redirect is not followed: to where it leads, a POST may arrive as a GET, and credentials must not go there.
+        place = _without_secrets(location) or "elsewhere"
+        return Hop(f"HTTP {status}", f"it answers {status} and sends to {place}; nothing is taken", _REDIRECTED)
     try:
         phrase = f" {HTTPStatus(status).phrase}"
     except ValueError:
@@ -146,6 +167,11 @@ def of_grpc(code: str, details: str) -> Hop:
     if code == "UNIMPLEMENTED":
         return _NOT_GRPC
     return Hop(f"gRPC {code}", f"it answers {code}", "Look at the collector's log.")
+
+
+def _without_secrets(address: str) -> str:
+    shown = re.sub(r"^(\w*:?//)?[^/@]*@", r"\1", address.partition("?")[0])[:_LONGEST_ADDRESS]
+    return "".join(character for character in shown if character.isprintable())
 
 
 def _causes(fault: BaseException) -> Iterator[BaseException]:

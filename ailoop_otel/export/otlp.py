@@ -1,0 +1,260 @@
+"""The OTLP exporters: each batch is delivered, or kept on disk until it can be, or counted as lost.
+
+They are this package's own, as the official ones take a redirect or a web page for success, ignore partial successes
+and drop what is too large; the encoders are the official ones, and so is the gRPC connection.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from ailoop_otel.export.choice import LOGS, METRICS, TRACES, Signal
+from ailoop_otel.export.delivery import data_points
+from ailoop_otel.export.flush_thread import FlushThread
+from ailoop_otel.export.ledger import UNDELIVERED, UNENCODABLE
+from ailoop_otel.export.spool import Spool
+from ailoop_otel.guard import Guard
+from ailoop_otel.recorded.otlp_json import SIGNALS
+from ailoop_otel.recording.internals import LogRecordExporter, encode_logs, metric_preferences, sdk_logs_export
+from ailoop_otel.replay import ReplayStopped
+from ailoop_otel.replay.delivery import Answer, Delivery, Transport
+
+# How long an exporter waits for its batch before it takes the next one, which then goes to disk: the SDK's queue must
+# not fill up behind a collector that hangs. Seconds.
+_WAIT: Final = 1.0
+_LOOK: Final = 0.05  # seconds between two looks at whether the process ends
+
+
+def span_encoder(guard: Guard, *, fast: bool) -> Callable[[Sequence[ReadableSpan]], bytes]:
+    """What encodes spans; a batch that our encoder fails for is encoded by the official one, and the fault counted."""
+
+    def official(spans: Sequence[ReadableSpan]) -> bytes:
+        return _bytes(encode_spans(spans))
+
+    if not fast:
+        return official
+    try:
+        from ailoop_otel.recording.fast import protobuf
+    except ImportError:
+        return official
+
+    def encode(spans: Sequence[ReadableSpan]) -> bytes:
+        with guard:
+            return protobuf.encoded(spans)
+        return official(spans)
+
+    return encode
+
+
+def _bytes(message: Any) -> bytes:
+    content: bytes = message.SerializeToString()
+    return content
+
+
+class Courier:
+    """Delivers the batches of one signal, one at a time, on a thread of its own that the end of a process can leave."""
+
+    def __init__(
+        self,
+        signal: Signal,
+        encode: Callable[[Any], bytes],
+        transport: Transport,
+        timeout: float,
+        spool: Spool,
+        guard: Guard,
+    ) -> None:
+        self._signal = signal
+        self._encode = encode
+        self._transport = transport
+        self._patience = timeout
+        self._spool = spool
+        self._thread = FlushThread(f"ailoop-otel-{signal.name}", guard)
+        self._lock = threading.Lock()
+        self._on_its_way: tuple[Any, int] | None = None
+        spool.add(signal, transport, self)
+
+    def export(self, batch: Any, count: int) -> None:
+        """Deliver a batch of `count` records, keep it, or count it as lost; returns when that is known or begun."""
+        if (self._spool.is_away(self._signal) or self._thread.busy) and self._spool.keep(self._signal, batch, count):
+            return
+        if self._spool.hurried or not self._wait(self._patience):
+            self._keep_or_lose(batch, count)
+            return
+        with self._lock:
+            self._on_its_way = (batch, count)
+        self._thread.submit(lambda: self._deliver(batch, count))
+        self._wait(_WAIT if self._spool.keeps else float("inf"))
+
+    def settle(self, timeout: float) -> bool:
+        """Wait until no batch is on its way, or the process is in a hurry; returns whether there is none."""
+        return self._wait(timeout) or self._on_its_way is None
+
+    def take_back(self) -> None:
+        """Keep, or count as lost, the batch that is on its way: it may arrive all the same."""
+        taken = self._take()
+        if taken is not None:
+            self._spool.failed(self._signal, f"{self._transport.base} does not answer in time", _SLOW)
+            self._keep_or_lose(*taken)
+
+    def stop(self) -> None:
+        """End the thread after what it does."""
+        self.take_back()
+        self._thread.stop()
+        self._transport.close()
+
+    def begin(self) -> None:
+        """Forget, in a forked child, the batch that is the parent's."""
+        self._lock = threading.Lock()
+        self._on_its_way = None
+
+    def _wait(self, timeout: float) -> bool:
+        """Wait until the thread is free, but no longer than a batch is on its way; returns whether it is free."""
+        deadline = time.monotonic() + timeout
+        while not self._thread.wait(max(0.0, min(_LOOK, deadline - time.monotonic()))):
+            if self._spool.hurried or self._on_its_way is None or time.monotonic() >= deadline:
+                return False
+        return True
+
+    def _take(self) -> tuple[Any, int] | None:
+        with self._lock:
+            taken, self._on_its_way = self._on_its_way, None
+        return taken
+
+    def _deliver(self, batch: Any, count: int) -> None:
+        try:
+            content = self._encode(batch)
+        except Exception:  # noqa: BLE001 - whatever a record may hold that an encoder does not know
+            if self._take():
+                self._spool.lose(self._signal, UNENCODABLE, count, "they cannot be encoded")
+            return
+        # With nowhere to keep what fails, there is only trying again.
+        for patience in (0.0, self._patience) if self._spool.keeps else (self._patience,):
+            answer, reason, mend = self._attempt(content, patience)
+            # Else the end of the process has taken it back.
+            if not self._take():
+                return
+            if answer is not None and answer.accepted:
+                self._spool.delivered(self._signal, count, answer)
+                return
+            by_halves = answer is not None and (answer.divisible or answer.final)
+            if by_halves:
+                self._spool.suspect(reason, mend)
+            else:
+                self._spool.failed(self._signal, reason, mend, answers=answer is not None)
+            if self._spool.keep(self._signal, batch, count):
+                return
+            if by_halves:
+                self._spool.divide(self._signal, batch, count)
+                return
+            with self._lock:
+                self._on_its_way = (batch, count)
+        if self._take():
+            self._spool.ledger.lose(self._signal.name, UNDELIVERED, count)
+
+    def _attempt(self, content: bytes, patience: float) -> tuple[Answer | None, str, str]:
+        delivery = Delivery(self._transport, patience, sleep=self._spool.sleep)
+        try:
+            # In this thread's context: its requests are nobody's spans.
+            with suppress_instrumentation():
+                answer = delivery.deliver(SIGNALS[self._signal.name], content)
+        except ReplayStopped as stopped:
+            return None, str(stopped), stopped.mend
+        return answer, f"{self._transport.base}: {answer.message}", answer.mend
+
+    def _keep_or_lose(self, batch: Any, count: int) -> None:
+        if not self._spool.keep(self._signal, batch, count):
+            self._spool.ledger.lose(self._signal.name, UNDELIVERED, count)
+
+
+_SLOW: Final = "Look whether the collector is stuck, or a firewall swallows the connection."
+
+
+class OtlpSpanExporter(SpanExporter):
+    """Spans by OTLP."""
+
+    def __init__(self, courier: Courier) -> None:
+        self._courier = courier
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Take charge of a batch; SUCCESS whatever becomes of it, as the ledger counts that."""
+        self._courier.export(spans, len(spans))
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        """Take no more."""
+        self._courier.stop()
+
+    def force_flush(self, timeout_millis: float = 30_000) -> bool:
+        """Wait for the batch that is on its way."""
+        return self._courier.settle(timeout_millis / 1e3)
+
+
+class OtlpMetricExporter(MetricExporter):
+    """Metrics by OTLP; temporality and aggregation are those of an official exporter."""
+
+    def __init__(self, courier: Courier, official: MetricExporter) -> None:
+        temporality, aggregation = metric_preferences(official) or ({}, {})
+        super().__init__(preferred_temporality=temporality, preferred_aggregation=aggregation)
+        self._courier = courier
+
+    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
+        """Take charge of a collection; SUCCESS whatever becomes of it, as the ledger counts that."""
+        count = data_points(metrics_data)
+        if count:
+            self._courier.export(metrics_data, count)
+        return MetricExportResult.SUCCESS
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        """Take no more."""
+        self._courier.stop()
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Wait for the collection that is on its way."""
+        return self._courier.settle(timeout_millis / 1e3)
+
+
+class OtlpLogExporter(LogRecordExporter):  # type: ignore[misc]
+    """Log records by OTLP."""
+
+    def __init__(self, courier: Courier) -> None:
+        self._courier = courier
+        self._success = sdk_logs_export().LogRecordExportResult.SUCCESS
+
+    def export(self, batch: Sequence[Any]) -> Any:
+        """Take charge of a batch; SUCCESS whatever becomes of it, as the ledger counts that."""
+        self._courier.export(batch, len(batch))
+        return self._success
+
+    def shutdown(self) -> None:
+        """Take no more."""
+        self._courier.stop()
+
+    def force_flush(self, timeout_millis: float = 30_000) -> bool:
+        """Wait for the batch that is on its way."""
+        return self._courier.settle(timeout_millis / 1e3)
+
+
+def make(signal: Signal, transport: Transport, timeout: float, spool: Spool, guard: Guard, *, fast: bool) -> Any:
+    """The exporter of a signal over a transport; `timeout` in seconds is how long an undeliverable batch is tried."""
+
+    def courier(encode: Callable[[Any], bytes]) -> Courier:
+        return Courier(signal, encode, transport, timeout, spool, guard)
+
+    if signal is TRACES:
+        return OtlpSpanExporter(courier(span_encoder(guard, fast=fast)))
+    if signal is METRICS:
+        metrics = courier(lambda data: _bytes(encode_metrics(data)))
+        return OtlpMetricExporter(metrics, spool.encoder(METRICS).exporter)
+    assert signal is LOGS
+    encode = encode_logs()
+    return OtlpLogExporter(courier(lambda batch: _bytes(encode(batch))))

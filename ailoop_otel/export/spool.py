@@ -1,0 +1,378 @@
+"""What cannot be delivered: kept as OTLP JSON Lines in the telemetry directory, and sent when the collector is back.
+
+Each line is noted when the collector has acknowledged it, and each file deleted when all of its lines are: a process
+that is killed between the two sends a batch twice and loses none. Another process, or `ailoop-otel replay`, may send
+the same files; only one of them does at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+from ailoop_otel.export import ledger, retention
+from ailoop_otel.export.choice import Signal
+from ailoop_otel.export.files import LineEncoder
+from ailoop_otel.export.ledger import Ledger
+from ailoop_otel.export.notices import Notices
+from ailoop_otel.export.retention import TelemetryFile
+from ailoop_otel.export.rotation import Bounds, RotatingFile
+from ailoop_otel.guard import Guard
+from ailoop_otel.recorded.otlp_json import SIGNALS
+from ailoop_otel.replay import protobuf
+from ailoop_otel.replay.delivery import Answer, Delivery, Transport
+from ailoop_otel.replay.export_request import ExportRequest, named, parse
+from ailoop_otel.replay.replayer import Replayer
+from ailoop_otel.replay.waiting import waiting
+from ailoop_otel.settings import Settings, UsageError
+
+_FIRST_PAUSE: Final = 1.0  # seconds before the first try, doubled with each one that fails
+_LONGEST_PAUSE: Final = 15.0
+# Between two lines there is a pause as long as the collector took for the last one, and no shorter than this.
+_PACE: Final = 0.02  # seconds
+
+
+class Waiter(Protocol):
+    """Has a batch on its way, for which the end of the process does not wait."""
+
+    def take_back(self) -> None:
+        """Keep it, or count it as lost."""
+
+    def settle(self, timeout: float) -> bool:
+        """Wait until there is none; returns whether there is none."""
+
+    def begin(self) -> None:
+        """Forget it, in a forked child."""
+
+
+class _Sender:
+    """Sends recorded requests by one transport, as protobuf; `on_accepted` is called with each that was accepted.
+
+    What is in `refused` is not asked again.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        sleep: Callable[[float], object],
+        on_accepted: Callable[[int, Answer], None],
+        refused: Mapping[bytes, Answer] = MappingProxyType({}),
+    ) -> None:
+        self._refused = refused
+        self._delivery = Delivery(transport, 0.0, sleep=sleep)
+        self._on_accepted = on_accepted
+        self.took = 0.0
+
+    def send(self, request: ExportRequest) -> Answer:
+        """Send one; raises ReplayStopped if the collector is away."""
+        refusal = self._refused.get(request.content)
+        if refusal is not None:
+            return refusal
+        begun = time.monotonic()
+        try:
+            content = protobuf.encoded(request)
+        except ValueError:
+            return Answer(accepted=False, message="it is no OTLP", final=True)
+        answer = self._delivery.deliver(request.signal, content)
+        self.took = time.monotonic() - begun
+        if answer.accepted:
+            self._on_accepted(request.points, answer)
+        return answer
+
+
+class Spool:
+    """Keeps batches of all signals for one process; switched off, or on a full disk, `keep` says that it cannot."""
+
+    def __init__(self, settings: Settings, guard: Guard, counts: Ledger) -> None:
+        self.ledger = counts
+        self.keeps = settings.spool
+        self._guard = guard
+        self._settings = settings
+        directory = os.path.abspath(settings.directory)
+        self._bounds = Bounds(directory, settings.max_file * 1e6, settings.max_total * 1e6, settings.max_age * 3600)
+        self._notices = Notices(counts, directory if settings.spool else "")
+        self._encoders: dict[str, LineEncoder] = {}
+        self._files: dict[str, RotatingFile] = {}
+        self._transports: dict[str, Transport] = {}
+        self._waiters: list[Waiter] = []
+        self._stopped = False
+        # Requests that the collector has refused for good, and files that hold nothing else, with their sizes.
+        self._refused: dict[bytes, Answer] = {}
+        self._left: dict[str, int] = {}
+        self._begin()
+        if hasattr(os, "register_at_fork"):
+            begin = weakref.WeakMethod(self._begin)
+            os.register_at_fork(after_in_child=lambda: (again := begin()) and again())
+
+    # --- What the exporters ask for ------------------------------------------------------------------------
+    def add(self, signal: Signal, transport: Transport, waiter: Waiter) -> None:
+        """Have the lines of a signal sent by its transport; what an earlier process left is sent too."""
+        self._transports[signal.name] = transport
+        self._waiters.append(waiter)
+        name = f"{retention.UNDELIVERED}{signal.name}"
+        self._files[signal.name] = RotatingFile(name, self._bounds, on_delete=self._expired)
+        if self.keeps and self._waiting():
+            self._wake.set()
+            self._start()
+
+    def encoder(self, signal: Signal) -> LineEncoder:
+        """What encodes a signal's batches as lines."""
+        found = self._encoders.get(signal.name)
+        if found is None:
+            found = self._encoders[signal.name] = LineEncoder(signal, self._settings, self._guard)
+        return found
+
+    @property
+    def hurried(self) -> bool:
+        """Whether the process ends: nothing more is sent."""
+        return self._hurry.is_set()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, unless the process ends."""
+        self._hurry.wait(seconds)
+
+    def is_away(self, signal: Signal) -> bool:
+        """Whether the collector took nothing of a signal at the last attempt."""
+        return self.keeps and (signal.name in self._away or self.hurried)
+
+    def keep(self, signal: Signal, batch: Any, count: int) -> bool:
+        """Write a batch to disk; returns whether that was possible."""
+        if not self.keeps:
+            return False
+        with self._lock:
+            line = self.encoder(signal).encode(batch)
+            if not line or not self._files[signal.name].write(line):
+                return False
+        self.ledger.keep(signal.name, count)
+        self._wake.set()
+        if not self._stopped:
+            self._start()
+        return True
+
+    def delivered(self, signal: Signal, count: int, answer: Answer) -> None:
+        """Note a batch that was accepted, but for what was rejected."""
+        self._away.discard(signal.name)
+        self._rejected(signal.name, answer)
+        if not self._waits:
+            self._notices.over()
+
+    def failed(self, signal: Signal, reason: str, mend: str, *, answers: bool = False) -> None:
+        """Note that the collector takes nothing of a signal for now; of none, unless it `answers`."""
+        base = self._transports[signal.name].base
+        others = () if answers else self._transports.items()
+        self._away |= {signal.name, *(name for name, other in others if other.base == base)}
+        self._notices.trouble(reason, mend)
+
+    def lose(self, signal: Signal, reason: str, count: int, why: str, mend: str = "") -> None:
+        """Count records that will never arrive, and log why."""
+        self.ledger.lose(signal.name, reason, count)
+        self._notices.lost(signal.name, count, why, mend)
+
+    def divide(self, signal: Signal, batch: Any, count: int) -> None:
+        """Send a batch that cannot be kept in halves, and these again; what is refused alone is lost."""
+        with self._lock:
+            line = self.encoder(signal).encode(batch)
+        request, before, taken = parse(line.strip()), self.ledger.lost_of(signal.name), 0
+        if request is not None:
+
+            def accepted(points: int, answer: Answer) -> None:
+                nonlocal taken
+                taken += points
+
+            sender = _Sender(self._transports[signal.name], self.sleep, accepted)
+            self._replayer(signal.name, sender, self._refused_for_good).divide(request)
+        refused = self.ledger.lost_of(signal.name) - before
+        self.ledger.lose(signal.name, ledger.UNDELIVERED, max(0, count - taken - refused))
+
+    # --- The end of the process ----------------------------------------------------------------------------
+    def suspect(self, reason: str, mend: str) -> None:
+        """Note, for the last line of the process, why a batch was kept that may yet be accepted in parts."""
+        self._notices.note(reason, mend)
+
+    def settle(self, timeout: float) -> bool:
+        """Wait for the batches that are on their way, `timeout` seconds at most; returns whether none is left."""
+        deadline = time.monotonic() + timeout
+        return all([waiter.settle(max(0.0, deadline - time.monotonic())) for waiter in self._waiters])
+
+    def hurry(self) -> None:
+        """Keep, or count as lost, what is on its way, and send nothing more until `resume`."""
+        self._hurry.set()
+        for waiter in self._waiters:
+            waiter.take_back()
+
+    def resume(self) -> None:
+        """Send again."""
+        self._hurry.clear()
+
+    def stop(self) -> None:
+        """Send nothing more, and close the files; what comes later is still kept."""
+        self._stopped = True
+        self._stop.set()
+        with self._lock:
+            for file in self._files.values():
+                file.close()
+
+    def ending(self) -> None:
+        """Say nothing of trouble from now on until `ended`, which says it all."""
+        self._notices.ending = True
+
+    def ended(self) -> None:
+        """Log what the process leaves behind, if anything."""
+        self._notices.ending = False
+        self._notices.end()
+
+    # --- Sending what was kept -----------------------------------------------------------------------------
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._away: set[str] = set()
+        self._hurry = threading.Event()
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._waits = False
+        for waiter in self._waiters:
+            waiter.begin()
+
+    def _start(self) -> None:
+        self._waits = True
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="ailoop-otel-spool", daemon=True)
+            with suppress(RuntimeError):  # no thread to be had: `replay` sends it, or the next process
+                self._thread.start()
+
+    def _run(self) -> None:
+        pause = _FIRST_PAUSE
+        while not self._stop.wait(pause):
+            self._wake.wait()
+            self._wake.clear()
+            done = False
+            with self._guard, suppress_instrumentation():
+                done = self._round()
+            if done:
+                pause = _FIRST_PAUSE
+                self._waits = self._wake.is_set()
+                if not self._stop.is_set():
+                    self._notices.over()
+            else:
+                pause = min(2 * pause, _LONGEST_PAUSE)
+                self._wake.set()
+
+    def _round(self) -> bool:
+        """Send what waits, oldest first; returns whether nothing waits any more."""
+        done, stopped = True, set()
+        for file in self._waiting():
+            if self._stop.is_set() or self.hurried:
+                return False
+            if file.signal in stopped or file.signal not in self._transports:
+                done &= file.signal not in stopped
+                continue
+            if not self._send_file(file):
+                stopped.add(file.signal)
+                done = False
+        return done
+
+    def _send_file(self, file: TelemetryFile) -> bool:
+        """Send a file, and delete it if it is closed; returns whether all of it has been asked for."""
+        if not self._sent(file):
+            return False
+        own = self._files[file.signal]
+        with self._lock:
+            if own.path == file.path:
+                own.close()
+        # What was written meanwhile.
+        if not self._sent(file):
+            return False
+        if file.path not in self._left and not retention.is_live(file):
+            with suppress(OSError):
+                os.unlink(file.path)
+        return True
+
+    def _sent(self, file: TelemetryFile) -> bool:
+        signal = file.signal
+
+        def accepted(points: int, answer: Answer) -> None:
+            self.ledger.send(signal, points - min(answer.rejected, points))
+            self._rejected(signal, answer)
+            self._away.discard(signal)
+
+        def pause(size: int) -> None:
+            if sender.took:
+                self._hurry.wait(max(_PACE, sender.took))
+                sender.took = 0.0
+
+        def refused(request: ExportRequest, answer: Answer) -> None:
+            # It stays on disk: another process asks again, when the collector's limits may be others.
+            if answer.final and request.content not in self._refused:
+                self._refused[request.content] = answer
+                which = f" ({named(request)})" if request.records == 1 else ""
+                self._notices.refused(signal, request.points, f"{answer.message}{which}", answer.mend)
+            finals.append(answer.final)
+
+        finals: list[bool] = []
+        sender = _Sender(self._transports[signal], self.sleep, accepted, self._refused)
+        replayer = self._replayer(signal, sender, refused)
+        try:
+            replayer.run([Path(file.path)], pause)
+        except UsageError:  # another process sends it
+            return False
+        summary = replayer.summary
+        if finals and all(finals):
+            self._left[file.path] = file.size
+        return all(finals) and not (summary.stopped or summary.unsupported or summary.unreadable or summary.interrupted)
+
+    def _replayer(self, signal: str, sender: _Sender, on_refused: Callable[[ExportRequest, Answer], None]) -> Replayer:
+        return Replayer(
+            sender,
+            self._transports[signal].base,
+            frozenset(SIGNALS.values()),
+            None,
+            lambda message: None,
+            again=False,
+            on_refused=on_refused,
+        )
+
+    def _refused_for_good(self, request: ExportRequest, answer: Answer) -> None:
+        reason = ledger.TOO_LARGE if answer.too_large else ledger.REFUSED
+        self.ledger.lose(request.signal.name, reason, request.points)
+        which = f" ({named(request)})" if request.records == 1 else ""
+        self._notices.lost(request.signal.name, request.points, f"{answer.message}{which}", answer.mend)
+
+    def _rejected(self, signal: str, answer: Answer) -> None:
+        if answer.rejected:
+            self.ledger.lose(signal, ledger.REJECTED, answer.rejected)
+            self._notices.lost(signal, answer.rejected, f"the collector rejected them: {answer.message or 'no reason'}")
+        elif answer.message:
+            self._notices.warned(answer.message)
+
+    def _waiting(self) -> list[TelemetryFile]:
+        try:
+            files = [file for file in retention.telemetry_files(self._bounds.directory) if file.undelivered]
+        except OSError:
+            return []
+        return [file for file in files if self._left.get(file.path) != file.size]
+
+    def _expired(self, file: TelemetryFile) -> None:
+        """Count what a file holds that goes because the directory is full, or the file old."""
+        if not file.undelivered:
+            return
+        count = 0
+        with suppress(OSError):
+            transport = self._transports.get(file.signal)
+            count = waiting(Path(file.path), transport.base if transport else "")
+        if count:
+            self.ledger.lose(file.signal, ledger.EXPIRED, count)
+            self._notices.lost(
+                file.signal,
+                count,
+                "they waited on disk beyond the bounds of the directory",
+                "Raise AILOOP_OTEL_DIRECTORY_MAX_SIZE and AILOOP_OTEL_FILE_MAX_AGE.",
+            )
