@@ -11,8 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-import psutil
-
 if sys.platform != "win32":
     import fcntl
 
@@ -80,6 +78,9 @@ def _is_live(file: TelemetryFile) -> bool:
 
 
 def _is_running(pid: int, since: float) -> bool:
+    # Only a folder with another process's files needs it, and it takes a megabyte.
+    import psutil
+
     try:
         return psutil.Process(pid).create_time() <= since + _SLACK
     except psutil.NoSuchProcess:
