@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import calendar
 import os
 import re
 import sys
-import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Final
 
 if sys.platform != "win32":
     import fcntl
 
 STAMP: Final = "%Y%m%dT%H%M%SZ"
-_NAME: Final = re.compile(r"(?:traces|metrics|logs)-(\d{8}T\d{6}Z)-(\d{1,10})-(\d{1,10})\.jsonl")
+_NAME: Final = re.compile(
+    r"(?:traces|metrics|logs)-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-(\d{1,10})-(\d{1,10})\.jsonl"
+)
 # A process differs from a later one with the same pid in its start time. Names carry whole seconds, and the start time
 # that the kernel reports moves with the clock.
 _SLACK: Final = 60.0  # seconds
@@ -44,8 +45,10 @@ def telemetry_files(directory: str) -> list[TelemetryFile]:
             # Gone since it was listed, or a name that holds no date.
             with suppress(OSError, ValueError):
                 state = entry.stat(follow_symlinks=False)
-                opened = calendar.timegm(time.strptime(match[1], STAMP))
-                file = TelemetryFile(entry.path, int(match[2]), int(match[3]), opened, state.st_mtime, state.st_size)
+                # Not by `strptime`, whose module compiles patterns for all that a format may hold.
+                year, month, day, hour, minute, second, pid, number = map(int, match.groups())
+                opened = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc).timestamp()
+                file = TelemetryFile(entry.path, pid, number, opened, state.st_mtime, state.st_size)
                 files.append(file)
     # A file system's clock is coarse: of files changed in the same tick, the one with the higher number is newer.
     return sorted(files, key=lambda file: (file.changed, file.opened, file.number))
