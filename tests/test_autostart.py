@@ -48,7 +48,9 @@ def run(code: str, folder: Path, **variables: str) -> subprocess.CompletedProces
 
 def break_module(folder: Path, name: str, code: str) -> dict[str, str]:
     """A module that raises when it is imported, and the variables that put it before the real one."""
-    (folder / f"{name}.py").write_text(code, encoding="utf-8")
+    path = folder / f"{name}.py"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(code, encoding="utf-8")
     return {VARIABLE: "true", "PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))}
 
 
@@ -211,7 +213,8 @@ async def test_a_server_answers_with_a_broken_installation(tmp_path: Path) -> No
 
 async def test_a_server_answers_though_a_dependency_is_missing(tmp_path: Path) -> None:
     """What is missed only when the application starts is told then, and how to mend it; the server is untouched."""
-    variables = break_module(tmp_path, "psutil", "raise ImportError('no wheel for this platform')")
+    module = "opentelemetry/exporter/otlp/json/file/__init__"
+    variables = break_module(tmp_path, module, "raise ImportError('no wheel for this platform')")
     async with running(STARTUP_FILE, Folder(tmp_path / "telemetry"), **variables) as server:
         await converse(server.port)
         await converse(server.port)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import calendar
 import os
 import re
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Final
-
-import psutil
 
 if sys.platform != "win32":
     import fcntl
 
 STAMP: Final = "%Y%m%dT%H%M%SZ"
 UNDELIVERED: Final = "undelivered-"
-_NAME: Final = re.compile(rf"({UNDELIVERED})?(traces|metrics|logs)-(\d{{8}}T\d{{6}}Z)-(\d{{1,10}})-(\d{{1,10}})\.jsonl")
+_NAME: Final = re.compile(
+    rf"({UNDELIVERED})?(traces|metrics|logs)-"
+    r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-(\d{1,10})-(\d{1,10})\.jsonl"
+)
 # A process differs from a later one with the same pid in its start time. Names carry whole seconds, and the start time
 # that the kernel reports moves with the clock.
 _SLACK: Final = 60.0  # seconds
@@ -53,10 +53,12 @@ def telemetry_files(directory: str) -> list[TelemetryFile]:
             # Gone since it was listed, or a name that holds no date.
             with suppress(OSError, ValueError):
                 state = entry.stat(follow_symlinks=False)
-                kept, signal, stamp, pid, number = match.groups()
-                opened, changed = calendar.timegm(time.strptime(stamp, STAMP)), state.st_mtime
-                numbers = (int(pid), int(number), opened, changed, state.st_size)
-                files.append(TelemetryFile(entry.path, *numbers, signal, kept is not None))
+                kept, signal, *numbers = match.groups()
+                # Not by `strptime`, whose module compiles patterns for all that a format may hold.
+                year, month, day, hour, minute, second, pid, number = map(int, numbers)
+                opened = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc).timestamp()
+                about = (pid, number, opened, state.st_mtime, state.st_size)
+                files.append(TelemetryFile(entry.path, *about, signal, kept is not None))
     # A file system's clock is coarse: of files changed in the same tick, the one with the higher number is newer.
     return sorted(files, key=lambda file: (file.changed, file.opened, file.number))
 
@@ -98,6 +100,9 @@ def is_live(file: TelemetryFile) -> bool:
 
 
 def _is_running(pid: int, since: float) -> bool:
+    # Only a folder with another process's files needs it, and it takes a megabyte.
+    import psutil
+
     try:
         return psutil.Process(pid).create_time() <= since + _SLACK
     except psutil.NoSuchProcess:

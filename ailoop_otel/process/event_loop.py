@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from contextvars import Context
 from typing import Final
@@ -14,35 +13,22 @@ INTERVAL: Final = 0.25  # seconds
 
 
 class LoopLag:
-    """A timer on an event loop every `INTERVAL`: `record` gets by how many seconds each beat came late.
+    """A timer on an event loop every `INTERVAL`: `record` gets by how many seconds each beat came late."""
 
-    `last_beat` (`perf_counter_ns`, 0 while it does not run) may be read from any thread: it stands still
-    while the loop is blocked, so the loop has been blocked for now − `last_beat` − `INTERVAL`.
-    """
-
-    def __init__(
-        self,
-        record: Callable[[float], None],
-        guard: Guard,
-        clock: Callable[[], int] = time.perf_counter_ns,
-    ) -> None:
-        self.last_beat = 0
+    def __init__(self, record: Callable[[float], None], guard: Guard) -> None:
         self._record = record
         self._guard = guard
-        self._clock = clock
         self._turn: object | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to beat on `loop`, in whose thread this must be called; a loop before it gets no more beats."""
         self._turn = turn = object()
-        self.last_beat = self._clock()
         self._arm(loop, turn)
 
     def stop(self) -> None:
         """Beat no more; from any thread."""
         # A timer may only be cancelled in its own loop's thread: the one that is armed fires and does nothing.
         self._turn = None
-        self.last_beat = 0
 
     def _arm(self, loop: asyncio.AbstractEventLoop, turn: object) -> None:
         planned = loop.time() + INTERVAL
@@ -52,7 +38,6 @@ class LoopLag:
     def _beat(self, loop: asyncio.AbstractEventLoop, turn: object, planned: float) -> None:
         if turn is not self._turn:
             return
-        self.last_beat = self._clock()
         try:
             with self._guard:
                 # A loop fires up to its clock's resolution early.

@@ -10,9 +10,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
-import psutil
 from opentelemetry.metrics import CallbackOptions, Observation
 
 from ailoop_otel import names
@@ -29,10 +28,14 @@ _GENERATION: Final = names.METRIC_GC_COLLECTIONS.labels[0]
 
 
 # --- Memory ----------------------------------------------------------------------------------------------------
-def observe_memory_usage() -> list[Observation]:
-    """Resident memory now, bytes; psutil gives bytes on every platform."""
-    # Made anew each time: an object that remembers its pid would show the parent after a fork.
-    return [Observation(int(psutil.Process().memory_info().rss))]
+def observe_memory_usage(proc: str = "/proc") -> list[Observation]:
+    """Resident memory now, bytes."""
+    try:
+        with open(f"{proc}/self/statm", "rb") as pages:
+            # https://man7.org/linux/man-pages/man5/proc_pid_statm.5.html
+            return [Observation(int(pages.read().split()[1]) * os.sysconf("SC_PAGE_SIZE"))]
+    except OSError:
+        return [Observation(int(_process().memory_info().rss))]
 
 
 def observe_memory_peak(proc: str = "/proc", pid: int | None = None) -> list[Observation]:
@@ -61,7 +64,7 @@ def _peak_of_status(path: str) -> int | None:
 
 def _peak_of_usage() -> int | None:
     if sys.platform == "win32":
-        return int(psutil.Process().memory_info().peak_wset)
+        return int(_process().memory_info().peak_wset)
     import resource  # not there on Windows
 
     # Bytes on macOS, KiB everywhere else.
@@ -72,7 +75,7 @@ def _peak_of_usage() -> int | None:
 # --- CPU time and descriptors ----------------------------------------------------------------------------------
 def observe_cpu_time() -> list[Observation]:
     """CPU seconds since the process began, by mode; without its children, which have numbers of their own."""
-    times = psutil.Process().cpu_times()
+    times = os.times()
     return [Observation(times.user, {_CPU_MODE: "user"}), Observation(times.system, {_CPU_MODE: "system"})]
 
 
@@ -88,8 +91,16 @@ def observe_descriptors(proc: str = "/proc", pid: int | None = None) -> list[Obs
 
 
 def _descriptors_of_psutil() -> list[Observation]:
-    process = psutil.Process()
+    process = _process()
     return [Observation(process.num_fds())] if hasattr(process, "num_fds") else []
+
+
+def _process() -> Any:
+    # Imported where there is no /proc: it takes a megabyte. Made anew each time: an object that remembers its pid would
+    # show the parent after a fork.
+    import psutil
+
+    return psutil.Process()
 
 
 # --- Garbage collection, by generation (an int, as in the semantic conventions) --------------------------------

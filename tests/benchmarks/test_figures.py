@@ -17,7 +17,18 @@ from tests.benchmarks.__main__ import PAGE
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.environments import Environments
 from tests.benchmarks.figures import Check, Figure, Result, Spread
-from tests.benchmarks.rows import chunk, exchange, export, instructions, rows, server, sessions, startup, timeouts
+from tests.benchmarks.rows import (
+    chunk,
+    exchange,
+    export,
+    instructions,
+    memory,
+    rows,
+    server,
+    sessions,
+    startup,
+    timeouts,
+)
 from tests.benchmarks.serving.counted import Counted
 from tests.benchmarks.serving.load import Window
 from tests.benchmarks.serving.variants import Variant
@@ -301,12 +312,37 @@ def test_a_late_timeout_is_missed() -> None:
 
 
 def test_a_slow_start_is_missed() -> None:
-    """2 ms where the variable is not set."""
-    quick = dict.fromkeys(("without", "with", "off", "on", "server off", "server on"), [(0.02, 0.02)] * 5)
+    """2 ms where the variable is not set, 30 where it is and there is no server, and a server by more than a half."""
+    programs = ("without", "with", "off", "on", "framework off", "framework on", "nothing", "server off")
+    quick = {
+        **dict.fromkeys(programs, [(0.02, 0.02)] * 5),
+        **dict.fromkeys(("imports", "server on", "server otlp"), [(0.42, 0.42)] * 5),
+        "server on": [(0.2, 0.2)] * 5,
+    }
     assert _misses(lambda result: startup.judge(result, quick)) == []
-    slow = {**quick, "with": [(0.022, 0.022)] * 5}
+    slow = {
+        **quick,
+        "with": [(0.022, 0.022)] * 5,
+        "framework on": [(0.05, 0.05)] * 5,
+        "server on": [(0.26, 0.26)] * 5,
+    }
     assert _misses(lambda result: startup.judge(result, slow)) == [
-        "row: added, the variable not set, wall is 2 ms, to be ≤ 1"
+        "row: added, the variable not set, wall is 2 ms, to be ≤ 1",
+        "row: added, the variable set, the web framework imported, CPU is 30 ms, to be ≤ 20",
+        "row: added CPU of a server, times that of `import fastapi, uvicorn` is 0.6 ×, to be ≤ 0.5",
+    ]
+
+
+def test_a_heavy_process_is_missed() -> None:
+    """Beyond what the SDK needs alone, not beyond a process without telemetry."""
+    weights = {name: [{"Rss": 50.0, "Private_Dirty": 30.0}] * 3 for name in ("nothing",)}
+    for way in memory.WAYS:
+        weights[f"{way} sdk"] = [{"Rss": 55.0, "Private_Dirty": 35.0}] * 3
+        weights[f"{way} ours"] = [{"Rss": 56.5, "Private_Dirty": 36.5}] * 3
+    assert _misses(lambda result: memory.judge(result, weights)) == []
+    weights["files ours"] = [{"Rss": 58.0, "Private_Dirty": 36.5}] * 3
+    assert _misses(lambda result: memory.judge(result, weights)) == [
+        "row: beyond the SDK into files, resident is 3 MB, to be ≤ 2"
     ]
 
 

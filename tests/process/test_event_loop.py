@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from contextvars import Context, ContextVar
 
 import pytest
@@ -55,19 +54,6 @@ def test_a_beat_records_by_how_much_it_is_late(loop: FakeLoop) -> None:
     assert lags == pytest.approx([0.0, 2.0 - INTERVAL, 0.0])
 
 
-def test_last_beat_stands_still_while_the_loop_is_away(loop: FakeLoop) -> None:
-    """It is the time of the last beat, and 0 when there is none to come."""
-    ticks: Iterator[int] = iter(range(10, 100, 10))
-    beat = LoopLag(lambda _lag: None, Guard(strict=True), lambda: next(ticks))
-    assert beat.last_beat == 0
-    beat.start(loop)  # type: ignore[arg-type]
-    assert beat.last_beat == 10
-    loop.advance(INTERVAL)
-    assert beat.last_beat == 20
-    beat.stop()
-    assert beat.last_beat == 0
-
-
 def test_after_stop_the_last_timer_fires_into_nothing(loop: FakeLoop) -> None:
     """A stopped heart records no more and arms no more timers."""
     lags: list[float] = []
@@ -77,7 +63,6 @@ def test_after_stop_the_last_timer_fires_into_nothing(loop: FakeLoop) -> None:
     loop.advance(1.0)
     assert lags == []
     assert loop.timers == []
-    assert beat.last_beat == 0
 
 
 def test_starting_again_leaves_one_heartbeat(loop: FakeLoop) -> None:

@@ -120,6 +120,12 @@ def test_descriptors_of_a_fixture(tmp_path: Path) -> None:
     assert observe_descriptors(str(tmp_path), 8) == []
 
 
+def test_memory_without_proc_comes_from_psutil(tmp_path: Path) -> None:
+    """Both are the same number."""
+    (there,), (elsewhere,) = observe_memory_usage(), observe_memory_usage(str(tmp_path))
+    assert abs(there.value - elsewhere.value) < 4 * 1024**2
+
+
 def test_descriptors_without_proc_come_from_psutil(tmp_path: Path) -> None:
     """Where there is no /proc the number is psutil's."""
     (elsewhere,) = observe_descriptors(str(tmp_path))
