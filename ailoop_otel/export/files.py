@@ -120,7 +120,7 @@ class LineEncoder:
             fast = "json" in settings.fast_paths
             self.exporter = RotatingSpanExporter(file=self._line, guard=guard, fast=fast)
         else:
-            self.exporter = (RotatingMetricExporter if signal is METRICS else RotatingLogExporter)(file=self._line)
+            self.exporter = (WholeMetricExporter if signal is METRICS else RotatingLogExporter)(file=self._line)
 
     def encode(self, batch: Any) -> bytes:
         """The line of a batch, with its break; empty if it cannot be encoded. Not thread-safe."""
@@ -177,14 +177,27 @@ def _encoder() -> Callable[[Sequence[ReadableSpan]], bytes] | None:
     return encoded
 
 
-class RotatingMetricExporter(_Rotating, FileMetricExporter):
+class WholeMetricExporter(_Rotating, FileMetricExporter):
     """Writes metrics; sizes in megabytes, age in hours, each from the settings where it is not given.
 
-    Of a collection that is no file's first, only the metrics that changed; everything from time to time.
     The official exporter honours `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`.
     """
 
     _signal = METRICS
+
+    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
+        """Write a collection as one line; FAILURE when it could not be written."""
+        written = self._exported(super().export, metrics_data)
+        return MetricExportResult.SUCCESS if written else MetricExportResult.FAILURE
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        """Close the file."""
+        super().shutdown(timeout_millis, **kwargs)
+        self._lines.file.close()
+
+
+class RotatingMetricExporter(WholeMetricExporter):
+    """The same, but of a collection that is no file's first only the metrics that changed; all from time to time."""
 
     def __init__(self, *where: Any, **bounds: Any) -> None:
         super().__init__(*where, **bounds)
@@ -197,18 +210,13 @@ class RotatingMetricExporter(_Rotating, FileMetricExporter):
         if wanted is None:
             return MetricExportResult.SUCCESS
         file = self._lines.file.path
-        written = self._exported(super().export, wanted)
-        if written and wanted is not metrics_data and self._lines.file.path != file:
+        result = super().export(wanted)
+        if result is MetricExportResult.SUCCESS and wanted is not metrics_data and self._lines.file.path != file:
             # Each file can be read without those before it.
-            written = self._exported(super().export, self._changes.all_of(metrics_data, now))
-        if not written:
+            result = super().export(self._changes.all_of(metrics_data, now))
+        if result is not MetricExportResult.SUCCESS:
             self._changes.forget()
-        return MetricExportResult.SUCCESS if written else MetricExportResult.FAILURE
-
-    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
-        """Close the file."""
-        super().shutdown(timeout_millis, **kwargs)
-        self._lines.file.close()
+        return result
 
 
 class RotatingLogExporter(_Rotating, LogRecordExporter):  # type: ignore[misc]
