@@ -28,15 +28,18 @@ def test_a_collector_that_is_away_for_half_a_minute_costs_nothing_that_is_not_co
     answering: dict[str, str],
     tell: Tell,
 ) -> None:
-    """With the queue and the timeout that are shipped, nothing; with the SDK's own, what was counted as dropped."""
+    """With what is shipped, nothing; with the SDK's queue and timeout and no spool, what was counted as dropped."""
     with Stack(tmp_path, free_ports(), with_prometheus=False) as stack:
         ours = shipped_environment(stack.ports.otlp, "shipped")
         unset = ("OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_BSP_MAX_QUEUE_SIZE")
-        theirs = {name: value for name, value in ours.items() if name not in unset} | {"OTEL_SERVICE_NAME": "defaults"}
+        theirs = {name: value for name, value in ours.items() if name not in unset} | {
+            "OTEL_SERVICE_NAME": "defaults",
+            "AILOOP_OTEL_SPOOL": "false",
+        }
         with serve(answering, ours) as shipped, serve(answering, theirs) as defaults:
             rates = asyncio.run(interrupted(stack, shipped.port, defaults.port))
             jaeger = Jaeger(stack.ports.jaeger)
-            # A server that is stopped has 3 s for what it holds: it may hold nothing of that time any more.
+            # What a server has kept on disk it sends by and by.
             eventually(lambda: arrived(jaeger, "shipped"), lambda names: names[ROOT] >= MESSAGES, timeout=120)
             eventually(lambda: spans_dropped(stack, "defaults"), timeout=60)
         # The last spans and counts were sent while they stopped.
@@ -47,7 +50,7 @@ def test_a_collector_that_is_away_for_half_a_minute_costs_nothing_that_is_not_co
         )
     tell(
         f"The collector was away for {AWAY:.0f} s at {min(rates):.0f} messages a second: {whole[ROOT]} of {MESSAGES} "
-        f"with ailoop.env; with the SDK's defaults {rest[ROOT]}, and {dropped} spans counted as dropped"
+        f"with ailoop.env; with the SDK's defaults and no spool {rest[ROOT]}, and {dropped} spans counted as dropped"
     )
     assert min(rates) >= 50
     assert whole[ROOT] == MESSAGES
