@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,12 @@ def _names(receiver: Receiver) -> list[str]:
 
 
 def _waiting() -> str:
-    return "".join(path.read_text() for path in FOLDER.glob("undelivered-traces-*.jsonl"))
+    text = ""
+    for path in FOLDER.glob("undelivered-traces-*.jsonl"):
+        # It may have been sent since it was listed.
+        with suppress(FileNotFoundError):
+            text += path.read_text()
+    return text
 
 
 @pytest.mark.parametrize(
