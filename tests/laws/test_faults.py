@@ -34,7 +34,6 @@ ELSEWHERE = {
     "recording.fast.spans.LightSpan.set_attributes": "for the server's own code, and other instrumentation",
     "recording.fast.spans.LightSpan.update_name": "for the server's own code, and other instrumentation",
     "recording.fast.spans.LightSpan.__exit__": "for the server's own code, and other instrumentation",
-    "recording.fast.spans.LightSpan.__repr__": "for the server's own code, and other instrumentation",
     "recording.fast.spans.LightSpan.add_event": "for the server's own code, and other instrumentation",
     "recording.fast.spans.LightSpan.set_status": "for the server's own code, and other instrumentation",
     "recording.fast.spans.LightSpan.start": "for the server's own code, and other instrumentation",

@@ -161,9 +161,6 @@ class LightSpan(SdkSpan):
             self.kind, None, self.status, self.start_time, self.end_time, self.instrumentation_scope,
         )  # fmt: skip
 
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(name="{self.name}", context={self.context})'
-
     # --- What this package records -----------------------------------------------------------------------------
     def finish(self, end: int, attributes: Attributes | None, error: bool) -> None:
         """End it, with what is known only now; `attributes` are clean."""
