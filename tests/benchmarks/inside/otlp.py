@@ -6,22 +6,15 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from opentelemetry.exporter.http.transport._base import BaseHTTPResult
-from opentelemetry.exporter.http.transport._requests import RequestsHTTPTransport
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPResponse
 
 from tests.benchmarks.inside.contender import Taken
 
 QUEUE = {"OTEL_BSP_MAX_QUEUE_SIZE": "100000", "OTEL_METRIC_EXPORT_INTERVAL": "3600000"}
-
-
-class _Accepted(BaseHTTPResult):
-    def content(self) -> bytes:
-        return b""
-
-    def headers(self) -> dict[str, str]:
-        return {}
 
 
 class Bodies:
@@ -29,13 +22,18 @@ class Bodies:
 
     def __init__(self) -> None:
         self._bodies: list[tuple[str, bytes]] = []
-        accepted = _Accepted(status_code=200, reason="OK")
 
-        def request(_: Any, method: str, url: str, *, data: bytes, **others: Any) -> BaseHTTPResult:
-            self._bodies.append((url, data))
+        def send(_: Any, request: PreparedRequest, **others: Any) -> Response:
+            body = request.body or b""
+            assert isinstance(body, bytes)
+            self._bodies.append((request.url or "", body))
+            accepted = Response()
+            accepted.status_code = 200
+            accepted.raw = HTTPResponse(b"", status=200, preload_content=False)
             return accepted
 
-        RequestsHTTPTransport.request = request  # type: ignore[method-assign,assignment]
+        # All of them send by way of `requests`.
+        HTTPAdapter.send = send  # type: ignore[method-assign]
 
     def drop(self) -> None:
         """Let them go unread."""
