@@ -21,8 +21,8 @@ from tests.serving.folder import Folder
 from tests.serving.test_trouble import complaints
 
 MESSAGES = 5
-# Seconds: three for the telemetry, and what a busy machine takes beyond that to end a server.
-GONE = 6.0
+# Seconds: three for the telemetry, and what a busy machine takes beyond that to end a server; at ten it is killed.
+GONE = 9.5
 MODES = ("ok", "redirects", "page", "hangs", "slow", "down", "503", "413", "400", "wrong certificate", "no name")
 
 
