@@ -33,10 +33,18 @@ class DeferredWork:
 
     _awake: bool
 
-    def __init__(self, guard: Guard, pause: float = PAUSE, most: int = MOST) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        pause: float = PAUSE,
+        most: int = MOST,
+        is_waited_for: Callable[[], bool] | None = None,
+    ) -> None:
         self._guard = guard
         self._pause = pause
         self._most = most
+        # Asked after each call: whether another thread wants to run that must not wait.
+        self._is_waited_for = is_waited_for
         self._closed = False
         self._begin()
         if hasattr(os, "register_at_fork"):
@@ -88,6 +96,9 @@ class DeferredWork:
             record, arguments = entries.popleft()
             with self._guard:
                 record(*arguments)
+                if self._is_waited_for is not None and self._is_waited_for():
+                    # Gives the interpreter's lock away, which another thread else gets every 5 ms only.
+                    time.sleep(0)
         return not (count and entries)
 
     def _begin(self) -> None:

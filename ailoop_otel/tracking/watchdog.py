@@ -76,6 +76,9 @@ class Silence(Protocol):
         """Record a noticed timeout."""
 
 
+# As long a thread keeps the interpreter's lock that another one asks for (`sys.getswitchinterval`), nanoseconds.
+_SWITCH_INTERVAL: Final = 5_000_000
+
 # Weak, so that an exchange that has ended is freed at once and not when its deadline comes up.
 Watched = weakref.ref[Silence]
 Entry = tuple[int, int, Watched]
@@ -119,7 +122,7 @@ class Watchdog:
         self._stopped = False
         self._pid = os.getpid()
         self._bell = threading.Event()
-        self._recorder = DeferredWork(self._telemetry.guard, pause=0.0, most=NEVER)
+        self._recorder = DeferredWork(self._telemetry.guard, 0.0, NEVER, self._is_due_soon)
         self._thread = threading.Thread(target=self._run, name="ailoop-otel-watchdog", daemon=True)
         try:
             self._thread.start()
@@ -234,6 +237,10 @@ class Watchdog:
         self._heap[:] = [entry for entry in self._heap if _counts(entry)]
         heapq.heapify(self._heap)
         self._most = max(_TIDY, 2 * len(self._heap))
+
+    def _is_due_soon(self) -> bool:
+        # Until then the thread that records would keep the interpreter's lock, or ask for it together with this one.
+        return self._wakes_at - self._telemetry.clock.now() < _SWITCH_INTERVAL
 
     def _run(self) -> None:
         bell = self._bell

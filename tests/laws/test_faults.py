@@ -48,6 +48,7 @@ ELSEWHERE = {
     "recording.telemetry.Telemetry.settle": "called when the process ends, in the barrier",
     "recording.telemetry.Telemetry.observe": "called when the process is set up, in the barrier",
     "tracking.watchdog.Watchdog._run": "the thread itself",
+    "tracking.watchdog.Watchdog._is_due_soon": "in the thread that records, in the barrier",
     "tracking.watchdog.Watchdog._tidy": "in the thread, in the barrier",
     "tracking.watchdog.Watchdog.start": "called when the process is set up, in the barrier",
     "tracking.watchdog.Watchdog.stop": "called when the process ends, in the barrier",

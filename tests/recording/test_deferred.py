@@ -171,3 +171,15 @@ def test_a_forked_child_begins_with_an_empty_one(idle: DeferredWork) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     idle.settle()
     assert calls == ["parent"]
+
+
+def test_a_thread_that_must_not_wait_is_asked_for_after_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The interpreter's lock is given away where it waits, and only there."""
+    given: list[float] = []
+    monkeypatch.setattr("ailoop_otel.recording.deferred.time.sleep", given.append)
+    waits = iter([True, False, True])
+    work = DeferredWork(Guard(strict=True), 60.0, is_waited_for=lambda: next(waits))
+    for _ in range(3):
+        work.defer(str)
+    assert work.settle()
+    assert given == [0, 0]
