@@ -17,7 +17,7 @@ NUMBER = 1
 NAME = "chunk"
 TITLE = "A chunk, beyond no middleware"
 MOST_OF_LEAST = 1.0
-SIZES = {"100 B": 100, "1 KiB": 1 << 10, "16 KiB": 1 << 14, "128 KiB": 1 << 17, "1 MiB": 1 << 20}
+SIZES = {"300 B": 300, "1 KiB": 1 << 10, "16 KiB": 1 << 14, "128 KiB": 1 << 17, "1 MiB": 1 << 20}
 _NS = 1e-3  # µs
 # The numbers of its longest gap that an exchange holds, at whichever chunk that ends.
 _OF_AN_EXCHANGE = 3

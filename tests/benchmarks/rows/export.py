@@ -44,11 +44,10 @@ def run(bench: Bench, result: Result) -> None:
 
 def _measure(bench: Bench, result: Result, stack: Stack) -> None:
     python = bench.environments.python(OURS)
-    ports = stack.ports
-    ports = {"collector": ports.collector_telemetry, "Jaeger": ports.jaeger_telemetry}
+    ports = {"collector": stack.ports.collector_telemetry, "Jaeger": stack.ports.jaeger_telemetry}
     programs = {"collector": stack.collector, "Jaeger": stack.jaeger}
     exchanges, rounds = bench.size(2_000, 300), bench.size(8, 3)
-    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": ports.otlp}
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": stack.ports.otlp}
     with Measured(python, "ailoop:network", variables) as ours, Measured(python, "nothing") as nothing:
         ours.ask("exchanges", exchanges=exchanges, chunks=_CHUNKS)
         idle = _idle(programs)
