@@ -17,9 +17,9 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 _current: Final = CURRENT.get
-# So long a client may have left before that is seen in mid-stream, nanoseconds: models send a chunk each 10 to 50 ms,
-# and a send that is watched costs twice as much.
-_LOOK_EVERY: Final = 100_000_000
+# Only of frames that follow each other as quickly as this, nanoseconds, some are not watched: after one send that
+# failed starlette lets no other through, so that a client that leaves shows once.
+_LOOK_EVERY: Final = 2_000_000
 
 
 class _Taken(NamedTuple):
