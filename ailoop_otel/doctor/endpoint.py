@@ -26,8 +26,8 @@ from ailoop_otel.export import choice, retention
 from ailoop_otel.export.choice import SIGNALS, TRACES, Signal
 from ailoop_otel.names import SETTING_DIRECTORY
 from ailoop_otel.recorded.otlp_json import SIGNALS as recorded
+from ailoop_otel.replay.acknowledged import unacknowledged
 from ailoop_otel.replay.destination import of_signal
-from ailoop_otel.replay.waiting import waiting as count_waiting
 from ailoop_otel.settings import Settings, environment, is_true
 
 DEFAULT_JAEGER: Final = "http://127.0.0.1:16686"
@@ -96,14 +96,14 @@ def _files(directory: Path, signals: str) -> Finding:
 def _undelivered(directory: Path) -> Iterator[Finding]:
     """What the collector has not taken, and waits on disk."""
     try:
-        files = [file for file in retention.telemetry_files(str(directory)) if file.undelivered]
+        files = retention.undelivered_files(str(directory))
     except OSError:
         return
     bases = {signal.name: _base(signal) for signal in SIGNALS}
     waiting: dict[str, int] = {}
     for file in files:
         with suppress(OSError):
-            count = count_waiting(Path(file.path), bases[file.signal])
+            count = unacknowledged(Path(file.path), bases[file.signal])
             waiting[file.signal] = waiting.get(file.signal, 0) + count
     listed = ", ".join(f"{count:,} of {signal}" for signal, count in waiting.items() if count)
     if listed:

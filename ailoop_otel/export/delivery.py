@@ -19,7 +19,7 @@ from typing import Any, Final
 from opentelemetry.context import Context
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 from ailoop_otel.export.choice import LOGS, METRICS, TRACES
 from ailoop_otel.export.ledger import FAILED, QUEUE_FULL, UNDELIVERED, Ledger
@@ -99,21 +99,22 @@ class Account:
             self._lost[reason] += spans
 
 
-class CountingExporter(SpanExporter):
+class _Counting:
     """Passes batches on and counts what became of them; the SDK exports one batch at a time."""
 
-    def __init__(self, exporter: SpanExporter, account: Account) -> None:
+    def __init__(self, exporter: Any, account: Account) -> None:
         self._exporter = exporter
         self._account = account
 
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+    def export(self, batch: Sequence[Any]) -> Any:
         """Export a batch; what the exporter raises passes, and counts as a failure."""
-        self._account.dequeue(len(spans))
-        result = SpanExportResult.FAILURE
+        self._account.dequeue(len(batch))
+        result = None
         try:
-            result = self._exporter.export(spans)
+            result = self._exporter.export(batch)
         finally:
-            self._account.close_batch(len(spans), result is SpanExportResult.SUCCESS)
+            # Each signal has results of its own, and all have this name.
+            self._account.close_batch(len(batch), getattr(result, "name", "") == "SUCCESS")
         return result
 
     def shutdown(self) -> None:
@@ -122,7 +123,15 @@ class CountingExporter(SpanExporter):
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Flush the exporter, `timeout_millis` at most."""
-        return self._exporter.force_flush(timeout_millis)
+        return bool(self._exporter.force_flush(timeout_millis))
+
+
+class CountingExporter(_Counting, SpanExporter):
+    """Counts spans."""
+
+
+class CountingLogExporter(_Counting, LogRecordExporter):  # type: ignore[misc]
+    """Counts log records."""
 
 
 class CountingSpanProcessor(SpanProcessor):
@@ -160,32 +169,6 @@ class CountingSpanProcessor(SpanProcessor):
 
 def _is_sampled(span: ReadableSpan) -> bool:
     return span.context is not None and bool(span.context.trace_flags.sampled)
-
-
-class CountingLogExporter(LogRecordExporter):  # type: ignore[misc]
-    """As `CountingExporter`, for log records."""
-
-    def __init__(self, exporter: Any, account: Account) -> None:
-        self._exporter = exporter
-        self._account = account
-
-    def export(self, batch: Sequence[Any]) -> Any:
-        """Export a batch; what the exporter raises passes, and counts as a failure."""
-        self._account.dequeue(len(batch))
-        result = None
-        try:
-            result = self._exporter.export(batch)
-        finally:
-            self._account.close_batch(len(batch), getattr(result, "name", "") == "SUCCESS")
-        return result
-
-    def shutdown(self) -> None:
-        """Shut the exporter down."""
-        self._exporter.shutdown()
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Flush the exporter, `timeout_millis` at most."""
-        return bool(self._exporter.force_flush(timeout_millis))
 
 
 class CountingLogProcessor(LogRecordProcessor):  # type: ignore[misc]

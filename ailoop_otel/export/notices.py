@@ -94,11 +94,11 @@ class Notices:
         """The process ends: what is left on disk, and what is lost; once, unless more is lost afterwards."""
         with self._lock:
             kept, sent, lost = self._counts.totals()
-            is_told = self._ended and lost == self._lost
-            if self._since is None or is_told or (kept, lost) == (self._before[0], self._before[2]):
+            is_logged = self._ended and lost == self._lost
+            if self._since is None or is_logged or (kept, lost) == (self._before[0], self._before[2]):
                 return
             self._ended = True
-            # What the line of a moment ago says is not said again.
+            # A line of the last minute has the same content.
             if not self._is_due("trouble") and lost == self._before[2]:
                 return
             self._logged = True

@@ -179,7 +179,21 @@ class Courier:
 _SLOW: Final = "Look whether the collector is stuck, or a firewall swallows the connection."
 
 
-class OtlpSpanExporter(SpanExporter):
+class _ByCourier:
+    """What the exporters of all signals have in common."""
+
+    _courier: Courier
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        """Take no more."""
+        self._courier.stop()
+
+    def force_flush(self, timeout_millis: float = 30_000) -> bool:
+        """Wait for the batch that is on its way."""
+        return self._courier.settle(timeout_millis / 1e3)
+
+
+class OtlpSpanExporter(_ByCourier, SpanExporter):
     """Spans by OTLP."""
 
     def __init__(self, courier: Courier) -> None:
@@ -190,16 +204,8 @@ class OtlpSpanExporter(SpanExporter):
         self._courier.export(spans, len(spans))
         return SpanExportResult.SUCCESS
 
-    def shutdown(self) -> None:
-        """Take no more."""
-        self._courier.stop()
 
-    def force_flush(self, timeout_millis: float = 30_000) -> bool:
-        """Wait for the batch that is on its way."""
-        return self._courier.settle(timeout_millis / 1e3)
-
-
-class OtlpMetricExporter(MetricExporter):
+class OtlpMetricExporter(_ByCourier, MetricExporter):
     """Metrics by OTLP; temporality and aggregation are those of an official exporter."""
 
     def __init__(self, courier: Courier, official: MetricExporter) -> None:
@@ -214,16 +220,8 @@ class OtlpMetricExporter(MetricExporter):
             self._courier.export(metrics_data, count)
         return MetricExportResult.SUCCESS
 
-    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
-        """Take no more."""
-        self._courier.stop()
 
-    def force_flush(self, timeout_millis: float = 10_000) -> bool:
-        """Wait for the collection that is on its way."""
-        return self._courier.settle(timeout_millis / 1e3)
-
-
-class OtlpLogExporter(LogRecordExporter):  # type: ignore[misc]
+class OtlpLogExporter(_ByCourier, LogRecordExporter):  # type: ignore[misc]
     """Log records by OTLP."""
 
     def __init__(self, courier: Courier) -> None:
@@ -234,14 +232,6 @@ class OtlpLogExporter(LogRecordExporter):  # type: ignore[misc]
         """Take charge of a batch; SUCCESS whatever becomes of it, as the ledger counts that."""
         self._courier.export(batch, len(batch))
         return self._success
-
-    def shutdown(self) -> None:
-        """Take no more."""
-        self._courier.stop()
-
-    def force_flush(self, timeout_millis: float = 30_000) -> bool:
-        """Wait for the batch that is on its way."""
-        return self._courier.settle(timeout_millis / 1e3)
 
 
 def make(signal: Signal, transport: Transport, timeout: float, spool: Spool, guard: Guard, *, fast: bool) -> Any:

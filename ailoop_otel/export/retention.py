@@ -63,6 +63,11 @@ def telemetry_files(directory: str) -> list[TelemetryFile]:
     return sorted(files, key=lambda file: (file.changed, file.opened, file.number))
 
 
+def undelivered_files(directory: str) -> list[TelemetryFile]:
+    """Those that wait for a collector, in the same order."""
+    return [file for file in telemetry_files(directory) if file.undelivered]
+
+
 def prune(
     directory: str,
     max_total: float,

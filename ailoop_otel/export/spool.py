@@ -29,10 +29,10 @@ from ailoop_otel.export.rotation import Bounds, RotatingFile
 from ailoop_otel.guard import Guard
 from ailoop_otel.recorded.otlp_json import SIGNALS
 from ailoop_otel.replay import protobuf
+from ailoop_otel.replay.acknowledged import unacknowledged
 from ailoop_otel.replay.delivery import Answer, Delivery, Transport
 from ailoop_otel.replay.export_request import ExportRequest, named, parse
 from ailoop_otel.replay.replayer import Replayer
-from ailoop_otel.replay.waiting import waiting
 from ailoop_otel.settings import Settings, UsageError
 
 _FIRST_PAUSE: Final = 1.0  # seconds before the first try, doubled with each one that fails
@@ -313,8 +313,7 @@ class Spool:
             # It stays on disk: another process asks again, when the collector's limits may be others.
             if answer.final and request.content not in self._refused:
                 self._refused[request.content] = answer
-                which = f" ({named(request)})" if request.records == 1 else ""
-                self._notices.refused(signal, request.points, f"{answer.message}{which}", answer.mend)
+                self._notices.refused(signal, request.points, _why(request, answer), answer.mend)
             finals.append(answer.final)
 
         finals: list[bool] = []
@@ -343,8 +342,7 @@ class Spool:
     def _refused_for_good(self, request: ExportRequest, answer: Answer) -> None:
         reason = ledger.TOO_LARGE if answer.too_large else ledger.REFUSED
         self.ledger.lose(request.signal.name, reason, request.points)
-        which = f" ({named(request)})" if request.records == 1 else ""
-        self._notices.lost(request.signal.name, request.points, f"{answer.message}{which}", answer.mend)
+        self._notices.lost(request.signal.name, request.points, _why(request, answer), answer.mend)
 
     def _rejected(self, signal: str, answer: Answer) -> None:
         if answer.rejected:
@@ -355,7 +353,7 @@ class Spool:
 
     def _waiting(self) -> list[TelemetryFile]:
         try:
-            files = [file for file in retention.telemetry_files(self._bounds.directory) if file.undelivered]
+            files = retention.undelivered_files(self._bounds.directory)
         except OSError:
             return []
         return [file for file in files if self._left.get(file.path) != file.size]
@@ -367,7 +365,7 @@ class Spool:
         count = 0
         with suppress(OSError):
             transport = self._transports.get(file.signal)
-            count = waiting(Path(file.path), transport.base if transport else "")
+            count = unacknowledged(Path(file.path), transport.base if transport else "")
         if count:
             self.ledger.lose(file.signal, ledger.EXPIRED, count)
             self._notices.lost(
@@ -376,3 +374,7 @@ class Spool:
                 "they waited on disk beyond the bounds of the directory",
                 "Raise AILOOP_OTEL_DIRECTORY_MAX_SIZE and AILOOP_OTEL_FILE_MAX_AGE.",
             )
+
+
+def _why(request: ExportRequest, answer: Answer) -> str:
+    return f"{answer.message} ({named(request)})" if request.records == 1 else answer.message

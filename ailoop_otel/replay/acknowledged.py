@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
 from ailoop_otel.replay import ReplayStopped
+from ailoop_otel.replay.export_request import parse, read_lines
 from ailoop_otel.settings import UsageError
 
 NAME: Final = ".ailoop-otel-replayed.sqlite"
@@ -104,3 +105,19 @@ class Acknowledged:
         if "not a database" in reason or "malformed" in reason:
             return UsageError(f"{self._path} holds no record of what was sent: name another file with --state")
         return UsageError(f"what was sent cannot be noted in {self._path} ({reason}): name another file with --state")
+
+
+def unacknowledged(path: Path, destination: str) -> int:
+    """How many records of a file a destination has not acknowledged; while it is being sent, how many there are.
+
+    Raises OSError if the file cannot be read.
+    """
+    state = path.absolute().parent / NAME
+    with ExitStack() as stack:
+        acknowledged: Acknowledged | Unrecorded = Unrecorded()
+        if state.exists():
+            with suppress(UsageError):
+                acknowledged = stack.enter_context(Acknowledged(state, destination))
+        lines = (line.content for line in read_lines(path) if line.ended and not line.too_long)
+        found = (parse(content) for content in lines if content and not acknowledged.holds(content))
+        return sum(request.points for request in found if request is not None)

@@ -156,7 +156,7 @@ def _span(span: ReadableSpan) -> bytes:
     try:
         # A copy of the attributes: the SDK's container is slow to walk, and the server may still be writing to a span
         # that has not ended.
-        if span.__class__ is LightSpan and not dropped_something(span):
+        if span.__class__ is LightSpan:
             # Without the properties that make copies: each costs as much as two attributes.
             return b"".join(
                 _fields(
