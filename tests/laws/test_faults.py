@@ -28,7 +28,6 @@ ELSEWHERE = {
     "recording.fast.spans._Lock.__init__": "when the module is imported",
     "recording.fast.spans._Lock.renew": "in a forked child",
     "recording.fast.spans.LightSpan.events": "for exporters, on a thread of the SDK's",
-    "recording.fast.spans.LightSpan.instrumentation_info": "for exporters of somebody else",
     "recording.fast.spans.LightSpan.is_recording": "for the server's own code, and other instrumentation",
     "recording.fast.spans.LightSpan.record_exception": "for the server's own code, and other instrumentation",
     "recording.fast.spans.LightSpan.set_attributes": "for the server's own code, and other instrumentation",

@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Sequence
 from functools import partial
+from time import time_ns
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, cast
 
@@ -137,10 +138,7 @@ class LightSpan(SdkSpan):
         """The scope of this package."""
         return self.origin.scope
 
-    @property
-    def instrumentation_info(self) -> None:
-        """Deprecated by the SDK."""
-        return None
+    instrumentation_info = None  # deprecated by the SDK
 
     def get_span_context(self) -> SpanContext:
         """The ids of the span."""
@@ -192,8 +190,11 @@ class LightSpan(SdkSpan):
         self.name, self.status, self.end_time = full.name, full.status, full.end_time  # type: ignore[misc]
 
     def end(self, end_time: int | None = None) -> None:
-        """End it and pass it to the processors."""
-        self._ask("end", end_time)
+        """End it (nanoseconds since the epoch; now, where no time is given) and pass it to the processors."""
+        if self._full is None and self.end_time is None:
+            self.finish(time_ns() if end_time is None else end_time, None, False)
+        else:
+            self._ask("end", end_time)
 
     def set_attributes(self, attributes: Attributes) -> None:
         """Add attributes."""

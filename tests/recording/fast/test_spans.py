@@ -30,7 +30,7 @@ from opentelemetry.trace import (
 
 from ailoop_otel.guard import Guard
 from ailoop_otel.recording.deferred import DeferredWork
-from ailoop_otel.recording.fast.spans import LightSpan, LightSpans
+from ailoop_otel.recording.fast.spans import LightSpan, LightSpans, Promotion
 from ailoop_otel.recording.spans import EMPTY, OwnTracerProvider, Spans, spans_of
 from tests.recorder import CountingIds
 
@@ -305,6 +305,19 @@ class Onlooker(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Note who ends it."""
         self.threads.append(threading.get_ident())
+
+
+@pytest.mark.parametrize("end", [2, None])
+def test_to_end_one_makes_no_other(end: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However it is ended: one of the SDK's costs as much as all spans of an exchange."""
+    made: list[LightSpan] = []
+    exporter = InMemorySpanExporter()
+    spans = spans_of(OwnTracerProvider(RESOURCE, [SimpleSpanProcessor(exporter)]))
+    monkeypatch.setattr(Promotion, "promoted", lambda _, span: made.append(span))
+    spans.start("light", 1, {}).end(end)
+    [span] = exporter.get_finished_spans()
+    assert span.end_time == end or end is None
+    assert not made
 
 
 def test_a_processor_of_somebody_else_gets_the_sdks_spans() -> None:
