@@ -16,22 +16,7 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, Metric, Met
 from ailoop_otel import names
 
 COMPLETE: Final = 240.0  # seconds between two complete collections
-QUIET: Final = 60.0  # seconds between two in which nothing changed but what always does
 
-# What changes although nobody talks.
-_ALWAYS_CHANGING: Final = frozenset(
-    metric.name
-    for metric in (
-        names.METRIC_MEMORY_USAGE,
-        names.METRIC_MEMORY_PEAK,
-        names.METRIC_CPU_TIME,
-        names.METRIC_DESCRIPTORS,
-        names.METRIC_GC_COLLECTIONS,
-        names.METRIC_GC_COLLECTED,
-        names.METRIC_GC_UNCOLLECTABLE,
-        names.METRIC_LOOP_LAG,
-    )
-)
 # What readers take as samples: in each collection that is written.
 _SAMPLES: Final = frozenset(
     metric.name for metric in (names.METRIC_MEMORY_USAGE, names.METRIC_CPU_TIME, names.METRIC_SESSION_ACTIVE)
@@ -44,17 +29,13 @@ class Changes:
 
     def __init__(self) -> None:
         self._written: dict[_Key, Metric] = {}
-        self._completed = self._wrote = float("-inf")
+        self._completed = float("-inf")
 
-    def since_last(self, collected: MetricsData, now: float) -> MetricsData | None:
-        """The part of a collection that is to be written now; None for nothing."""
+    def since_last(self, collected: MetricsData, now: float) -> MetricsData:
+        """The part of a collection that is to be written now."""
         if not 0 <= now - self._completed < COMPLETE:
             return self.all_of(collected, now)
         changed = {key for key, metric in _metrics(collected) if not _same(metric, self._written.get(key))}
-        quiet = all(name in _ALWAYS_CHANGING for _, _, name in changed)
-        if quiet and now - self._wrote < QUIET:
-            return None
-        self._wrote = now
         kept = {key: metric for key, metric in _metrics(collected) if key in changed or key[2] in _SAMPLES}
         self._written.update(kept)
         return _only(collected, kept)
@@ -62,7 +43,7 @@ class Changes:
     def all_of(self, collected: MetricsData, now: float) -> MetricsData:
         """The whole collection, to be written now."""
         self._written = dict(_metrics(collected))
-        self._completed = self._wrote = now
+        self._completed = now
         return collected
 
     def forget(self) -> None:

@@ -207,8 +207,6 @@ class RotatingMetricExporter(WholeMetricExporter):
         """Write what has changed of a collection as one line; FAILURE when that could not be written."""
         now = self._lines.file.clock()
         wanted = self._changes.since_last(metrics_data, now)
-        if wanted is None:
-            return MetricExportResult.SUCCESS
         file = self._lines.file.path
         result = super().export(wanted)
         if result is MetricExportResult.SUCCESS and wanted is not metrics_data and self._lines.file.path != file:

@@ -28,12 +28,14 @@ from ailoop_otel.export.choice import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.export.delivery import Account, CountingLogProcessor, CountingMetricExporter, CountingSpanProcessor
 from ailoop_otel.export.exporters import attempt, reason
 from ailoop_otel.export.ledger import Ledger
+from ailoop_otel.export.quiet import QuietReader
 from ailoop_otel.guard import Guard, warn
 from ailoop_otel.recording.deferred import DeferredWork
 from ailoop_otel.recording.fast import histograms
 from ailoop_otel.recording.internals import LOGS as LOGS_API
 from ailoop_otel.recording.internals import sdk_logs
 from ailoop_otel.recording.spans import OwnTracerProvider
+from ailoop_otel.settings import environment
 from ailoop_otel.version import __version__
 
 Provider = Any
@@ -152,7 +154,8 @@ def _make_traces(
 
 
 def _make_metrics(exporters: Sequence[Any], resource: Resource, ledger: Ledger, fast: Collection[str]) -> Provider:
-    default = choice.METRIC_INTERVAL_MS if choice.is_embedded(METRICS) else _METRIC_INTERVAL_MS
+    embedded = choice.is_embedded(METRICS)
+    default = choice.METRIC_INTERVAL_MS if embedded else _METRIC_INTERVAL_MS
     interval = choice.whole(OTEL_METRIC_EXPORT_INTERVAL, default)
     # Some "exporters" are readers that wait to be asked, such as Prometheus's.
     ready = [exporter for exporter in exporters if isinstance(exporter, MetricReader)]
@@ -161,7 +164,11 @@ def _make_metrics(exporters: Sequence[Any], resource: Resource, ledger: Ledger, 
     store = histograms.HistogramStore() if "histograms" in fast and histograms.fits(exporters) else None
     if store is not None:
         periodic = [histograms.LightMetricExporter(exporter, store) for exporter in periodic]
-    readers = [*ready, *(PeriodicExportingMetricReader(exporter, interval) for exporter in periodic)]
+    if store is not None and embedded and not environment(OTEL_METRIC_EXPORT_INTERVAL):
+        timed: list[MetricReader] = [QuietReader(exporter, interval, store) for exporter in periodic]
+    else:
+        timed = [PeriodicExportingMetricReader(exporter, interval) for exporter in periodic]
+    readers = [*ready, *timed]
     try:
         if store is not None:
             return histograms.LightMeterProvider(resource, readers, store)

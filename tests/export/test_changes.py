@@ -18,15 +18,11 @@ from opentelemetry.sdk.metrics.export import (
 )
 
 from ailoop_otel import names
-from ailoop_otel.export.changes import COMPLETE, QUIET
+from ailoop_otel.export.changes import COMPLETE
 from ailoop_otel.export.files import RotatingMetricExporter
-from ailoop_otel.guard import Guard
-from ailoop_otel.process.metrics import ProcessMetrics
 
 MEMORY = names.METRIC_MEMORY_USAGE.name
-LAG = names.METRIC_LOOP_LAG.name
 INTERVAL = 10.0
-DAY = 86_400.0
 
 
 class Process:
@@ -40,7 +36,6 @@ class Process:
         self.meter = self.provider.get_meter("test")
         self.counter = self.meter.create_counter("messages")
         self.histogram = self.meter.create_histogram("seconds")
-        self.lag = self.meter.create_histogram(LAG)
         self.memory = 1_000
         self.meter.create_observable_up_down_counter(MEMORY, [self._observe])
         self.exporter = RotatingMetricExporter(str(folder), clock=lambda: self.now, **options)
@@ -124,21 +119,6 @@ def test_all_points_of_a_metric_go_together(start: Callable[..., Process]) -> No
     assert sorted(point["asInt"] for point in last[0]["sum"]["dataPoints"]) == ["1", "2"]
 
 
-def test_what_always_changes_is_written_once_a_minute(start: Callable[..., Process]) -> None:
-    """Unless something else changes; then it is there as well."""
-    process = start()
-    process.counter.add(1)
-    for _ in range(int(QUIET / INTERVAL) + 1):
-        process.memory += 1
-        process.lag.record(0.001)
-        assert process.collect() is MetricExportResult.SUCCESS
-    assert process.lines() == [[LAG, "messages", MEMORY], [LAG, MEMORY]]
-    process.counter.add(1)
-    process.memory += 1
-    process.collect()
-    assert process.lines()[2:] == [["messages", MEMORY]]
-
-
 def test_everything_from_time_to_time(start: Callable[..., Process]) -> None:
     """Also where the clock was put back."""
     process = start()
@@ -184,23 +164,3 @@ def test_deltas_are_written_always(start: Callable[..., Process]) -> None:
         process.counter.add(1)
         process.collect()
     assert process.lines() == [["messages", MEMORY]] * 3
-
-
-def test_a_day_on_which_nobody_talks_is_small(start: Callable[..., Process]) -> None:
-    """20 MB at most, with as many values as after a day on which somebody did."""
-    process = start()
-    for number in range(60):
-        instrument = process.meter.create_histogram(f"ailoop.some.duration.{number}")
-        instrument.record(0.5, {"ailoop.outcome": "ok", "rpc.method": "sendUserMessage"})
-    for metric, callback in ProcessMetrics(Guard(strict=True), clock=lambda: process.now):
-        if metric.name != MEMORY:
-            process.meter.create_observable_up_down_counter(metric.name, [callback])
-    process.collect()
-    (path,) = process.folder.glob("*.jsonl")
-    assert path.stat().st_size > 18_700
-    seconds = 3_600
-    for _ in range(int(seconds / INTERVAL)):
-        process.memory += 1
-        process.lag.record(0.001)
-        process.collect()
-    assert path.stat().st_size * DAY / seconds < 20e6

@@ -100,6 +100,11 @@ class LightHistogram:
         if span is not None and flags_of(span) & TraceFlags.SAMPLED:
             point.exemplars[bucket] = (number, amount, time, span)
 
+    @property
+    def counted(self) -> int:
+        """How many values there are so far."""
+        return sum(sum(point.counts) for point in list(self._points.values()))
+
     def data(self, now: int, since: int) -> Metric | None:
         """All points so far, with the exemplars after the `since`th record; None where nothing was recorded."""
         metric = self.metric
@@ -162,6 +167,11 @@ class HistogramStore:
                 self._count()
             finally:
                 self._lock.release()
+
+    def recorded(self, *, besides: names.Metric) -> int:
+        """How many measurements there are so far, but for those of one metric."""
+        self.count()
+        return self._counted - self.histogram(besides).counted
 
     def data(self, since: int) -> tuple[list[Metric], int]:
         """All metrics, with the exemplars after the `since`th measurement, and how many measurements there are now."""
