@@ -21,6 +21,9 @@ from ailoop_otel.measure.load import campaign, scenario
 from ailoop_otel.measure.load.progress import ProgressBars, ProgressListener
 from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.load.server import running_server
+from ailoop_otel.measure.report import junit
+from ailoop_otel.measure.report.annotations import annotate
+from ailoop_otel.measure.report.files import JUNIT
 from ailoop_otel.measure.results import storage
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.verdict.changes import FEWEST_PAIRS
@@ -86,11 +89,13 @@ def interleave(options: AbOptions, console: Console) -> int:
     document = compare.written(judgement, *contexts)
     (directory / JUDGEMENT).write_text(document, encoding="utf-8")
     (directory / SUMMARY).write_text(compare.markdown(judgement, _title(options)), encoding="utf-8")
+    (directory / JUNIT).write_text(junit.render(judgement, contexts[1]), encoding="utf-8")
     if options.json:
         console.file.write(document)
     else:
         compare.show(judgement, _title(options), console)
         console.print(f"All runs: {directory}", soft_wrap=True, highlight=False)
+    annotate(judgement)
     return judgement.exit_code(strict=options.strict)
 
 

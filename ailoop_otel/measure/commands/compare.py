@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ailoop_otel.measure import Refusal
+from ailoop_otel.measure.report.annotations import annotate
 from ailoop_otel.measure.report.markdown import prose
 from ailoop_otel.measure.report.summary_json import strict
 from ailoop_otel.measure.report.text import plain, sentence
@@ -64,6 +65,7 @@ def compare(options: CompareOptions, console: Console) -> int:
         console.file.write(written(judgement, before.context, after.context))
     else:
         show(judgement, _title(options, after.context), console)
+    annotate(judgement)
     return judgement.exit_code(strict=options.strict)
 
 

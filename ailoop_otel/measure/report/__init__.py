@@ -1,6 +1,6 @@
-"""The report of a run: `summary.json`, `summary.md`, `report.html`, and the summary in a terminal.
+"""The report of a run: `summary.json`, `summary.md`, `junit.xml`, `report.html`, and the summary in a terminal.
 
-All four are rendered from one `Report` (see `contents`), so that a figure cannot differ between them. How to add a plot
+All five are rendered from one `Report` (see `contents`), so that a figure cannot differ between them. How to add a plot
 is described in `plots`.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def write(run: Run, directory: str | Path, judgement: Judgement | None = None) -> None:
-    """Write `summary.json`, `summary.md` and `report.html` into a directory, which is created if it does not exist.
+    """Write `summary.json`, `summary.md`, `junit.xml` and `report.html` into a directory, which is created if need be.
 
     Raises Refusal for a metric that has no definition, an observation in another unit than the definition's, and a
     directory that cannot be written.
@@ -29,8 +29,13 @@ def write(run: Run, directory: str | Path, judgement: Judgement | None = None) -
 
 
 def show(run: Run, console: Console, judgement: Judgement | None = None) -> None:
-    """Print the summary: figures, failures, verdict. Raises Refusal as `write` does."""
+    """Print the summary: figures, failures, verdict; in a GitHub workflow also the annotations.
+
+    Raises Refusal as `write` does.
+    """
+    from ailoop_otel.measure.report.annotations import annotate
     from ailoop_otel.measure.report.contents import build_report
     from ailoop_otel.measure.report.terminal import show as show_report
 
     show_report(build_report(run, judgement), console)
+    annotate(judgement)

@@ -7,20 +7,21 @@ import os
 from pathlib import Path
 
 from ailoop_otel.measure import Refusal
-from ailoop_otel.measure.report import html, markdown, summary_json
+from ailoop_otel.measure.report import html, junit, markdown, summary_json
 from ailoop_otel.measure.report.contents import build_report
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.verdict.verdict import Judgement
 
-JSON, MARKDOWN, HTML = "summary.json", "summary.md", "report.html"
+JSON, MARKDOWN, HTML, JUNIT = "summary.json", "summary.md", "report.html", "junit.xml"
 
 
 def write(run: Run, directory: Path, judgement: Judgement | None) -> None:
-    """Write `summary.json`, `summary.md` and `report.html`; raises Refusal if the directory cannot be written."""
+    """Write the four files; raises Refusal if the directory cannot be written."""
     report = build_report(run, judgement)
     texts = {
         JSON: json.dumps(summary_json.document(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         MARKDOWN: markdown.render(report),
+        JUNIT: junit.render(judgement, report.context),
         HTML: html.render(report),
     }
     try:

@@ -23,14 +23,21 @@ _LEADING: Final = re.compile(r"^(\s*)(?:([-+])|(\d+)([.)]))")
 # GitHub links URLs, mentions and issue numbers in plain text too; a comment inside them prevents that:
 # https://docs.github.com/en/get-started/writing-on-github/working-with-advanced-formatting/autolinked-references-and-urls
 _LINKING: Final = re.compile(r"(@|://|www|#(?=\d))")
+# Characters of a comment that GitHub takes; a little less, as what it counts is not written down.
+LONGEST_COMMENT: Final = 65_000
 _FENCES: Final = re.compile(r"`+")
 
 
 def render(report: Report) -> str:
     """Render the whole summary."""
     parts = (_headline, _notes, _judgement, _figures, _singles, _failures, _worst, _environment, _definitions)
-    blocks = ("\n".join(part(report)) for part in parts)
-    return "\n\n".join(block for block in blocks if block) + "\n"
+    blocks = [block for part in parts if (block := "\n".join(part(report)))]
+    whole = len(blocks)
+    while sum(map(len, blocks)) + 2 * len(blocks) > LONGEST_COMMENT and len(blocks) > 1:
+        blocks.pop()
+    if len(blocks) < whole:
+        blocks.append("*The rest is too long for a comment: it is in `report.html` and `summary.json`.*")
+    return "\n\n".join(blocks) + "\n"
 
 
 def code(text: object) -> str:

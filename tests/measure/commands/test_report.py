@@ -45,9 +45,15 @@ def test_telemetry_is_reported_like_a_load_test(day: Path, tmp_path: Path, repor
     code, output, _ = report(day, "--out", out, "--jaeger", "http://127.0.0.1:16686")
     assert code == 0
     assert "9 of 13 exchanges failed" in output
-    assert {"run.json", "observations.csv", "observations.json", "summary.json", "summary.md", "report.html"} == {
-        path.name for path in out.iterdir()
-    }
+    assert {
+        "run.json",
+        "observations.csv",
+        "observations.json",
+        "summary.json",
+        "summary.md",
+        "report.html",
+        "junit.xml",
+    } == {path.name for path in out.iterdir()}
     assert "Message to first AI chunk, on the server" in (out / "summary.md").read_text()
     summary = json.loads((out / "summary.json").read_text())
     assert summary["context"]["source"] == "telemetry"

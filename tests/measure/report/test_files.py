@@ -135,10 +135,15 @@ def test_a_directory_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_report_replaces_the_one_before(tmp_path: Path) -> None:
-    """Nothing but the three files is left."""
+    """Nothing but the four files is left."""
     for run in (sample.few(1.0), sample.few(2.0)):
         report.write(run, tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "summary.json", "summary.md"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "junit.xml",
+        "report.html",
+        "summary.json",
+        "summary.md",
+    ]
     assert json.loads((tmp_path / "summary.json").read_text())["metrics"][0]["max"] == 2.0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -90,3 +91,14 @@ def test_the_verdict_stands_first() -> None:
     lines = render(build_report(sample.mixed(80), sample.judgement())).splitlines()
     assert lines[0] == "## AILoop performance: mixed"
     assert lines[2].startswith("**❌ FAIL**: 5 figures judged: 2 passed, 2 failed, 1 inconclusive")
+
+
+def test_it_fits_a_comment_of_a_pull_request() -> None:
+    """Whatever the run holds: what comes last is left out, and it says so."""
+    run, judgement = sample.mixed(80), sample.judgement()
+    rows = tuple(replace(row, reason="so " * 600) for row in judgement.rows * 10)
+    long = render(build_report(run, replace(judgement, rows=rows)))
+    assert len(long) < 65_536
+    assert "**❌ FAIL**: 50 figures judged" in long
+    assert long.endswith("it is in `report.html` and `summary.json`.*\n")
+    assert "too long for a comment" not in render(build_report(run, judgement))
