@@ -99,7 +99,7 @@ def _app() -> "Typer":
         session: Annotated[str, typer.Option(help="Only sessions whose id begins so.")] = "",
         outcome: Annotated[str, typer.Option(help="Only exchanges that ended so: ok, ai_timeout, open, ...")] = "",
         errors: Annotated[bool, typer.Option("--errors", help="Only what did not end well, or hangs.")] = False,
-        since: Annotated[str, typer.Option(help="Only the last 90s, 10m, 1h30m, 2d.")] = "",
+        since: Annotated[str, typer.Option(help="Only the last 90s, 10m, 1h30m, 2d, or since 2025-11-28T10:00.")] = "",
         limit: Annotated[int, typer.Option(help="The most rows of a table; the newest are shown.")] = 50,
         trace: Annotated[str, typer.Option(help="Only this trace, by the first digits of its id.")] = "",
         waterfall: Annotated[int, typer.Option(min=0, help="How many of the worst exchanges to draw.")] = 1,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from ailoop_otel.settings import UsageError
+
 EXTRA: Final = "pip install 'ailoop-otel[measure]'"
 """The command that installs the libraries of the measuring kit."""
 
 
-class Refusal(Exception):
-    """A request that cannot be met; the text is one line that names what to change. Exit code 2."""
+class Refusal(UsageError):
+    """As its base class, of the measuring kit. Exit code 2."""

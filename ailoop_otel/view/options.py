@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -12,8 +11,6 @@ from ailoop_otel.settings import Settings, UsageError
 
 OPEN: Final = "open"
 OUTCOMES: Final = (*(outcome.name for outcome in names.OUTCOMES), OPEN)
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_PIECE: Final = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +61,3 @@ class TracesOptions:
     def place(self) -> Path:
         """The directory of the files, or one file."""
         return Path(self.directory or Settings.from_environment().directory)
-
-
-def parse_time_span(text: str) -> float:
-    """Read a time span such as `90s`, `10m` or `1h30m`, in seconds; raises UsageError for anything else."""
-    pieces = _PIECE.findall(text.strip().lower())
-    if not pieces or "".join(map("".join, pieces)) != text.strip().lower():
-        raise UsageError(f"--since {text!r} is no time span: write 90s, 10m, 1h30m or 2d")
-    return sum(float(number) * _SECONDS[unit] for number, unit in pieces)

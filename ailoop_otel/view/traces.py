@@ -16,10 +16,11 @@ from rich.text import Text
 from ailoop_otel.recorded.files import find, size
 from ailoop_otel.recorded.records import Span
 from ailoop_otel.settings import UsageError
+from ailoop_otel.since import parse_since
 from ailoop_otel.view import json_output, overview, theme, units, waterfall
 from ailoop_otel.view.exchanges import Exchange
 from ailoop_otel.view.follow import follow
-from ailoop_otel.view.options import Filters, TracesOptions, parse_time_span
+from ailoop_otel.view.options import Filters, TracesOptions
 from ailoop_otel.view.theme import Look, terminal
 from ailoop_otel.view.trace_files import TraceFiles, read_all, read_trace
 
@@ -50,8 +51,9 @@ def traces(
     """Show the telemetry of a directory, once or as it is written; raises UsageError for options without sense."""
     if following and trace:
         raise UsageError("--follow shows what comes, --trace what has come: take one of them")
-    begin = time.time_ns() - int(parse_time_span(since) * 1e9) if since else 0
-    filters = Filters(session=session, outcome=outcome, errors=errors, since=begin, limit=limit)
+    filters = Filters(
+        session=session, outcome=outcome, errors=errors, since=parse_since(since, time.time_ns()), limit=limit
+    )
     options = TracesOptions(directory=directory, filters=filters, trace=trace, waterfalls=waterfalls, json=json)
     if following:
         follow(options, terminal())

@@ -5,22 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ailoop_otel.settings import UsageError
-from ailoop_otel.view.options import Filters, TracesOptions, parse_time_span
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"), [("90s", 90), ("10m", 600), ("1h30m", 5400), ("2d", 172_800), (" 1.5H ", 5400)]
-)
-def test_a_time_span_is_read(text: str, expected: float) -> None:
-    """In seconds, minutes, hours and days, also together."""
-    assert parse_time_span(text) == expected
-
-
-@pytest.mark.parametrize("text", ["", "10", "m", "10 minutes", "-5m", "1h x"])
-def test_a_time_span_without_sense_is_refused(text: str) -> None:
-    """With one line that shows how to write one."""
-    with pytest.raises(UsageError, match="write 90s, 10m"):
-        parse_time_span(text)
+from ailoop_otel.view.options import Filters, TracesOptions
 
 
 def test_an_unknown_outcome_is_refused() -> None:

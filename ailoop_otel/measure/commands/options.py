@@ -12,8 +12,9 @@ from typing import Annotated, Final
 
 import typer
 
-from ailoop_otel.measure import EXTRA, Refusal
+from ailoop_otel.measure import EXTRA
 from ailoop_otel.measure.commands import INTERRUPTED, URL
+from ailoop_otel.settings import UsageError
 
 WRONG: Final = 2
 
@@ -41,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 
 def exit_code(command: Callable[[], int]) -> int:
-    """Run a command and return its exit code: 2 for a Refusal or a missing library, 130 for Ctrl-C."""
+    """Run a command and return its exit code: 2 for a wrong use or a missing library, 130 for Ctrl-C."""
     try:
         return command()
     except ImportError as error:
@@ -49,7 +50,7 @@ def exit_code(command: Callable[[], int]) -> int:
         if library in ("", __package__.partition(".")[0]):
             raise
         return _fail(f"this needs {library}: {EXTRA}")
-    except Refusal as refusal:
+    except UsageError as refusal:
         return _fail(str(refusal))
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -168,7 +169,9 @@ def _report(
         str, typer.Option(metavar="RUN", help="A run directory: join its messages with this telemetry.")
     ] = "",
     scenario: Annotated[str, typer.Option(help="What to call the run; targets may depend on it.")] = "",
-    since: Annotated[str, typer.Option(help='Only what ended in the last "30 min", "8 h".')] = "",
+    since: Annotated[
+        str, typer.Option(help="Only what ended in the last 90s, 10m, 1h30m, 2d, or since 2025-11-28T10:00.")
+    ] = "",
     targets: Targets = "",
     baseline: Baseline = "",
     tolerance: Tolerance = "",

@@ -14,7 +14,6 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from ailoop_otel.measure import Refusal, report
 from ailoop_otel.measure.legacy.run import import_files
 from ailoop_otel.measure.results import storage
-from ailoop_otel.measure.results.quantities import quantity
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.telemetry.reading import SCENARIO, read, run_from
 from ailoop_otel.measure.telemetry.reconciliation import reconciled
@@ -22,6 +21,7 @@ from ailoop_otel.measure.verdict import baseline, judge
 from ailoop_otel.measure.verdict.verdict import Judgement
 from ailoop_otel.recorded import files
 from ailoop_otel.settings import Settings
+from ailoop_otel.since import parse_since
 
 # Bytes; smaller recordings are read before a progress bar could be seen.
 _PROGRESS_ABOVE: Final = 20_000_000
@@ -79,7 +79,7 @@ def run_of(options: ReportOptions, console: Console) -> Run:
         return storage.load(place)
     if options.client:
         return reconciled(storage.load(Path(options.client)), place)
-    since = time.time_ns() - round(_seconds(options.since) * 1e9) if options.since else 0
+    since = parse_since(options.since, time.time_ns())
     size = files.size(files.find(place))
     columns = (TextColumn("Reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     visible = console.is_terminal and size > _PROGRESS_ABOVE
@@ -99,10 +99,3 @@ def _check_alone(options: ReportOptions, what: str) -> None:
     for option, value in (("--client", options.client), ("--scenario", options.scenario), ("--since", options.since)):
         if value:
             raise Refusal(f"{option} goes with a directory of telemetry, not with {what.rstrip(',')}: leave it out")
-
-
-def _seconds(text: str) -> float:
-    try:
-        return quantity(text, "s", such_as="30 min")
-    except ValueError as error:
-        raise Refusal(f"--since {error}") from None
