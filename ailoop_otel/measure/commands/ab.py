@@ -90,7 +90,7 @@ def interleave(options: AbOptions, console: Console) -> int:
         console.file.write(document)
     else:
         compare.show(judgement, _title(options), console)
-        console.print(f"All runs: {directory}", soft_wrap=True, highlight=False)
+        console.print(f"All runs: {directory}", soft_wrap=True)
     return judgement.exit_code(strict=options.strict)
 
 
