@@ -18,6 +18,7 @@ from ailoop_otel.replay.delivery import Answer
 from ailoop_otel.replay.export_request import ExportRequest
 from ailoop_otel.replay.replayer import Replayer
 from ailoop_otel.replay.summary import Summary
+from tests.recorded.locked import lock
 from tests.replay.exports import logs, metrics, names, recording, traces
 
 HERE = "http://127.0.0.1:4318"
@@ -166,7 +167,7 @@ def test_a_torn_line_is_reported_and_what_stands_behind_it_sent(tmp_path: Path) 
 
 def test_an_endless_line_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no line of ours, and must not fill memory."""
-    monkeypatch.setattr("ailoop_otel.replay.export_request.LONGEST_LINE", 1000)
+    monkeypatch.setattr("ailoop_otel.recorded.lines.LONGEST_LINE", 1000)
     folder = recording(tmp_path, "one")
     (folder / "a.jsonl").write_bytes(b"x" * 5000 + b"\n" + traces("two"))
     run = Run(folder)
@@ -349,14 +350,7 @@ def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path, monkeypatch: pyt
     """And the others are sent."""
     folder = recording(tmp_path, "one")
     (folder / "locked.jsonl").write_bytes(traces("two"))
-    opens = Path.open
-
-    def refuse(path: Path, mode: str) -> object:
-        if path.name == "locked.jsonl":
-            raise PermissionError(13, "Permission denied")
-        return opens(path, mode)
-
-    monkeypatch.setattr(Path, "open", refuse)
+    lock(monkeypatch, lambda path: path.name == "locked.jsonl")
     run = Run(folder)
     assert (run.names, run.summary.unreadable) == (["one"], ["locked.jsonl (Permission denied)"])
     assert not run.summary.is_complete
