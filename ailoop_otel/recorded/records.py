@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
+from ailoop_otel import names
 from ailoop_otel.recorded.otlp_json import (
     LATEST,
     LOGS,
@@ -26,6 +27,7 @@ from ailoop_otel.recorded.otlp_json import (
 )
 
 SERVER: Final = 2
+_OUTCOMES: Final = frozenset(outcome.name for outcome in names.OUTCOMES)
 _SERVER_KINDS: Final = (SERVER, "SPAN_KIND_SERVER")
 _ERRORS: Final = (2, "STATUS_CODE_ERROR")
 # If a writer is killed in the middle of a line, the next writer of that file appends without a line break.
@@ -64,6 +66,12 @@ class Span:
     def seconds(self) -> float:
         """The duration in seconds."""
         return (self.end - self.start) / 1e9
+
+    @property
+    def outcome(self) -> str:
+        """The outcome of an exchange, `_OTHER` for one that is not known here; empty if the span has none."""
+        outcome = self.text(names.OUTCOME)
+        return outcome if outcome in _OUTCOMES or not outcome else names.OTHER
 
     def text(self, name: str) -> str:
         """The value of an attribute as text; empty if it is absent."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import tempfile
 from collections.abc import Callable
@@ -382,3 +383,16 @@ def _stop_at(count: int, fault: BaseException) -> Callable[[ExportRequest], Answ
             raise fault from None
 
     return answer
+
+
+def test_compressed_files_are_sent(tmp_path: Path) -> None:
+    """The whole one, and of the one that was cut what is there; the next replay sends no line of them again."""
+    folder = tmp_path / "telemetry"
+    folder.mkdir()
+    (folder / "traces-1.jsonl.gz").write_bytes(gzip.compress(traces("one") + traces("two")))
+    (folder / "traces-2.jsonl.gz").write_bytes(gzip.compress(traces("three"))[:-8])
+    run = Run(folder)
+    assert run.names == ["one", "two", "three"]
+    assert run.summary.unreadable == ["traces-2.jsonl.gz (compressed, and cut off or damaged: read up to there)"]
+    (folder / "traces-1.jsonl").write_bytes(traces("one") + traces("two"))
+    assert Run(folder).names == []
