@@ -4,10 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 OLDEST := .venv-oldest
 MUTANTS := .venv-mutants
+FUZZ := .venv-fuzz
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo jaeger jaeger-stop test lint format unit oldest backends bench mutants docs dashboard picture record lock wheel clean
+.PHONY: help demo jaeger jaeger-stop test lint format unit oldest backends bench mutants fuzz kill docs dashboard picture record lock wheel clean
 
 help: ## all commands; how long they take on two cores, where it is minutes
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -65,6 +66,15 @@ mutants: $(MUTANTS)/ready ## faults that no test notices: MODULE=answer takes 5 
 	$(MUTANTS)/bin/python -m tests.mutants $(if $(MODULE),--module $(MODULE)) $(if $(SAMPLE),--sample $(SAMPLE)) \
 	  $(if $(AGAIN),--again) $(if $(PAGE),--page)
 
+# TARGET="frames runs" for some targets, FUZZ_EXAMPLES=10000 for so many in all, KEEP=1 to write docs/results/fuzz.json.
+fuzz: $(FUZZ)/ready ## input that nobody would write, 300,000 times, to all that reads what others write: 15 minutes
+	$(FUZZ)/bin/python -m tests.fuzz $(if $(FUZZ_EXAMPLES),--examples $(FUZZ_EXAMPLES)) $(if $(TARGET),--target $(TARGET)) \
+	  $(if $(KEEP),--keep)
+
+# KILLS=12 for so many, KEEP=1 to write docs/results/kill.json; AILOOP_CHECKOUT and AILOOP_PYTHON add the real server.
+kill: $(VENV)/ready ## servers killed at 50 random moments: what they had written is read and delivered: 5 minutes
+	$(BIN)/python -m tests.kill $(if $(KILLS),--kills $(KILLS)) $(if $(KEEP),--keep)
+
 docs: $(VENV)/ready ## write docs/telemetry.md, and the picture and table of docs/architecture.md, from the code
 	$(BIN)/python -m tests.reference
 	$(BIN)/python -m tests.architecture
@@ -83,13 +93,13 @@ wheel: $(VENV)/ready ## wheel and sdist into dist/
 
 BENCH := ailoop otel logfire ddtrace profiler
 lock: ## resolve the development requirements again (needs uv)
-	for name in dev oldest mutants $(BENCH:%=bench-%); do \
+	for name in dev oldest mutants fuzz $(BENCH:%=bench-%); do \
 	  uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	    --python-version 3.10 --upgrade requirements/$$name.in --output-file requirements/$$name.txt; \
 	done
 
 clean: ## remove all that was made here
-	rm -rf $(VENV) $(OLDEST) $(MUTANTS) .bench .mutants dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache ailoop-telemetry
+	rm -rf $(VENV) $(OLDEST) $(MUTANTS) $(FUZZ) .bench .mutants dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache ailoop-telemetry
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml ailoop_otel/startup/ailoop_otel.pth
 	$(call environment,$(VENV),dev)
@@ -102,6 +112,13 @@ $(MUTANTS)/ready: requirements/dev.txt requirements/mutants.txt
 	test -x $(MUTANTS)/bin/python || $(PYTHON) -m venv $(MUTANTS)
 	$(MUTANTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 	  -r requirements/dev.txt -r requirements/mutants.txt
+	touch $@
+
+# The package itself is not installed there: it is imported from here.
+$(FUZZ)/ready: requirements/dev.txt requirements/fuzz.txt
+	test -x $(FUZZ)/bin/python || $(PYTHON) -m venv $(FUZZ)
+	$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r requirements/dev.txt -r requirements/fuzz.txt
 	touch $@
 
 define environment

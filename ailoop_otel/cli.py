@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
 from ailoop_otel.names import SETTING_ENABLED
+from ailoop_otel.recorded.otlp_json import text
 from ailoop_otel.settings import UsageError
 from ailoop_otel.version import __version__
 
@@ -186,9 +187,9 @@ def doctor(checkout: str, jaeger: str, timeout: float, *, json: bool) -> int:
     except ValueError as fault:
         # The API reads this variable on import. A server with such a value runs without OpenTelemetry.
         return _fail(f"OTEL_PROPAGATORS={os.environ.get('OTEL_PROPAGATORS')!r} cannot be used: {fault}", PROBLEM)
+    from ailoop_otel.terminal import terminal
     from ailoop_otel.view import doctor as page
     from ailoop_otel.view import json_output
-    from ailoop_otel.view.theme import terminal
 
     try:
         report = examine(checkout, jaeger, timeout)
@@ -225,7 +226,7 @@ def _exit_code(verb: Callable[[], int]) -> int:
 
 
 def _fail(message: str, code: int = USAGE) -> int:
-    print(f"ailoop-otel: {message}", file=sys.stderr)
+    print(f"ailoop-otel: {text(message)}", file=sys.stderr)
     return code
 
 

@@ -21,7 +21,7 @@ _PROVIDERS = (
     (_logs._internal, "_LOGGER_PROVIDER"),
 )
 # Where tests start real processes and wait for them: what the machine does besides can make one of a thousand late.
-_PROCESSES = frozenset({"benchmarks", "doctor", "measure", "plugin", "replay", "serving", "stack", "switching"})
+_PROCESSES = frozenset({"benchmarks", "doctor", "kill", "measure", "plugin", "replay", "serving", "stack", "switching"})
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from ailoop_otel.recorded.input_file import open_regular
+from ailoop_otel.recorded.lines import LONGEST_LINE, Line, read_lines
+from ailoop_otel.recorded.otlp_json import text
 from ailoop_otel.recorded.records import Batch, Parser, parse, rescue
 
 SUFFIX: Final = ".jsonl"
-# A line is one export of a few hundred spans. A longer one was written by something else and must not fill memory.
-LONGEST_LINE: Final = 64 * 1024 * 1024
+COMPRESSED: Final = f"{SUFFIX}.gz"
 _BLOCK: Final = 64 * 1024
 _DIGITS: Final = re.compile(r"(\d+)")
 
@@ -25,6 +27,8 @@ class ReadCounts:
     understood: int = 0
     skipped: int = 0
     skipped_at: str = ""
+    backwards: int = 0
+    """Spans that end before they start; they are left out."""
     half_written: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
@@ -34,18 +38,19 @@ class ReadCounts:
         self.skipped += count
 
     def fail(self, path: Path, error: OSError) -> None:
-        """Record once that a file cannot be opened or read."""
-        failure = f"{path.name} ({error.strerror or type(error).__name__})"
+        """Record once that a file cannot be opened or read to its end."""
+        failure = f"{text(path.name)} ({error.strerror or type(error).__name__})"
         if failure not in self.unreadable:
             self.unreadable.append(failure)
 
 
 def find(place: Path) -> list[Path]:
-    """The telemetry files of a directory, oldest first; if `place` is a file, that one. Never raises."""
-    if place.is_file():
-        return [place]
+    """The telemetry files of a directory, oldest first; if `place` is anything else, that. Never raises."""
     try:
-        return sorted((path for path in place.iterdir() if path.suffix == SUFFIX and path.is_file()), key=_order)
+        if place.exists() and not place.is_dir():
+            return [place]
+        found = (path for path in place.iterdir() if path.name.endswith((SUFFIX, COMPRESSED)) and path.is_file())
+        return sorted(found, key=_order)
     except OSError:
         return []
 
@@ -74,37 +79,31 @@ def _size(path: Path) -> int:
 
 
 def _read(path: Path, counts: ReadCounts, wanted: Callable[[bytes], bool], parser: Parser) -> Iterator[Batch]:
+    name = text(path.name)
     try:
-        with path.open("rb") as file:
-            for number, line in enumerate(_lines(file), 1):
-                if wanted(line):
-                    yield _parsed(line, f"{path.name}, line {number}", path.name, counts, parser)
+        for line in read_lines(path):
+            if wanted(line.content):
+                yield _parsed(line, f"{name}, line {line.number}", name, counts, parser)
     except FileNotFoundError:  # deleted by the writer's rotation
         return
     except OSError as error:
         counts.fail(path, error)
 
 
-def _lines(file: BinaryIO) -> Iterator[bytes]:
-    while line := file.readline(LONGEST_LINE):
-        yield line
-        while len(line) == LONGEST_LINE and not line.endswith(b"\n"):
-            line = file.readline(LONGEST_LINE)
-
-
-def _parsed(line: bytes, place: str, file: str, counts: ReadCounts, parser: Parser = parse) -> Batch:
-    if not line.strip():
+def _parsed(line: Line, place: str, file: str, counts: ReadCounts, parser: Parser = parse) -> Batch:
+    if not line.content:
         return Batch()
-    batch = parser(line)
-    if batch is None and len(line) < LONGEST_LINE and not line.endswith(b"\n"):
+    batch = parser(line.content)
+    if batch is None and not line.ended and not line.too_long:
         counts.half_written.append(file)
         return Batch()
     if batch is None:
         counts.skip(place)
-        batch = rescue(line, parser)
+        batch = rescue(line.content, parser)
     if batch is None:
         return Batch()
     counts.understood += 1
+    counts.backwards += batch.backwards
     if batch.damaged:
         counts.skip(place, batch.damaged)
     return batch
@@ -120,20 +119,24 @@ class Follower:
     """Reads what is appended to the files of a directory, one poll at a time, across rotation and new files.
 
     A file is identified by its inode, so a renamed one is not read twice. Files are open only during a poll, so that
-    their writer can delete them.
+    their writer can delete them. Nothing is appended to compressed files: they are read at the first poll `from_start`,
+    or not at all.
     """
 
     def __init__(self, place: Path, *, from_start: bool = False) -> None:
         self.counts = ReadCounts()
         self._place = place
         self._read_to: dict[tuple[int, int], int] = {}
+        self._compressed = [path for path in find(place) if from_start and path.name.endswith(COMPRESSED)]
         if not from_start:
-            for path in find(place):
+            for path in _plain(place):
                 self._start_at_end(path)
 
     def poll(self) -> Iterator[Batch]:
         """Read the lines completed since the last poll. The caller must exhaust the iterator."""
-        paths = find(self._place)
+        compressed, self._compressed = self._compressed, []
+        yield from read(compressed, self.counts)
+        paths = _plain(self._place)
         if not paths:  # there is no file yet, or the directory cannot be listed at the moment
             return
         known, self._read_to = self._read_to, {}
@@ -142,7 +145,7 @@ class Follower:
 
     def _start_at_end(self, path: Path) -> None:
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 end = file.seek(0, 2)
                 self._read_to[_identity(file)] = _last_break(file, end)
         except FileNotFoundError:
@@ -152,11 +155,11 @@ class Follower:
 
     def _appended(self, path: Path, known: dict[tuple[int, int], int]) -> Iterator[Batch]:
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 key, end = _identity(file), file.seek(0, 2)
                 start = known.get(key, 0)
                 file.seek(start if start <= end else 0)
-                yield from self._complete(file, path.name)
+                yield from self._complete(file, text(path.name))
                 self._read_to[key] = file.tell()
         except FileNotFoundError:
             return
@@ -166,10 +169,17 @@ class Follower:
     def _complete(self, file: BinaryIO, name: str) -> Iterator[Batch]:
         """Read complete lines and leave the position at the beginning of one that is still being written."""
         for line in iter(lambda: file.readline(LONGEST_LINE), b""):
-            if not line.endswith(b"\n") and len(line) < LONGEST_LINE:
+            if line.endswith(b"\n"):
+                yield _parsed(Line(line.strip(), len(line), True, 0), name, name, self.counts)
+            elif len(line) < LONGEST_LINE:
                 file.seek(-len(line), 1)
                 return
-            yield _parsed(line, name, name, self.counts)
+            else:
+                self.counts.skip(name)
+
+
+def _plain(place: Path) -> list[Path]:
+    return [path for path in find(place) if not path.name.endswith(COMPRESSED)]
 
 
 def _identity(file: BinaryIO) -> tuple[int, int]:

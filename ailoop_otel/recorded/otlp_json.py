@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 LATEST: Final = 2**63 - 1
+_HEX: Final = frozenset("0123456789abcdefABCDEF")
+_ID_SIZES: Final = (8, 16)  # bytes, of a span and of a trace
 
 Scalar: TypeAlias = str | int | float | bool
 Value: TypeAlias = "Scalar | tuple[Scalar, ...]"
@@ -74,13 +77,14 @@ def _boolean(content: object) -> Scalar | None:
 
 
 def integer(content: object) -> int | None:
-    """Read a 64-bit number, which OTLP JSON encodes as text; None for anything else."""
+    """Read a signed 64-bit number, which OTLP JSON encodes as text; None for anything else."""
     if isinstance(content, bool) or not isinstance(content, int | str):
         return None
     try:
-        return int(content)
+        value = int(content)
     except ValueError:
         return None
+    return value if -LATEST - 1 <= value <= LATEST else None
 
 
 def double(content: object) -> float | None:
@@ -108,8 +112,18 @@ def instant(content: object) -> int:
 
 
 def identifier(content: object) -> str:
-    """Read a trace or span id in lower case; empty for anything else."""
-    return _clean(content).lower() if isinstance(content, str) else ""
+    """Read a trace or span id as hexadecimal digits in lower case; empty for anything else.
+
+    Protobuf's own JSON has base64 where OTLP has hexadecimal digits, and some collectors write it:
+    https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding. Other texts are left as they are.
+    """
+    if not isinstance(content, str) or _HEX.issuperset(content):
+        return content.lower() if isinstance(content, str) else ""
+    try:
+        decoded = base64.b64decode(content, validate=True)
+    except ValueError:
+        return _clean(content)
+    return decoded.hex() if len(decoded) in _ID_SIZES else _clean(content)
 
 
 def _clean(text: str) -> str:

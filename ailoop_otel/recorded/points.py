@@ -65,11 +65,8 @@ def _records(metric: Json) -> Iterator[tuple[Json, Json]]:
 def _point(metric: str, kind: Json, record: Json, resource: Mapping[str, Value]) -> Point | None:
     time = instant(record.get("timeUnixNano"))
     value = _value(record)
-    try:
-        number = math.nan if value is None else float(value)
-    except OverflowError:
-        return None
-    if not time or not math.isfinite(number):
+    number = math.nan if value is None else float(value)
+    if not time or not math.isfinite(number) or number < 0:
         return None
     return Point(
         metric=metric,

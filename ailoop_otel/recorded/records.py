@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
+from ailoop_otel import names
 from ailoop_otel.recorded.otlp_json import (
     LATEST,
     LOGS,
@@ -25,6 +27,7 @@ from ailoop_otel.recorded.otlp_json import (
 )
 
 SERVER: Final = 2
+_OUTCOMES: Final = frozenset(outcome.name for outcome in names.OUTCOMES)
 _SERVER_KINDS: Final = (SERVER, "SPAN_KIND_SERVER")
 _ERRORS: Final = (2, "STATUS_CODE_ERROR")
 # If a writer is killed in the middle of a line, the next writer of that file appends without a line break.
@@ -61,8 +64,14 @@ class Span:
 
     @property
     def seconds(self) -> float:
-        """The duration in seconds, never negative."""
-        return max(0, self.end - self.start) / 1e9
+        """The duration in seconds."""
+        return (self.end - self.start) / 1e9
+
+    @property
+    def outcome(self) -> str:
+        """The outcome of an exchange, `_OTHER` for one that is not known here; empty if the span has none."""
+        outcome = self.text(names.OUTCOME)
+        return outcome if outcome in _OUTCOMES or not outcome else names.OTHER
 
     def text(self, name: str) -> str:
         """The value of an attribute as text; empty if it is absent."""
@@ -70,11 +79,14 @@ class Span:
         return "" if value is None else str(value)
 
     def number(self, name: str) -> float | None:
-        """The value of an attribute as a number in its own unit; None if it is absent or not a finite number."""
+        """The value of an attribute as a number in its own unit; None if it is absent, not finite, or below zero.
+
+        What is measured here, times, sizes and counts, is never negative.
+        """
         value = self.attributes.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
-        return float(value) if abs(value) < LATEST else None
+        return float(value) if 0 <= value < LATEST else None
 
     def flag(self, name: str) -> bool:
         """Whether an attribute is the boolean true."""
@@ -110,6 +122,8 @@ class Point:
 class Batch:
     """The records of one line; `damaged` counts those that could not be read.
 
+    `backwards` counts the spans that were left out because they end before they start.
+
     `points` stays empty unless `points.reader` parsed the line: reading spans does not decode metrics.
     """
 
@@ -117,6 +131,7 @@ class Batch:
     events: tuple[LogEvent, ...] = ()
     points: tuple[Point, ...] = ()
     damaged: int = 0
+    backwards: int = 0
 
 
 def parse(line: bytes) -> Batch | None:
@@ -130,8 +145,9 @@ def parse(line: bytes) -> Batch | None:
     if not isinstance(document, dict):
         return None
     if TRACES.members[0] in document:
-        spans, damaged = _each(document, TRACES, _span)
-        return Batch(spans=spans, damaged=damaged)
+        read, damaged = _each(document, TRACES, _span)
+        spans = tuple(span for span in read if span.start <= span.end)
+        return Batch(spans=spans, damaged=damaged, backwards=len(read) - len(spans))
     if LOGS.members[0] in document:
         events, damaged = _each(document, LOGS, _event)
         return Batch(events=events, damaged=damaged)
@@ -140,13 +156,17 @@ def parse(line: bytes) -> Batch | None:
 
 def rescue(line: bytes, parser: Parser = parse) -> Batch | None:
     """Parse the complete export that follows a truncated one in the same line; None if there is none."""
-    return next((batch for batch in map(parser, beginnings(line)) if batch is not None), None)
+    behind = last_beginning(line)
+    return parser(behind) if behind else None
 
 
-def beginnings(line: bytes) -> Iterator[bytes]:
-    """The parts of a line that may be a complete export behind a truncated one, the last first."""
-    for found in reversed(list(_BEGINNING.finditer(line, 1))):
-        yield line[found.start() :]
+def last_beginning(line: bytes) -> bytes:
+    """The only part of a line that may be a complete export behind truncated ones; empty if there is none.
+
+    A complete export ends its line, so what stands before the last one is truncated.
+    """
+    last = deque(_BEGINNING.finditer(line, 1), maxlen=1)
+    return line[last[0].start() :] if last else b""
 
 
 def _each(document: Json, signal: Signal, make: Callable[[Json, str], T | None]) -> tuple[tuple[T, ...], int]:

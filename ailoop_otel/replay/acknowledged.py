@@ -9,8 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from ailoop_otel.recorded.lines import read_lines
 from ailoop_otel.replay import ReplayStopped
-from ailoop_otel.replay.export_request import parse, read_lines
+from ailoop_otel.replay.export_request import parse
 from ailoop_otel.settings import UsageError
 
 NAME: Final = ".ailoop-otel-replayed.sqlite"

@@ -10,11 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ailoop_otel.recorded.files import find, size
+from ailoop_otel.recorded.input_file import open_regular
 from ailoop_otel.recorded.otlp_json import SIGNALS, Signal
 from ailoop_otel.replay.delivery import Delivery
 from ailoop_otel.replay.destination import destination
@@ -22,6 +21,7 @@ from ailoop_otel.replay.http import Http
 from ailoop_otel.replay.replayer import Replayer
 from ailoop_otel.replay.summary import Summary
 from ailoop_otel.settings import Settings, UsageError
+from ailoop_otel.terminal import Terminal
 
 COMPLETE, INCOMPLETE, INTERRUPTED = 0, 1, 130
 _PAUSE: Final = 2.0  # seconds between two looks at a recording that is followed
@@ -34,7 +34,7 @@ class ProgressDisplay:
     """A progress bar on the error output: bytes read, records sent and their rate. Invisible without a terminal."""
 
     def __init__(self, size: int) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Terminal(stderr=True)
         self._progress = Progress(
             BarColumn(bar_width=None),
             DownloadColumn(),
@@ -62,7 +62,7 @@ class ProgressDisplay:
         """Print a message on one line of a file; after the first ones, only that there are more."""
         self._messages += 1
         if self._messages <= _MOST_MESSAGES:
-            self._progress.console.print(escape(message), soft_wrap=True)
+            self._progress.console.print(message, soft_wrap=True)
         elif self._messages == _MOST_MESSAGES + 1:
             self._progress.console.print("... and more of this", soft_wrap=True)
 
@@ -115,7 +115,7 @@ def replay(
                 continue
             summary.interrupted = True
     for sentence in summary.sentences(receiver.base, time.monotonic() - begin):
-        Console().out(sentence, highlight=False)
+        Terminal().print(sentence, soft_wrap=True)
     if summary.interrupted:
         return INTERRUPTED
     return COMPLETE if summary.is_complete else INCOMPLETE
@@ -143,8 +143,17 @@ def _files(places: Sequence[str]) -> list[Path]:
         found = find(Path(place))
         if not found:
             raise UsageError(f"no telemetry in {place}: name a directory of .jsonl files, or the files")
+        if found == [Path(place)]:
+            _check(found[0])
         files.update({path.resolve(): path for path in found})
     return list(files.values())
+
+
+def _check(path: Path) -> None:
+    try:
+        open_regular(path).close()
+    except OSError as fault:
+        raise UsageError(f"{path} cannot be read: {fault.strerror}") from None
 
 
 def _signals(words: str) -> frozenset[Signal]:

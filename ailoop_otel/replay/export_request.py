@@ -1,4 +1,4 @@
-"""The lines of a recording: each holds one OTLP export request, which is sent as its bytes stand in the file."""
+"""What a line of a recording holds: one OTLP export request, which is sent as its bytes stand in the file."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Final
 
-from ailoop_otel.recorded.files import LONGEST_LINE
 from ailoop_otel.recorded.otlp_json import (
     METRICS,
     SIGNALS,
@@ -22,27 +20,9 @@ from ailoop_otel.recorded.otlp_json import (
     mappings,
     text,
 )
-from ailoop_otel.recorded.records import beginnings
+from ailoop_otel.recorded.records import last_beginning
 
 _SERVICE: Final = "service.name"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a file; `content` is without the line break, `size` counts all bytes, `number` begins at 1.
-
-    `ended` is false if the line break is missing.
-    """
-
-    content: bytes
-    size: int
-    ended: bool
-    number: int
-
-    @property
-    def too_long(self) -> bool:
-        """Whether it is longer than any export; `content` is then only its beginning."""
-        return self.size > LONGEST_LINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +41,9 @@ class ExportRequest:
     end: int
 
 
-def read_lines(path: Path) -> Iterator[Line]:
-    """Read the lines of a file up to its present end; raises OSError if it cannot be read."""
-    number = 0
-    with path.open("rb") as file:
-        while piece := file.readline(LONGEST_LINE):
-            number += 1
-            content, size = piece, len(piece)
-            while not piece.endswith(b"\n") and len(piece) == LONGEST_LINE:
-                piece = file.readline(LONGEST_LINE)
-                size += len(piece)
-            yield Line(content.strip(), size, piece.endswith(b"\n"), number)
-
-
 def parse(content: bytes) -> ExportRequest | None:
     """Parse a line, or the complete export that follows a truncated one in it; None if it is no telemetry."""
-    return _parse(content) or next(filter(None, map(_parse, beginnings(content))), None)
+    return _parse(content) or _parse(last_beginning(content))
 
 
 def halves(whole: ExportRequest) -> list[ExportRequest]:

@@ -7,11 +7,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Protocol
 
+from ailoop_otel.recorded.lines import Line, read_lines
 from ailoop_otel.recorded.otlp_json import Signal, text
 from ailoop_otel.replay import ReplayStopped
 from ailoop_otel.replay.acknowledged import NAME, Acknowledged, Unrecorded
 from ailoop_otel.replay.delivery import Answer
-from ailoop_otel.replay.export_request import ExportRequest, Line, halves, is_skippable, named, parse, read_lines
+from ailoop_otel.replay.export_request import ExportRequest, halves, is_skippable, named, parse
 from ailoop_otel.replay.summary import Summary, counted
 
 _DIVIDED: Final = b"divided "

@@ -145,7 +145,7 @@ class Exchange:
         """Add the root span, which is exported when the exchange has ended."""
         self.start, self.end = span.start, span.end
         self.session_id = span.text(names.SESSION_ID) or self.session_id
-        self.outcome = span.text(names.OUTCOME)
+        self.outcome = span.outcome
         self.error_type = span.text(names.ERROR_TYPE)
         self.recovered = self.recovered or span.flag(names.TIMEOUT_RECOVERED)
         breakdown = time_breakdown(span)

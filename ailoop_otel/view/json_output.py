@@ -124,6 +124,7 @@ def totals(record: Totals, open_exchanges: int, counts: ReadCounts, paths: list[
         "first_chunk_p50_s": record.first_chunks.percentile(0.5) if record.first_chunks.count else None,
         "duration_p50_s": record.durations.percentile(0.5) if record.durations.count else None,
         "skipped_lines": counts.skipped,
+        "backwards": counts.backwards,
         "half_written": counts.half_written,
         "unreadable": counts.unreadable,
         "files": [str(path) for path in paths],

@@ -177,8 +177,11 @@ def warnings(counts: ReadCounts) -> Iterator[Text]:
             f"{'was' if counts.skipped == 1 else 'were'} skipped, the first in {counts.skipped_at}",
             theme.UNSURE,
         )
+    if counts.backwards:
+        which = "ends before it starts and was" if counts.backwards == 1 else "end before they start and were"
+        yield Text(f"{units.counted(counts.backwards, 'span')} {which} left out", theme.UNSURE)
     if counts.unreadable:
-        yield Text(f"could not be opened: {', '.join(counts.unreadable)}", theme.BAD)
+        yield Text(f"could not be read: {', '.join(counts.unreadable)}", theme.BAD)
 
 
 def _table(look: Look, left: Sequence[str], right: Sequence[str], flexible: int = 0) -> Table:

@@ -1,13 +1,11 @@
-"""The terminal: its encoding, colours and signs. Every sign has a plain form for encodings that lack it."""
+"""The look of a terminal: its colours and signs. Every sign has a plain form for encodings that lack it."""
 
 from __future__ import annotations
 
-import codecs
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Final, NoReturn
+from typing import Final
 
 from rich.console import Console
 from rich.text import Text
@@ -38,7 +36,6 @@ _OUTCOMES: Final = {
     "recovered": ("✓", "+", GOOD),
 }
 _OTHER: Final = ("✗", "x", BAD)
-_REPLACEMENTS: Final = {"–": "-", "…": "~", "−": "-"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,24 +108,3 @@ def look(console: Console, zone: tzinfo | None, times: Iterable[int]) -> Look:
     """How to draw on a console; times include the day if the given ones (ns since 1970) are of more than one day."""
     days = {units.moment(time, zone).date() for time in times if time}
     return Look(console, PLAIN if console.options.ascii_only else Signs(), zone, day=len(days) > 1)
-
-
-class _Console(Console):
-    def on_broken_pipe(self) -> NoReturn:
-        """Raise, as the command line decides what a closed pipe means; rich itself exits with code 1."""
-        raise BrokenPipeError
-
-
-def terminal() -> Console:
-    """A console on the standard output; characters that its encoding lacks become plain ones."""
-    codecs.register_error("plain", _replace)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="plain")
-    return _Console(highlight=False)
-
-
-def _replace(error: UnicodeError) -> tuple[str, int]:
-    """Replace each character that an encoding lacks by one plain one, so that columns stay aligned."""
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    return "".join(_REPLACEMENTS.get(sign, "?") for sign in error.object[error.start : error.end]), error.end

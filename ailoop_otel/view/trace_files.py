@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -74,6 +75,8 @@ def read_trace(place: Path, prefix: str) -> tuple[TraceFiles, list[Span]]:
             kept[span.trace_id].append(span)
             if len(kept) > _MOST_NAMED:
                 break
+    if not kept and counts.unreadable:
+        raise UsageError(_unreadable(place, counts))
     if not kept:
         raise UsageError(f"no trace in {place} begins with {prefix}: leave --trace out to see which there are")
     if len(kept) > 1:
@@ -88,7 +91,7 @@ def read_trace(place: Path, prefix: str) -> tuple[TraceFiles, list[Span]]:
 def existing(place: Path) -> list[Path]:
     """The telemetry files of a directory; raises UsageError if there are none."""
     paths = find(place)
-    if place.exists() and not os.access(place, os.R_OK):
+    if os.path.exists(place) and not os.access(place, os.R_OK):
         raise UsageError(f"{place} may not be read: run this as the user who runs the server")
     if not paths:
         raise UsageError(no_telemetry(place))
@@ -105,7 +108,7 @@ def no_telemetry(place: Path) -> str:
 
 def _unreadable(place: Path, counts: ReadCounts) -> str:
     if counts.unreadable:
-        return f"nothing in {place} can be opened: {', '.join(counts.unreadable)}"
+        return f"nothing in {place} can be read: {', '.join(counts.unreadable)}"
     if counts.skipped:
         return f"nothing in {place} is OTLP JSON, the first such line in {counts.skipped_at}: name another directory"
     return no_telemetry(place)
@@ -117,9 +120,17 @@ def _spans(paths: Sequence[Path], trace_ids: Collection[str], counts: ReadCounts
 
 
 def _mentions(trace_ids: Collection[str]) -> Callable[[bytes], bool]:
-    """A test for whether a line contains one of these ids; it is about 100 times cheaper than decoding the line."""
-    sought = [form.encode() for trace_id in trace_ids for form in {trace_id, trace_id.upper()}]
+    """A test for whether a line contains one of these ids, or beginnings of ids; to decode it costs 100 times more."""
+    sought = [form.encode() for trace_id in trace_ids for form in {trace_id, trace_id.upper(), _base64(trace_id)}]
     return lambda line: any(form in line for form in sought)
+
+
+def _base64(beginning: str) -> str:
+    """How ids with this beginning begin in base64, as far as it is certain; the id itself if it is none."""
+    if not _HEX.issuperset(beginning):
+        return beginning
+    content = bytes.fromhex(beginning + "0" * (len(beginning) % 2))
+    return base64.b64encode(content).decode()[: len(beginning) * 4 // 6]
 
 
 def _named(trace_ids: Sequence[str]) -> str:

@@ -17,11 +17,12 @@ from ailoop_otel.recorded.files import find, size
 from ailoop_otel.recorded.records import Span
 from ailoop_otel.settings import UsageError
 from ailoop_otel.since import parse_since
+from ailoop_otel.terminal import Terminal, terminal
 from ailoop_otel.view import json_output, overview, theme, units, waterfall
 from ailoop_otel.view.exchanges import Exchange
 from ailoop_otel.view.follow import follow
 from ailoop_otel.view.options import Filters, TracesOptions
-from ailoop_otel.view.theme import Look, terminal
+from ailoop_otel.view.theme import Look
 from ailoop_otel.view.trace_files import TraceFiles, read_all, read_trace
 
 _SLOW_TO_READ: Final = 20_000_000  # bytes
@@ -93,7 +94,7 @@ def _progress(total: int) -> AbstractContextManager[object]:
     """A notice on a terminal while `total` bytes are read, if that takes time."""
     if total < _SLOW_TO_READ or not sys.stderr.isatty():
         return nullcontext()
-    return Console(stderr=True).status(f"reading {units.size(total)} of telemetry")
+    return Terminal(stderr=True).status(f"reading {units.size(total)} of telemetry")
 
 
 def _titled(waterfalls: list[RenderableType], trees: list[Tree]) -> list[RenderableType]:

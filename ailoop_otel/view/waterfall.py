@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -66,7 +67,10 @@ _LABELS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A span and its place in the tree; `levels` holds for each level above whether more siblings follow."""
+    """A span and its place in the tree; `levels` holds for the levels above whether more siblings follow.
+
+    The outermost levels are left out where they are too many to be drawn.
+    """
 
     span: Span
     levels: tuple[bool, ...]
@@ -87,11 +91,16 @@ def tree(spans: Sequence[Span]) -> list[Row]:
 
 def subtree(spans: Sequence[Span], exchange: Exchange) -> list[Span]:
     """The spans of one exchange, as a client's trace may hold several; all spans if its root span is unknown."""
-    chosen = {exchange.span_id}
-    latest = chosen
-    while latest:
-        latest = {span.span_id for span in spans if span.parent_id in latest} - chosen
-        chosen = chosen | latest
+    below: defaultdict[str, list[str]] = defaultdict(list)
+    for span in spans:
+        below[span.parent_id].append(span.span_id)
+    chosen: set[str] = set()
+    pending = [exchange.span_id]
+    while pending:
+        parent = pending.pop()
+        if parent not in chosen:
+            chosen.add(parent)
+            pending.extend(below[parent])
     return [span for span in spans if span.span_id in chosen] or list(spans)
 
 
@@ -187,7 +196,8 @@ def _walk(root: Span, below: dict[str, list[Span]], seen: set[str]) -> Iterator[
         children = [child for child in below.get(span.span_id, ()) if child.span_id not in seen]
         yield Row(span, levels, bool(children))
         pending.extend(
-            (child, (*levels, position < len(children) - 1)) for position, child in reversed(list(enumerate(children)))
+            (child, (*levels[-_DEEPEST:], position < len(children) - 1))
+            for position, child in reversed(list(enumerate(children)))
         )
 
 
@@ -288,6 +298,8 @@ def _formatted(value: Value, unit: str) -> str:
         return ", ".join(_formatted(member, unit) for member in value)[:_LONGEST_TEXT]
     if isinstance(value, str):
         return value if len(value) <= _LONGEST_TEXT else value[: _LONGEST_TEXT - 1] + "…"
+    if not math.isfinite(value):
+        return f"{value:g}"
     if unit == "s":
         return units.span_of_time(value) if float(value).is_integer() else units.duration(value)
     if unit.startswith("{"):

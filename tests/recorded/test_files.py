@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 from pathlib import Path
-from typing import IO, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from ailoop_otel.recorded import files
+from ailoop_otel.recorded import files, lines
 from ailoop_otel.recorded.files import Follower, ReadCounts, find, read
+from tests.recorded.locked import lock
 
 NAMES = some.lists(some.sampled_from(["one", "two", "three"]), max_size=6)
 
@@ -33,14 +35,7 @@ def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file of another user."""
     path = tmp_path / "locked.jsonl"
     path.touch()
-    open_it = Path.open
-
-    def refuse(self: Path, mode: str) -> IO[Any]:
-        if self == path:
-            raise PermissionError(13, "Permission denied")
-        return open_it(self, mode)
-
-    monkeypatch.setattr(Path, "open", refuse)
+    lock(monkeypatch, path.__eq__)
     return path
 
 
@@ -102,7 +97,7 @@ def test_no_garbage_loses_a_good_line(tmp_path: Path, pieces: list[bytes | list[
 
 def test_a_line_without_end_does_not_fill_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is longer than any export is skipped as one line, and the next is read."""
-    monkeypatch.setattr(files, "LONGEST_LINE", 400)
+    monkeypatch.setattr(lines, "LONGEST_LINE", 400)
     path = tmp_path / "traces.jsonl"
     path.write_bytes(b"x" * 3000 + b"\n" + _line("one"))
     counts = ReadCounts()
@@ -222,3 +217,52 @@ def test_a_damaged_record_is_counted_at_its_place(tmp_path: Path) -> None:
     counts = ReadCounts()
     assert _names([path], counts) == ["one"]
     assert (counts.skipped, counts.skipped_at) == (1, "traces.jsonl, line 1")
+
+
+def test_compressed_files_are_read_beside_the_others(tmp_path: Path) -> None:
+    """In the order they were begun, whatever compressed them; what follows a cut is missing and said to be."""
+    (tmp_path / "traces-2.jsonl").write_bytes(_line("two"))
+    (tmp_path / "traces-1.jsonl.gz").write_bytes(gzip.compress(_line("one")))
+    (tmp_path / "traces-3.jsonl.gz").write_bytes(gzip.compress(_line("three") + os.urandom(100_000))[:-5000])
+    counts = ReadCounts()
+    assert _names(find(tmp_path), counts) == ["one", "two", "three"]
+    (unreadable,) = counts.unreadable
+    assert unreadable == "traces-3.jsonl.gz (compressed, and cut off or damaged: read up to there)"
+
+
+def test_following_reads_a_compressed_file_only_at_the_start(tmp_path: Path) -> None:
+    """One that appears is an older one, which was read before it was compressed."""
+    (tmp_path / "traces-1.jsonl.gz").write_bytes(gzip.compress(_line("one")))
+    (tmp_path / "traces-2.jsonl").write_bytes(_line("two"))
+    follower, late = Follower(tmp_path, from_start=True), Follower(tmp_path)
+    assert _span_names(follower) == ["one", "two"]
+    assert _span_names(late) == []
+    (tmp_path / "traces-2.jsonl.gz").write_bytes(gzip.compress(_line("two")))
+    assert _span_names(follower) == _span_names(late) == []
+
+
+def test_following_skips_a_line_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is counted, and what is appended after it is read."""
+    monkeypatch.setattr(files, "LONGEST_LINE", 400)
+    path = tmp_path / "traces.jsonl"
+    path.write_bytes(b"x" * 1000 + b"\n" + _line("one"))
+    follower = Follower(tmp_path, from_start=True)
+    assert _span_names(follower) == ["one"]
+    assert follower.counts.skipped == 3
+
+
+def test_names_of_files_are_made_fit_to_print(tmp_path: Path) -> None:
+    """Wherever one is named: what was skipped, half-written or not readable."""
+    path = tmp_path / "a\x1b[31m.jsonl"
+    path.write_bytes(b"damaged\n{half")
+    (tmp_path / "b\x1b.jsonl.gz").write_bytes(b"\x1f\x8b")
+    counts = ReadCounts()
+    assert _names(find(tmp_path), counts) == []
+    told = (counts.skipped_at, *counts.half_written, *counts.unreadable)
+    assert len(told) == 3
+    assert all(text.isprintable() for text in told)
+
+
+def test_a_name_that_is_too_long_is_not_there(tmp_path: Path) -> None:
+    """The system refuses to look for it."""
+    assert find(tmp_path / ("n" * 5000)) == []

@@ -75,7 +75,14 @@ def test_of_a_histogram_its_count_is_read() -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [{"timeUnixNano": "0"}, {"timeUnixNano": "x"}, {"asInt": "much"}, {"asInt": True}, {"asInt": "9" * 400}],
+    [
+        {"timeUnixNano": "0"},
+        {"timeUnixNano": "x"},
+        {"asInt": "much"},
+        {"asInt": True},
+        {"asInt": "9" * 400},
+        {"asInt": "-1"},
+    ],
 )
 def test_a_damaged_point_is_counted(damage: dict[str, Any]) -> None:
     """Points without a time or a finite number are damage; the others of the line are read."""

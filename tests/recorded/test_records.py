@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 
@@ -175,3 +176,62 @@ def test_a_whole_line_behind_a_torn_one_is_found(cut: Callable[[bytes], bytes]) 
     batch = rescue(cut(_line(name="first")) + whole)
     assert batch is not None
     assert [span.name for span in batch.spans] == ["second"]
+
+
+@pytest.mark.parametrize(
+    "piece", [b'{"resourceSpans"', b'{"resourceSpans":[{"scopeSpans":[{"spans":[', b'{"resourceLogs":[']
+)
+def test_a_damaged_line_costs_what_its_length_costs(piece: bytes) -> None:
+    """Beginnings of exports over and over, none of them whole: each byte is looked at a few times, and not for each."""
+    line = piece * 2000
+    seen: list[int] = []
+
+    def count(part: bytes) -> Batch | None:
+        seen.append(len(part))
+        return parse(part)
+
+    assert rescue(line, count) is None
+    assert sum(seen) <= len(line)
+
+
+@pytest.mark.parametrize("text", [str(2**63), str(-(2**63) - 1), "9" * 401, 10**400])
+def test_a_number_of_more_than_64_bits_is_left_out(text: object) -> None:
+    """OTLP has no such whole numbers, and what reckons with them would fail."""
+    span = _only(_line(attributes=[{"key": "k", "value": {"intValue": text}}]))
+    assert span.attributes == {}
+    assert _only(_line(attributes=[{"key": "k", "value": {"intValue": str(-(2**63))}}])).attributes == {"k": -(2**63)}
+
+
+@pytest.mark.parametrize("number", ["Infinity", "-Infinity", -0.5, -1e300])
+def test_what_is_below_zero_or_endless_is_no_measured_value(number: object) -> None:
+    """Times, sizes and counts: the shortest of all answers took no less than nothing."""
+    span = _only(_line(attributes=[{"key": "k", "value": {"doubleValue": number}}]))
+    assert span.attributes == {"k": float(number)}  # type: ignore[arg-type]
+    assert span.number("k") is None
+
+
+def test_a_span_that_ends_before_it_starts_is_left_out_and_counted() -> None:
+    """A clock was set back, or somebody lies; one without length is a span."""
+    assert parse(_line(startTimeUnixNano="3001")) == Batch(backwards=1)
+    assert _only(_line(startTimeUnixNano="3000")).seconds == 0
+
+
+def test_ids_in_base64_are_the_same_ids() -> None:
+    """As protobuf's own JSON has them: two that differ in the case of a letter are two."""
+    raw = bytes(range(250, 256)) + bytes(10)
+    for encoded in (raw.hex(), raw.hex().upper(), base64.b64encode(raw).decode()):
+        assert _only(_line(traceId=encoded)).trace_id == raw.hex()
+    parent = _only(_line(parentSpanId=base64.b64encode(raw[:8]).decode(), links=[{"spanId": "+" * 11 + "="}]))
+    assert parent.parent_id == raw[:8].hex()
+    assert parent.links[0].span_id == base64.b64decode("+" * 11 + "=").hex()
+    ids = {
+        _only(_line(traceId=encoded)).trace_id for encoded in ("aaaaaaaaaaaaaaaaaaaaag==", "Aaaaaaaaaaaaaaaaaaaaag==")
+    }
+    assert len(ids) == 2
+
+
+@pytest.mark.parametrize("strange", ["Some Id", "ab-CD", "A" * 24, "====", "Ü" * 24, "x\x1b"])
+def test_an_id_of_another_kind_stays_as_it_is(strange: str) -> None:
+    """It is no number in either form, so its letters stay what they are."""
+    assert _only(_line(traceId=strange)).trace_id.replace("�", "\x1b") in (strange, strange.lower())
+    assert _only(_line(traceId="Some Id")).trace_id == "Some Id"

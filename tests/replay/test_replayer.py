@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import tempfile
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from ailoop_otel.replay.delivery import Answer
 from ailoop_otel.replay.export_request import ExportRequest
 from ailoop_otel.replay.replayer import Replayer
 from ailoop_otel.replay.summary import Summary
+from tests.recorded.locked import lock
 from tests.replay.exports import logs, metrics, names, recording, traces
 
 HERE = "http://127.0.0.1:4318"
@@ -166,7 +168,7 @@ def test_a_torn_line_is_reported_and_what_stands_behind_it_sent(tmp_path: Path) 
 
 def test_an_endless_line_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no line of ours, and must not fill memory."""
-    monkeypatch.setattr("ailoop_otel.replay.export_request.LONGEST_LINE", 1000)
+    monkeypatch.setattr("ailoop_otel.recorded.lines.LONGEST_LINE", 1000)
     folder = recording(tmp_path, "one")
     (folder / "a.jsonl").write_bytes(b"x" * 5000 + b"\n" + traces("two"))
     run = Run(folder)
@@ -349,14 +351,7 @@ def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path, monkeypatch: pyt
     """And the others are sent."""
     folder = recording(tmp_path, "one")
     (folder / "locked.jsonl").write_bytes(traces("two"))
-    opens = Path.open
-
-    def refuse(path: Path, mode: str) -> object:
-        if path.name == "locked.jsonl":
-            raise PermissionError(13, "Permission denied")
-        return opens(path, mode)
-
-    monkeypatch.setattr(Path, "open", refuse)
+    lock(monkeypatch, lambda path: path.name == "locked.jsonl")
     run = Run(folder)
     assert (run.names, run.summary.unreadable) == (["one"], ["locked.jsonl (Permission denied)"])
     assert not run.summary.is_complete
@@ -388,3 +383,16 @@ def _stop_at(count: int, fault: BaseException) -> Callable[[ExportRequest], Answ
             raise fault from None
 
     return answer
+
+
+def test_compressed_files_are_sent(tmp_path: Path) -> None:
+    """The whole one, and of the one that was cut what is there; the next replay sends no line of them again."""
+    folder = tmp_path / "telemetry"
+    folder.mkdir()
+    (folder / "traces-1.jsonl.gz").write_bytes(gzip.compress(traces("one") + traces("two")))
+    (folder / "traces-2.jsonl.gz").write_bytes(gzip.compress(traces("three"))[:-8])
+    run = Run(folder)
+    assert run.names == ["one", "two", "three"]
+    assert run.summary.unreadable == ["traces-2.jsonl.gz (compressed, and cut off or damaged: read up to there)"]
+    (folder / "traces-1.jsonl").write_bytes(traces("one") + traces("two"))
+    assert Run(folder).names == []

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from ailoop_otel.terminal import Terminal
 from ailoop_otel.view.options import TracesOptions
 from ailoop_otel.view.traces import show
 from tests.view.sample import Sample, a_day
@@ -48,7 +49,7 @@ def drawn() -> Drawn:
 def console_of(width: int, *, encoding: str = "utf-8") -> Console:
     """A console that is no terminal."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace", newline="")
-    return Console(file=stream, width=width, highlight=False, legacy_windows=False, _environ={})
+    return Terminal(file=stream, width=width, legacy_windows=False, _environ={})
 
 
 def written_on(console: Console) -> str:

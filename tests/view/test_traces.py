@@ -6,13 +6,13 @@ import json
 import re
 from datetime import timezone
 from pathlib import Path
-from typing import IO, Any
 
 import pytest
 
 from ailoop_otel.settings import UsageError
 from ailoop_otel.view import traces
 from ailoop_otel.view.options import Filters, TracesOptions
+from tests.recorded.locked import lock
 from tests.view.conftest import Drawn, console_of, written_on
 from tests.view.sample import Sample
 
@@ -201,18 +201,11 @@ def test_a_directory_of_something_else_says_so(drawn: Drawn, tmp_path: Path) -> 
 def test_files_of_another_user_are_said_to_be_so(drawn: Drawn, sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
     """One such file costs a line, nothing but such files is refused, and so is such a directory."""
     sample.exchange("s-1", 0, 1)
-    readable, open_it = sample.path, Path.open
-
-    def refuse(self: Path, mode: str) -> IO[Any]:
-        if self.name != readable.name:
-            raise PermissionError(13, "Permission denied")
-        return open_it(self, mode)
-
-    monkeypatch.setattr(Path, "open", refuse)
+    lock(monkeypatch, lambda path: path.suffix == ".jsonl" and path.name != sample.path.name)
     (sample.directory / "a.jsonl").touch()
-    assert "could not be opened: a.jsonl (Permission denied)" in drawn(DAY)
-    readable.unlink()
-    with pytest.raises(UsageError, match=r"nothing in telemetry can be opened: a\.jsonl \(Permission denied\)"):
+    assert "could not be read: a.jsonl (Permission denied)" in drawn(DAY)
+    sample.path.unlink()
+    with pytest.raises(UsageError, match=r"nothing in telemetry can be read: a\.jsonl \(Permission denied\)"):
         drawn(DAY)
     monkeypatch.setattr("os.access", lambda path, mode: False)
     with pytest.raises(UsageError, match="telemetry may not be read: run this as the user who runs the server"):

@@ -94,7 +94,7 @@ def interleave(options: AbOptions, console: Console) -> int:
         console.file.write(document)
     else:
         compare.show(judgement, _title(options), console)
-        console.print(f"All runs: {directory}", soft_wrap=True, highlight=False)
+        console.print(f"All runs: {directory}", soft_wrap=True)
     annotate(judgement)
     return judgement.exit_code(strict=options.strict)
 

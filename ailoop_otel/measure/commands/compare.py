@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -58,7 +59,7 @@ def compare(options: CompareOptions, console: Console) -> int:
     complete = [
         (side, run)
         for side, place, run in (("A", options.before, before), ("B", options.after, after))
-        if Path(place).is_dir()
+        if os.path.isdir(place)
     ]
     judgement = judge.with_validity_problems(labelled(judgement, before.context, after.context), complete)
     if options.json:
@@ -82,7 +83,7 @@ def show(judgement: Judgement, title: str, console: Console) -> None:
     """Print a judgement of two runs (or two servers) called A and B."""
     signs = _ASCII if console.options.ascii_only else {}
     for part in _page(judgement, title, signs, wide=console.width >= _WIDE):
-        console.print(part, highlight=False)
+        console.print(part)
 
 
 def written(judgement: Judgement, before: Context, after: Context) -> str:
@@ -133,7 +134,7 @@ def conclusion(judgement: Judgement) -> str:
 
 
 def _run(place: str) -> Run:
-    if Path(place).is_dir():
+    if os.path.isdir(place):
         return storage.load(Path(place))
     found = load_baseline(place)
     if found is None:

@@ -73,7 +73,7 @@ def measure(options: MeasureOptions, console: Console) -> int:
     if options.save_baseline and not interrupted:
         baseline.save(run, options.save_baseline)
     report.show(run, console, judgement)
-    console.print(f"Report and raw data: {directory}", soft_wrap=True, highlight=False)
+    console.print(f"Report and raw data: {directory}", soft_wrap=True)
     return INTERRUPTED if interrupted else judgement.exit_code(strict=options.strict)
 
 
@@ -84,12 +84,12 @@ def list_scenarios(console: Console) -> int:
         one = scenario.load(name)
         words = Text(one.title, "bold").append(f"\n{' '.join(one.text.split())}\n", "not bold")
         table.add_row(name, words)
-    console.print(table, highlight=False)
+    console.print(table)
     settings = Table("Setting", "What it is", "Default", box=None, pad_edge=False, header_style="dim")
     for each in scenario.known():
         settings.add_row(each.key, each.means, each.default)
     console.print("Settings (--set KEY=VALUE), and what holds where a scenario does not say:", style="bold")
-    console.print(settings, highlight=False)
+    console.print(settings)
     return 0
 
 

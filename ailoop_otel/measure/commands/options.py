@@ -14,6 +14,7 @@ import typer
 
 from ailoop_otel.measure import EXTRA
 from ailoop_otel.measure.commands import INTERRUPTED, URL
+from ailoop_otel.recorded.otlp_json import text
 from ailoop_otel.settings import UsageError
 
 WRONG: Final = 2
@@ -57,7 +58,7 @@ def exit_code(command: Callable[[], int]) -> int:
 
 
 def _fail(message: str) -> int:
-    sys.stderr.write(f"ailoop-otel: {message}\n")
+    sys.stderr.write(f"ailoop-otel: {text(message)}\n")
     return WRONG
 
 
@@ -85,17 +86,16 @@ def _measure(
     """Put a load on a server and report what it did; exit code 1 if it misses its targets or its baseline."""
 
     def run() -> int:
-        from rich.console import Console
-
         from ailoop_otel.measure.commands.measure import MeasureOptions, list_scenarios, measure
+        from ailoop_otel.terminal import terminal
 
         if listing:
-            return list_scenarios(Console())
+            return list_scenarios(terminal())
         options = MeasureOptions(
             scenario, url, start, pid, out, processes, dialect, tuple(settings or ()), tuple(message or ()),
             baseline, save_baseline, targets, tolerance, jaeger, instrument=not no_instrument, strict=strict,
         )  # fmt: skip
-        return measure(options, Console())
+        return measure(options, terminal())
 
     raise typer.Exit(exit_code(run))
 
@@ -111,12 +111,11 @@ def _compare(
     """Say whether a run is worse than another; exit code 1 if it surely is."""
 
     def run() -> int:
-        from rich.console import Console
-
         from ailoop_otel.measure.commands.compare import CompareOptions, compare
+        from ailoop_otel.terminal import terminal
 
         options = CompareOptions(before, after, targets, tolerance, strict=strict, json=json)
-        return compare(options, Console(highlight=False))
+        return compare(options, terminal())
 
     raise typer.Exit(exit_code(run))
 
@@ -143,9 +142,8 @@ def _ab(
     """Measure two servers in turns on this machine and say whether B is worse than A."""
 
     def run() -> int:
-        from rich.console import Console
-
         from ailoop_otel.measure.commands.ab import AbOptions, Side, interleave
+        from ailoop_otel.terminal import terminal
 
         a = Side("A", url_a or url, start_a or start)
         b = Side("B", url_b or url, start_b or start, instrument=bool(start and not start_b))
@@ -153,7 +151,7 @@ def _ab(
             scenario, a, b, rounds, out, tuple(settings or ()), tuple(message or ()), targets, tolerance,
             strict=strict, json=json,
         )  # fmt: skip
-        return interleave(options, Console(highlight=False))
+        return interleave(options, terminal())
 
     raise typer.Exit(exit_code(run))
 
@@ -181,14 +179,13 @@ def _report(
     """Report on recorded telemetry with the figures of a load test, or on a run again."""
 
     def run() -> int:
-        from rich.console import Console
-
         from ailoop_otel.measure.commands.report import ReportOptions, run_report
+        from ailoop_otel.terminal import terminal
 
         options = ReportOptions(
             places or (), legacy=legacy, client=client, scenario=scenario, since=since, jaeger=jaeger, out=out,
             targets=targets, baseline=baseline, tolerance=tolerance, strict=strict,
         )  # fmt: skip
-        return run_report(options, Console())
+        return run_report(options, terminal())
 
     raise typer.Exit(exit_code(run))

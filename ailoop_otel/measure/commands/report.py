@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -60,7 +61,7 @@ def run_report(options: ReportOptions, console: Console) -> int:
         directory = Path(options.out)
         storage.save(run, directory)
         report.write(run, directory, judgement)
-        console.print(f"Report and raw data: {directory}", soft_wrap=True, highlight=False)
+        console.print(f"Report and raw data: {directory}", soft_wrap=True)
     return judgement.exit_code(strict=options.strict) if judgement else 0
 
 
@@ -74,7 +75,7 @@ def run_of(options: ReportOptions, console: Console) -> Run:
     if len(options.places) > 1:
         raise Refusal("name one directory: of telemetry, or of a run; several files go with --legacy")
     place = next(iter(options.places), Path(Settings.from_environment().directory))
-    if (place / storage.RUN).is_file():
+    if os.path.isfile(place / storage.RUN):
         _check_alone(options, f"{place}, a run directory,")
         return storage.load(place)
     if options.client:

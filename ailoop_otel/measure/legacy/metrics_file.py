@@ -7,22 +7,25 @@ and `memory_current,memory_peak`, the latter in bytes. The next run continued wi
 from __future__ import annotations
 
 import csv
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple, TextIO
+from typing import Final, NamedTuple
 
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.definitions import Definition
+from ailoop_otel.recorded.input_file import open_input
 
 _LATENCIES: Final = ("event", "latency")
 _ERRORS: Final = ("error_type", "count")
 _MEMORY: Final = ("memory_current", "memory_peak")
 _HEADERS: Final = (_LATENCIES, _ERRORS, _MEMORY)
+_LONGEST_LINE: Final = 1_000_000
+# Larger than every number of bytes or seconds, and small enough for sums of many.
+_LARGEST: Final = 1e18
 _COUNT: Final = re.compile(r"[0-9]{1,18}")
 # The digits of an event are the numbers of its session (in a burst) and of its message.
 _EVENTS: Final = (
@@ -131,9 +134,8 @@ def read(path: Path) -> MetricsFile:
     result = MetricsFile(path.name)
     reader = _Reader(result)
     try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            for line, cells in _rows(file):
-                reader.take(line, cells)
+        for line, cells in _rows(path):
+            reader.take(line, cells)
     except OSError as error:
         raise Refusal(f"{path} cannot be read: {error.strerror or type(error).__name__}") from error
     except csv.Error as error:
@@ -146,10 +148,20 @@ def read(path: Path) -> MetricsFile:
     return result
 
 
-def _rows(file: TextIO) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(file)
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(_lines(path))
     for cells in reader:
         yield reader.line_num, cells
+
+
+def _lines(path: Path) -> Iterator[str]:
+    encoding = "utf-8-sig"
+    with open_input(path) as file:
+        while line := file.readline(_LONGEST_LINE):
+            if len(line) == _LONGEST_LINE:
+                raise csv.Error(f"a line is longer than {_LONGEST_LINE:,} bytes")
+            yield line.decode(encoding, "replace")
+            encoding = "utf-8"
 
 
 def _number(text: str) -> float | None:
@@ -157,4 +169,4 @@ def _number(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    return number if math.isfinite(number) and number >= 0 else None
+    return number if 0 <= number < _LARGEST else None

@@ -7,6 +7,8 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from ailoop_otel.terminal import Terminal
+
 
 class ProgressListener(Protocol):
     """Receives the progress of a run."""
@@ -32,9 +34,9 @@ class ProgressBars:
     """Draws one bar for each segment; a context manager. Draws nothing if the console is no terminal."""
 
     def __init__(self, console: Console | None = None) -> None:
-        console = console or Console(stderr=True)
+        console = console or Terminal(stderr=True)
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[counts]}"),

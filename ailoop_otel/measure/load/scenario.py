@@ -18,6 +18,7 @@ from typing import Any, Final
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.client.session import dialect_named
 from ailoop_otel.protocol.registry import DIALECTS
+from ailoop_otel.recorded.input_file import read_text
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -199,7 +200,7 @@ def _text(name: str) -> tuple[str, str]:
             f"there are {', '.join(names())}, and any TOML file by its path"
         )
     try:
-        return name, path.read_text(encoding="utf-8")
+        return name, read_text(path)
     except OSError as error:
         raise Refusal(f"the scenario {name} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -15,6 +15,7 @@ from ailoop_otel.measure.report import units, wording
 from ailoop_otel.measure.report.contents import FIGURES, Report, Row
 from ailoop_otel.measure.report.text import plain, sentence
 from ailoop_otel.measure.verdict.verdict import Judged, Judgement, Verdict
+from ailoop_otel.terminal import Terminal
 
 _WIDE: Final = 110
 _QUIET, _BAD, _HEADING = "dim", "red", "bold"
@@ -31,14 +32,14 @@ _ASCII: Final = str.maketrans(
 def show(report: Report, console: Console) -> None:
     """Print title, notes, figures, failures, the worst exchanges and, last, the verdict."""
     for part in _parts(report, console.width >= _WIDE):
-        console.print(_in_ascii(part, console.width) if console.options.ascii_only else part, highlight=False)
+        console.print(_in_ascii(part, console.width) if console.options.ascii_only else part)
 
 
 def _in_ascii(part: RenderableType, width: int) -> Text:
     """The same in ASCII and without colours; each column keeps its width."""
-    drawing = Console(file=StringIO(), width=width, color_system=None)
+    drawing = Terminal(file=StringIO(), width=width, color_system=None)
     with drawing.capture() as captured:
-        drawing.print(part, highlight=False)
+        drawing.print(part)
     text = captured.get().rstrip("\n").replace("  ∞", "inf").translate(_ASCII)
     return Text(text.encode("ascii", "replace").decode(), no_wrap=True, overflow="ignore")
 

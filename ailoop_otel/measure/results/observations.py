@@ -9,6 +9,8 @@ from ailoop_otel.measure.results.definitions import Definition
 
 OK: Final = "ok"
 _NUMBERS_PER_PROCESS: Final = 1_000_000
+# Larger than anything that is measured, and small enough for sums and squares of many.
+_LARGEST: Final = 1e18
 # `warmup` is in the raw data and in no figure; `ramp` is the search for the largest stable number of sessions.
 Phase = Literal["warmup", "ramp", "hold", "run"]
 
@@ -44,6 +46,14 @@ class Observation(NamedTuple):
 def observed(definition: Definition, value: float, at: float, **more: object) -> Observation:
     """Create an observation of a metric, in the unit of its definition; `more` are further fields."""
     return Observation(definition.name, value, definition.unit, at, **more)  # type: ignore[arg-type]
+
+
+def read_number(text: str | float) -> float:
+    """Read a finite number from a file; raises ValueError for anything else."""
+    number = float(text)
+    if not abs(number) < _LARGEST:
+        raise ValueError(f"{text!r:.40} is no measured value")
+    return number
 
 
 def is_missing(value: float) -> bool:

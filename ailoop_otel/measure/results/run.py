@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
 
 from hdrh.histogram import HdrHistogram
 
 from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
 from ailoop_otel.measure.results.observations import Observation
+
+_LONGEST: Final = 1e10  # seconds, as long as a run can be
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,31 @@ class Context:
     notes: tuple[str, ...] = ()
     jaeger: str = ""
     """Jaeger's address for links to traces, `http://127.0.0.1:16686`; empty for no links."""
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Context:
+        """Create a context from what was read from JSON; members that this version does not know are left out.
+
+        Raises ValueError for a member of a wrong type, and TypeError if there is no scenario.
+        """
+        members = {name: _member(name, document[name], default) for name, default in _DEFAULTS if name in document}
+        return cls(**members)
+
+
+_DEFAULTS: Final = tuple(asdict(Context("")).items())
+
+
+def _member(name: str, value: Any, default: object) -> Any:
+    if isinstance(default, tuple):
+        fits = isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+        value = tuple(value) if fits else value
+    elif isinstance(default, float):
+        fits = isinstance(value, int | float) and 0 <= value < _LONGEST
+    else:
+        fits = isinstance(value, type(default))
+    if not fits:
+        raise ValueError(f"{name} of the context is {value!r:.40}")
+    return value
 
 
 @dataclass(frozen=True, slots=True)

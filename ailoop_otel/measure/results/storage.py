@@ -12,18 +12,22 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.results import histograms
-from ailoop_otel.measure.results.observations import Observation
+from ailoop_otel.measure.results.observations import Observation, read_number
 from ailoop_otel.measure.results.run import Context, Run
+from ailoop_otel.recorded.input_file import open_regular, read_json
 
 FORMAT: Final = 1
 RUN, TABLE, DOCUMENT = "run.json", "observations.csv", "observations.json"
 _NUMBERS: Final = ("session", "exchange", "process")
+# What begins so is a formula to a spreadsheet, or was escaped as one.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 def save(run: Run, directory: Path) -> None:
@@ -49,22 +53,20 @@ def save(run: Run, directory: Path) -> None:
 def load(directory: Path) -> Run:
     """Read a run directory; raises Refusal for one that is not a run directory or is damaged."""
     head = _head(directory / RUN)
-    known = {field.name for field in fields(Context)}
-    context = {name: value for name, value in head["context"].items() if name in known}
     try:
         found = {name: histograms.read(text) for name, text in head.get("histograms", {}).items()}
-        made = Context(**{**context, "notes": tuple(context.get("notes", ()))})
-        with (directory / TABLE).open(encoding="utf-8", newline="") as file:
-            return Run(made, list(_read_table(file)), found)
+        context = Context.read(head["context"])
+        with TextIOWrapper(open_regular(directory / TABLE), encoding="utf-8", newline="") as file:
+            return Run(context, list(_read_table(file)), found)
     except OSError as error:
         raise Refusal(f"{directory / TABLE} cannot be read: {error.strerror}; measure again") from error
-    except (KeyError, TypeError, ValueError, csv.Error) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, csv.Error) as error:
         raise Refusal(f"{directory} is a damaged run directory ({error}); measure again") from error
 
 
 def _head(path: Path) -> dict[str, Any]:
     try:
-        head = json.loads(path.read_text(encoding="utf-8"))
+        head = read_json(path)
     except OSError as error:
         raise Refusal(
             f"{path.parent} is no run directory: {path.name} cannot be read ({error.strerror}); "
@@ -97,7 +99,8 @@ def _write(path: Path, write: Callable[[TextIO], None]) -> None:
 def _write_table(file: TextIO, observations: Iterable[Observation]) -> None:
     rows = csv.writer(file)
     rows.writerow(Observation._fields)
-    rows.writerows(each._replace(value=_cell(each.value), at=round(each.at, 6)) for each in observations)
+    for each in observations:
+        rows.writerow(map(_cell, each._replace(value=_missing(each.value), at=round(each.at, 6))))
 
 
 def _write_document(file: TextIO, observations: Iterable[Observation]) -> None:
@@ -109,8 +112,17 @@ def _write_document(file: TextIO, observations: Iterable[Observation]) -> None:
     file.write("\n]}\n")
 
 
-def _cell(value: float) -> Any:
+def _missing(value: float) -> Any:
     return "" if math.isnan(value) else value
+
+
+def _cell(value: object) -> object:
+    """A cell that no spreadsheet computes: https://owasp.org/www-community/attacks/CSV_Injection."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _uncell(text: str) -> str:
+    return text[1:] if text.startswith("'") and text.startswith(_FORMULA, 1) else text
 
 
 def _read_table(file: TextIO) -> Iterator[Observation]:
@@ -120,8 +132,8 @@ def _read_table(file: TextIO) -> Iterator[Observation]:
 
 def _observation(row: Mapping[str, str]) -> Observation:
     """Read one row; raises KeyError for a missing column and ValueError for a text that is no number."""
-    values: dict[str, Any] = {name: row[name] for name in Observation._fields}
-    values["value"] = float(row["value"]) if row["value"] else math.nan
-    values["at"] = float(row["at"])
+    values: dict[str, Any] = {name: _uncell(row[name]) for name in Observation._fields}
+    values["value"] = read_number(row["value"]) if row["value"] else math.nan
+    values["at"] = read_number(row["at"])
     values |= {name: int(row[name]) for name in _NUMBERS}
     return Observation(**values)

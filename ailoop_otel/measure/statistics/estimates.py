@@ -82,7 +82,7 @@ def ramp_step(run: Run) -> float:
     """The step of a run's ramp in sessions; 0 for a run without a ramp."""
     ramp = run.context.settings.get("ramp")
     step = ramp.get("step") if isinstance(ramp, dict) else None
-    return float(step) if isinstance(step, (int, float)) else 0.0
+    return float(step) if isinstance(step, (int, float)) and 0 < step < 1e9 else 0.0
 
 
 def _values(rows: list[Observation], definition: Definition, figure: str) -> Values:

@@ -168,7 +168,7 @@ def _add_root(exchange: ServerExchange, span: Span) -> None:
     exchange.start, exchange.end = span.start, span.end
     exchange.session_id = span.text(names.SESSION_ID)
     exchange.client_trace_id = span.text(names.CLIENT_TRACE_ID)
-    exchange.outcome = span.text(names.OUTCOME) or OK
+    exchange.outcome = span.outcome or OK
     exchange.recovered = span.flag(names.TIMEOUT_RECOVERED)
     first_chunk = span.number(names.TIME_TO_FIRST_CHUNK)
     exchange.first_chunk = exchange.first_chunk if first_chunk is None else first_chunk

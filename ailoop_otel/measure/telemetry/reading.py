@@ -9,6 +9,7 @@ tests and to production, one for `first_chunk` to load tests only.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -129,8 +130,10 @@ def reading_notes(counts: ReadCounts) -> Iterator[str]:
         yield f"Half-written last lines were ignored ({which}): the server is writing now, or was killed."
     if counts.skipped:
         yield f"Lines or records that could not be read were skipped: {counts.skipped:,}, first {counts.skipped_at}."
+    if counts.backwards:
+        yield f"Spans that end before they start were left out: {counts.backwards:,}."
     if counts.unreadable:
-        yield f"Files could not be opened: {', '.join(counts.unreadable)}."
+        yield f"Files could not be read: {', '.join(counts.unreadable)}."
 
 
 def _exchange(exchange: ServerExchange, begin: int, numbers: _Numbers, number: int) -> Iterator[Observation]:
@@ -233,10 +236,10 @@ def _notes(reading: Reading, exchanges: Sequence[ServerExchange], processes: int
 
 
 def _nothing(place: Path, counts: ReadCounts, *, found: bool, since: bool) -> str:
-    if not place.exists():
+    if not os.path.exists(place):
         return f"{place} is not there: name the directory that the server writes its telemetry to"
     if counts.unreadable:
-        return f"nothing in {place} can be opened: {', '.join(counts.unreadable)}"
+        return f"nothing in {place} can be read: {', '.join(counts.unreadable)}"
     if found and since and counts.understood:
         return f"nothing in {place} is that new: leave --since out"
     if found:

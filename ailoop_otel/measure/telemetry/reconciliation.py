@@ -45,7 +45,8 @@ _ADDED: Final = {
 _NOTES: Final = re.compile(
     "Client and server: |None of the client's |They disagree on the outcome |The server wrote no telemetry into "
     "|For the (first chunk|complete answer) the client waited |[0-9,]+ traces hold several messages "
-    "|Half-written last lines were ignored |Lines or records that could not be read |Files could not be opened: "
+    "|Half-written last lines were ignored |Lines or records that could not be read |Files could not be (opened|read): "
+    "|Spans that end before they start "
 )
 
 Rows = dict[str, Observation]

@@ -9,8 +9,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-
 from ailoop_otel.measure import Refusal, report
 from ailoop_otel.measure.results import machine, storage
 from ailoop_otel.measure.results.observations import Observation
@@ -18,6 +16,7 @@ from ailoop_otel.measure.results.run import Context, Run
 from ailoop_otel.measure.verdict import judge, targets
 from ailoop_otel.measure.verdict.baseline import expected
 from ailoop_otel.measure.verdict.verdict import Judgement, Verdict
+from ailoop_otel.terminal import Terminal
 
 SCENARIO: Final = "tests"
 
@@ -62,7 +61,7 @@ class RunSummary:
             return
         output = io.StringIO()
         width = shutil.get_terminal_size().columns
-        console = Console(file=output, width=width, force_terminal=color, highlight=False, legacy_windows=False)
+        console = Terminal(file=output, width=width, force_terminal=color, legacy_windows=False)
         report.show(self._run, console, self._judgement)
         yield output.getvalue()
         if self._error:

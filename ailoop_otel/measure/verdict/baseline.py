@@ -14,9 +14,10 @@ from typing import Any, Final
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.results import definitions, storage
 from ailoop_otel.measure.results.definitions import DEFINITIONS
-from ailoop_otel.measure.results.observations import Observation
+from ailoop_otel.measure.results.observations import Observation, read_number
 from ailoop_otel.measure.results.run import Context, Run
 from ailoop_otel.measure.verdict.changes import RULES
+from ailoop_otel.recorded.input_file import read_json
 
 FORMAT: Final = 1
 
@@ -37,17 +38,17 @@ def load(path: str | Path) -> Run | None:
     Raises Refusal for anything else at the path.
     """
     place = Path(path)
-    if not place.exists():
+    if not os.path.exists(place):
         return None
     if place.is_dir():
         return storage.load(place)
     if place.name == storage.RUN:
         return storage.load(place.parent)
     try:
-        return _run(json.loads(place.read_text(encoding="utf-8")))
+        return _run(read_json(place))
     except OSError as error:
         raise Refusal(f"the baseline {place} cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise Refusal(
             f"{place} is no baseline ({type(error).__name__}: {error}): give a run directory, or a file that "
             "--save-baseline wrote"
@@ -106,10 +107,10 @@ def _columns(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
             )
 
 
-def _run(document: Mapping[str, Any]) -> Run:
+def _run(document: Any) -> Run:
     if document["format"] != FORMAT:
         raise ValueError(f"format {document['format']!r}, and this version reads {FORMAT}")
-    context = Context(**{**document["context"], "notes": tuple(document["context"].get("notes", ()))})
+    context = Context.read(document["context"])
     rows = [row for name, columns in document["metrics"].items() for row in _rows(name, columns)]
     return Run(context, rows)
 
@@ -118,8 +119,8 @@ def _rows(name: str, columns: Mapping[str, Any]) -> Iterator[Observation]:
     if name not in DEFINITIONS:
         return
     for value, at, outcome, phase in zip(*(columns[column] for column in _COLUMNS), strict=True):
-        number = math.nan if value is None else float(value)
-        yield Observation(name, number, str(columns["unit"]), float(at), str(outcome), phase)
+        number = math.nan if value is None else read_number(value)
+        yield Observation(name, number, str(columns["unit"]), read_number(at), str(outcome), phase)
 
 
 def check_comparable(one: Run, other: Run) -> None:

@@ -27,6 +27,7 @@ from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
 from ailoop_otel.measure.results.quantities import quantity
 from ailoop_otel.measure.statistics.percentiles import PERCENTILES
+from ailoop_otel.recorded.input_file import read_text
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -70,10 +71,10 @@ class Targets:
 def load(path: str | Path, scenario: str) -> Targets:
     """Read a file of targets for one scenario; raises Refusal for a file or an entry that is not valid."""
     try:
-        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        document = tomllib.loads(read_text(Path(path)))
     except OSError as error:
         raise Refusal(f"cannot read the targets {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise Refusal(f"{path} is not TOML: {error}") from None
     try:
         return parse(document, scenario)

@@ -54,7 +54,8 @@ def _nothing_measured(run: Run) -> str:
 
 
 def _expects(run: Run) -> bool:
-    return "ai_timeout" in run.context.settings.get("expects", ())
+    expects = run.context.settings.get("expects")
+    return isinstance(expects, list | tuple) and "ai_timeout" in expects
 
 
 def _timeout_reported(run: Run) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import tempfile
 from pathlib import Path
@@ -168,3 +169,27 @@ def test_no_row_gets_in_that_is_not_known(rows: list[tuple[str, str]]) -> None:
         file: MetricsFile = read(path)
     assert file.latencies[0].seconds == 0.5
     assert file.latencies[-1].seconds == 0.25
+
+
+@pytest.mark.parametrize("number", ["1e308", "inf", "9" * 400, "-1", "nan"])
+def test_a_number_that_nobody_measured_is_left_out(tmp_path: Path, number: str) -> None:
+    """Two such would make a sum without end."""
+    path = _write(tmp_path / "old.csv", ("start_session", 0.0022), ("user_msg_0", number), ("user_msg_1", number))
+    file = read(path)
+    assert (len(file.latencies), file.left_out, file.column) == (1, 2, [0.0022])
+    assert list(import_files([path]).observations)
+
+
+def test_a_line_without_end_is_refused(tmp_path: Path) -> None:
+    """It must not fill memory."""
+    path = tmp_path / "old.csv"
+    path.write_bytes(b"event,latency\n" + b"x" * 2_000_000)
+    with pytest.raises(Refusal, match="a line is longer than 1,000,000 bytes"):
+        read(path)
+
+
+def test_a_compressed_file_is_read(tmp_path: Path) -> None:
+    """With the mark that some programs put first."""
+    path = tmp_path / "old.csv.gz"
+    path.write_bytes(gzip.compress("\ufeffevent,latency\nstart_session,0.0022\n".encode()))
+    assert [row.seconds for row in read(path).latencies] == [0.0022]

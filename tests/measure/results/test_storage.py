@@ -78,7 +78,9 @@ def test_an_empty_run_is_a_run(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run" / storage.DOCUMENT).read_text()) == {"observations": []}
 
 
-@given(st.lists(st.tuples(st.floats(allow_infinity=False), st.floats(0, 1e5), st.text(max_size=20)), max_size=5))
+@given(
+    st.lists(st.tuples(st.just(math.nan) | st.floats(-1e17, 1e17), st.floats(0, 1e5), st.text(max_size=20)), max_size=5)
+)
 def test_any_value_and_label_survives(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[float, float, str]]
 ) -> None:
@@ -124,3 +126,41 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("")
     with pytest.raises(Refusal, match="cannot be written|cannot be made"):
         saved(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "'", "''", "a=1", "it's", ""])
+def test_no_cell_is_a_formula(tmp_path: Path, text: str) -> None:
+    """A spreadsheet would compute what a server or a client wrote; read back it is the same text."""
+    row = observed(definitions.DETECTION_DELAY, -0.5, 1.0, label=text, outcome=text, trace_id=text)
+    directory = saved(tmp_path, [row])
+    with (directory / storage.TABLE).open(newline="") as file:
+        (written,) = csv.DictReader(file)
+    for name in ("label", "outcome", "trace_id"):
+        assert not written[name].startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert (written["value"], written["at"], written["session"]) == ("-0.5", "1.0", "-1")
+    assert list(storage.load(directory).observations) == [row]
+
+
+@pytest.mark.parametrize("cell", ["inf", "-inf", "nan", "1e300", "x"])
+def test_a_value_that_cannot_have_been_measured_is_damage(tmp_path: Path, cell: str) -> None:
+    """It would be the best or the worst of all."""
+    directory = saved(tmp_path)
+    table = directory / storage.TABLE
+    table.write_text(table.read_text().replace(",0.25,", f",{cell},"))
+    with pytest.raises(Refusal, match="damaged run directory"):
+        storage.load(directory)
+
+
+@pytest.mark.parametrize(
+    "context",
+    [{"scenario": 5}, {"notes": "text"}, {"notes": [5]}, {"duration": math.nan}, {"duration": -1}, {"settings": []},
+     {"server": None}, {"duration": 10**400}],
+)  # fmt: skip
+def test_a_context_of_other_types_is_damage(tmp_path: Path, context: dict[str, object]) -> None:
+    """Each member has the type that the report reckons with."""
+    directory = saved(tmp_path)
+    head = json.loads((directory / storage.RUN).read_text())
+    head["context"] |= context
+    (directory / storage.RUN).write_text(json.dumps(head))
+    with pytest.raises(Refusal, match="damaged run directory"):
+        storage.load(directory)

@@ -1,0 +1,56 @@
+"""The consoles that commands print on: what telemetry, files and servers say is text there, and nothing else."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import sys
+from collections.abc import Iterable
+from typing import Any, Final, NoReturn
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+_REPLACEMENTS: Final = {"–": "-", "…": "~", "−": "-"}
+# Characters that move the cursor or colour the terminal, and those that change the direction of the text after them:
+# https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters
+_COMMANDS: Final = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)  # fmt: skip
+
+
+class Terminal(Console):
+    """A console that reads no markup and no emoji codes in texts, and prints no control characters of theirs."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"highlight": False, "markup": False, "emoji": False, **options})
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render without control characters; every text passes here, that of tables and of tracebacks too."""
+        for segment in super().render(renderable, options):
+            plain = segment.control or segment.text.isprintable()
+            yield segment if plain else Segment(printable(segment.text), segment.style)
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Raise, as the command line decides what a closed pipe means; rich itself exits with code 1."""
+        raise BrokenPipeError
+
+
+def terminal() -> Terminal:
+    """A console on the standard output; characters that its encoding lacks become plain ones."""
+    codecs.register_error("plain", _replace)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="plain")
+    return Terminal()
+
+
+def printable(text: str) -> str:
+    """Remove what is a command to a terminal; line breaks stay."""
+    return _COMMANDS.sub("", text)
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    """Replace each character that an encoding lacks by one plain one, so that columns stay aligned."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_REPLACEMENTS.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
