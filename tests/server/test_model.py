@@ -136,6 +136,11 @@ async def test_a_whole_stream(monkeypatch: pytest.MonkeyPatch) -> None:
         ([piece()] * 5 + [END], None),
     ],
 )
+@pytest.mark.fault(
+    "provider",
+    theirs="The provider's stream is cut, or holds garbage or an error",
+    promise="The server gets it as it is; the model call says how it ended",
+)
 async def test_how_a_stream_ended(monkeypatch: pytest.MonkeyPatch, lines: list[bytes], error: str | None) -> None:
     """Cut, garbage at the beginning, in the middle or at the end, an error in it, or well."""
     server = Server(monkeypatch, lines)
@@ -144,6 +149,11 @@ async def test_how_a_stream_ended(monkeypatch: pytest.MonkeyPatch, lines: list[b
 
 
 @pytest.mark.parametrize("tokens", ["-1", "true", '"7"', "1.5", "null", "1" + "0" * 400])
+@pytest.mark.fault(
+    "provider",
+    theirs="The provider's token counts are no numbers",
+    promise="They are left out; the rest is recorded",
+)
 async def test_what_is_no_number_of_tokens(monkeypatch: pytest.MonkeyPatch, tokens: str) -> None:
     """It is left out: a provider may send anything, and some of it could never be exported."""
     usage = f'data: {{"choices": [], "usage": {{"prompt_tokens": {tokens}, "completion_tokens": 3}}}}'
