@@ -7,11 +7,11 @@ MUTANTS := .venv-mutants
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo jaeger jaeger-stop test lint format unit oldest backends bench mutants docs dashboard picture record lock wheel clean
+.PHONY: help demo jaeger jaeger-stop test lint format unit oldest backends faults bench mutants docs dashboard picture record lock wheel clean
 
 help: ## all commands; how long they take on two cores, where it is minutes
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
-	@echo; echo "Where to read on: README.md, docs/architecture.md, docs/dialects.md, docs/mutants.md, docs/performance.md, docs/telemetry.md"
+	@echo; echo "Where to read on: README.md, docs/architecture.md, docs/dialects.md, docs/mutants.md, docs/performance.md, docs/reliability.md, docs/telemetry.md"
 
 # BACKEND=jaeger shows them in a Jaeger behind a collector, both started by `make jaeger`.
 demo: $(VENV)/ready $(BACKEND) ## conversations with a stand-in server, and what was recorded; BACKEND=jaeger sends it there
@@ -55,6 +55,14 @@ backends: $(VENV)/ready ## the tests through the real collector, Jaeger (needs G
 	  $(BEGIN) $(filter-out $(BEGIN) $(OUTAGE),$(wildcard tests/stack/test_*.py))
 	$(BIN)/python -m pytest -q $(OUTAGE)
 
+# What has the machine for itself, and what needs the backends, in runs of their own.
+FAULTS := $(BIN)/python -m pytest -q -m fault
+faults: $(VENV)/ready ## what may go wrong, tried: writes docs/reliability.md; minutes
+	$(FAULTS) $(SPREAD) $(TIMED:%=--ignore %) --ignore tests/stack --faults .faults/spread.json
+	$(FAULTS) $(TIMED) --faults .faults/timed.json
+	$(FAULTS) tests/stack --faults .faults/backends.json
+	$(BIN)/python -m tests.reliability .faults/*.json
+
 # Rows only: make bench ONLY="chunk exchange". With AILOOP_CHECKOUT and AILOOP_PYTHON, the real server too: 30 minutes.
 bench: $(VENV)/ready ## what it costs, beside others: 10 minutes; QUICK=1 to try it: 3; ONLY=… for some rows
 	$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
@@ -89,7 +97,7 @@ lock: ## resolve the development requirements again (needs uv)
 	done
 
 clean: ## remove all that was made here
-	rm -rf $(VENV) $(OLDEST) $(MUTANTS) .bench .mutants dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache ailoop-telemetry
+	rm -rf $(VENV) $(OLDEST) $(MUTANTS) .bench .faults .mutants dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache ailoop-telemetry
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml ailoop_otel/startup/ailoop_otel.pth
 	$(call environment,$(VENV),dev)

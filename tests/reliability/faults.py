@@ -11,9 +11,7 @@ each, by `pytest.param(…, marks=pytest.mark.fault(…))`. What is marked alike
 
 from __future__ import annotations
 
-import datetime
 import json
-import platform
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from ailoop_otel.version import __version__
 from tests.reliability.balance import PROPERTY, Balance, added
+from tests.reliability.results import about, keep
 
 SECTIONS = {
     "collector": "Collector and network",
@@ -127,11 +125,4 @@ class _Results:
             }
             for key, row in self._rows.items()
         )
-        about = {
-            "what": "faults",
-            "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-            "version": __version__,
-            "python": platform.python_version(),
-        }
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.write_text(json.dumps({**about, "rows": rows}, indent=1, ensure_ascii=False) + "\n")
+        keep({**about("faults"), "rows": rows}, self._path)
