@@ -7,7 +7,7 @@ MUTANTS := .venv-mutants
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo jaeger jaeger-stop test lint format unit oldest backends faults bench mutants docs dashboard picture record lock wheel clean
+.PHONY: help demo jaeger jaeger-stop test lint format unit oldest backends faults soak bench mutants docs dashboard picture record lock wheel clean
 
 help: ## all commands; how long they take on two cores, where it is minutes
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -38,8 +38,8 @@ format: $(VENV)/ready ## format the code
 # Tests wait for servers much of their time: three at once keep two cores busy. Files stay whole: what is slow to make
 # is made once for a file.
 SPREAD := -n 3 --dist loadfile
-# In some tests servers are timed to the millisecond: those have the machine for themselves.
-TIMED := tests/serving/test_exchanges.py tests/serving/test_timeouts.py
+# In some tests servers are timed to the millisecond, or their memory is watched: those have the machine for themselves.
+TIMED := tests/serving/test_exchanges.py tests/serving/test_timeouts.py tests/soak
 unit: $(VENV)/ready ## the tests on the newest web stack: 15 minutes; AILOOP_CHECKOUT adds the real server
 	$(BIN)/python -m pytest -q $(SPREAD) $(TIMED:%=--ignore %) --ignore tests/stack
 	$(BIN)/python -m pytest -q $(TIMED)
@@ -62,6 +62,9 @@ faults: $(VENV)/ready ## what may go wrong, tried: writes docs/reliability.md; m
 	$(FAULTS) $(TIMED) --faults .faults/timed.json
 	$(FAULTS) tests/stack --faults .faults/backends.json
 	$(BIN)/python -m tests.reliability .faults/*.json
+
+soak: $(VENV)/ready ## 2,000 sessions of everything, the collector away twice: 11 minutes; SOAK_SECONDS=60 for one
+	$(BIN)/python -m tests.soak
 
 # Rows only: make bench ONLY="chunk exchange". With AILOOP_CHECKOUT and AILOOP_PYTHON, the real server too: 30 minutes.
 bench: $(VENV)/ready ## what it costs, beside others: 10 minutes; QUICK=1 to try it: 3; ONLY=… for some rows

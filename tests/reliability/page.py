@@ -26,6 +26,8 @@ def page(found: dict[str, Result]) -> str:
     """The whole page, markdown."""
     faults = found["faults"]
     lines = [_HEAD, "## The last runs\n", *_table(("proof", "result", "date", "version"), _runs(found))]
+    if "soak" in found:
+        lines.append("![Memory, what waits on disk and what has arrived, while the collector is away twice](soak.svg)\n")
     for section, title in SECTIONS.items():
         rows = [_cells(row) for row in faults["rows"] if row["section"] == section]
         if rows:
