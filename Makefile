@@ -7,7 +7,7 @@ MUTANTS := .venv-mutants
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo jaeger jaeger-stop test lint format unit oldest backends faults soak bench mutants docs dashboard picture record lock wheel clean
+.PHONY: help demo jaeger jaeger-stop test lint format unit oldest backends faults soak start-matrix bench mutants docs dashboard picture record lock wheel clean
 
 help: ## all commands; how long they take on two cores, where it is minutes
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -63,6 +63,10 @@ faults: $(VENV)/ready ## what may go wrong, tried: writes docs/reliability.md; m
 	$(FAULTS) tests/stack --faults .faults/backends.json
 	$(BIN)/python -m tests.reliability .faults/*.json
 
+# Needs python3.10 to python3.13 on the PATH; a row says so where one is missing. ONLY="gunicorn daphne" for some rows.
+start-matrix: $(VENV)/ready ## each way to start a server, beside others, on each Python: 15 minutes the first time
+	$(BIN)/python -m tests.starts $(ONLY)
+
 soak: $(VENV)/ready ## 2,000 sessions of everything, the collector away twice: 11 minutes; SOAK_SECONDS=60 for one
 	$(BIN)/python -m tests.soak
 
@@ -92,15 +96,16 @@ record: $(VENV)/ready ## record the real server's transcripts again: make record
 wheel: $(VENV)/ready ## wheel and sdist into dist/
 	$(BIN)/python -m build --no-isolation
 
+STARTS := servers python sentry ddtrace logfire newrelic elastic otel
 BENCH := ailoop otel logfire ddtrace profiler
 lock: ## resolve the development requirements again (needs uv)
-	for name in dev oldest mutants $(BENCH:%=bench-%); do \
+	for name in dev oldest mutants $(BENCH:%=bench-%) $(STARTS:%=start-%); do \
 	  uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	    --python-version 3.10 --upgrade requirements/$$name.in --output-file requirements/$$name.txt; \
 	done
 
 clean: ## remove all that was made here
-	rm -rf $(VENV) $(OLDEST) $(MUTANTS) .bench .faults .mutants dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache ailoop-telemetry
+	rm -rf $(VENV) $(OLDEST) $(MUTANTS) .bench .faults .starts .mutants dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache ailoop-telemetry
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml ailoop_otel/startup/ailoop_otel.pth
 	$(call environment,$(VENV),dev)

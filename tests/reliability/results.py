@@ -10,6 +10,7 @@ from typing import Any
 
 from ailoop_otel.version import __version__
 
+WHOLE = "whole"
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 Result = dict[str, Any]
 
