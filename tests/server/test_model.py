@@ -219,3 +219,27 @@ async def test_only_the_stream_s_own_thread_makes_its_call(monkeypatch: pytest.M
     assert others == [None, None]
     assert [item async for item in stream] == []
     assert server.chat()[names.MODEL_CHUNKS] == 1
+
+
+@pytest.mark.fault(
+    "foreign",
+    theirs="Sentry's SDK wraps each thread's `run` and calls it with the thread",
+    promise="The model's thread runs, and its call is recorded",
+)
+async def test_a_thread_whose_run_somebody_else_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found on the thread is called with it, as a method of the class would be."""
+    original = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        found = getattr(thread.run, "__func__", thread.run)
+        thread.run = lambda *_: found(threading.current_thread())  # type: ignore[method-assign]
+        original(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    server = Server(monkeypatch, [piece(), piece(finish_reason="stop"), END])
+
+    async def read() -> list[bytes]:
+        return [item async for item in server.stream()]
+
+    assert len(await asyncio.wait_for(read(), 60)) == 2
+    assert server.chat()[names.MODEL_CHUNKS] == 2
