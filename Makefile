@@ -8,11 +8,11 @@ FUZZ := .venv-fuzz
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo jaeger jaeger-stop test lint format unit oldest backends bench mutants fuzz kill docs dashboard picture record lock wheel clean
+.PHONY: help demo jaeger jaeger-stop test lint format unit oldest backends faults soak start-matrix bench mutants fuzz kill docs dashboard picture record lock wheel clean
 
 help: ## all commands; how long they take on two cores, where it is minutes
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
-	@echo; echo "Where to read on: README.md, docs/architecture.md, docs/dialects.md, docs/mutants.md, docs/performance.md, docs/telemetry.md"
+	@echo; echo "Where to read on: README.md, docs/architecture.md, docs/dialects.md, docs/mutants.md, docs/performance.md, docs/reliability.md, docs/telemetry.md"
 
 # BACKEND=jaeger shows them in a Jaeger behind a collector, both started by `make jaeger`.
 demo: $(VENV)/ready $(BACKEND) ## conversations with a stand-in server, and what was recorded; BACKEND=jaeger sends it there
@@ -39,8 +39,8 @@ format: $(VENV)/ready ## format the code
 # Tests wait for servers much of their time: three at once keep two cores busy. Files stay whole: what is slow to make
 # is made once for a file.
 SPREAD := -n 3 --dist loadfile
-# In some tests servers are timed to the millisecond: those have the machine for themselves.
-TIMED := tests/serving/test_exchanges.py tests/serving/test_timeouts.py
+# In some tests servers are timed to the millisecond, or their memory is watched: those have the machine for themselves.
+TIMED := tests/serving/test_exchanges.py tests/serving/test_timeouts.py tests/soak
 unit: $(VENV)/ready ## the tests on the newest web stack: 15 minutes; AILOOP_CHECKOUT adds the real server
 	$(BIN)/python -m pytest -q $(SPREAD) $(TIMED:%=--ignore %) --ignore tests/stack
 	$(BIN)/python -m pytest -q $(TIMED)
@@ -55,6 +55,21 @@ backends: $(VENV)/ready ## the tests through the real collector, Jaeger (needs G
 	$(BIN)/python -m pytest -q $(SPREAD) --no-loadscope-reorder \
 	  $(BEGIN) $(filter-out $(BEGIN) $(OUTAGE),$(wildcard tests/stack/test_*.py))
 	$(BIN)/python -m pytest -q $(OUTAGE)
+
+# What has the machine for itself, and what needs the backends, in runs of their own.
+FAULTS := $(BIN)/python -m pytest -q -m fault
+faults: $(VENV)/ready ## what may go wrong, tried: writes docs/reliability.md; minutes
+	$(FAULTS) $(SPREAD) $(TIMED:%=--ignore %) --ignore tests/stack --faults .faults/spread.json
+	$(FAULTS) $(TIMED) --faults .faults/timed.json
+	$(FAULTS) tests/stack --faults .faults/backends.json
+	$(BIN)/python -m tests.reliability .faults/*.json
+
+# Needs python3.10 to python3.13 on the PATH; a row says so where one is missing. ONLY="gunicorn daphne" for some rows.
+start-matrix: $(VENV)/ready ## each way to start a server, beside others, on each Python: 15 minutes the first time
+	$(BIN)/python -m tests.starts $(ONLY)
+
+soak: $(VENV)/ready ## 2,000 sessions of everything, the collector away twice: 11 minutes; SOAK_SECONDS=60 for one
+	$(BIN)/python -m tests.soak
 
 # Rows only: make bench ONLY="chunk exchange". With AILOOP_CHECKOUT and AILOOP_PYTHON, the real server too: 30 minutes.
 bench: $(VENV)/ready ## what it costs, beside others: 10 minutes; QUICK=1 to try it: 3; ONLY=… for some rows
@@ -91,15 +106,16 @@ record: $(VENV)/ready ## record the real server's transcripts again: make record
 wheel: $(VENV)/ready ## wheel and sdist into dist/
 	$(BIN)/python -m build --no-isolation
 
+STARTS := servers python sentry ddtrace logfire newrelic elastic otel
 BENCH := ailoop otel logfire ddtrace profiler
 lock: ## resolve the development requirements again (needs uv)
-	for name in dev oldest mutants fuzz $(BENCH:%=bench-%); do \
+	for name in dev oldest mutants fuzz $(BENCH:%=bench-%) $(STARTS:%=start-%); do \
 	  uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	    --python-version 3.10 --upgrade requirements/$$name.in --output-file requirements/$$name.txt; \
 	done
 
 clean: ## remove all that was made here
-	rm -rf $(VENV) $(OLDEST) $(MUTANTS) $(FUZZ) .bench .mutants dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache ailoop-telemetry
+	rm -rf $(VENV) $(OLDEST) $(MUTANTS) $(FUZZ) .bench .faults .starts .mutants dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache ailoop-telemetry
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml ailoop_otel/startup/ailoop_otel.pth
 	$(call environment,$(VENV),dev)

@@ -15,6 +15,8 @@ from opentelemetry.util._once import Once
 
 from ailoop_otel.tracking.exchange import CURRENT
 
+pytest_plugins = ["tests.reliability.faults"]
+
 _PROVIDERS = (
     (trace, "_TRACER_PROVIDER"),
     (metrics._internal, "_METER_PROVIDER"),

@@ -199,6 +199,11 @@ print({"starlette", "starlette.applications"} <= set(Witness.seen))
     assert (done.stdout, done.stderr) == ("True\n", "")
 
 
+@pytest.mark.fault(
+    "settings",
+    theirs="The installation is broken",
+    promise="The server answers; one line says so",
+)
 async def test_a_server_answers_with_a_broken_installation(tmp_path: Path) -> None:
     """It is told so in one line, and nothing is recorded."""
     variables = break_module(tmp_path, "wrapt", MULTI_LINE)
@@ -211,6 +216,11 @@ async def test_a_server_answers_with_a_broken_installation(tmp_path: Path) -> No
     assert not folder.path.exists()
 
 
+@pytest.mark.fault(
+    "settings",
+    theirs="A package that we need is missing",
+    promise="The server answers; one line says how to mend it",
+)
 async def test_a_server_answers_though_a_dependency_is_missing(tmp_path: Path) -> None:
     """What is missed only when the application starts is told then, and how to mend it; the server is untouched."""
     module = "opentelemetry/exporter/otlp/json/file/__init__"

@@ -67,6 +67,11 @@ def test_the_places_that_are_told_are_bounded(caplog: pytest.LogCaptureFixture) 
     assert len(caplog.records) == 64
 
 
+@pytest.mark.fault(
+    "foreign",
+    theirs="The server's logger raises while a fault of ours is told",
+    promise="The barrier holds",
+)
 def test_a_logger_that_fails_is_no_second_fault() -> None:
     """The barrier holds even where it cannot tell."""
     guard = Guard()

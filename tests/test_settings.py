@@ -128,6 +128,11 @@ def test_nothing_may_be_followed_without_bounds_or_not_at_all(name: str) -> None
 
 
 @given(st.dictionaries(st.sampled_from([setting.name for setting in names.SETTINGS]), st.text()))
+@pytest.mark.fault(
+    "settings",
+    theirs="Arbitrary values of our variables",
+    promise="Settings that can be used, and no exception",
+)
 def test_whatever_the_environment_holds_the_settings_can_be_used(variables: dict[str, str]) -> None:
     """A bad value never raises, and never gets through."""
     settings = Settings.from_environment(variables)

@@ -64,6 +64,11 @@ async def test_two_ways_together_are_one(first: int, tmp_path: Path) -> None:
     agree(await all_recorded(PAIRS[first::3], tmp_path))
 
 
+@pytest.mark.fault(
+    "settings",
+    theirs="Switched on in all ways at once",
+    promise="The spans of one",
+)
 async def test_all_ways_together_are_one(tmp_path: Path) -> None:
     """All ways at once give what each of them gives."""
     agree(await all_recorded([ALL], tmp_path))

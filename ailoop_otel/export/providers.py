@@ -94,7 +94,9 @@ def _configure(path: str) -> bool:
 def existing(signal: Signal) -> Provider | None:
     """The global provider that somebody has set, or None; one of ours that was shut down is none."""
     provider = _global(signal)
-    return None if provider is None or provider in _ENDED or _is_stand_in(signal, provider) else provider
+    # Somebody else's may have no hash, as Logfire's have none.
+    ended = any(provider is each for each in _ENDED)
+    return None if provider is None or ended or _is_stand_in(signal, provider) else provider
 
 
 def no_op(signal: Signal) -> Provider | None:

@@ -230,7 +230,8 @@ def start_hook(host: HookHost) -> Callable[..., Any]:
                 context = copy_context()
                 context.run(_MAKING.set, call)
                 run = thread.run
-                thread.run = lambda: context.run(run)  # type: ignore[method-assign]
+                # Sentry's SDK wraps what it finds here and calls it with the thread, as it would the class's method.
+                thread.run = lambda *_: context.run(run)  # type: ignore[method-assign]
         return wrapped(*args, **kwargs)
 
     return start

@@ -37,7 +37,10 @@ MIXED = "mixed"
 
 @dataclass(frozen=True)
 class Installation:
-    """Something that can be started: its root folder, its generation, and the command up to the port."""
+    """Something that can be started: its root folder, its generation, and the command up to the port.
+
+    Where the port is not the last word, `{port}` stands for it.
+    """
 
     root: Path
     dialect: str
@@ -97,7 +100,7 @@ class Server:
         """Start it and wait until it accepts connections; RuntimeError with its output if it does not."""
         self._log = tempfile.TemporaryFile("w+b")  # noqa: SIM115 - it lives as long as the process
         self._process = subprocess.Popen(
-            [*self.wrapper, *self.installation.command, str(self.port), *self.arguments],
+            [*self.wrapper, *self._command(), *self.arguments],
             cwd=self.folder or self.installation.root,
             env=self._variables(),
             stdin=subprocess.DEVNULL,
@@ -145,6 +148,12 @@ class Server:
     ) -> None:
         self.stop()
         self._log.close()
+
+    def _command(self) -> list[str]:
+        command = self.installation.command
+        if any("{port}" in word for word in command):
+            return [word.replace("{port}", str(self.port)) for word in command]
+        return [*command, str(self.port)]
 
     def _accepts(self) -> bool:
         try:

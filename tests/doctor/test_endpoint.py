@@ -43,6 +43,11 @@ def test_without_a_jaeger_the_rest_is_a_note(backend: Backend, monkeypatch: pyte
     assert "--jaeger URL" in finding.mend
 
 
+@pytest.mark.fault(
+    "collector",
+    theirs="The collector takes a span and Jaeger never sees it",
+    promise="`doctor` says that what broke is behind the collector",
+)
 def test_a_span_that_jaeger_never_sees_is_a_problem(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """The collector took it: whatever broke is behind it."""
     backend.finds = False

@@ -87,6 +87,11 @@ def test_a_collector_that_hangs_is_reported_in_time(backend: Backend, monkeypatc
     assert "--timeout" in finding.mend
 
 
+@pytest.mark.fault(
+    "collector",
+    theirs="A web server stands at the collector's address (`doctor`)",
+    promise="Said so: it has accepted nothing",
+)
 def test_pages_for_people_are_no_collector(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that answers everything with 200 has accepted nothing."""
     backend.kind = "text/html; charset=utf-8"

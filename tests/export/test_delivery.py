@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from ailoop_otel.export.delivery import Account, CountingSpanProcessor
 from ailoop_otel.export.sdk_logging import EXPORT_WARNINGS
 from tests.export.child import in_child
+from tests.reliability.balance import Balance
 
 
 class Counting(SpanExporter):
@@ -56,7 +57,12 @@ def _emit(provider: TracerProvider, spans: int, threads: int = 1) -> int:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_many_threads_and_a_small_queue(lines: Callable[[], list[str]], fails: bool) -> None:
+@pytest.mark.fault(
+    "threads",
+    ours="Eight threads race for eight places in the queue, and the exporter fails now and then",
+    promise="Each span is exported or counted as dropped",
+)
+def test_many_threads_and_a_small_queue(lines: Callable[[], list[str]], balance: Balance, fails: bool) -> None:
     """Eight threads race for eight places; whatever the exporter answers, not one span is unaccounted for."""
     failure = SpanExportResult.FAILURE if fails else SpanExportResult.SUCCESS
     exporter = Counting(lambda asked: failure if asked % 3 == 0 else SpanExportResult.SUCCESS)
@@ -72,11 +78,16 @@ def test_many_threads_and_a_small_queue(lines: Callable[[], list[str]], fails: b
     assert exporter.exported
     assert account.dropped
     provider.shutdown()
-    assert exporter.exported + account.dropped == emitted
+    balance("spans", made=emitted, delivered=exporter.exported, lost=account.dropped)
     assert lines() == []
 
 
-def test_an_exporter_that_raises_counts_as_a_failure(lines: Callable[[], list[str]]) -> None:
+@pytest.mark.fault(
+    "foreign",
+    theirs="An exporter of somebody else's raises",
+    promise="Its batch is counted as dropped, one line, and the next goes through",
+)
+def test_an_exporter_that_raises_counts_as_a_failure(lines: Callable[[], list[str]], balance: Balance) -> None:
     """Its batch is dropped, the next one goes through, and the traceback that the SDK logs is one line."""
     EXPORT_WARNINGS.install()
 
@@ -93,6 +104,7 @@ def test_an_exporter_that_raises_counts_as_a_failure(lines: Callable[[], list[st
     _emit(provider, 5)
     provider.force_flush()
     assert (exporter.exported, account.dropped) == (5, 5)
+    balance("spans", made=10, delivered=exporter.exported, lost=account.dropped)
     assert len(lines()) == 1
     provider.shutdown()
 
@@ -118,7 +130,12 @@ def test_what_comes_too_late_is_dropped() -> None:
     assert (exporter.exported, account.dropped) == (3, 2)
 
 
-def test_a_shutdown_in_the_middle_of_the_traffic() -> None:
+@pytest.mark.fault(
+    "threads",
+    theirs="Shut down while threads go on ending spans",
+    promise="Each span is exported or counted as dropped",
+)
+def test_a_shutdown_in_the_middle_of_the_traffic(balance: Balance) -> None:
     """Threads go on ending spans while the processor closes, and each span is one or the other."""
     for _ in range(20):
         exporter = Counting()
@@ -127,7 +144,7 @@ def test_a_shutdown_in_the_middle_of_the_traffic() -> None:
         ending.start()
         emitted = _emit(provider, 100, threads=4)
         ending.join()
-        assert exporter.exported + account.dropped == emitted
+        balance("spans", made=emitted, delivered=exporter.exported, lost=account.dropped)
 
 
 def test_what_still_waits_after_the_end_is_given_up() -> None:
@@ -154,6 +171,11 @@ def test_unsampled_spans_are_nobody_s_loss() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.fault(
+    "threads",
+    ours="A process forks with spans in its queue",
+    promise="The child's account begins at zero",
+)
 def test_a_forked_child_has_an_account_of_its_own() -> None:
     """The parent's waiting and dropped spans are not the child's, which has all places free."""
     exporter = Counting()

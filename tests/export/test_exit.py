@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.export.collector import Collector
+from tests.reliability.balance import Balance
 
 # Seconds: three for the flush, and what a busy machine takes to end an interpreter. An export of its own takes so long
 # that it is told from both.
@@ -81,6 +82,11 @@ def _text(directory: Path, kind: str) -> str:
         ("1 / 0", 1),
     ],
 )
+@pytest.mark.fault(
+    "process",
+    theirs="The process ends by itself, by an exit code, an interrupt or a crash",
+    promise="Everything is in the files; the exit code is its own",
+)
 def test_everything_is_flushed_however_it_ends(tmp_path: Path, script: str, code: int) -> None:
     """A normal end, an exit, an interrupt and a crash lose nothing, keep their exit code and wait for nothing."""
     ended = _run("span('last')\n" + script, tmp_path)
@@ -91,6 +97,11 @@ def test_everything_is_flushed_however_it_ends(tmp_path: Path, script: str, code
     assert "ailoop" not in ended.errors
 
 
+@pytest.mark.fault(
+    "process",
+    theirs="Ctrl-C",
+    promise="Everything is in the files",
+)
 def test_an_interrupt_from_outside(tmp_path: Path) -> None:
     """Ctrl-C in the terminal is no other end."""
     ended = _run("time.sleep(100)", tmp_path, kill=signal.SIGINT)
@@ -98,6 +109,11 @@ def test_an_interrupt_from_outside(tmp_path: Path) -> None:
     assert "one" in _text(tmp_path, "traces")
 
 
+@pytest.mark.fault(
+    "process",
+    theirs="`kill -9`",
+    promise="Only what is younger than an export interval is lost; the files have whole lines",
+)
 def test_a_kill_loses_what_is_younger_than_an_interval(tmp_path: Path) -> None:
     """After `kill -9` what is older than an export interval is in the files, in whole lines."""
     script = """
@@ -125,8 +141,13 @@ os.kill(os.getpid(), 9)
         ("503", "pipeline.flush(3.0)\npipeline.shutdown()"),
     ],
 )
+@pytest.mark.fault(
+    "process",
+    theirs="A process ends while its collector hangs or answers 503",
+    promise="Gone within three seconds, one line, everything on disk",
+)
 def test_a_dead_collector_does_not_keep_the_process(
-    tmp_path: Path, collector: Collector, mode: str, script: str
+    tmp_path: Path, collector: Collector, balance: Balance, mode: str, script: str
 ) -> None:
     """Whether it flushes first or just ends, it is gone after three seconds, with one line, and all is on disk."""
     collector.mode = mode
@@ -134,7 +155,7 @@ def test_a_dead_collector_does_not_keep_the_process(
     assert ended.code == 0
     assert ended.seconds < GONE
     assert len(ended.errors.splitlines()) == 1, ended.errors
-    assert "one" in _text(tmp_path, "undelivered-traces")
+    balance("spans", made=1, kept=_text(tmp_path, "undelivered-traces").count('"name":"one"'))
     assert "messages" in _text(tmp_path, "undelivered-metrics")
 
 
@@ -146,6 +167,11 @@ def test_a_collector_that_answers_gets_everything(tmp_path: Path, collector: Col
     assert "/v1/metrics" in collector.paths
 
 
+@pytest.mark.fault(
+    "threads",
+    theirs="A forked child ends by itself",
+    promise="It flushes its own, once; the parent flushes the rest",
+)
 def test_a_forked_child_that_ends_by_itself(tmp_path: Path) -> None:
     """The child's `atexit` flushes what the child recorded, once, and the parent's flushes the rest."""
     script = """

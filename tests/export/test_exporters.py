@@ -81,6 +81,11 @@ def test_a_known_exporter_is_found_in_its_own_package(
     exporter.shutdown()
 
 
+@pytest.mark.fault(
+    "settings",
+    theirs="OTEL_*_EXPORTER names an exporter that does not exist",
+    promise="One line says which variable is wrong and what there would be",
+)
 def test_a_name_that_nobody_has(guard: Guard, lines: Lines) -> None:
     """One line says which variable is wrong and what there would be."""
     assert exporters.make(METRICS, "jaeger", Shared(Settings(), guard)) is None
@@ -110,6 +115,11 @@ def test_an_exporter_that_lacks_what_it_needs(monkeypatch: pytest.MonkeyPatch, g
     assert "grpc" in line
 
 
+@pytest.mark.fault(
+    "settings",
+    theirs="OTEL_EXPORTER_OTLP_PROTOCOL names a protocol that Python lacks",
+    promise="One line says what there is",
+)
 def test_a_protocol_that_does_not_exist(monkeypatch: pytest.MonkeyPatch, guard: Guard, lines: Lines) -> None:
     """OTLP/JSON over HTTP has no exporter for Python; one line says what there is."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json")
@@ -119,6 +129,11 @@ def test_a_protocol_that_does_not_exist(monkeypatch: pytest.MonkeyPatch, guard: 
     assert "http/protobuf or grpc" in line
 
 
+@pytest.mark.fault(
+    "settings",
+    theirs="An exporter's constructor raises",
+    promise="One line without the traceback; the server starts",
+)
 def test_an_exporter_that_refuses_its_settings(monkeypatch: pytest.MonkeyPatch, guard: Guard, lines: Lines) -> None:
     """A constructor that raises is one line, without the traceback."""
 

@@ -87,6 +87,11 @@ def test_our_encoder_writes_what_the_official_one_would(tmp_path: Path, monkeypa
     assert _read(tmp_path, "traces") == [official]
 
 
+@pytest.mark.fault(
+    "foreign",
+    ours="Our encoder has a fault",
+    promise="The official one writes the batch, once; the fault is counted and said",
+)
 def test_a_fault_of_our_encoder_is_counted_and_the_official_one_encodes(tmp_path: Path, lines: Lines) -> None:
     """The batch is written all the same, once, and one line reports the fault."""
     guard = Guard()
@@ -239,6 +244,11 @@ def test_many_threads_write_whole_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.fault(
+    "threads",
+    theirs="A fork while another thread writes",
+    promise="The child is not blocked, and writes a file of its own",
+)
 def test_a_child_forked_in_the_middle_of_an_export_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lock that another thread held at the fork does not block the child, which writes a file of its own."""
     exporter = RotatingSpanExporter(str(tmp_path))

@@ -22,6 +22,11 @@ def test_what_is_done_in_time_is_waited_for(guard: Guard) -> None:
     thread.stop()
 
 
+@pytest.mark.fault(
+    "threads",
+    theirs="A flush hangs",
+    promise="The caller goes on when its time is up",
+)
 def test_what_hangs_is_left(guard: Guard) -> None:
     """The caller goes on when its time is up, and what is sent later waits its turn."""
     release = threading.Event()
@@ -37,6 +42,11 @@ def test_what_hangs_is_left(guard: Guard) -> None:
     thread.stop()
 
 
+@pytest.mark.fault(
+    "threads",
+    ours="A fault in the thread that flushes",
+    promise="It is counted, nobody waits for ever, and the next flush is done",
+)
 def test_a_fault_does_not_end_the_thread() -> None:
     """The barrier counts it, the caller is not kept waiting, and the next thing is done."""
 

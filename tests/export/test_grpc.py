@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from ailoop_otel.settings import Settings
 from tests.export.conftest import Start
 from tests.export.recording import span, wait_for
+from tests.reliability.balance import Balance
 
 Lines = Callable[[], list[str]]
 FOLDER = Path("ailoop-telemetry")
@@ -62,7 +63,14 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 @pytest.mark.parametrize(
     "status", ["UNAVAILABLE", "UNAUTHENTICATED", "UNIMPLEMENTED", "INTERNAL", "RESOURCE_EXHAUSTED"]
 )
-def test_what_is_refused_is_kept_and_sent_later(collector: Collector, start: Start, lines: Lines, status: str) -> None:
+@pytest.mark.fault(
+    "collector",
+    theirs="A collector over gRPC refuses: five of its statuses",
+    promise="Kept on disk and sent later; one line when it begins, one when it is over",
+)
+def test_what_is_refused_is_kept_and_sent_later(
+    collector: Collector, start: Start, lines: Lines, balance: Balance, status: str
+) -> None:
     """One line when it begins and one when it is over."""
     collector.status = grpc.StatusCode[status]
     pipeline = start()
@@ -75,11 +83,18 @@ def test_what_is_refused_is_kept_and_sent_later(collector: Collector, start: Sta
     wait_for(lambda: len(lines()) == 2)
     assert collector.names == ["one"]
     assert list(FOLDER.glob("*.jsonl")) == []
-    assert pipeline.dropped() == 0
+    balance("spans", made=1, delivered=len(collector.names), lost=pipeline.dropped())
 
 
 @pytest.mark.parametrize("spool", [True, False])
-def test_what_is_too_large_is_halved(collector: Collector, start: Start, lines: Lines, spool: bool) -> None:
+@pytest.mark.fault(
+    "collector",
+    theirs="A gRPC message is larger than the collector's limit",
+    promise="Halved until it fits; one that does not fit alone is named, and kept or counted",
+)
+def test_what_is_too_large_is_halved(
+    collector: Collector, start: Start, lines: Lines, balance: Balance, spool: bool
+) -> None:
     """A message over the server's limit fails as a whole; each span that fits arrives."""
     pipeline = start(Settings(spool=spool))
     for number in range(40):
@@ -92,9 +107,17 @@ def test_what_is_too_large_is_halved(collector: Collector, start: Start, lines: 
     (line,) = lines()
     assert "huge xxx" in line
     assert "Raise the collector's limit" in line
+    # The batch lies there as a whole, with a note of what of it was taken.
+    kept = sum("huge xxx" in path.read_text() for path in FOLDER.glob("undelivered-traces-*.jsonl"))
+    balance("spans", made=41, delivered=len(collector.names), kept=kept, lost=pipeline.dropped())
 
 
-def test_partial_success_is_counted(collector: Collector, start: Start, lines: Lines) -> None:
+@pytest.mark.fault(
+    "collector",
+    theirs="A collector over gRPC rejects a part",
+    promise="Counted by signal, with its reason",
+)
+def test_partial_success_is_counted(collector: Collector, start: Start, lines: Lines, balance: Balance) -> None:
     """With the collector's reason."""
     collector.response.partial_success.rejected_spans = 2
     collector.response.partial_success.error_message = "too old"
@@ -104,3 +127,4 @@ def test_partial_success_is_counted(collector: Collector, start: Start, lines: L
     pipeline.tracer_provider.force_flush()
     wait_for(lambda: pipeline.losses() == {("traces", "rejected"): 2})
     assert "too old" in lines()[0]
+    balance("spans", made=3, delivered=1, lost=pipeline.dropped())

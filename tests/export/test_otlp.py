@@ -144,6 +144,11 @@ def test_a_fault_of_ours_costs_no_span(
     assert guard.errors == 1
 
 
+@pytest.mark.fault(
+    "foreign",
+    theirs="A span that no encoder can encode",
+    promise="Counted as lost; nothing is raised",
+)
 def test_what_nobody_can_encode_is_counted(http: Receiver) -> None:
     """As lost; nothing is raised."""
     nameless = ReadableSpan("\ud800", SpanContext(1, 2, False), start_time=1, end_time=2)

@@ -94,6 +94,11 @@ def test_an_endpoint_takes_all_signals(collector: Collector, start: Start, monke
     assert collector.url in pipeline.description
 
 
+@pytest.mark.fault(
+    "settings",
+    theirs="One of several exporters does not exist",
+    promise="The others get everything",
+)
 def test_several_exporters_of_one_signal(
     collector: Collector, start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -192,6 +197,11 @@ def test_disabled_is_nothing_at_all(start: Start, monkeypatch: pytest.MonkeyPatc
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "long", "OTLP"),
         ("OTEL_TRACES_EXPORTER", "jaeger", "traces"),
     ],
+)
+@pytest.mark.fault(
+    "settings",
+    theirs="A value for which the SDK raises at its set-up",
+    promise="A line, and everything that can work does",
 )
 def test_a_bad_value_never_keeps_the_server_from_starting(
     start: Start, monkeypatch: pytest.MonkeyPatch, name: str, value: str, signal: str, lines: Lines

@@ -27,11 +27,15 @@ SET: dict[Signal, Callable[[Any], None]] = {
 
 
 class ProxyTracerProvider(trace.NoOpTracerProvider):
-    """Of somebody else, and called as the API calls its own, as Logfire's are."""
+    """Of somebody else, called as the API calls its own and without a hash, as Logfire's are."""
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class ProxyMeterProvider(metrics.MeterProvider):
     """The same for metrics."""
+
+    __hash__ = None  # type: ignore[assignment]
 
     def get_meter(self, *arguments: Any, **keywords: Any) -> metrics.Meter:
         """One that does nothing."""
@@ -40,6 +44,8 @@ class ProxyMeterProvider(metrics.MeterProvider):
 
 class ProxyLoggerProvider(_logs.LoggerProvider):
     """The same for logs."""
+
+    __hash__ = None  # type: ignore[assignment]
 
     def get_logger(self, *arguments: Any, **keywords: Any) -> _logs.Logger:
         """One that does nothing."""
@@ -58,6 +64,11 @@ def test_nobody_has_set_one(signal: Signal) -> None:
 
 @pytest.mark.parametrize("signal", SIGNALS)
 @pytest.mark.parametrize("kinds", [THEIRS, NO_OP], ids=["called as the API's own", "does nothing"])
+@pytest.mark.fault(
+    "foreign",
+    theirs="The host's providers are called as the API's own, have no hash or do nothing (Logfire)",
+    promise="They are used as any others are",
+)
 def test_what_somebody_has_set_is_used(signal: Signal, kinds: dict[Signal, Any]) -> None:
     """Whatever its class is called, and also if it does nothing."""
     theirs = kinds[signal]()

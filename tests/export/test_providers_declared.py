@@ -53,6 +53,11 @@ def test_a_declarative_configuration_is_left_to_the_sdk(
     assert len(memory.get_finished_spans()) == 1
 
 
+@pytest.mark.fault(
+    "settings",
+    theirs="OTEL_CONFIG_FILE cannot be used",
+    promise="One line; the rules go on as if it were not set",
+)
 def test_a_declarative_configuration_that_is_wrong(
     start: Start, monkeypatch: pytest.MonkeyPatch, lines: Lines, tmp_path: Path
 ) -> None:

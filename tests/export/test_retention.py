@@ -30,6 +30,11 @@ def _ended_pid() -> int:
     return process.pid
 
 
+@pytest.mark.fault(
+    "disk",
+    ours="More telemetry than the directory may hold",
+    promise="The oldest files go, never beyond the bound",
+)
 def test_the_oldest_files_go_beyond_the_directory_s_size(tmp_path: Path) -> None:
     """What is left is the newest, and within the bound."""
     file = rotating(tmp_path, max_file=100, max_total=1000)
@@ -67,6 +72,11 @@ def test_old_files_go(tmp_path: Path, wall: Wall) -> None:
     file.close()
 
 
+@pytest.mark.fault(
+    "disk",
+    ours="Other files lie in the telemetry directory",
+    promise="They stay, however old and big",
+)
 def test_only_files_of_ours_go(tmp_path: Path) -> None:
     """Whatever else lies in the directory stays, however old and big."""
     pid = _ended_pid()
@@ -107,6 +117,11 @@ def test_a_running_process_keeps_itsfiles(tmp_path: Path) -> None:
     file.close()
 
 
+@pytest.mark.fault(
+    "disk",
+    theirs="A process number is given again",
+    promise="The files of the old process are not taken for live ones",
+)
 def test_a_pid_that_was_given_again_keeps_nofiles(tmp_path: Path) -> None:
     """A process that began long after the file was opened is not the one that wrote it."""
     stale = _left_behind(tmp_path, os.getppid(), age=10_000, stamp=1_000_000_000.0)

@@ -91,6 +91,11 @@ def test_a_file_is_closed_after_a_tenth_of_its_age(tmp_path: Path, wall: Wall) -
     file.close()
 
 
+@pytest.mark.fault(
+    "disk",
+    theirs="The telemetry directory is deleted while the server runs",
+    promise="It is made again",
+)
 def test_a_vanished_directory_is_made_again(tmp_path: Path) -> None:
     """Lines do not go into a deleted file unseen."""
     directory = tmp_path / "telemetry"
@@ -105,6 +110,11 @@ def test_a_vanished_directory_is_made_again(tmp_path: Path) -> None:
     file.close()
 
 
+@pytest.mark.fault(
+    "disk",
+    theirs="Somebody moves a file away while it is written",
+    promise="The next line begins another file",
+)
 def test_a_file_that_was_moved_away_is_left_alone(tmp_path: Path) -> None:
     """After somebody took the file, the next line begins another."""
     file = rotating(tmp_path)
@@ -116,6 +126,11 @@ def test_a_file_that_was_moved_away_is_left_alone(tmp_path: Path) -> None:
     file.close()
 
 
+@pytest.mark.fault(
+    "disk",
+    theirs="A write stops in the middle of a line",
+    promise="The half line is taken back, and the next one is whole",
+)
 def test_half_a_line_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A write that stops in the middle leaves no trace in the file, and the next line is whole."""
     file = rotating(tmp_path)
@@ -130,6 +145,11 @@ def test_half_a_line_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     file.close()
 
 
+@pytest.mark.fault(
+    "disk",
+    theirs="Half a line that cannot be taken back",
+    promise="The next line begins a file of its own",
+)
 def test_half_a_line_that_cannot_be_taken_back_ends_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next line begins a file of its own instead of going on behind the half one."""
     file = rotating(tmp_path)
@@ -156,6 +176,11 @@ def test_a_write_in_pieces_is_one_line(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.fault(
+    "disk",
+    theirs="The kernel cuts a write short on a full file system",
+    promise="Only whole lines are left in the files",
+)
 def test_a_file_system_that_is_really_full(tmp_path: Path) -> None:
     """Where the kernel itself cuts a write short, only whole lines are left in the files."""
     line = json.dumps({"text": "x" * 1000}).encode() + b"\n"

@@ -41,6 +41,11 @@ def test_a_directory_that_is_a_file_is_one_line(tmp_path: Path, lines: Callable[
         (errno.EIO, "make it writable"),
     ],
 )
+@pytest.mark.fault(
+    "disk",
+    theirs="The disk is read-only, full, over quota, broken or forbidden",
+    promise="One line with what to do; writing goes on afterwards",
+)
 def test_each_kind_of_fault_has_its_mend(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: Callable[[], list[str]], number: int, mend: str
 ) -> None:

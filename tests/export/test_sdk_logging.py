@@ -28,6 +28,11 @@ def warnings(now: list[float]) -> ExportWarnings:
     return ExportWarnings(lambda: now[0])
 
 
+@pytest.mark.fault(
+    "collector",
+    theirs="Two exporters fail ten times a second for ten minutes",
+    promise="Ten lines in the log",
+)
 def test_one_line_a_minute_for_all_together(
     warnings: ExportWarnings, now: list[float], lines: Callable[[], list[str]]
 ) -> None:

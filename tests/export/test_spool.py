@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -21,6 +22,7 @@ from ailoop_otel.settings import Settings
 from tests.export.child import in_child
 from tests.export.conftest import Start
 from tests.export.recording import record, span, wait_for
+from tests.reliability.balance import Balance
 from tests.replay.receiver import Asked, Receiver, Reply
 
 Lines = Callable[[], list[str]]
@@ -78,21 +80,37 @@ def _waiting() -> str:
     return text
 
 
+def _refusal(does: str, reply: Reply, said: str, mend: str) -> Any:
+    mark = pytest.mark.fault(
+        "collector",
+        theirs=f"The collector {does}",
+        promise=f"Kept on disk and sent later; one line says “{said}” and how to mend it, one that it is over",
+    )
+    return pytest.param(reply, said, mend, marks=mark)
+
+
 @pytest.mark.parametrize(
     ("reply", "said", "mend"),
     [
-        *[(Reply(code, b"", {"Location": "https://new.example/v1/traces"}), "https://new.example/v1/traces",
-           "OTEL_EXPORTER_OTLP_ENDPOINT") for code in (301, 302, 307, 308)],
-        (PAGE, "it answers with a page", "OTLP/HTTP receiver"),
-        (Reply(401, b"", {}), "401", "OTEL_EXPORTER_OTLP_HEADERS"),
-        (Reply(404, b"", {}), "404", "Correct the path"),
-        (Reply(503, b"", {}), "503", "It runs, but takes nothing"),
-        (Reply(500, b"", {}), "500", "collector's log"),
-        (Reply(None), "does not answer", "OTLP"),
+        *(
+            _refusal(
+                f"answers {code}",
+                Reply(code, b"", {"Location": "https://new.example/v1/traces"}),
+                "https://new.example/v1/traces",
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+            )
+            for code in (301, 302, 307, 308)
+        ),
+        _refusal("answers 200 with a page", PAGE, "it answers with a page", "OTLP/HTTP receiver"),
+        _refusal("answers 401", Reply(401, b"", {}), "401", "OTEL_EXPORTER_OTLP_HEADERS"),
+        _refusal("answers 404", Reply(404, b"", {}), "404", "Correct the path"),
+        _refusal("answers 503", Reply(503, b"", {}), "503", "It runs, but takes nothing"),
+        _refusal("answers 500", Reply(500, b"", {}), "500", "collector's log"),
+        _refusal("closes the connection without an answer", Reply(None), "does not answer", "OTLP"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_success_is_kept_and_sent_later(
-    receiver: Limited, start: Start, lines: Lines, reply: Reply, said: str, mend: str
+    receiver: Limited, start: Start, lines: Lines, balance: Balance, reply: Reply, said: str, mend: str
 ) -> None:
     """One line says what the collector does and how to mend it, one that it is over; nothing is lost."""
     receiver.always = reply
@@ -110,9 +128,14 @@ def test_what_is_no_success_is_kept_and_sent_later(
     assert _names(receiver) == ["one"]
     assert "1 records were kept, 1 of them sent, 0 records were lost" in lines()[1]
     assert list(FOLDER.glob("*.jsonl")) == []
-    assert pipeline.dropped() == 0
+    balance("spans", made=1, delivered=len(_names(receiver)), lost=pipeline.dropped())
 
 
+@pytest.mark.fault(
+    "collector",
+    theirs="Traces, metrics and logs were refused, and are sent later",
+    promise="They arrive as they would have been sent at first, field by field",
+)
 def test_what_is_sent_later_is_what_would_have_been_sent(receiver: Limited, start: Start) -> None:
     """Field by field, all signals; metrics too."""
     receiver.always = Reply(503, b"", {})
@@ -130,7 +153,12 @@ def test_what_is_sent_later_is_what_would_have_been_sent(receiver: Limited, star
     assert any(metric.name == "messages" for scope in resource.scope_metrics for metric in scope.metrics)
 
 
-def test_partial_success_is_counted(receiver: Limited, start: Start, lines: Lines) -> None:
+@pytest.mark.fault(
+    "collector",
+    theirs="The collector takes a part of a request and rejects the rest",
+    promise="What it rejected is lost, counted by signal, and said with its reason; the rest has arrived",
+)
+def test_partial_success_is_counted(receiver: Limited, start: Start, lines: Lines, balance: Balance) -> None:
     """By signal, and said with the collector's reason; the rest has arrived."""
     answer = ExportTraceServiceResponse()
     answer.partial_success.rejected_spans = 2
@@ -142,12 +170,20 @@ def test_partial_success_is_counted(receiver: Limited, start: Start, lines: Line
     pipeline.tracer_provider.force_flush()
     assert pipeline.losses() == {("traces", "rejected"): 2}
     assert pipeline.dropped() == 2
+    balance("spans", made=3, delivered=1, lost=pipeline.dropped())
     (line,) = lines()
     assert "2 spans are lost: the collector rejected them: too old" in line
 
 
 @pytest.mark.parametrize("spool", [True, False])
-def test_what_is_too_large_is_halved(receiver: Limited, start: Start, lines: Lines, spool: bool) -> None:
+@pytest.mark.fault(
+    "collector",
+    theirs="A request over HTTP is too large (413)",
+    promise="Halved until it fits; one that does not fit alone is named, and kept or counted",
+)
+def test_what_is_too_large_is_halved(
+    receiver: Limited, start: Start, lines: Lines, balance: Balance, spool: bool
+) -> None:
     """Until it fits; what does not fit alone is named, and stays on disk or is counted; the mend is right."""
     receiver.limit = 2_000
     pipeline = start(Settings(spool=spool))
@@ -162,10 +198,22 @@ def test_what_is_too_large_is_halved(receiver: Limited, start: Start, lines: Lin
     assert "huge xxx" in line
     assert "Raise the collector's limit" in line
     assert pipeline.losses() == ({} if spool else {("traces", "too_large"): 1})
-    assert ("huge xxx" in _waiting()) is spool
+    balance(
+        "spans",
+        made=41,
+        delivered=len(_names(receiver)),
+        # The batch lies there as a whole, with a note of what of it was taken.
+        kept=int("huge xxx" in _waiting()),
+        lost=sum(pipeline.losses().values()),
+    )
 
 
-def test_a_next_process_sends_what_the_last_one_left(receiver: Limited, start: Start) -> None:
+@pytest.mark.fault(
+    "process",
+    theirs="The process ends before the collector is back",
+    promise="The next process sends what is on disk",
+)
+def test_a_next_process_sends_what_the_last_one_left(receiver: Limited, start: Start, balance: Balance) -> None:
     """Nothing needs to be recorded for it."""
     receiver.always = Reply(503, b"", {})
     first = start()
@@ -175,8 +223,14 @@ def test_a_next_process_sends_what_the_last_one_left(receiver: Limited, start: S
     start()
     wait_for(lambda: _names(receiver) == ["left"])
     wait_for(lambda: not _waiting())
+    balance("spans", made=1, delivered=len(_names(receiver)))
 
 
+@pytest.mark.fault(
+    "disk",
+    ours="A recording lies where undelivered telemetry is kept",
+    promise="It is neither sent nor deleted",
+)
 def test_recordings_that_were_made_on_purpose_stay(receiver: Limited, start: Start) -> None:
     """What the embedded default has written is not sent, nor deleted."""
     FOLDER.mkdir()
@@ -191,7 +245,14 @@ def test_recordings_that_were_made_on_purpose_stay(receiver: Limited, start: Sta
     assert recording.read_text() == "{}\n"
 
 
-def test_what_falls_out_of_the_bounds_is_counted(receiver: Limited, start: Start, lines: Lines) -> None:
+@pytest.mark.fault(
+    "disk",
+    theirs="The collector is away for longer than the disk's bounds allow",
+    promise="What falls out is counted by signal and reason, and said",
+)
+def test_what_falls_out_of_the_bounds_is_counted(
+    receiver: Limited, start: Start, lines: Lines, balance: Balance
+) -> None:
     """By signal and reason; what waited in vain is no secret."""
     receiver.always = Reply(503, b"", {})
     FOLDER.mkdir()
@@ -204,12 +265,16 @@ def test_what_falls_out_of_the_bounds_is_counted(receiver: Limited, start: Start
     pipeline.tracer_provider.force_flush()
     wait_for(lambda: pipeline.losses() == {("traces", "expired"): 7})
     assert not old.exists()
+    balance("spans", made=8, kept=_waiting().count('"spanId"'), lost=pipeline.dropped())
     assert any("7 spans are lost" in line and "AILOOP_OTEL_DIRECTORY_MAX_SIZE" in line for line in lines())
 
 
-def test_where_the_disk_takes_nothing_it_is_tried_again(
-    receiver: Limited, start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.fault(
+    "disk",
+    theirs="The collector refuses and the disk takes nothing",
+    promise="Tried again as long as OTEL_EXPORTER_OTLP_TIMEOUT allows",
+)
+def test_where_the_disk_takes_nothing_it_is_tried_again(receiver: Limited, start: Start, balance: Balance) -> None:
     """As long as OTEL_EXPORTER_OTLP_TIMEOUT says, as without the spool."""
     Path("blocked").write_text("")
     receiver.replies = [Reply(503, b"", {})] * 3
@@ -217,10 +282,15 @@ def test_where_the_disk_takes_nothing_it_is_tried_again(
     span(pipeline, "one")
     pipeline.tracer_provider.force_flush()
     wait_for(lambda: _names(receiver) == ["one"])
-    assert pipeline.dropped() == 0
+    balance("spans", made=1, delivered=len(_names(receiver)), lost=pipeline.dropped())
 
 
-def test_a_crash_between_sending_and_noting_repeats_a_batch(receiver: Limited, start: Start) -> None:
+@pytest.mark.fault(
+    "process",
+    theirs="A crash between sending a batch and noting that it is sent",
+    promise="The batch is sent once more, and none is lost",
+)
+def test_a_crash_between_sending_and_noting_repeats_a_batch(receiver: Limited, start: Start, balance: Balance) -> None:
     """What is not noted is sent again: here the notes are gone, and the file is still there."""
     receiver.always = Reply(503, b"", {})
     pipeline = start()
@@ -236,11 +306,16 @@ def test_a_crash_between_sending_and_noting_repeats_a_batch(receiver: Limited, s
     again: Pipeline = start()
     wait_for(lambda: not _waiting())
     assert _names(receiver) == ["one", "one"]
-    assert again.dropped() == 0
+    balance("spans", made=1, delivered=len(set(_names(receiver))), lost=again.dropped())
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_a_forked_child_keeps_and_sends_its_own(receiver: Limited, start: Start) -> None:
+@pytest.mark.fault(
+    "threads",
+    theirs="A process forks while the collector hangs",
+    promise="Parent and child keep and send their own, and nothing is lost",
+)
+def test_a_forked_child_keeps_and_sends_its_own(receiver: Limited, start: Start, balance: Balance) -> None:
     """What the parent has on its way is the parent's, and what the child cannot deliver is in a file of its own."""
     receiver.holds_from = 1
     pipeline = start()
@@ -260,3 +335,5 @@ def test_a_forked_child_keeps_and_sends_its_own(receiver: Limited, start: Start)
     start()
     wait_for(lambda: "child" in _names(receiver))
     wait_for(lambda: not _waiting())
+    # What was on its way when the time was up may have arrived as well.
+    balance("spans", made=2, delivered=len(set(_names(receiver))))

@@ -38,6 +38,11 @@ class Whole(Server):
         self.wire = runtime.wire  # type: ignore[method-assign, assignment]
 
 
+@pytest.mark.fault(
+    "foreign",
+    ours="Locks, files and sleeps on the event loop",
+    promise="None of ours makes it wait",
+)
 async def test_no_conversation_waits_for_us(runtime: Runtime, tmp_path: Path) -> None:
     """Answers, failures, timeouts that the thread tells, clients that leave."""
     server = Whole(runtime)

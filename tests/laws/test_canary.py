@@ -80,6 +80,11 @@ async def acknowledging(socket: Socket, message: Any) -> None:
 
 @pytest.mark.parametrize("handler", [obliging, acknowledging])
 @pytest.mark.parametrize("trust", [True, False])
+@pytest.mark.fault(
+    "clients",
+    theirs="A client invents methods, ids, sessions, headers",
+    promise="None becomes a label of a metric",
+)
 def test_nothing_that_a_client_invents_becomes_a_label(handler: Any, trust: bool) -> None:
     """Whichever field it stands in: methods, ids, sessions, parameters, traces, headers."""
     host = Host(trust_client=trust)
@@ -182,6 +187,11 @@ def exported(recording: Any) -> str:
     return "".join(map(str, signals))
 
 
+@pytest.mark.fault(
+    "clients",
+    ours="A fault of ours whose text holds what a user wrote",
+    promise="Only its place and class are logged",
+)
 def test_a_fault_of_ours_tells_nothing_of_what_was_said(caplog: pytest.LogCaptureFixture) -> None:
     """Its text may hold it, so only its place and class are told."""
     host = Host()

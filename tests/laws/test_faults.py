@@ -108,6 +108,11 @@ def test_the_server_sees_the_same_with_the_package(generation: str) -> None:
 
 
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.name)
+@pytest.mark.fault(
+    "foreign",
+    ours="Each of our functions raises, whenever it is called",
+    promise="The server sees the same objects, order and exceptions",
+)
 def test_the_server_sees_the_same_where_a_hook_raises(hook: Hook) -> None:
     """Each function in its turn, whenever it is called: same objects, same order, same exceptions."""
     with hook.broken() as striker:
@@ -192,6 +197,11 @@ GIVEN = [
 
 @pytest.mark.parametrize("after", [0, 7])
 @pytest.mark.parametrize(("target", "method"), GIVEN)
+@pytest.mark.fault(
+    "foreign",
+    theirs="The clock, tracer, spans, instruments or logger raise",
+    promise="The server sees the same objects, order and exceptions",
+)
 def test_the_server_sees_the_same_where_what_we_are_given_raises(target: str, method: str, after: int) -> None:
     """The clock, the tracer, its spans, the instruments, the logger: from the first call on or later."""
     faults = 0
@@ -203,6 +213,11 @@ def test_the_server_sees_the_same_where_what_we_are_given_raises(target: str, me
 
 
 @pytest.mark.parametrize(("target", "method"), GIVEN[2:])
+@pytest.mark.fault(
+    "foreign",
+    theirs="The SDK stays broken",
+    promise="Nothing piles up: what a connection brought goes with it",
+)
 def test_a_broken_sdk_makes_nothing_pile_up(target: str, method: str) -> None:
     """However long it stays broken: what a connection brought goes with it."""
     for generation, play in PLAYS.items():
@@ -264,6 +279,11 @@ def test_an_exception_passes_with_its_own_story(method: str) -> None:
 
 
 @pytest.mark.parametrize("generation", PLAYS)
+@pytest.mark.fault(
+    "clients",
+    theirs="A connection is closed, cut, cancelled, interrupted or fails",
+    promise="All its spans end",
+)
 def test_however_a_connection_ends_its_spans_end(generation: str) -> None:
     """Closed, cut, cancelled, interrupted, failed in `receive`, in `send` or in the application."""
     host = Host(Guard(strict=True))

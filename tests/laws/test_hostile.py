@@ -9,6 +9,7 @@ from contextlib import suppress
 from contextvars import Context
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -188,6 +189,11 @@ happenings = st.tuples(
 
 @settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(story=st.lists(happenings, min_size=15, max_size=40))
+@pytest.mark.fault(
+    "clients",
+    theirs="Arbitrary frames in any order on many sockets",
+    promise="The server sees what it would see without the package",
+)
 def test_nothing_that_is_sent_does_any_harm(story: list[Any]) -> None:
     """Whoever sends it, in whatever order, on however many sockets."""
     complaints = Complaints()

@@ -118,6 +118,11 @@ def over(server: Server) -> None:
 
 
 @pytest.mark.parametrize("use", [use_stateless, use_delegates])
+@pytest.mark.fault(
+    "clients",
+    theirs="A thousand connections of all kinds",
+    promise="No exchange, session, span, task or thread is left",
+)
 async def test_a_thousand_connections_leave_nothing(use: Use) -> None:
     """No exchange, call, session, span, task or thread; a small connection hangs on each `send` that a server keeps."""
     server = Server()

@@ -78,6 +78,11 @@ def test_starting_again_leaves_one_heartbeat(loop: FakeLoop) -> None:
     assert (loop.timers, len(other.timers)) == ([], 1)
 
 
+@pytest.mark.fault(
+    "threads",
+    ours="The event loop's heartbeat fails",
+    promise="Counted; the next beat comes",
+)
 def test_it_survives_its_own_faults(loop: FakeLoop) -> None:
     """A record that raises is counted, and the next beat comes all the same."""
     calls: list[float] = []

@@ -59,6 +59,11 @@ def test_stopped_callbacks_return_nothing() -> None:
     assert not any(list(callback(_OPTIONS)) for _, callback in callbacks)
 
 
+@pytest.mark.fault(
+    "threads",
+    theirs="A sample of the process's metrics raises",
+    promise="A gap, counted; not the old value",
+)
 def test_a_failing_sample_is_a_gap() -> None:
     """A sample that raises leaves no value, not the old one, and is counted by the barrier."""
     answers: list[Sequence[Observation]] = [[Observation(1)]]

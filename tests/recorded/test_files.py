@@ -86,6 +86,11 @@ def test_a_corrupt_line_is_counted_and_costs_nothing_else(tmp_path: Path) -> Non
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pieces=some.lists(some.binary(max_size=40) | NAMES, max_size=8))
+@pytest.mark.fault(
+    "files",
+    theirs="Garbage between good lines",
+    promise="Every good line is read, in order",
+)
 def test_no_garbage_loses_a_good_line(tmp_path: Path, pieces: list[bytes | list[str]]) -> None:
     """Whatever stands between them, every good line is read, and in order."""
     path = tmp_path / "traces.jsonl"
@@ -95,6 +100,11 @@ def test_no_garbage_loses_a_good_line(tmp_path: Path, pieces: list[bytes | list[
     assert _names([path], ReadCounts()) == good
 
 
+@pytest.mark.fault(
+    "files",
+    theirs="A line longer than any export",
+    promise="Skipped as one; the next is read",
+)
 def test_a_line_without_end_does_not_fill_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is longer than any export is skipped as one line, and the next is read."""
     monkeypatch.setattr(lines, "LONGEST_LINE", 400)
@@ -144,6 +154,11 @@ def test_following_may_begin_at_the_start(tmp_path: Path) -> None:
     assert _span_names(Follower(tmp_path, from_start=True)) == ["one"]
 
 
+@pytest.mark.fault(
+    "files",
+    theirs="Files are rotated while they are followed",
+    promise="New ones are read, none twice",
+)
 def test_following_goes_over_rotation_and_new_files(tmp_path: Path) -> None:
     """A new file is read from its start, a renamed one not twice, a removed one is forgotten."""
     first, second, renamed = (tmp_path / f"traces-{number}.jsonl" for number in (1, 2, 9))

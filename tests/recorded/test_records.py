@@ -120,6 +120,11 @@ def test_a_span_without_ids_or_times_is_counted_as_damaged(change: dict[str, obj
     assert parse(_line(**change)) == Batch(damaged=1)
 
 
+@pytest.mark.fault(
+    "files",
+    theirs="Escape sequences in a recording",
+    promise="They never reach the terminal",
+)
 def test_what_would_disturb_a_terminal_is_replaced() -> None:
     """Escape sequences, line breaks and halves of surrogate pairs never reach the terminal."""
     hostile = "\x1b[2J\nred\ud800"
@@ -155,6 +160,11 @@ def test_no_bytes_can_crash_the_reader(line: bytes) -> None:
 
 @pytest.mark.parametrize("outer", ["resourceSpans", "resourceLogs"])
 @given(document=ALMOST)
+@pytest.mark.fault(
+    "files",
+    theirs="JSON that is almost OTLP",
+    promise="No exception",
+)
 def test_no_json_can_crash_the_reader(outer: str, document: object) -> None:
     """JSON that is almost OTLP raises nothing either."""
     assert isinstance(parse(json.dumps({outer: document}).encode()), Batch)

@@ -93,6 +93,11 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
         Acknowledged(tmp_path / "missing" / "state", HERE)
 
 
+@pytest.mark.fault(
+    "disk",
+    theirs="`replay` cannot note what it has sent",
+    promise="It stops, since everything would be sent again",
+)
 def test_a_full_disk_stops_the_replay(tmp_path: Path) -> None:
     """What could not be noted would be sent again, and everything after it too."""
     with Acknowledged(tmp_path / "state", HERE) as state:

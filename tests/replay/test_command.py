@@ -169,6 +169,11 @@ def _resumed(receiver: Receiver, folder: Path) -> Counter[str]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSIX")
+@pytest.mark.fault(
+    "files",
+    theirs="`replay` is killed",
+    promise="Resumed: nothing is missing, at most the line on its way is there twice",
+)
 def test_a_killed_replay_is_resumed(receiver: Receiver, replaying: tuple[subprocess.Popen[str], Path]) -> None:
     """Nothing is missing, and at most the one line that was on its way is there twice."""
     process, folder = replaying
@@ -189,6 +194,11 @@ def test_ctrl_c_ends_in_order(receiver: Receiver, replaying: tuple[subprocess.Po
     assert _resumed(receiver, folder).total() <= len(NAMES) + 1
 
 
+@pytest.mark.fault(
+    "files",
+    theirs="Two replays at the same time",
+    promise="The second one is refused: they would send everything twice",
+)
 def test_a_second_replay_at_the_same_time_is_refused(
     receiver: Receiver, replaying: tuple[subprocess.Popen[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -227,6 +237,11 @@ def test_progress_is_drawn_on_a_terminal(
     assert "\x1b" not in output.out
 
 
+@pytest.mark.fault(
+    "collector",
+    theirs="The collector is away while `replay --follow` runs",
+    promise="All is sent, each line once",
+)
 def test_a_recording_is_followed_through_an_outage(receiver: Receiver, folder: Path) -> None:
     """What is written meanwhile is sent too, each line once; Ctrl-C ends it with the summary."""
     receiver.replies = [Reply(503, b"", {"Retry-After": "3600"})] * 2

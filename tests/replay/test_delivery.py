@@ -93,6 +93,11 @@ def test_one_connection_serves_all_lines(receiver: Receiver, trial: Trial) -> No
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.fault(
+    "collector",
+    theirs="The collector is busy",
+    promise="Asked again after growing pauses",
+)
 def test_a_busy_collector_is_asked_again(receiver: Receiver, trial: Trial, status: int) -> None:
     """After pauses that grow, up to ten seconds."""
     receiver.replies = [Reply(status)] * 8
@@ -108,6 +113,11 @@ def test_a_collector_that_says_when_is_asked_then(receiver: Receiver, trial: Tri
     assert trial.time.slept == [7, 0.5, 1]
 
 
+@pytest.mark.fault(
+    "collector",
+    theirs="The connection breaks while a line is sent",
+    promise="Made again; the line is sent once more with the same ids",
+)
 def test_a_connection_that_breaks_is_made_again(receiver: Receiver, trial: Trial) -> None:
     """The line may have arrived: it is sent once more, and its spans keep their ids."""
     trial.send()
@@ -234,6 +244,11 @@ def test_a_password_for_other_programs_is_not_sent(
     assert headers["authorization"] == "Bearer abc"
 
 
+@pytest.mark.fault(
+    "collector",
+    theirs="The collector's certificate is unknown",
+    promise="Nothing is sent to it",
+)
 def test_a_collector_with_tls_must_be_trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """By the authority that the environment names, or not at all."""
     authority = trustme.CA()

@@ -114,6 +114,11 @@ def test_numbers_that_make_no_sense_cost_the_times_only() -> None:
 
 
 @given(some.binary())
+@pytest.mark.fault(
+    "files",
+    theirs="Arbitrary bytes where a recording should be (`replay`)",
+    promise="No exception",
+)
 def test_no_bytes_can_crash_the_reader(content: bytes) -> None:
     """Whatever a disk gives back."""
     assert parse(content) is None

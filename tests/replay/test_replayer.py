@@ -166,6 +166,11 @@ def test_a_torn_line_is_reported_and_what_stands_behind_it_sent(tmp_path: Path) 
     assert Run(folder).names == []
 
 
+@pytest.mark.fault(
+    "files",
+    theirs="A line without end",
+    promise="Reported, and memory stays small",
+)
 def test_an_endless_line_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no line of ours, and must not fill memory."""
     monkeypatch.setattr("ailoop_otel.recorded.lines.LONGEST_LINE", 1000)
@@ -198,6 +203,11 @@ def test_a_refused_line_is_reported_and_the_rest_goes_on(tmp_path: Path) -> None
     assert Run(folder).names == ["two"]
 
 
+@pytest.mark.fault(
+    "files",
+    theirs="A collector refuses a line because of one span",
+    promise="Halved until that one is alone; the others are sent once",
+)
 def test_one_bad_span_does_not_cost_its_line(tmp_path: Path) -> None:
     """What is refused is halved until the bad one is alone; the others are never sent twice."""
     folder = recording(tmp_path)
@@ -332,6 +342,11 @@ def test_ctrl_c_keeps_what_was_sent(tmp_path: Path) -> None:
     assert Run(folder).names == ["three"]
 
 
+@pytest.mark.fault(
+    "files",
+    theirs="A file is deleted while it is replayed",
+    promise="The others are sent",
+)
 def test_a_file_that_goes_meanwhile_is_no_failure(tmp_path: Path) -> None:
     """The writer's rotation took it between listing and export_request."""
     folder = recording(tmp_path, "one")

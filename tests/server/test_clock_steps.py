@@ -157,6 +157,11 @@ async def played(scene: Scene, standin: StandIn, clock: SteppingClock) -> Record
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
+@pytest.mark.fault(
+    "process",
+    theirs="The wall clock is put forward or back",
+    promise="Nothing moves within a trace",
+)
 async def test_a_step_of_the_wall_clock_moves_nothing_within_a_trace(standin: StandIn, scene: Scene) -> None:
     """Forwards or backwards, a minute or a day, before each reading of a clock."""
     steady = SteppingClock()

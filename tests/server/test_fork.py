@@ -17,6 +17,11 @@ from tests.switching.ways import STARTUP_FILE, WRAPPER, Way
 
 
 @pytest.mark.parametrize("way", [STARTUP_FILE, WRAPPER], ids=lambda way: way.name)
+@pytest.mark.fault(
+    "threads",
+    theirs="Workers are forked from an application that was made before",
+    promise="What each records is there once",
+)
 async def test_workers_of_a_preloaded_application(way: Way, tmp_path: Path) -> None:
     """The application is made before the fork; what each child records is there once."""
     folder = Folder(tmp_path)
@@ -29,6 +34,11 @@ async def test_workers_of_a_preloaded_application(way: Way, tmp_path: Path) -> N
     assert pids_with_spans(folder) == pids
 
 
+@pytest.mark.fault(
+    "threads",
+    theirs="A process that serves forks",
+    promise="Both go on, each with its own thread and files",
+)
 async def test_a_fork_of_a_process_that_serves(tmp_path: Path) -> None:
     """Parent and child go on, each with a thread that watches and files of its own."""
     folder = Folder(tmp_path)

@@ -136,6 +136,11 @@ async def test_a_whole_stream(monkeypatch: pytest.MonkeyPatch) -> None:
         ([piece()] * 5 + [END], None),
     ],
 )
+@pytest.mark.fault(
+    "provider",
+    theirs="The provider's stream is cut, or holds garbage or an error",
+    promise="The server gets it as it is; the model call says how it ended",
+)
 async def test_how_a_stream_ended(monkeypatch: pytest.MonkeyPatch, lines: list[bytes], error: str | None) -> None:
     """Cut, garbage at the beginning, in the middle or at the end, an error in it, or well."""
     server = Server(monkeypatch, lines)
@@ -144,6 +149,11 @@ async def test_how_a_stream_ended(monkeypatch: pytest.MonkeyPatch, lines: list[b
 
 
 @pytest.mark.parametrize("tokens", ["-1", "true", '"7"', "1.5", "null", "1" + "0" * 400])
+@pytest.mark.fault(
+    "provider",
+    theirs="The provider's token counts are no numbers",
+    promise="They are left out; the rest is recorded",
+)
 async def test_what_is_no_number_of_tokens(monkeypatch: pytest.MonkeyPatch, tokens: str) -> None:
     """It is left out: a provider may send anything, and some of it could never be exported."""
     usage = f'data: {{"choices": [], "usage": {{"prompt_tokens": {tokens}, "completion_tokens": 3}}}}'
@@ -209,3 +219,27 @@ async def test_only_the_stream_s_own_thread_makes_its_call(monkeypatch: pytest.M
     assert others == [None, None]
     assert [item async for item in stream] == []
     assert server.chat()[names.MODEL_CHUNKS] == 1
+
+
+@pytest.mark.fault(
+    "foreign",
+    theirs="Sentry's SDK wraps each thread's `run` and calls it with the thread",
+    promise="The model's thread runs, and its call is recorded",
+)
+async def test_a_thread_whose_run_somebody_else_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found on the thread is called with it, as a method of the class would be."""
+    original = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        found = getattr(thread.run, "__func__", thread.run)
+        thread.run = lambda *_: found(threading.current_thread())  # type: ignore[method-assign]
+        original(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    server = Server(monkeypatch, [piece(), piece(finish_reason="stop"), END])
+
+    async def read() -> list[bytes]:
+        return [item async for item in server.stream()]
+
+    assert len(await asyncio.wait_for(read(), 60)) == 2
+    assert server.chat()[names.MODEL_CHUNKS] == 2

@@ -92,6 +92,11 @@ def test_the_original_is_back(load: Callable[[], ModuleType], patches: Patches) 
     assert all(original(module, path) is it for path, it in zip(paths, originals, strict=True))
 
 
+@pytest.mark.fault(
+    "foreign",
+    theirs="Somebody else has wrapped what we had wrapped",
+    promise="Theirs stays when ours goes",
+)
 def test_what_somebody_wrapped_since_stays(load: Callable[[], ModuleType], patches: Patches) -> None:
     """Theirs is not thrown away, and ours within it does nothing; switched on again, ours works once."""
     module = load()

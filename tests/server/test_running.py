@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from ailoop_otel import names
 from tests.ailoop.process import Server
 from tests.serving.folder import Folder
@@ -46,6 +48,11 @@ async def test_event_loops(tmp_path: Path) -> None:
     assert [each.conversation for each in found] == [CONVERSATION for _ in LOOPS]
 
 
+@pytest.mark.fault(
+    "process",
+    theirs="The server runs without ASGI's lifespan",
+    promise="Messages are exported while it runs, the rest at its end",
+)
 async def test_without_a_lifespan(tmp_path: Path) -> None:
     """Under `--lifespan off` messages are exported while it runs, and the rest when the interpreter ends."""
     folder = Folder(tmp_path)
@@ -57,6 +64,11 @@ async def test_without_a_lifespan(tmp_path: Path) -> None:
     assert Recorded.of(folder).conversation == sorted(CONVERSATION * 2)
 
 
+@pytest.mark.fault(
+    "threads",
+    theirs="Two workers",
+    promise="Each records its own messages in its own files; their counts add up",
+)
 async def test_two_workers_lose_nothing(tmp_path: Path) -> None:
     """Each worker records its own messages in its own files; their counters add up."""
     await asyncio.gather(two_workers(STARTUP_FILE, tmp_path / "1"), two_workers(WRAPPER, tmp_path / "2"))
@@ -79,6 +91,11 @@ async def two_workers(way: Way, tmp_path: Path) -> None:
     assert pids_with_spans(folder) == {first, second}
 
 
+@pytest.mark.fault(
+    "process",
+    theirs="The code changes under `--reload`",
+    promise="What happened before and after is recorded",
+)
 async def test_a_reload_loses_nothing(tmp_path: Path) -> None:
     """Under `--reload` what happened before and after a change of the code is recorded."""
     await asyncio.gather(reload(STARTUP_FILE, tmp_path / "1"), reload(WRAPPER, tmp_path / "2"))

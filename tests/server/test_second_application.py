@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from ailoop_otel import names
 from tests.ailoop.client import connected
 from tests.ailoop.process import free_port
@@ -13,6 +15,11 @@ from tests.switching.servers import Recorded, running
 from tests.switching.ways import STARTUP_FILE
 
 
+@pytest.mark.fault(
+    "foreign",
+    theirs="A second application in the process ends first",
+    promise="The first one's telemetry goes on",
+)
 async def test_its_life_and_its_requests_are_its_own(tmp_path: Path) -> None:
     """It starts, answers and stops in the middle of an exchange, and leaves nothing in the telemetry."""
     folder = Folder(tmp_path)

@@ -89,6 +89,11 @@ async def test_a_socket_that_was_open_before_stays_unobserved(tmp_path: Path) ->
     ],
     ids=lambda way: way.name,
 )
+@pytest.mark.fault(
+    "foreign",
+    theirs="We are switched off under a provider of somebody else's",
+    promise="It is emptied and left running",
+)
 async def test_a_provider_of_others_goes_on(way: Way, tmp_path: Path) -> None:
     """A provider that we did not make is emptied and left running: FastAPI's instrumentor goes on with it."""
     folder = Folder(tmp_path)

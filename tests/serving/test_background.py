@@ -68,6 +68,11 @@ async def test_a_background_task_is_a_trace_of_its_own(stateless: Installation, 
     assert not two.error
 
 
+@pytest.mark.fault(
+    "provider",
+    theirs="The provider fails a background agent, of which no client is told",
+    promise="The task's span is an error; no message is counted",
+)
 async def test_a_failed_background_task_is_an_error_and_no_exchange(
     stateless: Installation, serve: Serve, folder: Folder
 ) -> None:
@@ -168,6 +173,11 @@ async def test_a_call_that_the_server_gave_up_is_abandoned(
     assert "Failed to detach" not in server.output()
 
 
+@pytest.mark.fault(
+    "clients",
+    theirs="A client leaves, and the server reads the answer to its end for nobody",
+    promise="The model call is marked as abandoned",
+)
 async def test_a_call_whose_client_left_is_abandoned(
     installation: Installation, serve: Serve, folder: Folder, provider: Provider
 ) -> None:

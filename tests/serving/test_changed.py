@@ -6,6 +6,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from ailoop_otel import names
 from tests.ailoop.client import connected
 from tests.ailoop.process import Installation
@@ -28,6 +30,11 @@ def changed(installation: Installation, folder: Path) -> Installation:
     return replace(installation, root=root)
 
 
+@pytest.mark.fault(
+    "foreign",
+    theirs="A function of the server that we hook into is missing",
+    promise="That hook is off; messages are recorded as ever",
+)
 async def test_a_missing_target_switches_off_its_hook_alone(
     stateless: Installation, serve: Serve, folder: Folder, tmp_path: Path
 ) -> None:

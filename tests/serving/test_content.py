@@ -113,6 +113,11 @@ async def test_an_error_body_is_never_content(installation: Installation, serve:
     assert folder.text().count(server_says) == 1
 
 
+@pytest.mark.fault(
+    "clients",
+    theirs="A prompt of 20 MB, with content captured",
+    promise="The span is there with content of the allowed size, and says how large it was",
+)
 async def test_a_prompt_of_20_mb_arrives_cut(
     installation: Installation, serve: Serve, folder: Folder, provider: Provider
 ) -> None:
@@ -166,6 +171,11 @@ async def test_a_hook_has_the_last_word(
         ("def hook(kind, text):\n    raise ValueError(text)", "raised ValueError"),
         ("def hook(kind, text):\n    return None", "returned no text"),
     ],
+)
+@pytest.mark.fault(
+    "foreign",
+    theirs="The redaction hook raises",
+    promise="No content is recorded, one line says so, and the server answers",
 )
 async def test_a_broken_hook_lets_nothing_through(
     installation: Installation,

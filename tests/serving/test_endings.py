@@ -11,12 +11,20 @@ import pytest
 from ailoop_otel import names
 from tests.ailoop.client import connected
 from tests.ailoop.process import Installation
+from tests.reliability.balance import Balance
 from tests.serving.conftest import Serve
 from tests.serving.folder import Folder
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_a_stop_loses_nothing(installation: Installation, serve: Serve, folder: Folder, number: int) -> None:
+@pytest.mark.fault(
+    "process",
+    theirs="The server is stopped by SIGINT or SIGTERM",
+    promise="All messages are in the files; sessions end as `server_shutdown`",
+)
+async def test_a_stop_loses_nothing(
+    installation: Installation, serve: Serve, folder: Folder, balance: Balance, number: int
+) -> None:
     """What has just ended is in the files, and the sessions end as `server_shutdown`."""
     server = serve(installation, OTEL_BSP_SCHEDULE_DELAY="60000", OTEL_BLRP_SCHEDULE_DELAY="60000")
     async with connected(server.port, server.dialect) as client:
@@ -28,6 +36,7 @@ async def test_a_stop_loses_nothing(installation: Installation, serve: Serve, fo
         await asyncio.to_thread(server.stop, number, 60)
         assert time.monotonic() - begun < 50
     roots = folder.spans("sendUserMessage")
+    balance("messages", made=3, kept=len(roots))
     assert [root.attributes[names.OUTCOME] for root in roots] == ["ok"] * 3
     (whole,) = folder.spans(names.SPAN_SESSION)
     assert whole.attributes[names.SESSION_ID] == session
@@ -38,6 +47,11 @@ async def test_a_stop_loses_nothing(installation: Installation, serve: Serve, fo
     assert folder.points(names.METRIC_EXCHANGE_DURATION.name)[0]["count"] == "3"
 
 
+@pytest.mark.fault(
+    "process",
+    theirs="The server is stopped in the middle of an answer",
+    promise="Its message has its span and its outcome",
+)
 async def test_a_stop_in_mid_answer(installation: Installation, serve: Serve, folder: Folder) -> None:
     """The earlier generation drops the answer: `cancelled`. The current one runs it to its end, unheard."""
     server = serve(installation)
@@ -60,6 +74,11 @@ async def test_a_stop_in_mid_answer(installation: Installation, serve: Serve, fo
         assert whole.attributes[names.SESSION_END_REASON] == "server_shutdown"
 
 
+@pytest.mark.fault(
+    "process",
+    theirs="The server is killed by `kill -9`",
+    promise="What ended before the last export interval is in the files",
+)
 async def test_a_kill_loses_only_the_last_interval(installation: Installation, serve: Serve, folder: Folder) -> None:
     """Each exchange that ended and each session that started is in the files as soon as an interval is over."""
     server = serve(installation)

@@ -20,6 +20,11 @@ from tests.serving.folder import Folder
         ("[[json chunks=6]]", "ok", "ok"),
     ],
 )
+@pytest.mark.fault(
+    "provider",
+    theirs="The provider cuts an answer, answers 429 or drops the connection, and the server says that all is well",
+    promise="The message is an error with its outcome",
+)
 async def test_what_went_wrong_is_told(
     installation: Installation, serve: Serve, folder: Folder, directive: str, current: str, earlier: str
 ) -> None:
@@ -34,6 +39,11 @@ async def test_what_went_wrong_is_told(
     assert root.error == (expected != "ok")
 
 
+@pytest.mark.fault(
+    "provider",
+    theirs="The provider hangs until the server gives up",
+    promise="An `ailoop.ai_timeout` while it hangs; how late the client was told is recorded",
+)
 async def test_the_earlier_generations_own_timeout(delegates: Installation, serve: Serve, folder: Folder) -> None:
     """Noticed here after 3 s, told to the client after 10: the delay between is recorded."""
     server = serve(delegates, AILOOP_OTEL_AI_TIMEOUT_FIRST_CHUNK="3", OTEL_METRIC_EXPORT_INTERVAL="500")
@@ -53,6 +63,11 @@ async def test_the_earlier_generations_own_timeout(delegates: Installation, serv
     assert point["labels"][names.TIMEOUT_PHASE] == "first_chunk"
 
 
+@pytest.mark.fault(
+    "clients",
+    theirs="A client leaves in the middle of an answer",
+    promise="Message and session end as `disconnected`",
+)
 async def test_a_client_that_leaves_in_mid_answer(installation: Installation, serve: Serve, folder: Folder) -> None:
     """The exchange ends as `disconnected`, the session too."""
     server = serve(installation)
@@ -67,6 +82,11 @@ async def test_a_client_that_leaves_in_mid_answer(installation: Installation, se
     assert whole.attributes[names.SESSION_END_REASON] == "disconnected"
 
 
+@pytest.mark.fault(
+    "clients",
+    theirs="A secret in a message, a tool's argument, an answer and an error",
+    promise="It is nowhere in the telemetry",
+)
 async def test_no_content_is_recorded(installation: Installation, serve: Serve, folder: Folder) -> None:
     """A secret in message, tool argument, answer and provider error appears nowhere in the telemetry."""
     secret = "canary-7f3a"

@@ -96,6 +96,11 @@ async def test_the_model_call_is_below_the_message(delegates: Installation, serv
         ),
     ],
 )
+@pytest.mark.fault(
+    "provider",
+    theirs="The provider answers 500 and the client is told `status: 0`",
+    promise="An error on the model call and on the message, counted once",
+)
 async def test_a_failure_is_told_where_it_happened_and_on_the_message(
     stateless: Installation, serve: Serve, folder: Folder, directive: str, error: str | None, where: str, outcome: str
 ) -> None:
@@ -114,6 +119,11 @@ async def test_a_failure_is_told_where_it_happened_and_on_the_message(
     assert point["labels"][names.ERROR_TYPE] == failed.attributes[names.ERROR_TYPE]
 
 
+@pytest.mark.fault(
+    "foreign",
+    theirs="A tool blocks the event loop",
+    promise="It is named on its own message and on the others that it froze",
+)
 async def test_a_tool_that_blocks_is_named_on_whom_it_froze(
     stateless: Installation, serve: Serve, folder: Folder
 ) -> None:
@@ -172,6 +182,11 @@ async def test_many_sessions_at_once_are_kept_apart(installation: Installation, 
         assert f"n{sessions[session]}." in text or "fail" in kind
 
 
+@pytest.mark.fault(
+    "clients",
+    theirs="Clients leave and the server stops in mid-answer",
+    promise="Every span is ended; no complaint about contexts",
+)
 async def test_what_is_broken_off_leaves_nothing_behind(
     installation: Installation, serve: Serve, folder: Folder
 ) -> None:

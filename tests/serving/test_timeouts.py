@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from ailoop_otel import names
 from tests.ailoop.client import connected
 from tests.ailoop.process import Installation
@@ -17,6 +19,11 @@ LATEST = DEADLINE + 0.1 + INTERVAL + 0.1
 VARIABLES = {"AILOOP_OTEL_AI_TIMEOUT_FIRST_CHUNK": str(DEADLINE), "OTEL_BSP_SCHEDULE_DELAY": str(int(INTERVAL * 1000))}
 
 
+@pytest.mark.fault(
+    "provider",
+    theirs="The provider hangs",
+    promise="Span, event and counter while it hangs, within 100 ms and an export interval",
+)
 async def test_a_hanging_provider_is_told_while_it_hangs(
     installation: Installation, serve: Serve, folder: Folder
 ) -> None:
@@ -58,6 +65,11 @@ def in_time(measured: tuple[float, float, float]) -> bool:
     return seen < LATEST and delay < 0.1 and abs(duration - DEADLINE) < 0.1
 
 
+@pytest.mark.fault(
+    "foreign",
+    theirs="The event loop is blocked while the provider is silent",
+    promise="The timeout is noticed all the same",
+)
 async def test_a_blocked_event_loop_does_not_delay_it(stateless: Installation, serve: Serve, folder: Folder) -> None:
     """A tool that sleeps on the event loop freezes every session; the watchdog is a thread."""
     server = serve(stateless, **VARIABLES)
@@ -86,6 +98,11 @@ async def test_a_blocked_event_loop_does_not_delay_it(stateless: Installation, s
     assert names.TIMEOUT_RECOVERED not in root.attributes
 
 
+@pytest.mark.fault(
+    "provider",
+    theirs="The provider stalls between two chunks, and goes on",
+    promise="The stall is told; the whole answer keeps its outcome",
+)
 async def test_a_stall_is_told_and_recovers(installation: Installation, serve: Serve, folder: Folder) -> None:
     """Silence between two chunks; a whole answer that comes after all keeps its outcome."""
     server = serve(installation, AILOOP_OTEL_AI_TIMEOUT_STALL="0.5", OTEL_BSP_SCHEDULE_DELAY="200")

@@ -26,6 +26,11 @@ async def answers(server: Server) -> None:
         assert exchange.first_text is not None
 
 
+@pytest.mark.fault(
+    "settings",
+    theirs="A setting is no number",
+    promise="The default, and one line with variable, value and mend",
+)
 async def test_an_invalid_setting(installation: Installation, serve: Serve, folder: Folder) -> None:
     """The default is used, and one line names variable, value and mend."""
     server = serve(installation, AILOOP_OTEL_AI_TIMEOUT_STALL="soon")
@@ -35,6 +40,11 @@ async def test_an_invalid_setting(installation: Installation, serve: Serve, fold
     assert folder.exchanges(1)
 
 
+@pytest.mark.fault(
+    "disk",
+    theirs="The telemetry directory of a server cannot be made",
+    promise="One line names the variable; the server answers and ends",
+)
 async def test_a_folder_that_cannot_be_written(installation: Installation, serve: Serve, tmp_path: Path) -> None:
     """One line that names the variable to set."""
     blocked = tmp_path / "blocked"
@@ -58,6 +68,11 @@ async def test_a_dead_collector(installation: Installation, serve: Serve) -> Non
     assert 1 <= len(told) <= 2, told
 
 
+@pytest.mark.fault(
+    "settings",
+    theirs="An exporter is not installed",
+    promise="One line says how to install it; the other signals go their way",
+)
 async def test_a_missing_extra(stateless: Installation, serve: Serve, folder: Folder) -> None:
     """An exporter that is not installed is left out, in one line; the other signals go their way."""
     server = serve(stateless, OTEL_TRACES_EXPORTER="zipkin", OTEL_LOGS_EXPORTER="ailoop_json_files")
@@ -68,6 +83,11 @@ async def test_a_missing_extra(stateless: Installation, serve: Serve, folder: Fo
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.fault(
+    "foreign",
+    theirs="FastAPI's instrumentation and a second application in the process",
+    promise="The same traces, none doubled",
+)
 async def test_beside_other_instrumentation_and_the_mcp_application(
     stateless: Installation, serve: Serve, folder: Folder, wrapped: bool
 ) -> None:

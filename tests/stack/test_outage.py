@@ -6,6 +6,7 @@ import asyncio
 import re
 from pathlib import Path
 
+import pytest
 import requests
 
 from collector.stack import Stack, free_ports, url
@@ -22,6 +23,11 @@ def serve(answering: dict[str, str], variables: dict[str, str]) -> Server:
     return Server(standin(STATELESS), answering | variables)
 
 
+@pytest.mark.fault(
+    "collector",
+    theirs="The real collector is away for 30 s while 10,000 messages are answered",
+    promise="All are in Jaeger; without the spool the rest is counted",
+)
 def test_a_collector_that_is_away_for_half_a_minute_costs_nothing_that_is_not_counted(
     jaeger_program: Path,
     tmp_path: Path,

@@ -155,6 +155,11 @@ def test_the_deadlines_are_the_settings_in_nanoseconds() -> None:
     assert Deadlines.of(Settings(first_chunk=1.5, stall=2, total=0)) == Deadlines(1_500_000_000, 2_000_000_000, 0)
 
 
+@pytest.mark.fault(
+    "threads",
+    ours="A fault while a timeout is told",
+    promise="The others are told",
+)
 def test_an_exchange_that_raises_does_not_keep_the_others_from_being_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it is when it is noticed or when it is told."""
     recording = Recording(Guard(), first_chunk=1)

@@ -75,6 +75,11 @@ class Hanging(SpanProcessor):
         self.go.wait(120)
 
 
+@pytest.mark.fault(
+    "threads",
+    theirs="A processor of somebody else's hangs while a timeout is told",
+    promise="The other timeouts are noticed",
+)
 def test_timeouts_are_noticed_while_telling_one_hangs(recording: Recording, watchdog: Watchdog) -> None:
     """A processor of somebody else may take its time: it takes it from a thread that does nothing else."""
     hanging = Hanging()
@@ -89,6 +94,11 @@ def test_timeouts_are_noticed_while_telling_one_hangs(recording: Recording, watc
     assert all(exchange.timeouts for exchange in exchanges)
 
 
+@pytest.mark.fault(
+    "threads",
+    theirs="The machine has no thread to spare",
+    promise="Tried again with the next message",
+)
 def test_where_no_thread_can_be_started_it_is_tried_again(
     recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:

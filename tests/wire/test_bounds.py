@@ -9,6 +9,11 @@ from tests.scripted import Server, chunk, reply, request
 from tests.wire.talk import acknowledged, answered, delegates, message, stateless, streamed
 
 
+@pytest.mark.fault(
+    "clients",
+    theirs="More messages at once than we follow",
+    promise="Passed on, and counted",
+)
 async def test_a_message_beyond_the_most_is_passed_on_unseen_and_counted() -> None:
     """It gets no trace, and the next does that there is room for again."""
     first = await delegates(max_exchanges=1)

@@ -47,6 +47,11 @@ async def test_a_close_in_mid_answer(code: Any, outcome: str, reason: str) -> No
 
 
 @BOTH
+@pytest.mark.fault(
+    "foreign",
+    theirs="The application raises",
+    promise="The same exception passes; message and session end with its class",
+)
 async def test_an_application_that_raises(open_: Open) -> None:
     """The exchange and the session end with it, and the error's class is told."""
     talk = await open_()

@@ -83,6 +83,11 @@ async def test_an_error_reply_ends_the_exchange(open_: Open, code: int, outcome:
 
 
 @BOTH
+@pytest.mark.fault(
+    "clients",
+    theirs="A client makes the server reply with an error code of its choice",
+    promise="It becomes no label",
+)
 async def test_a_client_cannot_choose_the_code_that_becomes_a_label(open_: Open) -> None:
     """`echo` sends back an error of its making."""
     talk = await open_()

@@ -58,6 +58,11 @@ async def test_it_is_the_parent_where_it_is_trusted(meta: Any, header: str | Non
 
 @pytest.mark.parametrize("trusted", [True, False])
 @pytest.mark.parametrize("malformed", MALFORMED, ids=str(list(range(len(MALFORMED)))).strip("[]").split(", "))
+@pytest.mark.fault(
+    "clients",
+    theirs="A malformed `traceparent`",
+    promise="Ignored, without a line in the log",
+)
 async def test_what_is_malformed_is_ignored(malformed: Any, trusted: bool, caplog: pytest.LogCaptureFixture) -> None:
     """And nobody who sends it can fill the server's log."""
     caplog.set_level(logging.DEBUG)
