@@ -9,9 +9,7 @@ the way of a span that goes through.
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Any, Final
@@ -23,6 +21,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 from ailoop_otel.export.choice import LOGS, METRICS, TRACES
 from ailoop_otel.export.ledger import FAILED, QUEUE_FULL, UNDELIVERED, Ledger
+from ailoop_otel.fork import begin_anew
 from ailoop_otel.recording.fast.spans import LightSpan
 from ailoop_otel.recording.internals import (
     LogRecordExporter,
@@ -42,10 +41,8 @@ class Account:
         self.signal = signal
         self._places = places
         self._begin()
-        if hasattr(os, "register_at_fork"):
-            begin = weakref.WeakMethod(self._begin)
-            # The child's queue is empty: what was in it is the parent's to export, and to count.
-            os.register_at_fork(after_in_child=lambda: (again := begin()) and again())
+        # A child's queue is empty: what was in it is the parent's to export, and to count.
+        begin_anew(self._begin)
 
     @property
     def dropped(self) -> int:

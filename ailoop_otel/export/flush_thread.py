@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from collections.abc import Callable
 from queue import SimpleQueue
 
+from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard
 
 Work = Callable[[], object]
@@ -26,9 +25,7 @@ class FlushThread:
         self._guard = guard
         self._stopped = False
         self._start()
-        if hasattr(os, "register_at_fork"):
-            start = weakref.WeakMethod(self._start)
-            os.register_at_fork(after_in_child=lambda: (again := start()) and again())
+        begin_anew(self._start)
 
     @property
     def busy(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE, OTEL_SDK_DISABLED
 from opentelemetry.sdk.resources import Resource
 
+from ailoop_otel import names
 from ailoop_otel.export import choice, exporters, providers
 from ailoop_otel.export.choice import LOGS, METRICS, SIGNALS, TRACES, Signal
 from ailoop_otel.export.delivery import Account
@@ -20,7 +21,9 @@ from ailoop_otel.export.exporters import Shared, attempt, reason
 from ailoop_otel.export.flush_thread import FlushThread
 from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.export.sdk_logging import EXPORT_WARNINGS
+from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard
+from ailoop_otel.recording.internals import forget_measurements
 from ailoop_otel.recording.spans import deferred_of
 from ailoop_otel.settings import Settings, environment, is_true
 
@@ -63,6 +66,7 @@ class Pipeline:
             for part in parts
             if hasattr(part.provider, "force_flush")
         ]
+        begin_anew(self._begin)
         if any(part.is_ours for part in parts):
             # Under uvicorn this runs after SIGINT and a normal end, but not after SIGTERM: the owner of the pipeline
             # flushes it at the end of the ASGI lifespan.
@@ -159,6 +163,12 @@ class Pipeline:
             # Otherwise an exporter is still working, and may still log.
             EXPORT_WARNINGS.remove()
         return done
+
+    def _begin(self) -> None:
+        # In a forked child. What others have measured with a provider of theirs is theirs to forget.
+        for part in self._parts:
+            if part.signal is METRICS:
+                forget_measurements(part.provider, None if part.is_ours else names.SCOPE)
 
     def _empty(self, deadline: float, call: Callable[[Part], Callable[[], object]]) -> bool:
         """Have spans and log records exported, then the metrics, which tell what became of them."""

@@ -7,15 +7,14 @@ many messages in a row.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
+from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard
 
 # How long work is collected before it is done, seconds.
@@ -47,10 +46,8 @@ class DeferredWork:
         self._is_waited_for = is_waited_for
         self._closed = False
         self._begin()
-        if hasattr(os, "register_at_fork"):
-            # What a parent has enqueued is the parent's to do, and its thread does not come along.
-            begin = weakref.WeakMethod(self._begin)
-            os.register_at_fork(after_in_child=lambda: (again := begin()) and again())
+        # What a parent has enqueued is the parent's to do, and its thread does not come along.
+        begin_anew(self._begin)
 
     def __len__(self) -> int:
         return len(self._entries)
