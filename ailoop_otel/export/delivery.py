@@ -108,7 +108,7 @@ class _Counting:
         self._account.dequeue(len(batch))
         result = None
         try:
-            result = self._exporter.export(batch)
+            result = _export(self._exporter, batch)
         finally:
             # Each signal has results of its own, and all have this name.
             self._account.close_batch(len(batch), getattr(result, "name", "") == "SUCCESS")
@@ -206,9 +206,9 @@ class CountingMetricExporter(MetricExporter):
 
     def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
         """Export a collection; what the exporter raises passes, and counts as a failure."""
-        result = MetricExportResult.FAILURE
+        result: MetricExportResult = MetricExportResult.FAILURE
         try:
-            result = self._exporter.export(metrics_data, timeout_millis, **kwargs)
+            result = _export(self._exporter, metrics_data, timeout_millis, **kwargs)
         finally:
             if result is not MetricExportResult.SUCCESS:
                 self._ledger.lose(METRICS.name, FAILED, data_points(metrics_data))
@@ -221,6 +221,16 @@ class CountingMetricExporter(MetricExporter):
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         """Shut the exporter down."""
         self._exporter.shutdown(timeout_millis, **kwargs)
+
+
+def _export(exporter: Any, *arguments: Any, **options: Any) -> Any:
+    """What an exporter returns; what it raises is an `Exception`, as the SDK's threads end with any other."""
+    try:
+        return exporter.export(*arguments, **options)
+    except Exception:
+        raise
+    except BaseException as fault:  # noqa: BLE001 - another package's code
+        raise RuntimeError(f"an exporter raised {type(fault).__name__}") from None
 
 
 def data_points(metrics_data: MetricsData) -> int:

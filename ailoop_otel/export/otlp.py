@@ -20,12 +20,12 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from ailoop_otel.export.choice import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.export.delivery import data_points
-from ailoop_otel.export.flush_thread import FlushThread
 from ailoop_otel.export.ledger import UNDELIVERED, UNENCODABLE
 from ailoop_otel.export.spool import Spool
 from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard
 from ailoop_otel.recorded.otlp_json import SIGNALS
+from ailoop_otel.recording.call_thread import CallThread
 from ailoop_otel.recording.internals import LogRecordExporter, encode_logs, metric_preferences, sdk_logs_export
 from ailoop_otel.replay import ReplayStopped
 from ailoop_otel.replay.delivery import Answer, Delivery, Transport
@@ -79,7 +79,7 @@ class Courier:
         self._transport = transport
         self._patience = timeout
         self._spool = spool
-        self._thread = FlushThread(f"ailoop-otel-{signal.name}", guard)
+        self._thread = CallThread(f"ailoop-otel-{signal.name}", guard)
         self._on_its_way: tuple[Any, int] | None
         self._begin()
         begin_anew(self._begin)

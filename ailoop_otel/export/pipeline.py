@@ -18,11 +18,11 @@ from ailoop_otel.export import choice, exporters, providers
 from ailoop_otel.export.choice import LOGS, METRICS, SIGNALS, TRACES, Signal
 from ailoop_otel.export.delivery import Account
 from ailoop_otel.export.exporters import Shared, attempt, reason
-from ailoop_otel.export.flush_thread import FlushThread
 from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.export.sdk_logging import EXPORT_WARNINGS
 from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard
+from ailoop_otel.recording.call_thread import CallThread
 from ailoop_otel.recording.internals import forget_measurements
 from ailoop_otel.recording.spans import deferred_of
 from ailoop_otel.settings import Settings, environment, is_true
@@ -62,7 +62,7 @@ class Pipeline:
         self._parts = parts
         self._ended = False
         self._threads = [
-            (part, FlushThread(f"ailoop-otel-flush-{part.signal.name}", guard))
+            (part, CallThread(f"ailoop-otel-flush-{part.signal.name}", guard))
             for part in parts
             if hasattr(part.provider, "force_flush")
         ]
@@ -200,7 +200,7 @@ class Pipeline:
                 thread.submit(deferred.settle)
                 thread.wait(timeout)
 
-    def _wait(self, threads: Sequence[FlushThread], deadline: float) -> bool:
+    def _wait(self, threads: Sequence[CallThread], deadline: float) -> bool:
         """Wait until the deadline at most; what is on its way before it, and not arrived, goes to disk."""
         spool = self._spool
         if spool is None:

@@ -26,7 +26,7 @@ from ailoop_otel.export.notices import Notices
 from ailoop_otel.export.retention import TelemetryFile
 from ailoop_otel.export.rotation import Bounds, RotatingFile
 from ailoop_otel.fork import begin_anew
-from ailoop_otel.guard import Guard
+from ailoop_otel.guard import Guard, tried
 from ailoop_otel.recorded.otlp_json import SIGNALS
 from ailoop_otel.replay import protobuf
 from ailoop_otel.replay.acknowledged import unacknowledged
@@ -247,9 +247,9 @@ class Spool:
         while not self._stop.wait(pause):
             self._wake.wait()
             self._wake.clear()
-            done = False
-            with self._guard, suppress_instrumentation():
-                done = self._round()
+            done, fault = tried(self._round)
+            if fault is not None:
+                self._guard.caught(fault)
             if done:
                 pause = _FIRST_PAUSE
                 self._waits = self._wake.is_set()
@@ -261,6 +261,10 @@ class Spool:
 
     def _round(self) -> bool:
         """Send what waits, oldest first; returns whether nothing waits any more."""
+        with suppress_instrumentation():
+            return self._send_all()
+
+    def _send_all(self) -> bool:
         done, stopped = True, set()
         for file in self._waiting():
             if self._stop.is_set() or self.hurried:

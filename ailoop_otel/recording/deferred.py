@@ -11,7 +11,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Final
 
 from ailoop_otel.fork import begin_anew
@@ -91,12 +90,15 @@ class DeferredWork:
         while count and entries and time.monotonic() < deadline:
             count -= 1
             record, arguments = entries.popleft()
-            with self._guard:
-                record(*arguments)
-                if self._is_waited_for is not None and self._is_waited_for():
-                    # Gives the interpreter's lock away, which another thread else gets every 5 ms only.
-                    time.sleep(0)
+            # Not the barrier as a context: a cancellation that somebody's processor raises would pass.
+            self._guard.run(self._do_one, record, arguments)
         return not (count and entries)
+
+    def _do_one(self, record: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+        record(*arguments)
+        if self._is_waited_for is not None and self._is_waited_for():
+            # Gives the interpreter's lock away, which another thread else gets every 5 ms only.
+            time.sleep(0)
 
     def _begin(self) -> None:
         self._entries: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
@@ -125,6 +127,4 @@ class DeferredWork:
             # In this order: what is enqueued while the rest is done wakes the thread again.
             self._awake = False
             while self._entries and not stop.is_set():
-                # Also what is no `Exception`, as a cancellation that somebody's processor raises here.
-                with suppress(BaseException):
-                    self.settle()
+                self.settle()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -76,13 +77,15 @@ def test_many_threads_and_a_small_queue(lines: Callable[[], list[str]], fails: b
     assert lines() == []
 
 
-def test_an_exporter_that_raises_counts_as_a_failure(lines: Callable[[], list[str]]) -> None:
+@pytest.mark.parametrize("kind", [RuntimeError, asyncio.CancelledError, SystemExit])
+def test_an_exporter_that_raises_counts_as_a_failure(kind: type[BaseException], lines: Callable[[], list[str]]) -> None:
     """Its batch is dropped, the next one goes through, and the traceback that the SDK logs is one line."""
+    EXPORT_WARNINGS._begin()  # whatever was logged in the last minute
     EXPORT_WARNINGS.install()
 
     def answers(asked: int) -> SpanExportResult:
         if asked == 1:
-            raise RuntimeError("no\nway")
+            raise kind("no\nway")
         return SpanExportResult.SUCCESS
 
     exporter = Counting(answers)

@@ -1,4 +1,4 @@
-"""A thread for calls that may never return, such as an exporter's flush; the caller waits for a bounded time."""
+"""A thread for calls of other code that may never return, such as an exporter's flush; the caller waits in bounds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ailoop_otel.guard import Guard
 Work = Callable[[], object]
 
 
-class FlushThread:
+class CallThread:
     """One daemon thread that makes the calls that it is given, one after the other.
 
     The thread is made beforehand, not when it is needed: some interpreters refuse new threads in `atexit`
@@ -57,10 +57,18 @@ class FlushThread:
 
 
 def _run(queue: SimpleQueue[tuple[Work, threading.Event] | None], guard: Guard) -> None:
-    while (entry := queue.get()) is not None:
-        work, done = entry
-        try:
-            with guard:
-                work()
-        finally:
-            done.set()
+    while _next(queue, guard):
+        pass
+
+
+# A function of its own: it keeps no reference to the last call's arguments while the queue is empty.
+def _next(queue: SimpleQueue[tuple[Work, threading.Event] | None], guard: Guard) -> bool:
+    entry = queue.get()
+    if entry is None:
+        return False
+    work, done = entry
+    try:
+        guard.run(work)
+    finally:
+        done.set()
+    return True
