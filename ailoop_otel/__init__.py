@@ -1,4 +1,8 @@
-"""OpenTelemetry for the AILoop chat server: every message is one readable trace."""
+"""OpenTelemetry for the AILoop chat server: every message is one readable trace.
+
+PYTEST_DONT_REWRITE: the start-up file imports this module before pytest, which would warn of each module of a plugin's
+distribution that it comes too late for (https://docs.pytest.org/en/stable/how-to/writing_plugins.html#assertion-rewriting).
+"""
 
 from ailoop_otel.version import __version__
 

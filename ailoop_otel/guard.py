@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, TypeVar
@@ -36,7 +37,7 @@ class Guard:
             return False
         return self.caught(fault)
 
-    def caught(self, fault: Exception) -> bool:
+    def caught(self, fault: BaseException) -> bool:
         """Count an exception and log its place once; returns True if the caller should swallow it, else False."""
         self.errors += 1
         if self.strict:
@@ -46,22 +47,32 @@ class Guard:
             told = f"{type(fault).__name__} in {_place(fault.__traceback__)}"
             if told not in self._told and len(self._told) < _MOST_PLACES:
                 self._told.add(told)
-                _log.warning("ailoop-otel: a fault of its own was swallowed (%s); the server is untouched", told)
+                warn(f"a fault of its own was swallowed ({told}); the server is untouched")
         except Exception:
             return True
         return True
 
     def run(self, function: Callable[..., object], *arguments: object) -> None:
-        """Call a function inside the barrier and discard its result."""
-        with self:
-            function(*arguments)
+        """Call a function inside the barrier and discard its result; whatever it raises is a fault, as in `tried`.
+
+        For what runs on a thread of this package: what is no `Exception` would end that, and print a text of a user's.
+        """
+        _, fault = tried(function, *arguments)
+        if fault is not None and not self.caught(fault):
+            raise fault
 
 
 def tried(function: Callable[..., _Result], *arguments: object) -> tuple[_Result | None, BaseException | None]:
-    """Call a function of other code; returns its result, or the exception that it raised, `SystemExit` included."""
+    """Call a function of other code; returns its result, or the exception that it raised.
+
+    A cancellation too: a plain function is never cancelled, only what awaits. `KeyboardInterrupt` passes where it may
+    be the user's own, in the main thread.
+    """
     try:
         return function(*arguments), None
-    except (Exception, SystemExit) as fault:
+    except BaseException as fault:
+        if isinstance(fault, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise
         return None, fault
 
 
@@ -75,5 +86,5 @@ def _place(trace: TracebackType | None) -> str:
 
 
 def warn(message: str) -> None:
-    """Log one line for the operator of the server."""
-    _log.warning("ailoop-otel: %s", message)
+    """Log one line for the operator of the server; a handler of the server's that raises is no fault of the caller."""
+    tried(_log.warning, "ailoop-otel: %s", message)

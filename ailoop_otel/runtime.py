@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.metrics import CallbackOptions, Observation
 
 from ailoop_otel import names
+from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard, warn
 from ailoop_otel.names import Metric
 from ailoop_otel.recording.spans import EMPTY
@@ -52,15 +52,15 @@ class Runtime:
         self._hook_context: HookContext | None = None
         self._lag: LoopLag | None = None
         self._process_metrics: ProcessMetrics | None = None
-        self._pid = 0
         self._serving = False
+        begin_anew(self._begin)
 
     # --- What the middleware asks for ----------------------------------------------------------------------
     def wire(self) -> Wire | None:
         """The wire's shared state, set up if need be; None while switched off."""
         if not self.enabled:
             return None
-        if self._pid != os.getpid():
+        if self._wire is None:
             self._set_up()
         if not self._serving:
             self._serve()
@@ -88,7 +88,7 @@ class Runtime:
         """The application has shut down: end all open exchanges and sessions, then flush, within 3 s."""
         from ailoop_otel.wire.middleware import in_thread
 
-        if not self._serving or self._pid != os.getpid():
+        if not self._serving:
             return
         self._serving = False
         self._event(names.EVENT_SERVER_STOP)
@@ -109,13 +109,12 @@ class Runtime:
         self.telemetry = self._pipeline = self._hook_context = None
         if self._process_metrics is not None:
             self._process_metrics.stop()
-        if self._pid == os.getpid():
-            self._end(telemetry)
-            if telemetry is not None:
-                telemetry.settle()
-            if hooks is not None:
-                hooks.settle(SETTLE, for_good=True)
-        self._pid = 0
+        self._end(telemetry)
+        if telemetry is not None:
+            telemetry.settle()
+        if hooks is not None:
+            hooks.settle(SETTLE, for_good=True)
+        self._wire = None
         self._serving = False
         if pipeline is not None:
             pipeline.shutdown(FLUSH)
@@ -141,13 +140,20 @@ class Runtime:
         from ailoop_otel.wire.state import Wire
 
         telemetry = self.telemetry or self._export()
-        telemetry.open_exchanges = 0  # after a fork the open ones are the parent's
         self._watchdog = Watchdog(telemetry)
         ledger = Ledger(telemetry)
         self._wire = Wire(telemetry, ledger, self._watchdog)
         self._hook_context = HookContext(telemetry, self._wire.exchanges, ledger, remote_span)
-        self._pid = os.getpid()
+
+    def _begin(self) -> None:
+        # In a forked child what is open and what is counted is the parent's; the pipeline sees to itself.
+        self.guard.errors = 0
         self._serving = False
+        if self._lag is not None:
+            self._lag.stop()
+        if self.telemetry is not None:
+            self.telemetry.begin()
+            self._set_up()
 
     def _export(self) -> Telemetry:
         from ailoop_otel.export.pipeline import Pipeline

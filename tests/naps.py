@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -52,7 +51,7 @@ def run(watchdog: Watchdog) -> None:
 def unstarted(recording: Recording, wait: Any = None) -> Watchdog:
     """A watchdog whose thread is not started by the first exchange: `check` is called by the test."""
     watchdog = Watchdog(recording.telemetry, wait)
-    watchdog._pid = os.getpid()
+    watchdog._is_new = False
     return watchdog
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from unittest.mock import patch
 
 import pytest
@@ -93,6 +94,43 @@ def test_it_runs_what_it_is_given() -> None:
     seen: list[int] = []
     Guard().run(seen.append, 1)
     assert seen == [1]
+
+
+@pytest.mark.parametrize("kind", [asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_a_thread_goes_on_whatever_a_call_raises(kind: type[BaseException]) -> None:
+    """Only the user's own Ctrl-C passes, which comes in the main thread."""
+    guard = Guard()
+
+    def raising() -> None:
+        raise kind
+
+    thread = threading.Thread(target=guard.run, args=(raising,))
+    thread.start()
+    thread.join(60)
+    assert guard.errors == 1
+    if kind is KeyboardInterrupt:
+        with pytest.raises(kind):
+            guard.run(raising)
+    else:
+        guard.run(raising)
+        assert guard.errors == 2
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, asyncio.CancelledError])
+def test_a_handler_of_the_servers_that_raises_is_nobodys_fault(kind: type[BaseException]) -> None:
+    """Nor that of the thread that has something to say."""
+
+    class Raising(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise kind
+
+    handler = Raising()
+    logging.getLogger("ailoop_otel").addHandler(handler)
+    try:
+        warn("something is missing")
+        Guard().run(fail)
+    finally:
+        logging.getLogger("ailoop_otel").removeHandler(handler)
 
 
 def test_a_warning_says_who_speaks(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,9 +9,7 @@ the way of a span that goes through.
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Any, Final
@@ -23,6 +21,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 from ailoop_otel.export.choice import LOGS, METRICS, TRACES
 from ailoop_otel.export.ledger import FAILED, QUEUE_FULL, UNDELIVERED, Ledger
+from ailoop_otel.fork import begin_anew
 from ailoop_otel.recording.fast.spans import LightSpan
 from ailoop_otel.recording.internals import (
     LogRecordExporter,
@@ -42,10 +41,8 @@ class Account:
         self.signal = signal
         self._places = places
         self._begin()
-        if hasattr(os, "register_at_fork"):
-            begin = weakref.WeakMethod(self._begin)
-            # The child's queue is empty: what was in it is the parent's to export, and to count.
-            os.register_at_fork(after_in_child=lambda: (again := begin()) and again())
+        # A child's queue is empty: what was in it is the parent's to export, and to count.
+        begin_anew(self._begin)
 
     @property
     def dropped(self) -> int:
@@ -111,7 +108,7 @@ class _Counting:
         self._account.dequeue(len(batch))
         result = None
         try:
-            result = self._exporter.export(batch)
+            result = _export(self._exporter, batch)
         finally:
             # Each signal has results of its own, and all have this name.
             self._account.close_batch(len(batch), getattr(result, "name", "") == "SUCCESS")
@@ -209,9 +206,9 @@ class CountingMetricExporter(MetricExporter):
 
     def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
         """Export a collection; what the exporter raises passes, and counts as a failure."""
-        result = MetricExportResult.FAILURE
+        result: MetricExportResult = MetricExportResult.FAILURE
         try:
-            result = self._exporter.export(metrics_data, timeout_millis, **kwargs)
+            result = _export(self._exporter, metrics_data, timeout_millis, **kwargs)
         finally:
             if result is not MetricExportResult.SUCCESS:
                 self._ledger.lose(METRICS.name, FAILED, data_points(metrics_data))
@@ -224,6 +221,16 @@ class CountingMetricExporter(MetricExporter):
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         """Shut the exporter down."""
         self._exporter.shutdown(timeout_millis, **kwargs)
+
+
+def _export(exporter: Any, *arguments: Any, **options: Any) -> Any:
+    """What an exporter returns; what it raises is an `Exception`, as the SDK's threads end with any other."""
+    try:
+        return exporter.export(*arguments, **options)
+    except Exception:
+        raise
+    except BaseException as fault:  # noqa: BLE001 - another package's code
+        raise RuntimeError(f"an exporter raised {type(fault).__name__}") from None
 
 
 def data_points(metrics_data: MetricsData) -> int:

@@ -6,7 +6,6 @@ classes by their entry point `ailoop_json_files`.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from ailoop_otel.export.changes import Changes
 from ailoop_otel.export.choice import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.export.rotation import Bounds, RotatingFile
+from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard
 from ailoop_otel.recording.internals import LogRecordExporter, file_log_exporter
 from ailoop_otel.settings import Settings
@@ -39,8 +39,6 @@ class _Lines:
     def __init__(self, file: RotatingFile) -> None:
         self.file = file
         self.failed = False
-        self.pid = os.getpid()
-        # A new one in a forked child: the parent's may have been held at that moment.
         self.lock = threading.Lock()
 
     def write(self, line: str) -> int:
@@ -78,7 +76,13 @@ class _Rotating:
             (settings.max_total if max_total is None else max_total) * _MEGABYTE,
             (settings.max_age if max_age is None else max_age) * _HOUR,
         )
-        self._lines = _Lines(file or RotatingFile(self._signal.name, bounds, clock))
+        self._file = file or RotatingFile(self._signal.name, bounds, clock)
+        self._begin()
+        # In a forked child this lock and the official exporter's may be held by a thread that did not come along.
+        begin_anew(self._begin)
+
+    def _begin(self) -> None:
+        self._lines = _Lines(self._file)
         self._attach()
 
     def _attach(self) -> None:
@@ -86,10 +90,6 @@ class _Rotating:
 
     def _exported(self, export: Callable[[Any], Any], batch: object) -> bool:
         """Whether the batch could be encoded and the file took its line."""
-        if self._lines.pid != os.getpid():
-            # Forked: the official exporter's lock may be held by a thread that did not come along.
-            self._lines = _Lines(self._lines.file)
-            self._attach()
         with self._lines.lock:
             self._lines.failed = False
             return export(batch).name == "SUCCESS" and not self._lines.failed

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from collections import Counter
 from typing import Final
+
+from ailoop_otel.fork import begin_anew
 
 # Why records are lost: the values of a label.
 QUEUE_FULL: Final = "queue_full"
@@ -24,9 +24,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._begin()
-        if hasattr(os, "register_at_fork"):
-            begin = weakref.WeakMethod(self._begin)
-            os.register_at_fork(after_in_child=lambda: (again := begin()) and again())
+        begin_anew(self._begin)
 
     def lose(self, signal: str, reason: str, count: int) -> None:
         """Note records that will never arrive."""

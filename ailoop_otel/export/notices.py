@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ailoop_otel.export.ledger import Ledger
+from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import warn
 
 _INTERVAL: Final = 60.0  # seconds between two lines of a kind
@@ -31,10 +32,15 @@ class Notices:
         self._directory = directory
         self._clock = clock
         self._wall = wall
+        self._begin()
+        begin_anew(self._begin)
+
+    def _begin(self) -> None:
+        # In a forked child: its parent's troubles are the parent's to tell.
         self._lock = threading.RLock()
         self._logged_at: dict[str, float] = {}
         self._since: float | None = None
-        self._before = counts.totals()
+        self._before = self._counts.totals()
         self._ended = False
         self._lost = 0
         self._reason = self._mend = ""

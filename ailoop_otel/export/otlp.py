@@ -20,11 +20,12 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from ailoop_otel.export.choice import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.export.delivery import data_points
-from ailoop_otel.export.flush_thread import FlushThread
 from ailoop_otel.export.ledger import UNDELIVERED, UNENCODABLE
 from ailoop_otel.export.spool import Spool
+from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard
 from ailoop_otel.recorded.otlp_json import SIGNALS
+from ailoop_otel.recording.call_thread import CallThread
 from ailoop_otel.recording.internals import LogRecordExporter, encode_logs, metric_preferences, sdk_logs_export
 from ailoop_otel.replay import ReplayStopped
 from ailoop_otel.replay.delivery import Answer, Delivery, Transport
@@ -78,9 +79,10 @@ class Courier:
         self._transport = transport
         self._patience = timeout
         self._spool = spool
-        self._thread = FlushThread(f"ailoop-otel-{signal.name}", guard)
-        self._lock = threading.Lock()
-        self._on_its_way: tuple[Any, int] | None = None
+        self._thread = CallThread(f"ailoop-otel-{signal.name}", guard)
+        self._on_its_way: tuple[Any, int] | None
+        self._begin()
+        begin_anew(self._begin)
         spool.add(signal, transport, self)
 
     def export(self, batch: Any, count: int) -> None:
@@ -112,8 +114,8 @@ class Courier:
         self._thread.stop()
         self._transport.close()
 
-    def begin(self) -> None:
-        """Forget, in a forked child, the batch that is the parent's."""
+    def _begin(self) -> None:
+        # In a forked child the batch that is on its way is the parent's.
         self._lock = threading.Lock()
         self._on_its_way = None
 

@@ -13,14 +13,17 @@ from typing import Any, Final
 from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE, OTEL_SDK_DISABLED
 from opentelemetry.sdk.resources import Resource
 
+from ailoop_otel import names
 from ailoop_otel.export import choice, exporters, providers
 from ailoop_otel.export.choice import LOGS, METRICS, SIGNALS, TRACES, Signal
 from ailoop_otel.export.delivery import Account
 from ailoop_otel.export.exporters import Shared, attempt, reason
-from ailoop_otel.export.flush_thread import FlushThread
 from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.export.sdk_logging import EXPORT_WARNINGS
+from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard
+from ailoop_otel.recording.call_thread import CallThread
+from ailoop_otel.recording.internals import forget_measurements
 from ailoop_otel.recording.spans import deferred_of
 from ailoop_otel.settings import Settings, environment, is_true
 
@@ -59,10 +62,11 @@ class Pipeline:
         self._parts = parts
         self._ended = False
         self._threads = [
-            (part, FlushThread(f"ailoop-otel-flush-{part.signal.name}", guard))
+            (part, CallThread(f"ailoop-otel-flush-{part.signal.name}", guard))
             for part in parts
             if hasattr(part.provider, "force_flush")
         ]
+        begin_anew(self._begin)
         if any(part.is_ours for part in parts):
             # Under uvicorn this runs after SIGINT and a normal end, but not after SIGTERM: the owner of the pipeline
             # flushes it at the end of the ASGI lifespan.
@@ -160,6 +164,12 @@ class Pipeline:
             EXPORT_WARNINGS.remove()
         return done
 
+    def _begin(self) -> None:
+        # In a forked child. What others have measured with a provider of theirs is theirs to forget.
+        for part in self._parts:
+            if part.signal is METRICS:
+                forget_measurements(part.provider, None if part.is_ours else names.SCOPE)
+
     def _empty(self, deadline: float, call: Callable[[Part], Callable[[], object]]) -> bool:
         """Have spans and log records exported, then the metrics, which tell what became of them."""
         lost = self.losses().total()
@@ -190,7 +200,7 @@ class Pipeline:
                 thread.submit(deferred.settle)
                 thread.wait(timeout)
 
-    def _wait(self, threads: Sequence[FlushThread], deadline: float) -> bool:
+    def _wait(self, threads: Sequence[CallThread], deadline: float) -> bool:
         """Wait until the deadline at most; what is on its way before it, and not arrived, goes to disk."""
         spool = self._spool
         if spool is None:

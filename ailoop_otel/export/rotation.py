@@ -13,6 +13,7 @@ from typing import Final
 
 from ailoop_otel import names
 from ailoop_otel.export import retention
+from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import warn
 
 # Telemetry holds sessions' ids, addresses and what failed when: only the server's own user needs to read it.
@@ -29,7 +30,6 @@ _PART_OF_AGE: Final = 1 / 10
 _PART_OF_TOTAL: Final = 1 / 4
 _TRIES: Final = 1000
 _WARNING_INTERVAL: Final = 60.0  # seconds
-_LOCK_TIMEOUT: Final = 1.0  # seconds
 _FULL: Final = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _WRONG: Final = frozenset({errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ELOOP, errno.ENAMETOOLONG})
 _DIRECTORY: Final = names.SETTING_DIRECTORY.name
@@ -58,6 +58,10 @@ class DirectoryWarnings:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._begin()
+        begin_anew(self._begin)
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._warned_at: dict[tuple[str, str], float] = {}
         self._over: set[str] = set()
@@ -78,10 +82,7 @@ class DirectoryWarnings:
             self._over.add(directory)
 
     def _is_due(self, directory: str, kind: str) -> bool:
-        # With a timeout: in a forked child the lock may be held by a thread that did not come along.
-        if not self._lock.acquire(timeout=_LOCK_TIMEOUT):
-            return False
-        try:
+        with self._lock:
             now = self._clock()
             warned_at = self._warned_at.get((directory, kind))
             if warned_at is not None and (directory not in self._over or now - warned_at < _WARNING_INTERVAL):
@@ -89,8 +90,6 @@ class DirectoryWarnings:
             self._warned_at[directory, kind] = now
             self._over.discard(directory)
             return True
-        finally:
-            self._lock.release()
 
 
 _WARNINGS: Final = DirectoryWarnings()

@@ -15,6 +15,7 @@ from typing import Final
 
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
+from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import warn
 from ailoop_otel.recording.internals import EXPORT_LOGGERS
 
@@ -41,10 +42,14 @@ class ExportWarnings(logging.Filter):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._lock = threading.Lock()
-        self._logged_at = float("-inf")
         self._loggers: set[str] = set()
         self._transport_filter = TransportFilter()
+        self._begin()
+        begin_anew(self._begin)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._logged_at = float("-inf")
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Stop a warning, and log one line instead if a minute has passed since the last."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +25,8 @@ from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.export.notices import Notices
 from ailoop_otel.export.retention import TelemetryFile
 from ailoop_otel.export.rotation import Bounds, RotatingFile
-from ailoop_otel.guard import Guard
+from ailoop_otel.fork import begin_anew
+from ailoop_otel.guard import Guard, tried
 from ailoop_otel.recorded.otlp_json import SIGNALS
 from ailoop_otel.replay import protobuf
 from ailoop_otel.replay.acknowledged import unacknowledged
@@ -49,9 +49,6 @@ class Waiter(Protocol):
 
     def settle(self, timeout: float) -> bool:
         """Wait until there is none; returns whether there is none."""
-
-    def begin(self) -> None:
-        """Forget it, in a forked child."""
 
 
 class _Sender:
@@ -109,9 +106,7 @@ class Spool:
         self._refused: dict[bytes, Answer] = {}
         self._left: dict[str, int] = {}
         self._begin()
-        if hasattr(os, "register_at_fork"):
-            begin = weakref.WeakMethod(self._begin)
-            os.register_at_fork(after_in_child=lambda: (again := begin()) and again())
+        begin_anew(self._begin)
 
     # --- What the exporters ask for ------------------------------------------------------------------------
     def add(self, signal: Signal, transport: Transport, waiter: Waiter) -> None:
@@ -239,8 +234,6 @@ class Spool:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._waits = False
-        for waiter in self._waiters:
-            waiter.begin()
 
     def _start(self) -> None:
         self._waits = True
@@ -254,9 +247,9 @@ class Spool:
         while not self._stop.wait(pause):
             self._wake.wait()
             self._wake.clear()
-            done = False
-            with self._guard, suppress_instrumentation():
-                done = self._round()
+            done, fault = tried(self._round)
+            if fault is not None:
+                self._guard.caught(fault)
             if done:
                 pause = _FIRST_PAUSE
                 self._waits = self._wake.is_set()
@@ -268,6 +261,10 @@ class Spool:
 
     def _round(self) -> bool:
         """Send what waits, oldest first; returns whether nothing waits any more."""
+        with suppress_instrumentation():
+            return self._send_all()
+
+    def _send_all(self) -> bool:
         done, stopped = True, set()
         for file in self._waiting():
             if self._stop.is_set() or self.hurried:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from opentelemetry.metrics import CallbackOptions, Observation
 
 from ailoop_otel import names
+from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard
 from ailoop_otel.names import Metric
 
@@ -151,6 +152,8 @@ class ProcessMetrics:
         self._clock = clock
         self._stopped = False
         self._pairs = tuple((metric, self._callback(sample)) for metric, sample in samples)
+        self._begin()
+        begin_anew(self._begin)
 
     def __iter__(self) -> Iterator[tuple[Metric, Callback]]:
         return iter(self._pairs)
@@ -159,20 +162,21 @@ class ProcessMetrics:
         """Make every callback return nothing from now on."""
         self._stopped = True
 
-    def _callback(self, sample: Sample) -> Callback:
-        known: Sequence[Observation] = ()
-        taken_at = float("-inf")
+    def _begin(self) -> None:
+        self._known: dict[Sample, tuple[float, Sequence[Observation]]] = {}
 
+    def _callback(self, sample: Sample) -> Callback:
         def callback(_options: CallbackOptions) -> Sequence[Observation]:
-            nonlocal known, taken_at
             if self._stopped:
                 return ()
             now = self._clock()
+            taken_at, known = self._known.get(sample, (float("-inf"), ()))
             if now - taken_at >= _SHORTEST_INTERVAL:
-                # Emptied first: a sample that fails leaves a gap, not the old value for ever.
-                known, taken_at = (), now
+                # Nothing where it fails: that leaves a gap, not the old value for ever.
+                known = ()
                 with self._guard:
                     known = tuple(sample())
+                self._known[sample] = (now, known)
             return known
 
         return callback

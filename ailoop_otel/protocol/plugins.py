@@ -53,7 +53,9 @@ def load(point: EntryPoint, others: Iterable[Dialect]) -> tuple[Plugin, Dialect 
         dialect = loaded() if isinstance(loaded, type) else loaded
         problem = flaw(dialect, others)
         name = point.name if problem else dialect.name
-    except (Exception, SystemExit) as fault:  # noqa: BLE001 - another package's code
+    except KeyboardInterrupt:
+        raise
+    except BaseException as fault:  # noqa: BLE001 - another package's code
         problem, name = " ".join(f"{type(fault).__name__}: {fault}".split()), point.name
     return Plugin(name, distribution, problem), None if problem else dialect
 

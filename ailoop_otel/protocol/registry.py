@@ -135,7 +135,9 @@ class Registry:
             return result
         try:
             return read(getattr(dialect, method)(*arguments))
-        except Exception as fault:  # noqa: BLE001 - another package's code
+        except KeyboardInterrupt:
+            raise
+        except BaseException as fault:  # noqa: BLE001 - another package's code
             self._add_problem(dialect, method, f"{_raised(fault)}; what it cannot read counts as unread")
             return None
 
@@ -148,7 +150,9 @@ class Registry:
                 self._compared[form] += 1
                 problem = plugins.disagreement(dialect, form, text)
                 problem = problem and f"reads a frame otherwise than notice() does: {problem}"
-        except Exception as fault:  # noqa: BLE001 - another package's code
+        except KeyboardInterrupt:
+            raise
+        except BaseException as fault:  # noqa: BLE001 - another package's code
             problem = _raised(fault)
         if problem:
             self._unused.add(form)
@@ -194,7 +198,7 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def _raised(fault: Exception) -> str:
+def _raised(fault: BaseException) -> str:
     # The place and the class only: an exception's text may hold what a user wrote.
     trace, place = fault.__traceback__, ""
     while trace is not None:

@@ -7,15 +7,13 @@ many messages in a row.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Final
 
+from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard
 
 # How long work is collected before it is done, seconds.
@@ -47,10 +45,8 @@ class DeferredWork:
         self._is_waited_for = is_waited_for
         self._closed = False
         self._begin()
-        if hasattr(os, "register_at_fork"):
-            # What a parent has enqueued is the parent's to do, and its thread does not come along.
-            begin = weakref.WeakMethod(self._begin)
-            os.register_at_fork(after_in_child=lambda: (again := begin()) and again())
+        # What a parent has enqueued is the parent's to do, and its thread does not come along.
+        begin_anew(self._begin)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -94,12 +90,15 @@ class DeferredWork:
         while count and entries and time.monotonic() < deadline:
             count -= 1
             record, arguments = entries.popleft()
-            with self._guard:
-                record(*arguments)
-                if self._is_waited_for is not None and self._is_waited_for():
-                    # Gives the interpreter's lock away, which another thread else gets every 5 ms only.
-                    time.sleep(0)
+            # Not the barrier as a context: a cancellation that somebody's processor raises would pass.
+            self._guard.run(self._do_one, record, arguments)
         return not (count and entries)
+
+    def _do_one(self, record: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+        record(*arguments)
+        if self._is_waited_for is not None and self._is_waited_for():
+            # Gives the interpreter's lock away, which another thread else gets every 5 ms only.
+            time.sleep(0)
 
     def _begin(self) -> None:
         self._entries: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
@@ -128,6 +127,4 @@ class DeferredWork:
             # In this order: what is enqueued while the rest is done wakes the thread again.
             self._awake = False
             while self._entries and not stop.is_set():
-                # Also what is no `Exception`, as a cancellation that somebody's processor raises here.
-                with suppress(BaseException):
-                    self.settle()
+                self.settle()

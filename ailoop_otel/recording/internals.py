@@ -7,6 +7,7 @@ name describes what is lost in a release that renames it: `tests/recording/test_
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import entry_points
@@ -131,6 +132,24 @@ def metric_preferences(exporter: Any) -> tuple[dict[type, Any], dict[type, Any]]
         return exporter._preferred_temporality or {}, exporter._preferred_aggregation or {}
     except AttributeError:
         return None
+
+
+def forget_measurements(provider: Any, scope: str | None) -> None:
+    """Have a meter provider begin at zero in a forked child, for one scope or for all; its locks are made anew.
+
+    Without these attributes the child's counters and the SDK's histograms go on from where its parent's were.
+    """
+    consumer: Any = getattr(provider, "_measurement_consumer", None)
+    with suppress(AttributeError):
+        consumer._lock = threading.Lock()
+        for reader, storage in consumer._reader_storages.items():
+            if hasattr(reader, "_export_lock"):
+                reader._export_lock = threading.Lock()
+            storage._lock = threading.RLock()
+            streams = storage._instrument_view_instrument_matches
+            for instrument in list(streams):
+                if scope is None or instrument.instrumentation_scope.name == scope:
+                    del streams[instrument]
 
 
 # --- Exporters -----------------------------------------------------------------------------------------------------

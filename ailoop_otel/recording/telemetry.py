@@ -91,11 +91,7 @@ class Telemetry:
         self.events = loggers and loggers.get_logger(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
         self.meter = meters.get_meter(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
         self._store = store_of(meters)
-        self.unmatched = 0
-        self.refused = 0
-        # Read when metrics are collected: to record it would be a twentieth of what an exchange costs.
-        self.open_exchanges = 0
-        self.lag = 0  # how late the event loop has been in all, nanoseconds
+        self.begin()
 
         self.first_chunk = self._histogram(names.METRIC_FIRST_CHUNK)
         self.exchange_duration = self._histogram(names.METRIC_EXCHANGE_DURATION)
@@ -116,6 +112,14 @@ class Telemetry:
         self.tokens = self._histogram(names.METRIC_TOKENS)
         self.mcp_server = self._histogram(names.METRIC_MCP_SERVER)
         self.mcp_client = self._histogram(names.METRIC_MCP_CLIENT)
+
+    def begin(self) -> None:
+        """Begin to count, also in a forked child."""
+        self.unmatched = 0
+        self.refused = 0
+        # Read when metrics are collected: to record it would be a twentieth of what an exchange costs.
+        self.open_exchanges = 0
+        self.lag = 0  # how late the event loop has been in all, nanoseconds
 
     def late(self, seconds: float) -> None:
         """Record that the event loop was late for a timer of this package."""

@@ -138,6 +138,22 @@ class Exchange(Answer[int]):
             # What was waited for meanwhile lies further ahead.
             self.rearm(self)
 
+    def unsent(self, now: int, size: int, error: str) -> None:
+        """The frame of `size` characters that was counted at `now`, if it was, did not go out; `error` says why."""
+        self.error_type = self.error_type or error
+        if not self.chunks or self.last != now:
+            return
+        self.chunks -= 1
+        self.stream_size -= size
+        if self.longest_at == now:
+            self.max_gap = self.max_gap_before
+        self.last = self.before
+        self.calm = self.last + self.max_gap
+        if not self.chunks:
+            self.first = self.frame_size = self._rest = 0
+            self._cumulative = None
+            self.whole = False
+
     # --- Silence -------------------------------------------------------------------------------------------
     def due(self, deadlines: Deadlines) -> tuple[int, str] | None:
         """The next moment at which the silence is too long, and its phase; None where nothing is waited for."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import os
 import threading
 import weakref
 from collections import deque
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final, NamedTuple, Protocol
 
+from ailoop_otel.fork import begin_anew
 from ailoop_otel.recording.deferred import DeferredWork
 from ailoop_otel.recording.telemetry import SECOND, Telemetry
 from ailoop_otel.settings import Settings
@@ -97,30 +97,29 @@ class Watchdog:
         self._telemetry = telemetry
         self.deadlines = Deadlines.of(telemetry.settings)
         self._wait = wait or threading.Event.wait
+        self._order = count()
+        self._begin()
+        begin_anew(self._begin)
+
+    def _begin(self) -> None:
+        # A forked child has no thread, and what its parent watches the parent records.
         self._inbox: deque[Watched] = deque()
         self._heap: list[Entry] = []
         self._unrecorded: deque[tuple[Silence, Timeout, Watched]] = deque()
         # Recording goes through other people's processors, which may hang: a thread beside this one does it.
         self._recorder: DeferredWork | None = None
-        self._order = count()
         self._most = _TIDY
         self._wakes_at = 0
         self._bell = threading.Event()
+        self._is_new = True  # the thread starts with the first that is watched
         self._stopped = True
         self._thread: threading.Thread | None = None
-        self._pid = 0
 
     def start(self) -> None:
-        """Start the thread; again in a forked child, where threads do not come along."""
-        if not self._stopped and self._pid == os.getpid():
+        """Start the thread."""
+        if not self._stopped:
             return
-        if self._pid not in (0, os.getpid()):
-            # What a parent process watches it records itself.
-            self._inbox.clear()
-            self._heap.clear()
-            self._unrecorded.clear()
-        self._stopped = False
-        self._pid = os.getpid()
+        self._is_new = self._stopped = False
         self._bell = threading.Event()
         self._recorder = DeferredWork(self._telemetry.guard, 0.0, NEVER, self._is_due_soon)
         self._thread = threading.Thread(target=self._run, name="ailoop-otel-watchdog", daemon=True)
@@ -128,13 +127,13 @@ class Watchdog:
             self._thread.start()
         except RuntimeError:
             # The machine has no thread left: with the next that is watched it is tried again.
-            self._stopped, self._pid = True, 0
+            self._is_new = self._stopped = True
             raise
 
     def stop(self, timeout: float = 1.0) -> None:
         """Stop the thread and wait for it, `timeout` seconds at most, and record what it noticed."""
         self._stopped = True
-        if self._thread is not None and self._pid == os.getpid():
+        if self._thread is not None:
             self._bell.set()
             self._thread.join(timeout)
             if self._recorder is not None:
@@ -149,7 +148,7 @@ class Watchdog:
         if due is None or due[0] >= exchange.armed:
             return
         exchange.armed = due[0]
-        if self._pid != os.getpid():
+        if self._is_new:
             with self._telemetry.guard:
                 self.start()
         self._inbox.append(weakref.ref(exchange))

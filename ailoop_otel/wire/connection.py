@@ -208,13 +208,32 @@ class Connection(Correlation):
             each.unreadable()
             self.wire.unread_method = harmless(method)
 
-    def failed(self, text: str | None, now: int) -> None:
-        """A send failed: the client has left, if the frame belongs to an exchange that is this connection's own."""
+    def left(self, text: str | None, now: int) -> None:
+        """The client has left, as a send shows, if the frame belongs to an exchange that is this connection's own."""
+        exchange = self._exchange_of(text)
+        if exchange is not None and exchange.home is self.exchanges:
+            exchange.left = exchange.left or now
+
+    def unsent(self, text: str | None, now: int, error: str) -> None:
+        """A frame could not be sent at `now`: it is no chunk, and if it was a reply, its request has failed."""
+        exchange = self._exchange_of(text)
+        if exchange is not None:
+            exchange.unsent(now, len(text or ""), error)
+        frame = read_frame(text) if text is not None else None
+        call = self._call_of(frame) if frame is not None and is_reply(frame) else None
+        if call is not None:
+            self.calls.remove(call)
+            if call.exchange is None:
+                call.end(self.wire.telemetry, now, error)
+            elif not call.exchange.ended:
+                call.exchange.raised = error
+                self.wire.complete(call.exchange, now)
+
+    def _exchange_of(self, text: str | None) -> Exchange | None:
         exchange = current_exchange()
         if exchange is None and text is not None and (form := DIALECTS.form(text)) is not None:
             exchange = self.find(form.session(text))
-        if exchange is not None and exchange.home is self.exchanges:
-            exchange.left = exchange.left or now
+        return exchange
 
     def _chunk(self, text: str, now: int, form: ChunkForm) -> None:
         session_id = form.session(text)
@@ -262,8 +281,7 @@ class Connection(Correlation):
 
     # --- Replies -------------------------------------------------------------------------------------------
     def _replied(self, frame: Json, size: int, now: int) -> None:
-        key = id_text(frame.get("id"))
-        call = next((call for call in self.calls if call.key == key), None)
+        call = self._call_of(frame)
         if call is None:
             return
         self.calls.remove(call)
@@ -278,6 +296,10 @@ class Connection(Correlation):
             self.wire.complete(exchange, now)
         elif not exchange.ended:
             self._message_replied(call, exchange, frame.get("result"), size, now)
+
+    def _call_of(self, reply: Json) -> Call | None:
+        key = id_text(reply.get("id"))
+        return next((call for call in self.calls if call.key == key), None)
 
     def _lifecycle(self, call: Call, result: Any, now: int) -> None:
         dialect, started = DIALECTS.started(call.method, result)

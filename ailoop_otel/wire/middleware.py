@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, Protocol
 
-from ailoop_otel.guard import Guard
+from ailoop_otel.guard import Guard, tried
 from ailoop_otel.wire.connection import Connection
 from ailoop_otel.wire.socket import Message, Receive, Send, Socket
 from ailoop_otel.wire.state import Wire
@@ -124,12 +124,10 @@ async def in_thread(work: Callable[[], bool], timeout: float) -> bool:
 
     def run() -> None:
         nonlocal result
-        try:
-            result = work()
-        finally:
-            # The loop may be closed when a late flush returns.
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(done.set)
+        result = bool(tried(work)[0])
+        # The loop may be closed when a late flush returns.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(done.set)
 
     threading.Thread(target=run, name="ailoop-otel-flush", daemon=True).start()
     try:

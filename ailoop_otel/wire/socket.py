@@ -30,6 +30,10 @@ class _Taken(NamedTuple):
     session_id: str | None
 
 
+# What a send raises for a frame that cannot be sent, such as one with half of a surrogate pair; the connection is as it
+# was. Where the connection is the reason, servers raise an OSError, as ASGI says
+# (https://asgi.readthedocs.io/en/latest/specs/www.html#send-event), a RuntimeError, or a class of their own.
+_OF_THE_FRAME: Final = (TypeError, ValueError, LookupError, AttributeError, RecursionError, MemoryError)
 # Nothing is left to be done after the frame was sent.
 _DONE: Final = _Taken(None, 0, None)  # type: ignore[arg-type]
 
@@ -121,10 +125,10 @@ class Socket(Connection):
         self._look_at = now + _LOOK_EVERY
         try:
             await self._send(message)
-        except Exception:
+        except Exception as fault:
             # Not where it was cancelled: the client is still there.
             with self.wire.telemetry.guard:
-                self.failed(text, now)
+                self._failed(text, now, fault)
             raise
 
     async def _send_other(self, message: Message) -> None:
@@ -142,9 +146,9 @@ class Socket(Connection):
             taken = _DONE  # after a fault of ours nothing more is done
         try:
             await self._send(message)
-        except Exception:
+        except Exception as fault:
             with guard:
-                self.failed(text, now)
+                self._failed(text, now, fault)
             raise
         if taken is not _DONE:
             try:
@@ -152,6 +156,14 @@ class Socket(Connection):
             except Exception as fault:
                 if not guard.caught(fault):
                     raise
+
+    def _failed(self, text: str | None, now: int, fault: Exception) -> None:
+        if isinstance(fault, _OF_THE_FRAME):
+            # The next may fail as well, as each update has the text of all before it: it is watched.
+            self._look_at = 0
+            self.unsent(text, now, type(fault).__name__)
+        else:
+            self.left(text, now)
 
     def _take(self, exchange: Exchange | None, text: str | None, now: int) -> _Taken | None:
         # A chunk is counted before it is sent, as the ones that are counted in `send`; None where it is no chunk of the

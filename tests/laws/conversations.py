@@ -13,7 +13,7 @@ from tests.scripted import SESSION, chunk, compact, request, update
 
 CLIENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 RECEIVE_FAILS = [asyncio.CancelledError(), KeyboardInterrupt(), ConnectionResetError("reset"), RuntimeError("own")]
-SEND_FAILS = [asyncio.CancelledError(), KeyboardInterrupt(), RuntimeError("own")]
+SEND_FAILS = [asyncio.CancelledError(), KeyboardInterrupt(), RuntimeError("own"), ValueError("half of a pair")]
 
 
 def frame(text: str) -> dict[str, Any]:

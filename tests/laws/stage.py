@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import Context
@@ -60,7 +59,7 @@ class Host(Bare):
             recording.clock = recording.telemetry.clock = self.clock
             self.recording = recording
             self.watchdog = Watchdog(recording.telemetry)
-            self.watchdog._pid = os.getpid()
+            self.watchdog._is_new = False
             self.state = Wire(recording.telemetry, Ledger(recording.telemetry), self.watchdog)
         return self.state
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -259,6 +260,18 @@ def test_a_method_that_raises_is_no_answer_and_one_line(method: str) -> None:
     assert line.endswith("; what it cannot read counts as unread")
     assert "secret" not in line
     assert made.notice("StreamingUpdate", {"content": "x"})[0] is made.named("stateless")
+
+
+def test_one_that_raises_what_ends_a_task_is_no_answer_either() -> None:
+    """A cancellation that it lets out is not the server's."""
+
+    def cancelled(*arguments: Any) -> Any:
+        raise asyncio.CancelledError
+
+    made = registry(dialect(notice=cancelled))
+    lines = reported(made)
+    assert made.notice("their.news", {}) == (None, Notice(Meaning.UNREADABLE))
+    assert "raised CancelledError" in lines[0]
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,10 @@ class Folder:
         records = self._records("logs", "resourceLogs", "scopeLogs", "logRecords")
         return [_attributes(record) for record in records if record.get("eventName") == name]
 
+    def metrics(self) -> list[str]:
+        """The names of all metrics so far."""
+        return sorted({m["name"] for m in self._records("metrics", "resourceMetrics", "scopeMetrics", "metrics")})
+
     def points(self, name: str) -> list[dict[str, Any]]:
         """The newest data points of a metric, one for each set of labels, with `labels` beside OTLP's fields."""
         newest: dict[str, dict[str, Any]] = {}

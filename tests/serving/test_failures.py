@@ -82,6 +82,22 @@ async def test_a_client_that_leaves_in_mid_answer(installation: Installation, se
     assert whole.attributes[names.SESSION_END_REASON] == "disconnected"
 
 
+async def test_half_of_a_surrogate_pair_is_no_client_that_left(
+    stateless: Installation, serve: Serve, folder: Folder
+) -> None:
+    """The updates that hold it cannot be sent and are no chunks; the reply comes, and the message was answered."""
+    server = serve(stateless)
+    async with connected(server.port, server.dialect) as client:
+        await client.start_session()
+        exchange = await client.ask(r'x [[say gap=0.01 text="so it goes \ud83d on and on"]]')
+        (root,) = folder.exchanges(1)
+        updates = [frame for frame in client.frames if frame.method == "StreamingUpdate"]
+        assert (await client.ask("x [[say chunks=2]]")).text
+    assert exchange.response["result"]["ai_response"] == "so it goes \ud83d on and on"
+    assert root.attributes[names.OUTCOME] == "ok"
+    assert root.attributes[names.STREAM_CHUNKS] == len(updates) == 3
+
+
 @pytest.mark.fault(
     "clients",
     theirs="A secret in a message, a tool's argument, an answer and an error",

@@ -10,12 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.context import Context, attach, detach, get_current, get_value, set_value
 from opentelemetry.trace import get_current_span
+from starlette.websockets import WebSocketDisconnect
+from uvicorn.protocols.utils import ClientDisconnected
 
+from ailoop_otel import names
 from ailoop_otel.recording.telemetry import SECOND
 from ailoop_otel.tracking.exchange import CALLER, CURRENT, Exchange
 from ailoop_otel.wire.socket import Send, Socket
 from tests.exchanges import UPDATE
-from tests.scripted import SCOPE, SESSION, Server, channel, compact, request, update
+from tests.scripted import SCOPE, SESSION, Server, channel, compact, reply, request, update
 
 COUNTED = (
     "chunks", "first", "last", "before", "max_gap", "max_gap_before", "longest_at", "stream_size", "frame_size",
@@ -120,8 +123,13 @@ async def test_a_fault_of_ours_is_counted_and_what_is_sent_passes(text: Any) -> 
     assert server.guard.errors == 1
 
 
+@pytest.mark.parametrize(
+    "left",
+    [ClientDisconnected(), WebSocketDisconnect(), RuntimeError("Unexpected ASGI message"), Exception("their own")],
+    ids=lambda fault: type(fault).__name__,
+)
 @pytest.mark.parametrize("sent_before", [0, 1, 2])
-async def test_a_send_that_fails_is_seen_on_both_ways(sent_before: int) -> None:
+async def test_a_send_that_fails_is_seen_on_both_ways(sent_before: int, left: Exception) -> None:
     """Before the first chunk, at it and after it, once in 2 ms; when it is not a cancellation."""
     server = Server()
     broken: list[BaseException] = []
@@ -134,7 +142,7 @@ async def test_a_send_that_fails_is_seen_on_both_ways(sent_before: int) -> None:
     texts = iter([update("w" * (number + 1)) for number in range(sent_before + 2)])
     for _ in range(sent_before):
         await connection.send({"type": "websocket.send", "text": next(texts)})
-    for fault in (CancelledError(), OSError()):
+    for fault in (CancelledError(), left):
         assert exchange.left == 0
         server.clock.move(0.002)
         broken[:] = [fault]
@@ -142,6 +150,54 @@ async def test_a_send_that_fails_is_seen_on_both_ways(sent_before: int) -> None:
             await connection.send({"type": "websocket.send", "text": next(texts)})
         assert raised.value is fault
     assert exchange.left == server.clock.time
+
+
+@pytest.mark.parametrize("sent_before", [0, 1, 2])
+async def test_a_frame_that_cannot_be_sent_is_no_chunk_and_no_client_left(sent_before: int) -> None:
+    """Half of a surrogate pair is no UTF-8; what was counted before stays, and a later frame is counted."""
+    server = Server()
+
+    async def take(sent: Any) -> None:
+        sent["text"].encode()
+
+    connection, exchange = opened(server, take)
+    texts = ["w" * (number + 1) for number in range(sent_before)]
+    for text in texts:
+        await connection.send({"type": "websocket.send", "text": update(text)})
+        server.clock.move(0.25)
+    fields = ("chunks", "stream_size", "first", "max_gap", *(["last"] if sent_before else []))
+    counted = [getattr(exchange, field) for field in fields]
+    assert exchange.chunks == sent_before
+    for end in ("\ud83d", "\ud83dx"):
+        server.clock.move(1)
+        frame = update("w" * sent_before + "half").replace("half", end)
+        with pytest.raises(UnicodeEncodeError):
+            await connection.send({"type": "websocket.send", "text": frame})
+    assert [getattr(exchange, field) for field in fields] == counted
+    assert (exchange.left, exchange.error_type) == (0, "UnicodeEncodeError")
+    await connection.send({"type": "websocket.send", "text": update("w" * (sent_before + 5))})
+    assert exchange.chunks == sent_before + 1
+    assert exchange.last == server.clock.time
+
+
+@pytest.mark.parametrize("method", ["sendUserMessage", "echo"])
+async def test_a_reply_that_cannot_be_sent_is_a_request_that_failed(method: str) -> None:
+    """Nobody gets it: the span says why, and does not stay open."""
+    server = Server()
+
+    async def take(sent: Any) -> None:
+        sent["text"].encode()
+
+    connection, exchange = opened(server, take)
+    if method == "echo":
+        connection.request(request("echo", 8, message="x"), server.clock.time)
+    text = reply(8 if method == "echo" else 1, {"messageId": "m", "ai_response": "half"})
+    with pytest.raises(UnicodeEncodeError):
+        await connection.send({"type": "websocket.send", "text": text.replace("half", "\ud83d")})
+    (span,) = server.recording.spans(method)
+    assert span.attributes is not None
+    assert span.attributes[names.ERROR_TYPE] == "UnicodeEncodeError"
+    assert exchange.ended is (method == "sendUserMessage")
 
 
 # --- What stands around the quick way ----------------------------------------------------------------------------

@@ -8,10 +8,8 @@ measurement of each bucket as its exemplar.
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
-import weakref
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -40,6 +38,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanContext, TraceFlags
 
 from ailoop_otel import names
+from ailoop_otel.fork import begin_anew
 from ailoop_otel.recording.fast.spans import span_context_in
 from ailoop_otel.recording.internals import flags_of, metric_preferences
 from ailoop_otel.settings import environment
@@ -105,6 +104,10 @@ class LightHistogram:
         """How many values there are so far."""
         return sum(sum(point.counts) for point in list(self._points.values()))
 
+    def clear(self) -> None:
+        """Forget all points."""
+        self._points.clear()
+
     def data(self, now: int, since: int) -> Metric | None:
         """All points so far, with the exemplars after the `since`th record; None where nothing was recorded."""
         metric = self.metric
@@ -151,10 +154,8 @@ class HistogramStore:
         self.waiting: deque[tuple[LightHistogram, float, Mapping[str, Any], SpanContext | None, int]] = deque()
         self._histograms: dict[str, LightHistogram] = {}
         self._counted = 0
-        self._renew_lock()
-        if hasattr(os, "register_at_fork"):
-            renew = weakref.WeakMethod(self._renew_lock)
-            os.register_at_fork(after_in_child=lambda: (again := renew()) and again())
+        self._begin()
+        begin_anew(self._begin)
 
     def histogram(self, metric: names.Metric) -> LightHistogram:
         """The histogram of a metric."""
@@ -189,9 +190,12 @@ class HistogramStore:
             self._counted += 1
             histogram.add(self._counted, amount, attributes, span, time)
 
-    def _renew_lock(self) -> None:
-        # In a forked child the thread that holds it does not exist.
+    def _begin(self) -> None:
+        # In a forked child all measurements are the parent's, and the thread that holds the lock does not exist.
         self._lock = threading.Lock()
+        self.waiting.clear()
+        for histogram in self._histograms.values():
+            histogram.clear()
 
 
 class LightMeterProvider(SdkMeterProvider):

@@ -8,7 +8,6 @@ it becomes one of the SDK's own, with the same ids: then the SDK keeps every pro
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
 from functools import partial
@@ -36,6 +35,7 @@ from opentelemetry.trace import (
 )
 
 from ailoop_otel import names
+from ailoop_otel.fork import begin_anew
 from ailoop_otel.recording.internals import SPAN_KEY, fields_of
 from ailoop_otel.recording.spans import EMPTY, ERROR, Attributes, OwnTracerProvider, Spans, context_of
 from ailoop_otel.version import __version__
@@ -50,9 +50,8 @@ class _Lock:
 
     def __init__(self) -> None:
         self.renew()
-        if hasattr(os, "register_at_fork"):
-            # In a forked child the thread that holds it does not exist.
-            os.register_at_fork(after_in_child=self.renew)
+        # In a forked child the thread that holds it does not exist.
+        begin_anew(self.renew)
 
     def renew(self) -> None:
         self.held = threading.RLock()

@@ -103,6 +103,8 @@ class AttributeText:
         if self._redact is None:
             return shorter
         redacted, fault = tried(self._redact, self.kind, shorter)
+        if isinstance(fault, Withheld):
+            raise fault
         if not isinstance(redacted, str):
             reason = f"raised {type(fault).__name__}" if fault is not None else "returned no text"
             raise Withheld(f"{names.SETTING_REDACT.name} {reason}")

@@ -21,6 +21,7 @@ from ailoop_otel.server.content.attribute import (
 )
 from ailoop_otel.server.content.finishing import SpanFinisher
 from ailoop_otel.server.content.messages import ModelOutput, as_message, parts, system_messages
+from ailoop_otel.server.content.redaction import Redaction
 from ailoop_otel.server.content.truncation import overhead
 from ailoop_otel.settings import Settings
 
@@ -41,8 +42,8 @@ class ContentCapture:
 
     def __init__(self, limit: int, redact: Redact | None, guard: Guard) -> None:
         self._limit = limit
-        self._redact = redact
-        self.finisher = SpanFinisher(guard)
+        self._redact = None if redact is None else Redaction(redact, guard)
+        self.finisher = SpanFinisher(guard, self._redact)
 
     def end_model(self, span: Span, end: int, content: ModelContent) -> None:
         """End a model call's span, with its content as soon as that is ready."""

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, Final
 
 from opentelemetry.trace import Span
 
+from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard, tried, warn
 from ailoop_otel.server.content.attribute import Withheld
-
-MakeAttributes = Callable[[], dict[str, Any]]
+from ailoop_otel.server.content.redaction import MakeAttributes, Redaction
 
 # So many spans may wait for their content; further ones end without.
 _MOST: Final = 512
@@ -27,13 +26,13 @@ class SpanFinisher:
     A span ends with the end time it was given, whenever its content is ready.
     """
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, redaction: Redaction | None = None) -> None:
         self._guard = guard
-        self._queue: SimpleQueue[tuple[int, MakeAttributes] | None] = SimpleQueue()
-        # Who takes a span out of here ends it: so it ends once.
-        self._open: dict[int, tuple[Span, int]] = {}
+        self._redaction = redaction
         self._number = 0
         self._warned: set[str] = set()
+        self._begin()
+        begin_anew(self._begin)
         threading.Thread(target=self._run, name="ailoop-otel-content", daemon=True).start()
 
     def end(self, span: Span, end: int, make: MakeAttributes) -> None:
@@ -59,6 +58,14 @@ class SpanFinisher:
         """As `drain`, and end the thread."""
         self.drain(timeout)
         self._queue.put(None)
+        if self._redaction is not None:
+            self._redaction.stop()
+
+    def _begin(self) -> None:
+        # In a forked child those that wait are the parent's; it gets a finisher of its own.
+        self._queue: SimpleQueue[tuple[int, MakeAttributes] | None] = SimpleQueue()
+        # Who takes a span out of here ends it: so it ends once.
+        self._open: dict[int, tuple[Span, int]] = {}
 
     def _run(self) -> None:
         while self._next():
@@ -70,13 +77,12 @@ class SpanFinisher:
         if job is None:
             return False
         number, make = job
-        attributes, fault = tried(make)
+        attributes, fault = tried(make) if self._redaction is None else self._redaction.run(make)
         if fault is not None:
             # Only the class of an exception that is not ours: its text may hold what a user wrote.
             reason = str(fault) if isinstance(fault, Withheld) else f"{type(fault).__name__} in forming content"
             self._warn_once(reason)
-        with self._guard:
-            self._finish(number, attributes or {})
+        self._guard.run(self._finish, number, attributes or {})
         return True
 
     def _finish(self, number: int, attributes: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from typing import Any
@@ -13,6 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from ailoop_otel.guard import Guard
 from ailoop_otel.server.content.finishing import SpanFinisher
+from ailoop_otel.server.content.redaction import Redaction
 
 
 def failing() -> dict[str, Any]:
@@ -68,3 +70,54 @@ def test_a_hook_that_hangs_holds_up_nothing(caplog: pytest.LogCaptureFixture) ->
     finisher.stop(60)
     assert len(spans.ended) == 601
     assert len(caplog.messages) == 1
+
+
+@pytest.mark.parametrize("kind", [asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_whatever_a_hook_raises_the_next_span_has_its_content(
+    kind: type[BaseException], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Also what ends threads: it is one line with its class, and no word of the user's is printed."""
+
+    def hook(_: str, text: str) -> str:
+        if text == "canary":
+            raise kind(text)
+        return text
+
+    guard = Guard(strict=True)
+    redaction = Redaction(hook, guard)
+    spans, finisher = Spans(), SpanFinisher(guard, redaction)
+    for text in ("canary", "kept"):
+        spans.end(finisher, lambda text=text: {"a": redaction("input", text)})
+    finisher.drain(60)
+    assert [attributes for attributes, _ in spans.ended] == [{}, {"a": "kept"}]
+    (line,) = caplog.messages
+    assert kind.__name__ in line
+    assert "canary" not in line + "".join(capfd.readouterr())
+    finisher.stop(60)
+
+
+def test_a_call_that_takes_too_long_costs_its_own_span_the_content(caplog: pytest.LogCaptureFixture) -> None:
+    """The span goes, one line says why, and after some such calls the hook is not called any more."""
+    let_go, called = threading.Event(), threading.Semaphore(0)
+
+    def hook(_: str, text: str) -> str:
+        called.release()
+        if text == "hang":
+            let_go.wait(60)
+        return text
+
+    guard = Guard(strict=True)
+    redaction = Redaction(hook, guard, limit=0.2, most=2)
+    spans, finisher = Spans(), SpanFinisher(guard, redaction)
+    for text in ("one", "hang", "two", "hang", "three"):
+        spans.end(finisher, lambda text=text: {"a": redaction("input", text) + redaction("output", text)})
+    finisher.drain(60)
+    assert [attributes.get("a") for attributes, _ in spans.ended] == ["oneone", None, "twotwo", None, None]
+    assert [line.split(": ")[1] for line in caplog.messages] == [
+        "AILOOP_OTEL_REDACT took longer than 0.2 s",
+        "AILOOP_OTEL_REDACT is not called any more",
+    ]
+    let_go.set()
+    # The calls that were left come back, and are not followed by others for their span.
+    assert [called.acquire(timeout=0) for _ in range(7)] == [*[True] * 6, False]
+    finisher.stop(60)

@@ -1,19 +1,18 @@
-"""A thread for calls that may never return, such as an exporter's flush; the caller waits for a bounded time."""
+"""A thread for calls of other code that may never return, such as an exporter's flush; the caller waits in bounds."""
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from collections.abc import Callable
 from queue import SimpleQueue
 
+from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard
 
 Work = Callable[[], object]
 
 
-class FlushThread:
+class CallThread:
     """One daemon thread that makes the calls that it is given, one after the other.
 
     The thread is made beforehand, not when it is needed: some interpreters refuse new threads in `atexit`
@@ -26,9 +25,7 @@ class FlushThread:
         self._guard = guard
         self._stopped = False
         self._start()
-        if hasattr(os, "register_at_fork"):
-            start = weakref.WeakMethod(self._start)
-            os.register_at_fork(after_in_child=lambda: (again := start()) and again())
+        begin_anew(self._start)
 
     @property
     def busy(self) -> bool:
@@ -60,10 +57,18 @@ class FlushThread:
 
 
 def _run(queue: SimpleQueue[tuple[Work, threading.Event] | None], guard: Guard) -> None:
-    while (entry := queue.get()) is not None:
-        work, done = entry
-        try:
-            with guard:
-                work()
-        finally:
-            done.set()
+    while _next(queue, guard):
+        pass
+
+
+# A function of its own: it keeps no reference to the last call's arguments while the queue is empty.
+def _next(queue: SimpleQueue[tuple[Work, threading.Event] | None], guard: Guard) -> bool:
+    entry = queue.get()
+    if entry is None:
+        return False
+    work, done = entry
+    try:
+        guard.run(work)
+    finally:
+        done.set()
+    return True
