@@ -72,12 +72,12 @@ class Runtime:
 
     def http(self, app: App) -> App:
         """The application with spans for plain HTTP requests that have none yet; unchanged while switched off."""
-        pipeline = self._pipeline
-        if self.wire() is None or pipeline is None or self.telemetry is None or not self.telemetry.settings.http:
+        pipeline, telemetry = self._pipeline, self.telemetry
+        if self.wire() is None or pipeline is None or telemetry is None or not telemetry.settings.http:
             return app
-        from ailoop_otel.server.stack import traced_http
+        from ailoop_otel.wire.http import traced_http
 
-        return traced_http(app, pipeline.tracer_provider, pipeline.meter_provider)
+        return traced_http(app, pipeline.tracer_provider, pipeline.meter_provider, telemetry)
 
     def started(self) -> None:
         """The application has started, on the running event loop."""

@@ -59,6 +59,7 @@ MODEL_ABANDONED: Final = "ailoop.model.abandoned"
 MODEL_CHUNKS: Final = "ailoop.model.chunks"
 MODEL_BYTES: Final = "ailoop.model.response.size"
 HTTP_STATUS: Final = "http.response.status_code"
+HTTP_ROUTE: Final = "http.route"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 GEN_AI_OPERATION: Final = "gen_ai.operation.name"
@@ -158,6 +159,7 @@ ATTRIBUTES: Final = (
     Name(MODEL_CHUNKS, "{chunk}", "Data lines of the model's stream; keep-alive comments are none."),
     Name(MODEL_BYTES, "By", "Bytes of the model's stream."),
     Name(HTTP_STATUS, "", "The provider's HTTP status."),
+    Name(HTTP_ROUTE, "", "The template of the route that a plain HTTP request is for; absent without one."),
     Name(SERVER_ADDRESS, "", "The provider's host."),
     Name(SERVER_PORT, "", "The provider's port."),
     Name(GEN_AI_OPERATION, "", "`invoke_agent`, `chat` or `execute_tool`."),

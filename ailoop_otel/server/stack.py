@@ -1,29 +1,17 @@
-"""The web framework: how our middleware gets into the application, which requests are left to whom, plain HTTP's spans.
+"""The web framework: how our middleware gets into the application, and which requests are left to whom.
 
-AILoop's WebSockets are this package's; plain HTTP requests are opentelemetry-instrumentation-asgi's, switched on here.
+AILoop's WebSockets are this package's; plain HTTP requests are opentelemetry-instrumentation-asgi's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any
 
-from opentelemetry import propagate
-from opentelemetry.metrics import MeterProvider
-from opentelemetry.trace import Status, StatusCode, TracerProvider, get_current_span
-
-from ailoop_otel import names
-from ailoop_otel.guard import Guard, warn
+from ailoop_otel.guard import Guard
 from ailoop_otel.recording.internals import FASTAPI_KEY, is_stack_built
 from ailoop_otel.server.first_application import is_ailoop
 from ailoop_otel.server.patching import Target
-
-App = Callable[[Any, Any, Any], Awaitable[None]]
-
-# Attributes whose value a client chooses: queries often hold tokens.
-_PRIVATE: Final = ("http.url", "http.target", "url.full", "url.query", "http.user_agent", "user_agent.original")
-_REDACTED: Final = "REDACTED"
-_RAISED: Final = "ailoop_otel.raised"
 
 
 def scope_of(args: Any, kwargs: Any) -> Any:
@@ -80,53 +68,3 @@ def stack_targets(guard: Guard, middleware: Any) -> tuple[Target, ...]:
         Target("fastapi.applications", "FastAPI.__call__", call),
         Target("opentelemetry.instrumentation.asgi", "OpenTelemetryMiddleware.__call__", let_through),
     )
-
-
-def traced_http(app: App, tracers: TracerProvider, meters: MeterProvider) -> App:
-    """The application with a span for each HTTP request that has none yet and is not excluded."""
-    from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
-    from opentelemetry.util.http import get_excluded_urls
-
-    # With OTEL_PROPAGATORS=none it returns None, and the instrumentation would answer each request with a 500.
-    if propagate.extract({}) is None:
-        warn("OTEL_PROPAGATORS names no propagator: plain HTTP requests get no spans of ours; use its default")
-        return app
-
-    traced = OpenTelemetryMiddleware(
-        _without_exceptions(app),
-        server_request_hook=_redact,
-        excluded_urls=get_excluded_urls("ASGI"),
-        tracer_provider=tracers,
-        meter_provider=meters,
-        exclude_spans=["receive", "send"],
-    )
-
-    async def through(scope: Any, receive: Any, send: Any) -> None:
-        # Other instrumentation stands further out: if it makes a span for this request, it has done so by now.
-        known = FASTAPI_KEY in scope or get_current_span().get_span_context().is_valid
-        await (app if known else traced)(scope, receive, send)
-        if (raised := scope.pop(_RAISED, None)) is not None:
-            raise raised
-
-    return through
-
-
-def _without_exceptions(app: App) -> App:
-    """Keep exceptions from the instrumentation, which would record their text; `traced_http` raises them again."""
-
-    async def run(scope: Any, receive: Any, send: Any) -> None:
-        try:
-            await app(scope, receive, send)
-        except Exception as fault:  # noqa: BLE001 - it is raised again, unchanged, as soon as the span has ended
-            span = get_current_span()
-            span.set_attribute(names.ERROR_TYPE, type(fault).__name__)
-            span.set_status(Status(StatusCode.ERROR))
-            scope[_RAISED] = fault
-
-    return run
-
-
-def _redact(span: Any, scope: Any) -> None:
-    for name in _PRIVATE:
-        if name in (getattr(span, "attributes", None) or ()):
-            span.set_attribute(name, _REDACTED)

@@ -1,4 +1,4 @@
-"""Which applications are AILoop's, what is put in front of them, and what is recorded of their plain HTTP requests."""
+"""Which applications are AILoop's, and what is put in front of them."""
 
 from __future__ import annotations
 
@@ -6,23 +6,14 @@ from typing import Any
 
 import pytest
 from fastapi import APIRouter, FastAPI, WebSocket
-from opentelemetry import propagate
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Host, Mount, Route, WebSocketRoute
 
-from ailoop_otel import names
 from ailoop_otel.guard import Guard
 from ailoop_otel.server.first_application import is_ailoop
 from ailoop_otel.server.patching import Target
-from ailoop_otel.server.stack import stack_targets, traced_http
-from tests.recorder import Recording
-
-SCOPE = {
-    "type": "http", "method": "GET", "path": "/chat", "query_string": b"key=canary", "scheme": "http",
-    "http_version": "1.1", "server": ("127.0.0.1", 8000), "client": ("127.0.0.1", 5000),
-    "headers": [(b"host", b"127.0.0.1:8000"), (b"user-agent", b"canary")],
-}  # fmt: skip
+from ailoop_otel.server.stack import stack_targets
 
 
 class Mark:
@@ -110,54 +101,3 @@ def hook(path: str) -> Any:
     targets: tuple[Target, ...] = stack_targets(Guard(strict=True), Mark)
     (found,) = (each for each in targets if each.path == path)
     return found.wrapper
-
-
-# --- Plain HTTP ------------------------------------------------------------------------------------------------
-class Failure(Exception):
-    """What the application raises."""
-
-
-async def answer(scope: Any, receive: Any, send: Any) -> None:
-    """An application that answers."""
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b""})
-
-
-async def nothing(*message: Any) -> None:
-    """A `receive` or `send` that does nothing."""
-
-
-async def test_queries_and_agents_are_not_recorded() -> None:
-    """They hold tokens more often than not."""
-    recording = Recording()
-    await traced_http(answer, recording.tracers, recording.meters)(dict(SCOPE), nothing, nothing)
-    (span,) = recording.spans()
-    assert "canary" not in span.to_json()
-
-
-async def test_an_exception_passes_and_its_text_is_not_recorded() -> None:
-    """The same object, though the instrumentation does not see it; the span has its class."""
-    recording = Recording()
-    fault = Failure("canary")
-
-    async def fail(scope: Any, receive: Any, send: Any) -> None:
-        raise fault
-
-    with pytest.raises(Failure) as raised:
-        await traced_http(fail, recording.tracers, recording.meters)(dict(SCOPE), nothing, nothing)
-    assert raised.value is fault
-    (span,) = recording.spans()
-    assert span.attributes[names.ERROR_TYPE] == "Failure"
-    assert "canary" not in span.to_json()
-
-
-@pytest.mark.fault(
-    "settings",
-    theirs="OTEL_PROPAGATORS=none",
-    promise="Requests are answered",
-)
-async def test_without_a_propagator_requests_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OTEL_PROPAGATORS=none makes `extract` return nothing, which the instrumentation does not expect."""
-    recording = Recording()
-    monkeypatch.setattr(propagate, "extract", lambda *args, **kwargs: None)
-    assert traced_http(answer, recording.tracers, recording.meters) is answer
