@@ -74,7 +74,7 @@ TARGET = Target(
     "protocol/",
     some.lists(hostile.client_texts.filter(lambda text: text not in hostile.LONG) | hostile.server_texts, max_size=6),
     check,
-    random=10_000,
+    random=5_000,
     guided=90_000,
     from_bytes=from_bytes,
     seeds=tuple(

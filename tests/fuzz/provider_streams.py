@@ -61,7 +61,7 @@ TARGET = Target(
     "server/stream.py",
     some.lists(LINES, max_size=8),
     check,
-    random=10_000,
+    random=5_000,
     guided=80_000,
     from_bytes=lambda data: data.split(b"\n"),
     seeds=(

@@ -12,7 +12,6 @@ import io
 import itertools
 import json
 import random
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -222,8 +221,3 @@ def _spans(asked: Asked) -> Iterator[tuple[str, str]]:
             for span in scope.spans:
                 found = (each.value.string_value for each in span.attributes if each.key == names.CLIENT_TRACE_ID)
                 yield span.span_id.hex(), next(found, "")
-
-
-def kills(way: str, seeds: range, installation: Installation, variables: dict[str, str], place: Path) -> list[Account]:
-    """One killed server for each seed."""
-    return [kill(way, seed, installation, variables, place / f"{way}-{seed}-{time.time_ns()}") for seed in seeds]
