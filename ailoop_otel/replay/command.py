@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -99,6 +100,8 @@ def replay(
             stream.reconfigure(errors="replace")  # names of files and services may have any encoding
     wanted, patience = _signals(signals), _patience(patience)
     places = places or [Settings.from_environment().directory]
+    for place in places:
+        _check(Path(place))
     files = [] if follow else _files(places)
     receiver = destination(endpoint, insecure=insecure)
     begin = time.monotonic()
@@ -108,11 +111,11 @@ def replay(
         replayer = Replayer(delivery, receiver.base, wanted, database, display.print, again=again)
         summary = replayer.summary
         replayer.run(files, lambda done: display.advance(done, summary))
-        while follow and not summary.interrupted:
-            _again(replayer, places, display)
-            with suppress(KeyboardInterrupt):
+        try:
+            while follow and not summary.interrupted:
+                _again(replayer, places, display)
                 sleep(_PAUSE)
-                continue
+        except KeyboardInterrupt:
             summary.interrupted = True
     for sentence in summary.sentences(receiver.base, time.monotonic() - begin):
         Terminal().print(sentence, soft_wrap=True)
@@ -128,6 +131,7 @@ def _again(replayer: Replayer, places: Sequence[str], display: ProgressDisplay) 
     # What was skipped, and what is not whole yet, is met again and again.
     summary.already = summary.unwanted = summary.invalid = 0
     summary.half_written.clear()
+    summary.unreadable.clear()
     try:
         replayer.run([path for place in places for path in find(Path(place))], lambda size: None)
     except UsageError as busy:  # the server itself is sending
@@ -143,15 +147,14 @@ def _files(places: Sequence[str]) -> list[Path]:
         found = find(Path(place))
         if not found:
             raise UsageError(f"no telemetry in {place}: name a directory of .jsonl files, or the files")
-        if found == [Path(place)]:
-            _check(found[0])
         files.update({path.resolve(): path for path in found})
     return list(files.values())
 
 
 def _check(path: Path) -> None:
     try:
-        open_regular(path).close()
+        if os.path.lexists(path) and not os.path.isdir(path):
+            open_regular(path).close()
     except OSError as fault:
         raise UsageError(f"{path} cannot be read: {fault.strerror}") from None
 

@@ -10,7 +10,7 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -31,53 +31,73 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--target", nargs="+", choices=TARGETS, default=list(TARGETS), metavar="TARGET")
     parser.add_argument("--seed", type=int, default=0, help="0 takes another one each day")
     parser.add_argument("--workers", type=int, default=2, help="processes at a time")
-    parser.add_argument("--keep", action="store_true", help=f"write {RESULT.name}")
+    parser.add_argument("--keep", action="store_true", help=f"write {RESULT.name}, after each part")
     chosen = parser.parse_args(arguments)
     seed = chosen.seed or int(datetime.now(timezone.utc).strftime("%Y%m%d"))
     has_guided = importlib.util.find_spec("atheris") is not None
     begin, share = time.monotonic(), chosen.examples / FULL
-    with ProcessPoolExecutor(chosen.workers) as pool:
-        futures = {name: pool.submit(_run, name, share, seed, has_guided) for name in chosen.target}
-        results = {name: future.result() for name, future in futures.items()}
-    total = sum(result["random"] + result["guided"] for result in results.values())
-    failed = {name: result["failure"] for name, result in results.items() if result["failure"]}
     console = Terminal(soft_wrap=True)
-    console.print(f"{total:,} examples in {time.monotonic() - begin:,.0f} s, {len(failed)} targets failed")
-    for name, result in results.items():
-        console.print(f"{name}: {result['random']:,} random, {result['guided']:,} guided, {result['seconds']} s")
-    for name, failure in failed.items():
-        console.print(f"\n{name}:\n{failure}")
-    if chosen.keep:
-        RESULT.parent.mkdir(exist_ok=True)
-        document = {
-            "what": "random and coverage-guided examples for all that reads what others write",
-            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "version": __version__,
-            "python": platform.python_version(),
-            "engines": ["hypothesis", *(["atheris"] if has_guided else [])],
-            "seed": seed,
-            "seconds": round(time.monotonic() - begin),
-            "examples": total,
-            "failed": len(failed),
-            "targets": results,
+    results: dict[str, dict[str, Any]] = {
+        name: {"reads": TARGETS[name].reads, "random": 0, "guided": 0, "seconds": 0, "failures": []}
+        for name in chosen.target
+    }
+    with ProcessPoolExecutor(chosen.workers) as pool:
+        # The guided ones first: they are many and cheap. Without their engine random examples take their place.
+        tasks = [(name, "guided" if has_guided else "random", TARGETS[name].guided) for name in chosen.target]
+        tasks += [(name, "random", TARGETS[name].random) for name in chosen.target]
+        futures = {
+            pool.submit(_run, name, engine, round(count * share), seed): (name, engine)
+            for name, engine, count in tasks
+            if round(count * share)
         }
-        RESULT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    return 1 if failed else 0
+        for future in as_completed(futures):
+            name, engine = futures[future]
+            checked, seconds, failure = future.result()
+            results[name][engine] += checked
+            results[name]["seconds"] += seconds
+            results[name]["failures"] += [failure] if failure else []
+            console.print(f"{name}: {checked:,} {engine} examples in {seconds} s {failure}")
+            if chosen.keep:
+                _keep(results, seed, round(time.monotonic() - begin), guided=has_guided)
+    console.print(f"{_total(results):,} examples in {time.monotonic() - begin:,.0f} s")
+    return 1 if any(result["failures"] for result in results.values()) else 0
 
 
-def _run(name: str, share: float, seed: int, has_guided: bool) -> dict[str, Any]:
-    """Check one target with both engines; without the guided one its share is checked at random."""
+def _run(name: str, engine: str, examples: int, seed: int) -> tuple[int, int, str]:
+    """Check examples of a target; returns how many, the seconds, and what failed."""
     logging.disable()
-    target, begin, failure, checked = TARGETS[name], time.monotonic(), "", {"random": 0, "guided": 0}
-    random, by_guide = round(target.random * share), round(target.guided * share)
+    begin = time.monotonic()
     try:
-        checked["random"] = random_examples.run(target, random if has_guided else random + by_guide, seed)
-        if has_guided and by_guide:
-            checked["guided"] = guided.run(name, by_guide, seed)
+        checked = (
+            guided.run(name, examples, seed)
+            if engine == "guided"
+            else random_examples.run(TARGETS[name], examples, seed)
+        )
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is what was looked for
         notes = "\n".join(getattr(error, "__notes__", ()))
-        failure = f"{type(error).__name__}: {error}\n{notes}"[:4000]
-    return {"reads": target.reads, **checked, "seconds": round(time.monotonic() - begin), "failure": failure}
+        return 0, round(time.monotonic() - begin), f"{type(error).__name__}: {error}\n{notes}"[:4000]
+    return checked, round(time.monotonic() - begin), ""
+
+
+def _total(results: dict[str, dict[str, Any]]) -> int:
+    return sum(result["random"] + result["guided"] for result in results.values())
+
+
+def _keep(results: dict[str, dict[str, Any]], seed: int, seconds: int, *, guided: bool) -> None:
+    RESULT.parent.mkdir(exist_ok=True)
+    document = {
+        "what": "random and coverage-guided examples for all that reads what others write",
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "version": __version__,
+        "python": platform.python_version(),
+        "engines": ["hypothesis", *(["atheris"] if guided else [])],
+        "seed": seed,
+        "seconds": seconds,
+        "examples": _total(results),
+        "failed": sum(bool(result["failures"]) for result in results.values()),
+        "targets": results,
+    }
+    RESULT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -23,5 +23,5 @@ TARGET = Target(
     "wire/, tracking/ and recording/",
     some.lists(happenings, min_size=5, max_size=25),
     check,
-    random=3_000,
+    random=1_000,
 )

@@ -74,8 +74,8 @@ TARGET = Target(
     "protocol/",
     some.lists(hostile.client_texts.filter(lambda text: text not in hostile.LONG) | hostile.server_texts, max_size=6),
     check,
-    random=15_000,
-    guided=80_000,
+    random=5_000,
+    guided=90_000,
     from_bytes=from_bytes,
     seeds=tuple(
         text.encode()

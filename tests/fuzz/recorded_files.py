@@ -61,5 +61,5 @@ TARGET = Target(
         some.sampled_from(COMMANDS),
     ),
     check,
-    random=3_000,
+    random=1_500,
 )

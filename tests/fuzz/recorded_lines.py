@@ -37,7 +37,7 @@ TARGET = Target(
     "recorded/, replay/export_request.py",
     otlp.lines() | some.binary(max_size=60),
     check,
-    random=20_000,
-    guided=120_000,
+    random=5_000,
+    guided=130_000,
     seeds=otlp.SEEDS,
 )

@@ -144,5 +144,5 @@ TARGET = Target(
     | some.builds(Example, some.just("baseline"), BASELINES, some.just(""))
     | some.builds(Example, some.just("targets"), TARGETS, some.just("")),
     check,
-    random=8_000,
+    random=3_000,
 )

@@ -8,14 +8,16 @@ import pytest
 
 from ailoop_otel.protocol.answer import Answer
 from ailoop_otel.protocol.registry import DIALECTS
-from tests.fuzz import provider_streams
+from ailoop_otel.server.stream import ModelStream
 from tests.scripted import update
 
 
 @pytest.mark.xfail(raises=OverflowError, strict=True, reason="server/stream.py takes any whole number for a cost")
 def test_a_cost_of_401_digits_ends_no_stream() -> None:
-    """A whole number that no float can hold."""
-    provider_streams.check([b"data: " + json.dumps({"usage": {"cost": 10**400}}).encode()])
+    """A whole number that no float can hold. Once this is mended, provider_streams.check suppresses nothing."""
+    stream = ModelStream(lambda: 1)
+    stream.line(b"data: " + json.dumps({"usage": {"cost": 10**400}}).encode())
+    stream.end()
 
 
 @pytest.mark.xfail(raises=AssertionError, strict=True, reason="protocol/answer.py keeps what was no text in the first")

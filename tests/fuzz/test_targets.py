@@ -11,11 +11,7 @@ EXAMPLES = 200
 DEAR = {"recorded-files": 40, "conversations": 25}
 
 
-# Those in which a finding is open: tests/fuzz/test_findings.py.
-OPEN = {"provider-streams": pytest.mark.xfail(raises=OverflowError, strict=True)}
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=OPEN.get(name, ())) for name in TARGETS])
+@pytest.mark.parametrize("name", TARGETS)
 def test_no_example_does_harm(name: str) -> None:
     """The same examples each time."""
     wanted = DEAR.get(name, EXAMPLES)

@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import itertools
 import json
 import random
-import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from ailoop_otel import names
 from ailoop_otel.cli import main
 from ailoop_otel.recorded.files import ReadCounts, find, read
 from ailoop_otel.recorded.otlp_json import SIGNALS
+from ailoop_otel.recorded.records import parse
 from tests.ailoop.client import connected
 from tests.ailoop.process import Installation, Server, free_port, serving
 from tests.replay.receiver import Asked, Receiver, Reply
@@ -38,8 +39,9 @@ class Account:
     """What one killed server left.
 
     `answered` messages were answered to their clients; of these `readable` have their root span in the files or at the
-    collector, and the others were in the memory of the process. `torn` files end in an unfinished line. `repeated`
-    spans came to the collector twice, in so many `repeated_batches`.
+    collector, and the others were in the memory of the process: the last ones of each client, if none is `missing`
+    before one that is readable. `torn` files end in an unfinished line. `repeated` spans came to the collector twice,
+    in so many `repeated_batches`.
     """
 
     way: str
@@ -47,6 +49,7 @@ class Account:
     moment: float
     answered: int
     readable: int
+    missing: int
     files: int
     lines: int
     torn: int
@@ -61,6 +64,7 @@ class Account:
         """What must not be: all else is as promised."""
         found = {
             "a line was lost that is not the last of its file": self.unreadable,
+            "a message was lost before one that was kept": self.missing,
             "more than one batch came twice": self.repeated_batches > 1,
             "spans that were kept were not delivered": self.readable > self.delivered,
             "more files are torn than were being written": self.torn > len(SIGNALS),
@@ -83,7 +87,7 @@ class Collector(Receiver):
         return reply
 
     def spans(self) -> list[dict[str, str]]:
-        """Of each accepted request for traces, in their order, the names of its spans by their ids."""
+        """Of each accepted request for traces, in their order, the clients' trace ids by the ids of its spans."""
         return [dict(_spans(asked)) for asked in list(self.accepted) if asked.path == "/v1/traces"]
 
 
@@ -107,22 +111,23 @@ def kill(way: str, seed: int, installation: Installation, variables: dict[str, s
         return _account(way, seed, moment, answered, directory, collector)
 
 
-async def _talk(server: Server, collector: Collector, back: float, moment: float) -> int:
-    """Talk until the kill; returns how many messages were answered."""
-    answers = 0
-    begun = asyncio.Event()
+async def _talk(server: Server, collector: Collector, back: float, moment: float) -> list[list[str]]:
+    """Talk until the kill; returns for each client the trace ids of the messages that were answered, in their order."""
 
-    async def client() -> None:
-        nonlocal answers
+    async def client(number: int) -> None:
         with contextlib.suppress(Exception):  # the server is killed in the middle of it
             async with connected(server.port, server.dialect) as connection:
                 await connection.start_session()
-                while True:
-                    await connection.ask("x [[say chunks=2]]")
-                    answers += 1
+                for message in itertools.count():
+                    trace_id = f"{number + 1:016x}{message + 1:016x}"
+                    meta = {"traceparent": f"00-{trace_id}-{'01' * 8}-01"}
+                    await connection.ask("x [[say chunks=2]]", meta=meta)
+                    answered[number].append(trace_id)
                     begun.set()
 
-    clients = [asyncio.create_task(client()) for _ in range(CLIENTS)]
+    answered: list[list[str]] = [[] for _ in range(CLIENTS)]
+    begun = asyncio.Event()
+    clients = [asyncio.create_task(client(number)) for number in range(CLIENTS)]
     await asyncio.wait_for(begun.wait(), 60)
     await asyncio.sleep(back)
     collector.always = Reply()
@@ -131,45 +136,51 @@ async def _talk(server: Server, collector: Collector, back: float, moment: float
     for each in clients:
         each.cancel()
     await asyncio.gather(*clients, return_exceptions=True)
-    return answers
+    return answered
 
 
-def _account(way: str, seed: int, moment: float, answered: int, directory: Path, collector: Collector) -> Account:
+def _account(
+    way: str, seed: int, moment: float, answered: list[list[str]], directory: Path, collector: Collector
+) -> Account:
     before = collector.spans()
     counts, kept, lines = ReadCounts(), {}, 0
     for batch in read(find(directory), counts):
         lines += 1
-        kept.update({span.span_id: span.name for span in batch.spans})
+        kept.update({span.span_id: span.text(names.CLIENT_TRACE_ID) for span in batch.spans})
     _shows(directory, counts)
     _replay(directory, collector, before)
     after = collector.spans()
     seen: set[str] = set()
     repeated, batches = 0, 0
-    for batch_ in after:
-        again = seen & batch_.keys()
+    for each in after:
+        again = seen & each.keys()
         repeated, batches = repeated + len(again), batches + bool(again)
-        seen |= batch_.keys()
-    everything = {id_: name for batch_ in after for id_, name in batch_.items()}
-    known = {**{id_: name for batch_ in before for id_, name in batch_.items()}, **kept}
+        seen |= each.keys()
+    everything = {span: trace_id for each in after for span, trace_id in each.items()}
+    known = {span: trace_id for each in before for span, trace_id in each.items()} | kept
+    messages = [[trace_id in known.values() for trace_id in client] for client in answered]
     return Account(
         way=way,
         seed=seed,
         moment=round(moment, 3),
-        answered=answered,
-        readable=_messages(known),
+        answered=sum(map(len, answered)),
+        readable=sum(map(sum, messages)),
+        missing=sum(_gap(readable) for readable in messages),
         files=len(find(directory)),
         lines=lines,
         torn=len(counts.half_written),
         unreadable=counts.skipped + len(counts.unreadable) + len(known.keys() - everything.keys()),
         delivered_before=sum(map(len, before)),
-        delivered=_messages(everything),
+        delivered=sum(trace_id in everything.values() for client in answered for trace_id in client),
         repeated=repeated,
         repeated_batches=batches,
     )
 
 
-def _messages(spans: dict[str, str]) -> int:
-    return Counter(spans.values())["sendUserMessage"]
+def _gap(readable: list[bool]) -> int:
+    """How many messages are missing before the last one that is readable."""
+    last = max((number for number, each in enumerate(readable) if each), default=-1)
+    return readable[: last + 1].count(False)
 
 
 def _shows(directory: Path, counts: ReadCounts) -> None:
@@ -201,15 +212,12 @@ def _replay(directory: Path, collector: Collector, before: list[dict[str, str]])
 
 def _spans(asked: Asked) -> Iterator[tuple[str, str]]:
     if "json" in asked.headers.get("Content-Type", ""):
-        for resource in asked.parse["resourceSpans"]:
-            for scope in resource["scopeSpans"]:
-                yield from ((span["spanId"], span["name"]) for span in scope["spans"])
+        batch = parse(asked.body)
+        assert batch is not None
+        yield from ((span.span_id, span.text(names.CLIENT_TRACE_ID)) for span in batch.spans)
         return
     for resource in ExportTraceServiceRequest.FromString(asked.body).resource_spans:
-        for scoped in resource.scope_spans:
-            yield from ((span.span_id.hex(), span.name) for span in scoped.spans)
-
-
-def kills(way: str, seeds: range, installation: Installation, variables: dict[str, str], place: Path) -> list[Account]:
-    """One killed server for each seed."""
-    return [kill(way, seed, installation, variables, place / f"{way}-{seed}-{time.time_ns()}") for seed in seeds]
+        for scope in resource.scope_spans:
+            for span in scope.spans:
+                found = (each.value.string_value for each in span.attributes if each.key == names.CLIENT_TRACE_ID)
+                yield span.span_id.hex(), next(found, "")

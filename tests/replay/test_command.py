@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ailoop_otel import cli
+from ailoop_otel.replay.command import replay
 from tests.replay.exports import logs, names, recording, traces
 from tests.replay.receiver import Receiver, Reply
 
@@ -256,3 +258,29 @@ def test_a_recording_is_followed_through_an_outage(receiver: Receiver, folder: P
     assert names(receiver.taken) == ["one", "two", "three"]
     assert errors.count("answers 503") == 1
     assert "Stopped by Ctrl-C." in output
+
+
+def test_a_file_that_stays_damaged_is_told_once_when_followed(
+    receiver: Receiver, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However often it is looked at."""
+    (folder / "cut.jsonl.gz").write_bytes(gzip.compress(traces("three"))[:-8])
+    looks = iter(range(4))
+
+    def sleep(seconds: float) -> None:
+        if next(looks, None) is None:
+            raise KeyboardInterrupt
+
+    assert replay([str(folder)], receiver.url, "traces", "", 5, again=False, insecure=False, follow=True, sleep=sleep)
+    output = capsys.readouterr().out
+    assert output.count("cut.jsonl.gz") == 1
+    assert names(receiver.taken) == ["three", "one", "two"]
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_is_not_followed(receiver: Receiver, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It would be waited for as long as nobody writes to it."""
+    os.mkfifo(tmp_path / "pipe")
+    assert _replay(str(tmp_path / "pipe"), "--endpoint", receiver.url, "--follow") == 2
+    assert "a pipe, and no regular file" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]

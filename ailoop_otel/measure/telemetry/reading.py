@@ -242,6 +242,8 @@ def _nothing(place: Path, counts: ReadCounts, *, found: bool, since: bool) -> st
         return f"nothing in {place} can be read: {', '.join(counts.unreadable)}"
     if found and since and counts.understood:
         return f"nothing in {place} is that new: leave --since out"
+    if counts.backwards:
+        return f"all messages in {place} end before they start ({counts.backwards:,} spans): name another directory"
     if found:
         return f"no message, session or memory of an AILoop server is in {place}: name another directory"
     return (

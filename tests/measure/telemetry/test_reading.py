@@ -307,3 +307,25 @@ def test_nothing_new_enough_is_refused(sample: Sample) -> None:
     sample.exchange("one", 0, 1)
     with pytest.raises(Refusal, match="leave --since out"):
         read(sample.directory, since=(BEGIN + 50) * 10**9)
+
+
+def test_spans_that_end_before_they_start_make_no_figure(tmp_path: Path) -> None:
+    """They are left out and counted; where there are no others, that is why nothing is reported."""
+    span = {"traceId": "ab" * 16, "spanId": "cd" * 8, "name": "sendUserMessage", "kind": 2,
+            "attributes": [{"key": names.OUTCOME, "value": {"stringValue": "ok"}}]}  # fmt: skip
+    times = {"startTimeUnixNano": str(3 * 10**18), "endTimeUnixNano": str(2 * 10**18)}
+    good = {"startTimeUnixNano": str(10**18), "endTimeUnixNano": str(10**18 + 5 * 10**8), "spanId": "01" * 8}
+    path = tmp_path / "traces-1.jsonl"
+
+    def write(*spans: dict[str, object]) -> None:
+        path.write_text(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}) + "\n")
+
+    write({**span, **times})
+    with pytest.raises(Refusal, match=r"end before they start \(1 spans\)"):
+        read(tmp_path)
+    write({**span, **times}, {**span, **good})
+    run = run_from(read(tmp_path))
+    assert [row.value for row in run.of(definitions.SERVER_COMPLETION)] == []
+    assert [row.value for row in run.of(definitions.SERVER_COMMAND)] == [0.5]
+    assert all(row.value >= 0 for row in run.observations)
+    assert "Spans that end before they start were left out: 1." in run.context.notes
