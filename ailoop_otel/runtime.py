@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from ailoop_otel.recording.spans import EMPTY
 from ailoop_otel.recording.telemetry import Callback, Telemetry
 from ailoop_otel.server.hooks import HookContext
 from ailoop_otel.settings import Settings
+from ailoop_otel.unpatched import time
 
 if TYPE_CHECKING:
     from ailoop_otel.export.pipeline import Pipeline

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import os
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from ailoop_otel.recording.call_thread import CallThread
 from ailoop_otel.recording.internals import forget_measurements
 from ailoop_otel.recording.spans import deferred_of
 from ailoop_otel.settings import Settings, environment, is_true
+from ailoop_otel.unpatched import os, time
 
 TIMEOUT: Final = 3.0  # seconds
 # What is left for the shutdown when a flush has used up the timeout already.
