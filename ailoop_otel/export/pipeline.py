@@ -168,6 +168,8 @@ class Pipeline:
         for part in self._parts:
             if part.signal is METRICS:
                 forget_measurements(part.provider, None if part.is_ours else names.SCOPE)
+            if part.is_ours:
+                providers.begin_anew(part.provider)
 
     def _empty(self, deadline: float, call: Callable[[Part], Callable[[], object]]) -> bool:
         """Have spans and log records exported, then the metrics, which tell what became of them."""
