@@ -18,6 +18,7 @@ help: ## all commands; how long they take on two cores, where it is minutes
 demo: $(VENV)/ready $(BACKEND) ## conversations with a stand-in server, and what was recorded; BACKEND=jaeger sends it there
 	$(BIN)/python -m tests.demo $(BACKEND)
 
+# PROMETHEUS_PORT=9091 and the like (collector/stack/ports.py) move what another program has the port of.
 jaeger: $(VENV)/ready ## collector, Jaeger and Prometheus on this machine (needs Go; builds Jaeger the first time: minutes)
 	$(BIN)/python -m collector.stack start
 

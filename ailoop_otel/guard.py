@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -83,6 +84,14 @@ def _place(trace: TracebackType | None) -> str:
         place = f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}"
         trace = trace.tb_next
     return place
+
+
+def say(message: str) -> None:
+    """Tell the operator of the server that something is as it should be; on stderr where no log shows it."""
+    if _log.isEnabledFor(logging.INFO) and _log.hasHandlers():
+        tried(_log.info, "ailoop-otel: %s", message)
+    else:
+        tried(sys.stderr.write, f"ailoop-otel: {message}\n")
 
 
 def warn(message: str) -> None:

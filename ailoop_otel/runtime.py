@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -12,12 +11,14 @@ from opentelemetry.metrics import CallbackOptions, Observation
 
 from ailoop_otel import names
 from ailoop_otel.fork import begin_anew
-from ailoop_otel.guard import Guard, warn
+from ailoop_otel.guard import Guard, say, warn
 from ailoop_otel.names import Metric
 from ailoop_otel.recording.spans import EMPTY
 from ailoop_otel.recording.telemetry import Callback, Telemetry
 from ailoop_otel.server.hooks import HookContext
 from ailoop_otel.settings import Settings
+from ailoop_otel.unpatched import time
+from ailoop_otel.version import __version__
 
 if TYPE_CHECKING:
     from ailoop_otel.export.pipeline import Pipeline
@@ -156,11 +157,12 @@ class Runtime:
             self._set_up()
 
     def _export(self) -> Telemetry:
+        from ailoop_otel.export.choice import milliseconds
         from ailoop_otel.export.pipeline import Pipeline
         from ailoop_otel.protocol.registry import DIALECTS
 
         settings = Settings.from_environment()
-        for problem in settings.problems:
+        for problem in (*settings.problems, *milliseconds()):
             warn(problem)
         DIALECTS.report_to(warn)
         pipeline = Pipeline.start(settings, self.guard)
@@ -171,7 +173,19 @@ class Runtime:
             self._observe(telemetry, pipeline)
         self._pipeline = pipeline
         self.telemetry = telemetry
+        with self.guard:
+            self._announce(pipeline, settings)
         return telemetry
+
+    def _announce(self, pipeline: Pipeline, settings: Settings) -> None:
+        from ailoop_otel.server.targets import generation
+
+        found = generation()
+        known = f"AILoop's generation {found!r}" if found else "a server that is known by its frames only"
+        look = "`ailoop-otel doctor` checks the way there"
+        if "OTLP JSON files" in pipeline.description:
+            look = f"`ailoop-otel traces {settings.directory}` shows it"
+        say(f"{__version__} observes {known}: {pipeline.description}; {look}.")
 
     def _end(self, telemetry: Telemetry | None) -> None:
         with self.guard:

@@ -11,6 +11,7 @@ from os.path import expanduser
 from ailoop_otel import names
 from ailoop_otel.names import Setting
 
+_PREFIX = "AILOOP_OTEL_"
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -72,7 +73,7 @@ class Settings:
             content_limit=int(number(names.SETTING_CONTENT_LIMIT)),
             redact=variables.get(names.SETTING_REDACT.name, "").strip(),
             fast_paths=_fast_paths(variables.get(names.SETTING_FAST_PATHS.name), problems),
-            problems=tuple(problems),
+            problems=(*problems, *_misspelt(variables)),
         )
 
 
@@ -90,6 +91,21 @@ def is_true(text: str) -> bool:
 def environment(name: str) -> str:
     """One variable that another project defines (`OTEL_*`), stripped; empty when it is not set."""
     return environ.get(name, "").strip()
+
+
+def _misspelt(variables: Mapping[str, str]) -> list[str]:
+    known = [setting.name.removeprefix(_PREFIX) for setting in names.SETTINGS]
+    strange = sorted({name.removeprefix(_PREFIX) for name in variables if name.startswith(_PREFIX)} - {*known})
+    if not strange:
+        return []
+    from difflib import get_close_matches
+
+    nearest = {name: get_close_matches(name, known, 1) for name in strange}
+    # Without their values, which may be meant for something else.
+    return [
+        f"{_PREFIX}{name}=… is no setting of this package{f'; the nearest is {_PREFIX}{near[0]}' if near else ''}."
+        for name, near in nearest.items()
+    ]
 
 
 def _number(setting: Setting, text: str | None, problems: list[str]) -> float:

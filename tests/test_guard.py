@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
-from ailoop_otel.guard import Guard, warn
+from ailoop_otel.guard import Guard, say, warn
 
 
 def fail(text: str = "what a user wrote") -> None:
@@ -139,3 +139,14 @@ def test_a_warning_says_who_speaks(caplog: pytest.LogCaptureFixture) -> None:
     assert [(r.levelno, r.getMessage()) for r in caplog.records] == [
         (logging.WARNING, "ailoop-otel: something is missing")
     ]
+
+
+@pytest.mark.parametrize(("level", "shown"), [(logging.INFO, "log"), (logging.WARNING, "stderr")])
+def test_what_is_well_is_told_where_it_is_seen(
+    level: int, shown: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the log if that shows it, else on stderr."""
+    with caplog.at_level(level, "ailoop_otel"):
+        say("all is well")
+    assert caplog.messages == (["ailoop-otel: all is well"] if shown == "log" else [])
+    assert capsys.readouterr().err == ("" if shown == "log" else "ailoop-otel: all is well\n")

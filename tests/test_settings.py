@@ -159,3 +159,13 @@ def test_another_projects_variable_is_stripped(monkeypatch: pytest.MonkeyPatch) 
     assert environment("OTEL_SOMETHING") == "x"
     monkeypatch.delenv("OTEL_SOMETHING")
     assert environment("OTEL_SOMETHING") == ""
+
+
+def test_what_is_misspelt_is_told_with_the_nearest_name() -> None:
+    """And without its value; the settings that are known are as they were."""
+    found = Settings.from_environment({"AILOOP_OTEL_DIRECTRY": "canary", "AILOOP_OTEL_QQQ": "1", "OTEL_OTHER": "1"})
+    assert found.problems == (
+        "AILOOP_OTEL_DIRECTRY=… is no setting of this package; the nearest is AILOOP_OTEL_DIRECTORY.",
+        "AILOOP_OTEL_QQQ=… is no setting of this package.",
+    )
+    assert dataclasses.replace(found, problems=()) == Settings()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM, SWITCH, Finding
+from ailoop_otel.export.choice import milliseconds
 from ailoop_otel.names import SETTING_ENABLED
 from ailoop_otel.settings import Settings, enabled
 
@@ -32,10 +33,11 @@ def check(dotenv: Mapping[str, str]) -> Iterator[Finding]:
     if extra:
         yield Finding(SWITCH, OK, ".env", f"adds {', '.join(extra)}; the server reads it in time for these.")
     settings = Settings.from_environment({**dotenv, **os.environ})
-    for problem in settings.problems:
+    problems = [*settings.problems, *milliseconds()]
+    for problem in problems:
         name = problem.partition("=")[0]
         yield Finding(SWITCH, PROBLEM, name, problem, f"Correct {name} or unset it.")
-    if not settings.problems:
+    if not problems:
         yield Finding(SWITCH, OK, "Settings", "each can be used.")
 
 

@@ -85,6 +85,8 @@ _HTTP_BASE: Final = "http://localhost:4318"
 _GRPC_BASE: Final = "http://localhost:4317"
 
 _EXPORT_TIMEOUT: Final = 10.0  # seconds, the SDK's default
+# From here on a number of seconds is hardly one: a quarter of an hour and more for one export.
+_MILLISECONDS: Final = 1000.0
 
 # The embedded default: a message is in the files a second after it is done and recorded (`deferred.PAUSE`).
 SPAN_DELAY_MS: Final = 1_000
@@ -132,9 +134,27 @@ def endpoint(signal: Signal) -> str:
     return _without_secrets(own or f"{(shared or _HTTP_BASE).removesuffix('/')}/v1/{signal.name}")
 
 
+def milliseconds() -> list[str]:
+    """One sentence for each timeout that was probably meant as milliseconds, which the specification has."""
+    names = (OTEL_EXPORTER_OTLP_TIMEOUT, *map(_timeout_of, SIGNALS))
+    found = []
+    for name in names:
+        with suppress(ValueError):
+            if (value := float(environment(name) or 0)) >= _MILLISECONDS:
+                found.append(
+                    f"{name}={value:g} is {value:g} seconds: Python's SDK reads it as seconds, not as milliseconds. "
+                    f"Set {value / 1000:g} for {value / 1000:g} s."
+                )
+    return found
+
+
+def _timeout_of(signal: Signal) -> str:
+    return OTEL_EXPORTER_OTLP_TIMEOUT.replace("_OTLP_", f"_OTLP_{signal.name.upper()}_")
+
+
 def export_timeout(signal: Signal) -> float:
     """Seconds that one export of a signal may take; the SDK's default where none is set, or none that makes sense."""
-    own = OTEL_EXPORTER_OTLP_TIMEOUT.replace("_OTLP_", f"_OTLP_{signal.name.upper()}_")
+    own = _timeout_of(signal)
     name = own if environment(own) else OTEL_EXPORTER_OTLP_TIMEOUT
     text = environment(name)
     with suppress(ValueError):

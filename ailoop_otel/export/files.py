@@ -7,7 +7,6 @@ classes by their entry point `ailoop_json_files`.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import IO, Any, ClassVar, Final, cast
 
@@ -23,6 +22,7 @@ from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard
 from ailoop_otel.recording.internals import LogRecordExporter, file_log_exporter
 from ailoop_otel.settings import Settings
+from ailoop_otel.unpatched import time
 
 _MEGABYTE: Final = 1e6
 _HOUR: Final = 3600.0

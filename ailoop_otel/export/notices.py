@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Final
 
 from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import warn
+from ailoop_otel.unpatched import time
 
 _INTERVAL: Final = 60.0  # seconds between two lines of a kind
 _NOUNS: Final = {"traces": "spans", "metrics": "data points", "logs": "log records"}

@@ -7,7 +7,6 @@ and drop what is too large; the encoders are the official ones, and so is the gR
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -29,6 +28,7 @@ from ailoop_otel.recording.call_thread import CallThread
 from ailoop_otel.recording.internals import LogRecordExporter, encode_logs, metric_preferences, sdk_logs_export
 from ailoop_otel.replay import ReplayStopped
 from ailoop_otel.replay.delivery import Answer, Delivery, Transport
+from ailoop_otel.unpatched import time
 
 # How long an exporter waits for its batch before it takes the next one, which then goes to disk: the SDK's queue must
 # not fill up behind a collector that hangs. Seconds.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import os
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from ailoop_otel.recording.call_thread import CallThread
 from ailoop_otel.recording.internals import forget_measurements
 from ailoop_otel.recording.spans import deferred_of
 from ailoop_otel.settings import Settings, environment, is_true
+from ailoop_otel.unpatched import os, time
 
 TIMEOUT: Final = 3.0  # seconds
 # What is left for the shutdown when a flush has used up the timeout already.
@@ -169,6 +168,8 @@ class Pipeline:
         for part in self._parts:
             if part.signal is METRICS:
                 forget_measurements(part.provider, None if part.is_ours else names.SCOPE)
+            if part.is_ours:
+                providers.begin_anew(part.provider)
 
     def _empty(self, deadline: float, call: Callable[[Part], Callable[[], object]]) -> bool:
         """Have spans and log records exported, then the metrics, which tell what became of them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import socket
 import weakref
 from collections.abc import Collection, Sequence
 from types import ModuleType
@@ -17,10 +18,20 @@ from opentelemetry.sdk.environment_variables import (
     OTEL_BSP_SCHEDULE_DELAY,
     OTEL_CONFIG_FILE,
     OTEL_METRIC_EXPORT_INTERVAL,
+    OTEL_RESOURCE_ATTRIBUTES,
 )
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
-from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.resources import (
+    HOST_NAME,
+    PROCESS_PID,
+    PROCESS_RUNTIME_DESCRIPTION,
+    PROCESS_RUNTIME_NAME,
+    PROCESS_RUNTIME_VERSION,
+    SERVICE_NAME,
+    ProcessResourceDetector,
+    Resource,
+)
 
 from ailoop_otel import names
 from ailoop_otel.export import choice
@@ -33,7 +44,7 @@ from ailoop_otel.guard import Guard, warn
 from ailoop_otel.recording.deferred import DeferredWork
 from ailoop_otel.recording.fast import histograms
 from ailoop_otel.recording.internals import LOGS as LOGS_API
-from ailoop_otel.recording.internals import sdk_logs
+from ailoop_otel.recording.internals import sdk_logs, update_resource
 from ailoop_otel.recording.spans import OwnTracerProvider
 from ailoop_otel.settings import environment
 from ailoop_otel.version import __version__
@@ -43,6 +54,8 @@ SERVICE: Final = "ailoop"
 DISTRO: Final = "ailoop-otel"
 # A distribution of its own, and experimental: it may be missing, or have changed.
 _CONFIGURATION: Final = "opentelemetry.configuration"
+# Of what the SDK detects. Not the command line, which may hold secrets, nor the user's name and paths.
+_OF_PROCESS: Final = (PROCESS_PID, PROCESS_RUNTIME_NAME, PROCESS_RUNTIME_VERSION, PROCESS_RUNTIME_DESCRIPTION)
 # The SDK's own defaults, which it does not export.
 _PLACES: Final = 2048
 _BATCH: Final = 512
@@ -61,14 +74,30 @@ _ENDED: Final[weakref.WeakSet[Provider]] = weakref.WeakSet()
 def resource() -> Resource:
     """The resource of this process: `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`, else service `ailoop`.
 
-    The SDK gives each process a `service.instance.id` of its own, and another after a fork.
+    What these do not say of the machine and the process is detected. The SDK gives each process a
+    `service.instance.id` of its own, and another after a fork.
     """
-    made = Resource.create({"telemetry.distro.name": DISTRO, "telemetry.distro.version": __version__})
+    detected = {HOST_NAME: socket.gethostname(), **of_process(_OF_PROCESS).attributes}
+    made = Resource(detected).merge(
+        Resource.create({"telemetry.distro.name": DISTRO, "telemetry.distro.version": __version__})
+    )
     # Attributes given to `create` would win over the environment, so the default is put in afterwards, in the
     # place of the SDK's own.
     if str(made.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
         return made.merge(Resource({SERVICE_NAME: SERVICE}))
     return made
+
+
+def of_process(wanted: Sequence[str]) -> Resource:
+    """Those attributes of this process that are `wanted`, by the SDK's detector."""
+    detected = ProcessResourceDetector().detect().attributes
+    return Resource({name: detected[name] for name in wanted if name in detected})
+
+
+def begin_anew(provider: Provider) -> None:
+    """In a forked child, have the resource of a provider of ours say whose it is, unless the user says so."""
+    if f"{PROCESS_PID}=" not in environment(OTEL_RESOURCE_ATTRIBUTES):
+        update_resource(provider, of_process([PROCESS_PID]))
 
 
 def configure(path: str, guard: Guard) -> bool:

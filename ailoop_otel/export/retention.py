@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Callable
@@ -10,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Final
+
+from ailoop_otel.unpatched import os
 
 if sys.platform != "win32":
     import fcntl

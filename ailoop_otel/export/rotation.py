@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import os
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from ailoop_otel import names
 from ailoop_otel.export import retention
 from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import warn
+from ailoop_otel.unpatched import os, time
 
 # Telemetry holds sessions' ids, addresses and what failed when: only the server's own user needs to read it.
 # A directory that exists already keeps the mode that its owner gave it.

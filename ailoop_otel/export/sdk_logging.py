@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import textwrap
 import threading
-import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -18,6 +17,7 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import warn
 from ailoop_otel.recording.internals import EXPORT_LOGGERS
+from ailoop_otel.unpatched import time
 
 _INTERVAL: Final = 60.0  # seconds
 _LONGEST: Final = 300  # characters

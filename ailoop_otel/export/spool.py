@@ -7,9 +7,7 @@ the same files; only one of them does at a time.
 
 from __future__ import annotations
 
-import os
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -34,6 +32,7 @@ from ailoop_otel.replay.delivery import Answer, Delivery, Transport
 from ailoop_otel.replay.export_request import ExportRequest, named, parse
 from ailoop_otel.replay.replayer import Replayer
 from ailoop_otel.settings import Settings, UsageError
+from ailoop_otel.unpatched import os, time
 
 _FIRST_PAUSE: Final = 1.0  # seconds before the first try, doubled with each one that fails
 _LONGEST_PAUSE: Final = 15.0

@@ -113,6 +113,7 @@ class Dialect:
     """
 
     name: ClassVar[str]  # a label of metrics: lower case, short
+    path: ClassVar[str] = "/ws"  # of its WebSocket, below whatever the application is mounted at
     message_method: ClassVar[str] = "sendUserMessage"
     start_method: ClassVar[str] = "startSession"  # "" where no request starts a session
     stop_method: ClassVar[str] = "stopSession"  # "" where none stops one

@@ -16,7 +16,7 @@ GROUP: Final = "ailoop_otel_dialect"
 _MOST_METHODS: Final = 256
 _LONGEST_NAME: Final = 32
 _SETS: Final = ("methods", "notifications", "commands")
-_TEXTS: Final = ("session_key", "text_key", "repeating_head")
+_TEXTS: Final = ("path", "session_key", "text_key", "repeating_head")
 _REQUESTS: Final = ("message_method", "start_method", "stop_method")
 _FLAGS: Final = (
     "queues", "answers_notifications", "socket_owns_session", "stop_cuts", "repeats", "reply_answers", "takes_meta",

@@ -176,6 +176,7 @@ class Registry:
         self.methods = frozenset[str]().union(*(requests(dialect) for dialect in dialects))
         self.message_methods = frozenset(dialect.message_method for dialect in dialects)
         self.stop_methods = frozenset(dialect.stop_method for dialect in dialects) - {""}
+        self.paths = tuple({dialect.path for dialect in dialects} - {""})
         self.commands = frozenset[str]().union(*(dialect.commands for dialect in dialects))
         self._by_method = _grouped((method, dialect) for dialect in dialects for method in requests(dialect))
         self._by_start = _grouped((dialect.start_method, dialect) for dialect in dialects if dialect.start_method)

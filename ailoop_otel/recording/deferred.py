@@ -8,13 +8,13 @@ many messages in a row.
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
 from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard
+from ailoop_otel.unpatched import time
 
 # How long work is collected before it is done, seconds.
 PAUSE: Final = 0.25

@@ -152,6 +152,17 @@ def forget_measurements(provider: Any, scope: str | None) -> None:
                     del streams[instrument]
 
 
+# --- Resource ------------------------------------------------------------------------------------------------------
+def update_resource(provider: Any, changed: Any) -> None:
+    """Have a provider of the SDK's add attributes to its resource, or replace them, as the SDK does after a fork.
+
+    Without this method a forked child has its parent's `process.pid`.
+    """
+    update = getattr(provider, "_update_resource", None)
+    if update is not None:
+        update(changed)
+
+
 # --- Exporters -----------------------------------------------------------------------------------------------------
 def encode_logs() -> Callable[[Any], Any]:
     """The official encoder of log records as OTLP protobuf; raises ImportError where there is none."""

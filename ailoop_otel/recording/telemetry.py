@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -29,6 +28,7 @@ from ailoop_otel.recording.fast.histograms import store_of
 from ailoop_otel.recording.internals import LOGS
 from ailoop_otel.recording.spans import EMPTY, context_of, deferred_of, spans_of
 from ailoop_otel.settings import Settings
+from ailoop_otel.unpatched import time
 from ailoop_otel.version import __version__
 
 Attributes = dict[str, "str | bool | int | float"]

@@ -1,13 +1,13 @@
 """Waits for the first application of AILoop, so that a process that never builds one imports nothing for it.
 
 Other web applications, tools and tests import the same web framework in an environment that is inherited. Until an
-application with a WebSocket route builds its middleware stack, two methods of each framework class are wrapped by plain
-functions, and nothing of OpenTelemetry is imported.
+application with the WebSocket route of a known dialect builds its middleware stack, two methods of each framework class
+are wrapped by plain functions, and nothing of OpenTelemetry is imported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from types import ModuleType
 from typing import Any, Final
@@ -23,16 +23,26 @@ Found = Callable[[Any, Any], None]
 
 
 def is_ailoop(app: Any) -> bool:
-    """Whether an application is AILoop's: it has a WebSocket route. Its MCP server's, in a thread, has none."""
+    """Whether an application is AILoop's: it has a WebSocket route where one of the known dialects has it.
+
+    Its MCP server's, in a thread, has none; any other application's is another's, and so is its telemetry.
+    """
     while not hasattr(app, "routes") and hasattr(app, "app"):
         app = app.app  # a middleware around it
-    return _has_websocket(app)
+    paths = [path for path in _websocket_paths(app) if "{" not in path]
+    if not paths:
+        return False
+    from ailoop_otel.protocol.registry import DIALECTS
+
+    return any(path.endswith(DIALECTS.paths) for path in paths)
 
 
-def _has_websocket(node: Any) -> bool:
+def _websocket_paths(node: Any) -> Iterator[str]:
+    if type(node).__name__.endswith("WebSocketRoute"):
+        yield str(getattr(node, "path", ""))
     # Newer FastAPI keeps an included router as a route of its own.
-    routes = getattr(getattr(node, "original_router", node), "routes", ())
-    return type(node).__name__.endswith("WebSocketRoute") or any(_has_websocket(route) for route in routes)
+    for route in getattr(getattr(node, "original_router", node), "routes", ()):
+        yield from _websocket_paths(route)
 
 
 class FirstApplication:

@@ -22,11 +22,14 @@ def scope_of(args: Any, kwargs: Any) -> Any:
 def insert(app: Any, middleware: Any, guard: Guard) -> None:
     """Put `middleware` at the head of AILoop's application, unless it is in it."""
     with guard:
-        classes = [getattr(entry, "cls", None) for entry in app.user_middleware]
-        if middleware not in classes and is_ailoop(app):
+        if not _has(app, middleware) and is_ailoop(app):
             from starlette.middleware import Middleware
 
             app.user_middleware.insert(0, Middleware(middleware))
+
+
+def _has(app: Any, middleware: Any) -> bool:
+    return any(getattr(entry, "cls", None) is middleware for entry in getattr(app, "user_middleware", ()))
 
 
 def leave_alone(scope: Any) -> None:
@@ -35,7 +38,13 @@ def leave_alone(scope: Any) -> None:
 
 
 def stack_targets(guard: Guard, middleware: Any) -> tuple[Target, ...]:
-    """The framework's functions by which `middleware` gets to the head of AILoop's application, exactly once."""
+    """The framework's functions by which `middleware` gets to the head of AILoop's application, exactly once.
+
+    An application to which somebody has added it is AILoop's as well, whatever its routes.
+    """
+
+    def is_ours(app: Any) -> bool:
+        return _has(app, middleware) or is_ailoop(app)
 
     def build(wrapped: Callable[..., Any], app: Any, args: Any, kwargs: Any) -> Any:
         insert(app, middleware, guard)
@@ -47,7 +56,7 @@ def stack_targets(guard: Guard, middleware: Any) -> tuple[Target, ...]:
             if not is_stack_built(app):
                 # Other code got `build_middleware_stack` before it was wrapped.
                 insert(app, middleware, guard)
-            if scope.get("type") == "websocket" and is_ailoop(app):
+            if scope.get("type") == "websocket" and is_ours(app):
                 leave_alone(scope)
         return wrapped(*args, **kwargs)
 
@@ -55,7 +64,7 @@ def stack_targets(guard: Guard, middleware: Any) -> tuple[Target, ...]:
         with guard:
             scope = scope_of(args, kwargs)
             kind = scope.get("type")
-            if kind in ("http", "websocket") and is_ailoop(scope.get("app") or instrumentation.app):
+            if kind in ("http", "websocket") and is_ours(scope.get("app") or instrumentation.app):
                 leave_alone(scope)
                 if kind == "websocket":
                     return instrumentation.app(*args, **kwargs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -159,6 +160,13 @@ TARGETS: Final = (
     HookPoint("requests", "post", BOTH, "model calls", _plain(post_hook)),
     HookPoint("threading", "Thread.start", BOTH, "model calls", _plain(start_hook)),
 )
+
+
+def generation() -> str:
+    """The generation of AILoop that this process has imported; "" where it is none that is known."""
+    owners = [(point.generation, sys.modules.get(point.module), point.path.partition(".")[0]) for point in TARGETS]
+    found = [each for each, module, name in owners if each != BOTH and hasattr(module, name)]
+    return max(found, key=found.count, default="")
 
 
 def hook_targets(host: HookHost) -> tuple[Target, ...]:

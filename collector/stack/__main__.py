@@ -16,13 +16,13 @@ FOLDER = Path("ailoop-jaeger")
 def main(verb: str) -> int:
     """Start or stop the stack whose data is in `ailoop-jaeger/`; returns 1 if that fails."""
     try:
-        stack = Stack(FOLDER.resolve(), Ports(), with_prometheus=has_prometheus())
+        stack = Stack(FOLDER.resolve(), Ports.from_environment(), with_prometheus=has_prometheus())
         if verb == "stop":
             stack.stop()
             print(f"Stopped. Traces and metrics stay in {FOLDER}/.")
             return 0
         stack.start()
-    except (MissingProgram, StartError) as error:
+    except (MissingProgram, StartError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     print_addresses(stack.ports, with_prometheus=stack.prometheus is not None)
@@ -42,7 +42,7 @@ Jaeger's query API   {ports.jaeger}/api/traces?service=ailoop""")
     if with_prometheus:
         print(f"Prometheus           http://127.0.0.1:{ports.prometheus}/graph?g0.expr=ailoop_exchange_active&g0.tab=0")
     else:
-        print("Prometheus           not installed: no metrics, no alerts (apt-get install prometheus)")
+        print("Prometheus           not started: no metrics, no alerts (apt-get install prometheus, if it is missing)")
     print(f"Stop with            make jaeger-stop   (traces stay in {FOLDER}/)")
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Final
 
+import psutil
+
 HOST = "127.0.0.1"
 _LOWEST: Final = 20_000
 _HIGHEST: Final = 32_000
@@ -15,7 +17,10 @@ _HIGHEST: Final = 32_000
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports of one stack; the defaults are those of the configurations."""
+    """The ports of one stack; the defaults are those of the configurations.
+
+    The variable that moves one is its name in capitals with `_PORT` behind it, such as `PROMETHEUS_PORT`.
+    """
 
     otlp_grpc: int = 4317
     otlp_http: int = 4318
@@ -28,6 +33,15 @@ class Ports:
     jaeger_health: int = 13134
     jaeger_telemetry: int = 8887
     prometheus: int = 9090
+
+    @classmethod
+    def from_environment(cls) -> Ports:
+        """The ports that the environment names, else the usual ones; raises ValueError for what is no number."""
+        named = {field.name: os.environ.get(variable(field.name), "") for field in fields(cls)}
+        wrong = next((name for name, text in named.items() if text and not text.isdecimal()), None)
+        if wrong is not None:
+            raise ValueError(f"{variable(wrong)}={named[wrong]!r} is no port")
+        return cls(**{name: int(text) for name, text in named.items() if text})
 
     @property
     def otlp(self) -> str:
@@ -56,6 +70,23 @@ class Ports:
         }
 
 
+def variable(name: str) -> str:
+    """The environment variable that moves a port."""
+    return f"{name.upper()}_PORT"
+
+
+def owner(port: int) -> str:
+    """Who listens at a port: a program's name and process id, as far as they may be known; "" if nobody does."""
+    if _is_free(port):
+        return ""
+    try:
+        listening = [c.pid for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.laddr.port == port]
+        pid = next(pid for pid in listening if pid is not None)
+        return f"{psutil.Process(pid).name()} (process {pid})"
+    except (psutil.Error, OSError, StopIteration):
+        return "another user's program"
+
+
 def url(port: int) -> str:
     """The address of a port on loopback."""
     return f"http://{HOST}:{port}"
@@ -75,6 +106,8 @@ def free_ports() -> Ports:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
+        # A port whose latest connections are still being forgotten is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError:

@@ -17,7 +17,7 @@ import requests
 import yaml
 
 from collector.stack.executables import COLLECTOR, jaeger, prometheus
-from collector.stack.ports import HOST, Ports, url
+from collector.stack.ports import HOST, Ports, owner, url, variable
 
 START: Final = 60.0  # seconds; at its first start Jaeger creates its storage
 STOP: Final = 30.0  # seconds; a collector sends its queue first
@@ -28,10 +28,16 @@ class StartError(Exception):
 
 
 class Program:
-    """One program as a process; `health` is a URL that answers 200 when it is ready."""
+    """One program as a process; `health` is a URL that answers 200 when it is ready, `ports` are its own, by name."""
 
     def __init__(
-        self, name: str, command: Sequence[str], health: str, folder: Path, variables: Mapping[str, str]
+        self,
+        name: str,
+        command: Sequence[str],
+        health: str,
+        folder: Path,
+        variables: Mapping[str, str],
+        ports: Mapping[str, int] | None = None,
     ) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
@@ -39,6 +45,7 @@ class Program:
         self._command = list(command)
         self._health = health
         self._variables = variables
+        self._ports = ports or {}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -56,9 +63,13 @@ class Program:
         return times.user + times.system, process.memory_info().rss
 
     def start(self) -> None:
-        """Start it without waiting until it is ready; raises StartError if something else answers at its port."""
-        if self.healthy():
-            raise StartError(f"Something else answers at {self._health} already. Stop that {self.name} first.")
+        """Start it without waiting until it is ready; raises StartError if something else has one of its ports."""
+        for name, port in self._ports.items():
+            if found := owner(port):
+                raise StartError(
+                    f"{self.name} is not started: its port {port} is {found}'s. "
+                    f"Stop that, or set {variable(name)} to another port."
+                )
         environment = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -142,12 +153,14 @@ class Stack:
             **(variables or {}),
         }
 
-        def made(name: str, configuration: Path, port: int) -> Program:
+        def made(name: str, configuration: Path, port: int, *prefixes: str) -> Program:
             command = [program, "--config", str(configuration)]
-            return Program(name, command, f"{url(port)}/status", folder, environment)
+            own = {each: number for each, number in asdict(ports).items() if each.startswith(prefixes)}
+            return Program(name, command, f"{url(port)}/status", folder, environment, own)
 
-        self.jaeger = made("jaeger", COLLECTOR / "jaeger.yaml", ports.jaeger_health)
-        self.collector = made("collector", configuration, ports.collector_health)
+        self._notify = notify
+        self.jaeger = made("jaeger", COLLECTOR / "jaeger.yaml", ports.jaeger_health, "jaeger_")
+        self.collector = made("collector", configuration, ports.collector_health, "collector_", "otlp_")
         self.prometheus = _prometheus(folder, ports) if with_prometheus else None
 
     @property
@@ -156,16 +169,28 @@ class Stack:
         return [each for each in (self.jaeger, self.prometheus, self.collector) if each is not None]
 
     def start(self) -> None:
-        """Start the programs that do not run yet and wait until all are ready; stops all if one raises StartError."""
+        """Start the programs that do not run yet and wait until all are ready; stops all if one raises StartError.
+
+        Where Prometheus's port is somebody else's, the others are started without it, and a message says so.
+        """
         idle = [program for program in self.programs if program.pid is None]
         try:
-            for program in idle:
-                program.start()
-            for program in idle:
+            for program in [program for program in idle if self._start(program)]:
                 program.wait()
         except BaseException:
             self.stop()
             raise
+
+    def _start(self, program: Program) -> bool:
+        try:
+            program.start()
+        except StartError as error:
+            if program is not self.prometheus:
+                raise
+            self.prometheus = None
+            self._notify(str(error))
+            return False
+        return True
 
     def stop(self) -> None:
         """Stop all, the collector first, so that its queue is sent to Jaeger."""
@@ -190,7 +215,8 @@ def _prometheus(folder: Path, ports: Ports) -> Program:
         f"--web.listen-address={HOST}:{ports.prometheus}",
         "--enable-feature=exemplar-storage",
     ]
-    return Program("prometheus", command, f"{url(ports.prometheus)}/-/ready", folder, {})
+    own = {"prometheus": ports.prometheus}
+    return Program("prometheus", command, f"{url(ports.prometheus)}/-/ready", folder, {}, own)
 
 
 def _scrape_configuration(folder: Path, ports: Ports) -> Path:

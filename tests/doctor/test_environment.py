@@ -68,3 +68,11 @@ def test_a_dotenv_is_read_as_the_server_reads_it(tmp_path: Path, monkeypatch: py
         assert [os.environ.get(name) for name in sorted(found)] == ["x # y", "2", "none"]
     assert "OTEL_B" not in os.environ
     assert about(environment.check(found), ".env").sentence.startswith("adds OTEL_B, OTEL_C;")
+
+
+def test_what_is_misspelt_or_meant_as_milliseconds_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the server's log names it."""
+    monkeypatch.setenv("AILOOP_OTEL_DIRECTRY", "x")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "10000")
+    assert "AILOOP_OTEL_DIRECTORY" in about(environment.check({}), "AILOOP_OTEL_DIRECTRY").sentence
+    assert about(environment.check({}), "OTEL_EXPORTER_OTLP_TIMEOUT").level == PROBLEM

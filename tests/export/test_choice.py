@@ -139,3 +139,16 @@ def test_the_distro_leaves_a_service_name_alone(monkeypatch: pytest.MonkeyPatch)
     assert defaults()["OTEL_SERVICE_NAME"] == "ailoop"
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "team=x,service.name=mine")
     assert "OTEL_SERVICE_NAME" not in defaults()
+
+
+def test_a_timeout_in_milliseconds_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each variable once; what is no number is told where it is used."""
+    assert choice.milliseconds() == []
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "10000")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "999")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "1500")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "soon")
+    first, second = choice.milliseconds()
+    assert first.startswith("OTEL_EXPORTER_OTLP_TIMEOUT=10000 is 10000 seconds:")
+    assert first.endswith("Set 10 for 10 s.")
+    assert second.startswith("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT=1500 is")

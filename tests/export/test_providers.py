@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -149,3 +151,20 @@ def test_the_official_exporter_of_logs_is_found_by_its_entry_point(monkeypatch: 
     with pytest.raises(ImportError, match="no exporter of logs into files"):
         internals.file_log_exporter()
     assert found.__name__ == "FileLogExporter"
+
+
+def test_the_resource_says_which_process_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And on which machine; no command line, which may hold a secret, and the user's own words win."""
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "host.name=theirs,service.version=1.2")
+    monkeypatch.setattr(sys, "orig_argv", ["python", "--api-key=canary"])
+    found = dict(providers.resource().attributes)
+    assert found["host.name"] == "theirs"
+    assert found["service.version"] == "1.2"
+    assert found["process.pid"] == os.getpid()
+    assert found["process.runtime.version"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}.")
+    assert {name for name in found if name.startswith("process.")} == {
+        "process.pid", "process.runtime.name", "process.runtime.version", "process.runtime.description",
+    }  # fmt: skip
+    assert "canary" not in str(found)
+    monkeypatch.delenv("OTEL_RESOURCE_ATTRIBUTES")
+    assert providers.resource().attributes["host.name"] == socket.gethostname()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -203,3 +205,58 @@ def test_usage_grows_with_what_is_held() -> None:
     assert 60 * 1024**2 < after.value - before.value < 80 * 1024**2
     assert len(held) < after.value <= observe_memory_peak()[0].value
     assert abs(after.value - psutil.Process().memory_info().rss) < 32 * 1024**2
+
+
+def test_nothing_that_the_server_s_tests_replace_is_called(tmp_path: Path) -> None:
+    """Not by the process's metrics, nor by what is exported on threads of this package's."""
+    code = """
+import builtins, json, os, sys, threading, time
+from unittest.mock import patch
+
+from opentelemetry.metrics import CallbackOptions
+
+from ailoop_otel.export.pipeline import Pipeline
+from ailoop_otel.guard import Guard
+from ailoop_otel.process.metrics import ProcessMetrics
+from ailoop_otel.recording.deferred import DeferredWork
+from ailoop_otel.recording.telemetry import SystemClock
+from ailoop_otel.settings import Settings
+from ailoop_otel.export.notices import Notices
+from ailoop_otel.export.ledger import Ledger
+from ailoop_otel.export.rotation import Bounds, RotatingFile
+from ailoop_otel.server.content.finishing import SpanFinisher
+
+guard = Guard(strict=True)
+names = {
+    builtins: ["open"], json: ["dumps", "loads"],
+    time: ["time", "time_ns", "monotonic", "perf_counter", "perf_counter_ns", "sleep", "strftime", "gmtime"],
+    os: ["open", "read", "write", "close", "listdir", "scandir", "makedirs", "fstat", "unlink", "times"],
+    os.path: ["abspath", "samestat"],
+}
+# All that is imported when it is first used.
+metrics = ProcessMetrics(guard, clock=iter(range(0, 100, 2)).__next__)
+[list(callback(CallbackOptions())) for _, callback in metrics]
+work, finisher = DeferredWork(guard, pause=60), SpanFinisher(guard)
+patches = [patch.object(m, n, side_effect=AssertionError(n)) for m, some in names.items() for n in some]
+for each in patches:
+    each.start()
+try:
+    found = [list(callback(CallbackOptions())) for _, callback in metrics]
+    work.defer(str)
+    assert work.settle()
+    finisher.drain(0.1)
+    file = RotatingFile("traces", Bounds(sys.argv[1], 1e6, 1e7, 1e6))
+    assert file.write(b"{}\\n")
+    file.close()
+    SystemClock.now(), SystemClock.wall()
+    Notices(Ledger(), "").trouble("x", "")
+finally:
+    for each in patches:
+        each.stop()
+print(all(found))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "True\n", done.stderr
+    assert len(list(tmp_path.iterdir())) == 1

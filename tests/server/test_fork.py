@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,7 @@ async def test_a_child_that_never_chats_exports_nothing_of_its_parents(fast_path
             folder.wait(later)
             await (await client.another()).call("echo")
         os.kill(child, signal.SIGTERM)
+    assert own.resources("metrics") == {"process.pid": {child}, "host.name": {socket.gethostname()}}
     inherited = {name: value for name, value in _sums(own).items() if not name.startswith(OF_ANY_PROCESS)}
     assert inherited.pop("http.server.duration", 1) == 1, "only the test's own request"
     assert {name: value for name, value in inherited.items() if value and not name.startswith("http.")} == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Host, Mount, Route, WebSocketRoute
 
 from ailoop_otel.guard import Guard
+from ailoop_otel.recording.internals import FASTAPI_KEY
 from ailoop_otel.server.first_application import is_ailoop
 from ailoop_otel.server.patching import Target
 from ailoop_otel.server.stack import stack_targets
@@ -66,9 +68,22 @@ def no_socket() -> Starlette:
     return Starlette(routes=[Route("/sse", talk), Mount("/messages/", app=talk)])
 
 
-@pytest.mark.parametrize("make", [no_socket, FastAPI, lambda: talk, lambda: CORSMiddleware(no_socket())])
+def stranger(path: str) -> FastAPI:
+    """Another application with a WebSocket."""
+    app = FastAPI()
+    app.add_api_websocket_route(path, talk)
+    return app
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        no_socket, FastAPI, lambda: talk, lambda: CORSMiddleware(no_socket()), lambda: stranger("/news"),
+        lambda: stranger("/news/{topic}/ws"), lambda: stranger("/"), lambda: stranger("/wss"),
+    ],
+)  # fmt: skip
 def test_other_applications_are_not(make: Any) -> None:
-    """An application without such a route is another one's, and so is what is no application at all."""
+    """An application without AILoop's route is another one's, and so is what is no application at all."""
     assert not is_ailoop(make())
 
 
@@ -87,6 +102,18 @@ def test_another_application_gets_no_middleware() -> None:
     app = no_socket()
     hook("Starlette.build_middleware_stack")(lambda: "stack", app, (), {})
     assert app.user_middleware == []
+
+
+def test_a_strangers_websocket_keeps_its_spans() -> None:
+    """FastAPI's own telemetry and the ASGI instrumentation trace it, unless somebody has added our middleware to it."""
+    app, seen = stranger("/news"), []
+    for _ in range(2):
+        scope = {"type": "websocket", "app": app}
+        hook("FastAPI.__call__")(lambda *_: None, app, (scope,), {})
+        through = hook("OpenTelemetryMiddleware.__call__")(lambda *_: "traced", SimpleNamespace(app=str), (scope,), {})
+        seen.append((FASTAPI_KEY in scope, through == "traced"))
+        app.add_middleware(Mark)
+    assert seen == [(False, True), (True, False)]
 
 
 def test_the_factory_question_is_passed_on() -> None:

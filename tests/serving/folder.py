@@ -54,6 +54,12 @@ class Folder:
         records = self._records("logs", "resourceLogs", "scopeLogs", "logRecords")
         return [_attributes(record) for record in records if record.get("eventName") == name]
 
+    def resources(self, signal: str) -> dict[str, set[Any]]:
+        """What a signal's resources say of the process and its machine."""
+        field = {"traces": "resourceSpans", "metrics": "resourceMetrics", "logs": "resourceLogs"}[signal]
+        resources = [_attributes(found["resource"]) for found in self._records(signal, field)]
+        return {name: {each[name] for each in resources} for name in ("process.pid", "host.name")}
+
     def metrics(self) -> list[str]:
         """The names of all metrics so far."""
         return sorted({m["name"] for m in self._records("metrics", "resourceMetrics", "scopeMetrics", "metrics")})

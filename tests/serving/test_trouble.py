@@ -65,7 +65,8 @@ async def test_a_dead_collector(installation: Installation, serve: Serve) -> Non
     await answers(server)
     server.stop()
     told = [line for line in server.output().splitlines() if "opentelemetry" in line or "ailoop-otel" in line]
-    assert 1 <= len(told) <= 2, told
+    # The first says what is switched on.
+    assert 2 <= len(told) <= 3, told
 
 
 @pytest.mark.fault(
@@ -108,3 +109,15 @@ async def test_beside_other_instrumentation_and_the_mcp_application(
     session = ["startSession", names.SPAN_SESSION_START, names.SPAN_SESSION]
     assert sorted(spans) == sorted([*exchange, *exchange, *inside, *session])
     assert len([name for name in spans if "chat" in name]) == 3
+
+
+async def test_what_is_switched_on_says_so_once(installation: Installation, serve: Serve, folder: Folder) -> None:
+    """Which generation it is, where telemetry goes, and where to look."""
+    server = serve(installation)
+    await answers(server)
+    await answers(server)
+    server.stop()
+    (line,) = [line for line in complaints(server) if "observes" in line]
+    assert f"AILoop's generation {server.dialect!r}" in line
+    assert f"traces, metrics, logs → OTLP JSON files in {folder.path}" in line
+    assert f"`ailoop-otel traces {folder.path}` shows it" in line

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -46,9 +49,37 @@ def test_one_of_the_two_that_died_is_started_again(jaeger_program: Path, tmp_pat
 def test_a_place_that_is_taken_is_told(jaeger_program: Path, tmp_path: Path, ports: Ports) -> None:
     """And whoever has it is left alone."""
     with made(tmp_path / "one", ports) as running:
-        with pytest.raises(StartError, match="Something else answers at"):
+        pid = running.jaeger.pid
+        told = f"jaeger is not started: its port {ports.jaeger_otlp} is .* .process {pid}.'s.*set JAEGER_OTLP_PORT to"
+        with pytest.raises(StartError, match=told):
             made(tmp_path / "other", ports).start()
         assert all(program.healthy() for program in running.programs)
+
+
+def test_beside_a_daemon_on_its_port_the_others_start(
+    jaeger_program: Path, prometheus_program: Path, tmp_path: Path, ports: Ports
+) -> None:
+    """Prometheus is left out; whose the port is, and what moves it, is told."""
+    told: list[str] = []
+    with socket.create_server(("", ports.prometheus)):
+        stack = Stack(tmp_path, ports, notify=told.append)
+        with stack:
+            assert stack.prometheus is None
+            assert stack.jaeger.healthy()
+            assert stack.collector.healthy()
+    (line,) = told
+    assert f"prometheus is not started: its port {ports.prometheus} is " in line
+    assert f"(process {os.getpid()})" in line
+    assert "set PROMETHEUS_PORT to another port" in line
+
+
+def test_a_variable_moves_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has its own; what is no number is an error that names it."""
+    monkeypatch.setenv("PROMETHEUS_PORT", "9191")
+    assert Ports.from_environment() == replace(Ports(), prometheus=9191)
+    monkeypatch.setenv("OTLP_HTTP_PORT", "many")
+    with pytest.raises(ValueError, match="OTLP_HTTP_PORT='many' is no port"):
+        Ports.from_environment()
 
 
 def test_one_that_does_not_start_says_why_and_the_other_is_stopped(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from queue import SimpleQueue
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard, tried, warn
 from ailoop_otel.server.content.attribute import Withheld
 from ailoop_otel.server.content.redaction import MakeAttributes, Redaction
+from ailoop_otel.unpatched import time
 
 # So many spans may wait for their content; further ones end without.
 _MOST: Final = 512

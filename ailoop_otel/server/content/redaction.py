@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from time import monotonic
 from typing import Any, Final
 
 from ailoop_otel import names
@@ -16,6 +15,7 @@ from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard, tried
 from ailoop_otel.recording.call_thread import CallThread
 from ailoop_otel.server.content.attribute import Redact, Withheld
+from ailoop_otel.unpatched import time
 
 # How long one call of the hook may take, seconds.
 LIMIT: Final = 5.0
@@ -33,7 +33,7 @@ class _Job:
 
     def __init__(self) -> None:
         # It counts as a call until there is one: the system may have no thread left for it.
-        self.since = monotonic()
+        self.since = time.monotonic()
         self.is_left = False
         self.result: tuple[dict[str, Any] | None, BaseException | None] = (None, None)
 
@@ -66,7 +66,7 @@ class Redaction:
         job = self._running.job
         if job.is_left:
             raise Withheld("the span has ended")
-        job.since = monotonic()
+        job.since = time.monotonic()
         try:
             return self._hook(kind, text)
         finally:
@@ -80,8 +80,8 @@ class Redaction:
             self._thread = CallThread("ailoop-otel-redaction", self._guard)
         thread, job = self._thread, _Job()
         thread.submit(lambda: self._do(job, make))
-        while not thread.wait(max(0.0, min(job.since, monotonic()) + self._limit - monotonic())):
-            if job.since + self._limit <= monotonic():
+        while not thread.wait(max(0.0, min(job.since, time.monotonic()) + self._limit - time.monotonic())):
+            if job.since + self._limit <= time.monotonic():
                 job.is_left = True
                 thread.stop()
                 self._thread = None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
+
+from ailoop_otel.unpatched import json
 
 ELLIPSIS: Final = "…"
 # Texts of up to so many characters are read as JSON, and redacted, in one piece.

@@ -28,6 +28,7 @@ class Parley(Dialect):
     """Parley's dialect."""
 
     name = "parley"
+    path = "/parley"
     message_method = "chat.ask"
     start_method = "chat.open"
     stop_method = "chat.close"
