@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -142,15 +143,16 @@ class ModelCall:
             span.end(end)
 
     def _request_attributes(self) -> Attributes:
-        address = urlsplit(self._url)
         attributes: Attributes = {
             names.GEN_AI_OPERATION: names.SPAN_MODEL,
             names.GEN_AI_PROVIDER: _PROVIDER,
             names.GEN_AI_REQUEST_MODEL: self._model,
             names.GEN_AI_STREAM: True,
-            names.SERVER_ADDRESS: address.hostname or "",
-            names.SERVER_PORT: address.port or (443 if address.scheme == "https" else 80),
         }
+        with suppress(ValueError):  # an address that requests would not take
+            address = urlsplit(self._url)
+            attributes[names.SERVER_PORT] = address.port or (443 if address.scheme == "https" else 80)
+            attributes[names.SERVER_ADDRESS] = harmless(address.hostname) or names.OTHER
         if self.owner is not None and self.owner.session_id is not None:
             attributes[names.SESSION_ID] = attributes[names.GEN_AI_CONVERSATION] = self.owner.session_id
         return attributes

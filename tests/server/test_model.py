@@ -14,6 +14,7 @@ import pytest
 import wrapt
 
 from ailoop_otel import names
+from ailoop_otel.recording.fast import json_lines, protobuf
 from ailoop_otel.server import model
 from ailoop_otel.server import stream as model_stream
 from ailoop_otel.server.hooks import HookContext
@@ -36,6 +37,7 @@ class Server:
         self.recording = Recording()
         self.guard = self.recording.guard
         self.lines = lines
+        self.url = "https://ai.example/v1"
         self.threads: list[Any] = []
         self.go_on = threading.Event()
         self.inner: Any = None
@@ -85,7 +87,7 @@ class Server:
                 loop.call_soon_threadsafe(queue.put_nowait, item)
 
         def read() -> None:
-            for line in self._post("https://ai.example/v1", json={"model": "some/model"}).iter_lines():
+            for line in self._post(self.url, json={"model": "some/model"}).iter_lines():
                 if line == END:
                     break
                 if line.startswith(b"data: "):
@@ -177,6 +179,40 @@ async def test_what_is_no_number_of_tokens(monkeypatch: pytest.MonkeyPatch, toke
     recorded = server.chat()
     assert names.GEN_AI_INPUT_TOKENS not in recorded
     assert recorded[names.GEN_AI_OUTPUT_TOKENS] == 3
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "port"),
+    [
+        ("https://ai.example/v1", "ai.example", 443),
+        ("http://[::1]:8080/v1", "::1", 8080),
+        ("http:///v1", "_OTHER", 80),
+        ("http://\ud800/v1", "_OTHER", 80),
+        ("http://ai.example:99999/v1", None, None),
+        ("http://[::1/v1", None, None),
+    ],
+)
+async def test_an_odd_address(monkeypatch: pytest.MonkeyPatch, url: str, address: Any, port: Any) -> None:
+    """It takes nothing else down: the call is recorded."""
+    server = Server(monkeypatch, [piece(), END])
+    server.url = url
+    assert len([item async for item in server.stream()]) == 1
+    recorded = server.chat()
+    assert (recorded.get(names.SERVER_ADDRESS), recorded.get(names.SERVER_PORT)) == (address, port)
+    assert recorded[names.MODEL_CHUNKS] == 1
+
+
+async def test_what_a_provider_says_can_be_exported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it puts into the fields: the whole batch would be lost."""
+    odd = '"\\ud800"'
+    chunk = f'{{"id": {odd}, "model": {odd}, "choices": [{{"delta": {{"content": {odd}}}, "finish_reason": {odd}}}]}}'
+    usage = f'{{"usage": {{"cost": Infinity, "prompt_tokens": {odd}}}, "error": {{"code": {odd}}}}}'
+    server = Server(monkeypatch, [f"data: {chunk}".encode(), f"data: {usage}".encode(), END])
+    assert len([item async for item in server.stream()]) == 2
+    assert server.chat()[names.ERROR_TYPE] == "error"
+    spans = server.recording.spans()
+    assert len(protobuf.encoded(spans)) > 100
+    assert "ud800" not in json_lines.encoded(spans).decode()
 
 
 async def close(server: Server) -> None:
