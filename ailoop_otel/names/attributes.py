@@ -57,6 +57,7 @@ MAIL_COUNT: Final = "ailoop.mail.count"
 MCP_METHOD: Final = "mcp.method.name"
 MODEL_ABANDONED: Final = "ailoop.model.abandoned"
 MODEL_CHUNKS: Final = "ailoop.model.chunks"
+MODEL_UNREAD: Final = "ailoop.model.unread_chunks"
 MODEL_BYTES: Final = "ailoop.model.response.size"
 HTTP_STATUS: Final = "http.response.status_code"
 HTTP_ROUTE: Final = "http.route"
@@ -157,6 +158,7 @@ ATTRIBUTES: Final = (
     Name(MCP_METHOD, "", "Always `tools/call`."),
     Name(MODEL_ABANDONED, "", "True where the model was read though nobody listened any more."),
     Name(MODEL_CHUNKS, "{chunk}", "Data lines of the model's stream; keep-alive comments are none."),
+    Name(MODEL_UNREAD, "{chunk}", "Those that are no JSON: servers leave them out or give up; absent without any."),
     Name(MODEL_BYTES, "By", "Bytes of the model's stream."),
     Name(HTTP_STATUS, "", "The provider's HTTP status."),
     Name(HTTP_ROUTE, "", "The template of the route that a plain HTTP request is for; absent without one."),

@@ -102,7 +102,8 @@ METRIC_MODEL_FIRST_CHUNK: Final = Metric(
     (GEN_AI_OPERATION, GEN_AI_PROVIDER, GEN_AI_REQUEST_MODEL), _SECONDS,
 )  # fmt: skip
 METRIC_MODEL_CHUNK: Final = Metric(
-    "gen_ai.client.operation.time_per_output_chunk", "s", "The mean time between a model call's chunks.", "histogram",
+    "gen_ai.client.operation.time_per_output_chunk", "s", "The mean time between a model call's chunks of output.",
+    "histogram",
     (GEN_AI_OPERATION, GEN_AI_PROVIDER, GEN_AI_REQUEST_MODEL), _DELAYS,
 )  # fmt: skip
 METRIC_MCP_SERVER: Final = Metric(

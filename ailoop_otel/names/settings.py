@@ -30,7 +30,8 @@ SETTING_TRUST_CLIENT: Final = Setting(
 SETTING_HTTP: Final = Setting(
     "AILOOP_OTEL_HTTP",
     "",
-    "Spans for plain HTTP requests, by opentelemetry-instrumentation-asgi.",
+    "Spans for plain HTTP requests, by opentelemetry-instrumentation-asgi: with the route's template for a path, "
+    "and without query, `Host` and user agent.",
     True,
     "flag",
 )

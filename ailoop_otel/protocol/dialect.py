@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any, ClassVar, Final, NamedTuple
 
-from ailoop_otel.protocol.jsonrpc import Json, identifier, length_in_json
+from ailoop_otel.protocol.foreign import identifier
+from ailoop_otel.protocol.jsonrpc import Json, length_in_json
 
 # No frame ends like this: `str.endswith` of an empty tuple is False.
 NO_TAIL: Final[tuple[str, ...]] = ()

@@ -6,12 +6,9 @@ https://www.jsonrpc.org/specification
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, Final, NamedTuple
 
 PROTOCOL_ERRORS: Final = frozenset({-32700, -32600, -32601, -32602})
-# What a client or provider invents is recorded only in this form.
-_HARMLESS: Final = re.compile(r"[\w.:/-]{1,64}", re.ASCII)
 # The codes that JSON-RPC reserves; AILoop uses no others.
 _CODES: Final = range(-32768, -31999)
 # Keys whose texts describe the frame and are no part of an answer.
@@ -82,19 +79,6 @@ def error_code(reply: Json) -> int | None:
     error = reply["error"]
     code = error.get("code") if isinstance(error, dict) else None
     return code if isinstance(code, int) and code in _CODES else 0
-
-
-def harmless(value: object) -> str | None:
-    """A value that somebody else chose, as text, if it may be recorded."""
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        return None
-    text = str(value)
-    return text if _HARMLESS.fullmatch(text) else None
-
-
-def identifier(value: object) -> str | None:
-    """A session's id, if it may be recorded: the server's own are UUIDs."""
-    return value if isinstance(value, str) and _HARMLESS.fullmatch(value) else None
 
 
 def id_text(request_id: object) -> str:

@@ -8,7 +8,8 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, NamedTuple
 
 from ailoop_otel.protocol.dialect import ChunkForm, Dialect, Meaning, Notice, Reply, ReplyKind
-from ailoop_otel.protocol.jsonrpc import harmless, read_frame
+from ailoop_otel.protocol.foreign import harmless
+from ailoop_otel.protocol.jsonrpc import read_frame
 from ailoop_otel.protocol.traits import MIXED, UNKNOWN
 
 GROUP: Final = "ailoop_otel_dialect"

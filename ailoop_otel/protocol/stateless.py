@@ -18,7 +18,8 @@ from ailoop_otel.protocol.dialect import (
     ReplyKind,
     text_notice,
 )
-from ailoop_otel.protocol.jsonrpc import Json, identifier
+from ailoop_otel.protocol.foreign import identifier
+from ailoop_otel.protocol.jsonrpc import Json
 
 _HEAD: Final = '{"jsonrpc":"2.0","method":"'
 _AFTER_TEXT: Final = '","sessionId":"'

@@ -10,7 +10,7 @@ from opentelemetry.context import attach, get_current
 from opentelemetry.trace import Span, set_span_in_context
 
 from ailoop_otel import names
-from ailoop_otel.protocol.jsonrpc import harmless
+from ailoop_otel.protocol.foreign import display_name, harmless
 from ailoop_otel.recording.telemetry import SHORTEST, Attributes
 from ailoop_otel.server.hooks import HookContext, HookHost, error_name, failed
 from ailoop_otel.tracking.exchange import Exchange
@@ -98,8 +98,8 @@ def agent_attributes(agent_id: str, agent: Any, session_id: str | None) -> Attri
     attributes: Attributes = {names.GEN_AI_OPERATION: names.SPAN_AGENT, names.GEN_AI_AGENT_ID: agent_id}
     if session_id is not None:
         attributes[names.SESSION_ID] = attributes[names.GEN_AI_CONVERSATION] = session_id
-    name = getattr(getattr(agent, "config", None), "name", None)
-    if isinstance(name, str) and len(name) <= 64:
+    name = display_name(getattr(getattr(agent, "config", None), "name", None))
+    if name is not None:
         attributes[names.GEN_AI_AGENT_NAME] = name
     return attributes
 

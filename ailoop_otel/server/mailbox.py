@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry.context import Context, get_current
 
 from ailoop_otel import names
-from ailoop_otel.protocol.jsonrpc import harmless
+from ailoop_otel.protocol.foreign import harmless
 from ailoop_otel.recording.spans import EMPTY
 from ailoop_otel.recording.telemetry import Attributes, context_of_link
 from ailoop_otel.server.hooks import HookContext, HookHost, argument

@@ -11,7 +11,7 @@ from opentelemetry.context import Context, attach, get_current
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, Status, StatusCode
 
 from ailoop_otel import names
-from ailoop_otel.protocol.jsonrpc import harmless
+from ailoop_otel.protocol.foreign import harmless
 from ailoop_otel.recording.internals import is_known_tool, request_context
 from ailoop_otel.recording.spans import EMPTY, context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes

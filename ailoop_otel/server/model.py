@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,16 +20,15 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from ailoop_otel import names
 from ailoop_otel.guard import Guard
-from ailoop_otel.protocol.jsonrpc import harmless
+from ailoop_otel.protocol.foreign import harmless
 from ailoop_otel.recording.spans import context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes
 from ailoop_otel.server.content.capture import ModelContent
 from ailoop_otel.server.hooks import HookContext, HookHost, Owner, argument, failed
-from ailoop_otel.server.stream import CLOSED, FIELD, ModelStream
+from ailoop_otel.server.stream import GARBAGE, ModelStream
 
 _PROVIDER: Final = "openrouter"
 _CUT: Final = "cut"
-_GARBAGE: Final = "JSONDecodeError"
 
 
 class ModelCall:
@@ -90,7 +90,6 @@ class ModelCall:
         if not self._sent:
             return
         self._last = self.stream.now()
-        self.stream.end()
         self._abandoned = self._is_abandoned()
         error = error or self.stream.summary.error or self._error_at_end()
         if self.owner is not None and self.owner.left:
@@ -105,11 +104,10 @@ class ModelCall:
 
     def _error_at_end(self) -> str | None:
         stream = self.stream
-        if stream.garbage:
-            return _GARBAGE
         # A server that reads no further, as at its shutdown, was not cut off.
-        whole = stream.done or stream.summary.finish_reason is not None or self._abandoned
-        return None if whole else _CUT
+        if stream.done or stream.summary.finish_reason is not None or self._abandoned:
+            return None
+        return GARBAGE if stream.unread else _CUT
 
     def _update_owner(self, error: str | None) -> None:
         owner = self.owner
@@ -117,7 +115,7 @@ class ModelCall:
             return
         stream = self.stream
         if error is not None:
-            mid_stream = stream.first > 0 and stream.summary.error is None and error != _GARBAGE
+            mid_stream = stream.first > 0 and stream.summary.error is None and error != GARBAGE
             failed(owner, error, cut=mid_stream)
         owner.waiting_for = "server"
         if owner.breakdown is not None:
@@ -145,15 +143,16 @@ class ModelCall:
             span.end(end)
 
     def _request_attributes(self) -> Attributes:
-        address = urlsplit(self._url)
         attributes: Attributes = {
             names.GEN_AI_OPERATION: names.SPAN_MODEL,
             names.GEN_AI_PROVIDER: _PROVIDER,
             names.GEN_AI_REQUEST_MODEL: self._model,
             names.GEN_AI_STREAM: True,
-            names.SERVER_ADDRESS: address.hostname or "",
-            names.SERVER_PORT: address.port or (443 if address.scheme == "https" else 80),
         }
+        with suppress(ValueError):  # an address that requests would not take
+            address = urlsplit(self._url)
+            attributes[names.SERVER_PORT] = address.port or (443 if address.scheme == "https" else 80)
+            attributes[names.SERVER_ADDRESS] = harmless(address.hostname) or names.OTHER
         if self.owner is not None and self.owner.session_id is not None:
             attributes[names.SESSION_ID] = attributes[names.GEN_AI_CONVERSATION] = self.owner.session_id
         return attributes
@@ -164,6 +163,7 @@ class ModelCall:
             names.HTTP_STATUS: self._status,
             names.MODEL_CHUNKS: stream.chunks,
             names.MODEL_BYTES: stream.size,
+            names.MODEL_UNREAD: stream.unread or None,
             names.GEN_AI_RESPONSE_MODEL: harmless(summary.model),
             names.GEN_AI_RESPONSE_ID: harmless(summary.response_id),
             names.GEN_AI_INPUT_TOKENS: summary.input_tokens,
@@ -189,8 +189,8 @@ class ModelCall:
         telemetry.model_duration.record(duration, labels | ({names.ERROR_TYPE: error} if error else {}), context)
         if stream.first:
             telemetry.model_first_chunk.record((stream.first - self._sent) / SECOND, labels, context)
-        if stream.chunks > 1 and stream.first:
-            mean = (stream.latest - stream.first) / (stream.chunks - 1) / SECOND
+        if stream.outputs > 1:
+            mean = (stream.latest - stream.first) / (stream.outputs - 1) / SECOND
             telemetry.model_chunk.record(mean, labels, context)
         for kind, count in (("input", summary.input_tokens), ("output", summary.output_tokens)):
             if count is not None:
@@ -272,20 +272,21 @@ def _observed_lines(call: ModelCall, iter_lines: Callable[..., Iterator[bytes]],
         error: str | None = None
         # The usual line is counted here, in local variables, and the barrier is written out: a method that is called,
         # or a field that is written, for each line would cost as much as all the rest.
-        now, remember = stream.now, stream.tail.append
-        flows, chunks, size, latest = stream.flows, 0, 0, 0
+        now, outputs, size, latest, last = stream.now, 0, 0, 0, b""
+        shortest, longest, place, sign, span, other = stream.shape
         try:
             for line in iter_lines(*args, **kwargs):
                 try:
                     if line:
-                        if flows and line[-1] == CLOSED and line[0] == FIELD:
+                        length = len(line)
+                        if shortest < length and line[place] == sign and (length < longest or line[span] == other):
                             latest = now()
-                            chunks += 1
-                            size += len(line)
-                            remember(line)
+                            outputs += 1
+                            size += length
+                            last = line
                         else:
                             stream.line(line)
-                            flows = stream.flows
+                            shortest, longest, place, sign, span, other = stream.shape
                         if output is not None:
                             output.line(line)
                 except Exception as fault:
@@ -293,11 +294,11 @@ def _observed_lines(call: ModelCall, iter_lines: Callable[..., Iterator[bytes]],
                         raise
                 yield line
         except BaseException as fault:
-            error = None if isinstance(fault, GeneratorExit) else type(fault).__name__
+            error = stream.failure(fault)
             raise
         finally:
             with guard:
-                stream.add(chunks, size, latest)
+                stream.add(outputs, size, latest, last)
                 call.end(error)
 
     return lines

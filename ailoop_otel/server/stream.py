@@ -6,81 +6,107 @@ Format: https://openrouter.ai/docs/api-reference/streaming
 from __future__ import annotations
 
 import json
-from collections import deque
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+from ailoop_otel.protocol.foreign import amount, count, http_error, text
 
 DATA: Final = b"data: "
-# The first byte of a data line, and of no other field, and the last one of a line that holds a whole JSON object. To
-# look at a byte costs a fifth of `startswith`.
-FIELD: Final = DATA[0]
-CLOSED: Final = ord("}")
 _DONE: Final = b"data: [DONE]"
-_MOST_TOKENS: Final = 2**53
+# The `error.type` of a stream that was not read to its end because of a chunk that is no JSON.
+GARBAGE: Final = "JSONDecodeError"
+# A text of the answer within a chunk: within a text its quotes would be escaped.
+_ANSWER: Final = re.compile(rb'"(?:content|reasoning|arguments)": ?"((?:[^"\\]|\\.)+)"')
+_UNFINISHED: Final = re.compile(rb'"finish_reason": ?null')
+# An error or token counts that are put into a chunk make it at least so many bytes longer: `"error":0,`.
+_SLACK: Final = 10
+
+
+class Shape(NamedTuple):
+    """What is equal in the lines of one stream that bring a piece of the answer and say nothing of the whole.
+
+    Such a line is longer than `shortest` and has the byte `sign` at `place`: in the word `null` of its finish reason,
+    where another word has another letter and whatever is added moves it. One from `longest` on may have text added in
+    front or behind as well: it has the bytes `other` at `span`, which is on the other side of the answer.
+    """
+
+    shortest: int
+    longest: int
+    place: int
+    sign: int
+    span: slice
+    other: bytes
+
+
+# No line has it.
+_NONE: Final = Shape(1 << 60, 0, 0, 0, slice(0), b"")
 
 
 class ModelStream:
     """Counts the lines of one stream and reads some of them. Times are of the clock `now`, nanoseconds; 0 is never.
 
-    Only the first lines and the last few are read as JSON. From the first output on, `flows` is True, and a line costs
-    a look at its two ends: the reader of the lines counts such a line by itself, as a call for each would cost more,
-    and hands over at the end what it counted (`add`).
+    A line is read as JSON unless it has the `shape` of one that was: the reader of the lines counts such a line by
+    itself, as a call for each would cost more, and hands over at the end what it counted (`add`). `outputs` are the
+    chunks that bring something of the answer, from the `first` to the `latest`.
     """
 
-    __slots__ = ("chunks", "done", "first", "flows", "garbage", "latest", "now", "size", "summary", "tail")
+    __slots__ = ("chunks", "done", "first", "latest", "now", "outputs", "shape", "size", "summary", "unread", "unsure")
 
     def __init__(self, now: Callable[[], int]) -> None:
         self.now = now
         self.first = self.latest = 0
-        self.chunks = 0
+        self.chunks = self.outputs = 0
+        self.unread = 0  # chunks that are no JSON
+        self.unsure = False  # the latest line is such a one
         self.size = 0  # bytes, line ends included
-        self.flows = self.done = self.garbage = False
-        self.tail: deque[bytes] = deque(maxlen=3)
+        self.done = False
+        self.shape = _NONE
         self.summary = Summary()
 
     def line(self, line: bytes) -> None:
-        """Count a line that is not empty."""
+        """Count a line that is not empty, and read it."""
         self.size += len(line) + 1
-        if is_data(line):
-            self.latest = self.now()
-            self.chunks += 1
-            self.tail.append(line)
-            if not self.first:
-                self._look_for_output(line)
-            elif line[-1] != CLOSED:
-                self.garbage = True
-        elif line.startswith(_DONE):
+        self.unsure = False
+        if line.startswith(_DONE):
             self.done = True
+        elif is_data(line):
+            self._take(line, self.now())
 
-    def add(self, chunks: int, size: int, latest: int) -> None:
-        """Add data lines that were counted elsewhere: `size` in bytes without line ends, the last one at `latest`."""
-        self.chunks += chunks
-        self.size += size + chunks
+    def add(self, outputs: int, size: int, latest: int, last: bytes) -> None:
+        """Add lines of the `shape` that were counted elsewhere: `size` in bytes without line ends, `last` or b""."""
+        self.chunks += outputs
+        self.outputs += outputs
+        self.size += size + outputs
         self.latest = max(self.latest, latest)
+        self.summary.take(read(last) or {})  # if any line was taken for another one, then not the last
 
-    def end(self) -> None:
-        """Read the last lines: no more will come."""
-        for line in self.tail:
-            chunk = read(line)
-            if chunk is None:
-                self.garbage = True
-            else:
-                self.summary.take(chunk)
+    def failure(self, raised: BaseException) -> str | None:
+        """The `error.type` of a stream whose reading was ended by an exception; None where it was read no further."""
+        if isinstance(raised, GeneratorExit):
+            return GARBAGE if self.unsure else None  # the server gave up because of that line
+        return type(raised).__name__
 
-    def _look_for_output(self, line: bytes) -> None:
+    def _take(self, line: bytes, now: int) -> None:
+        self.chunks += 1
         chunk = read(line)
         if chunk is None:
-            self.garbage = True
-        elif has_output(chunk):
-            self.first = self.latest
-            self.flows = True
-            self.summary.take(chunk)
+            self.unread += 1
+            self.unsure = True
+            self.shape = _NONE  # so that the next line is seen here
+            return
+        self.summary.take(chunk)
+        if has_output(chunk):
+            self.first = self.first or now
+            self.latest = now
+            self.outputs += 1
+            self.shape = _NONE if self.summary.says(chunk) else _shape_of(line)
 
 
 def is_data(line: bytes) -> bool:
-    """Whether a line carries a chunk; a keep-alive comment and the end mark do not."""
-    return line.startswith(DATA) and not line.startswith(_DONE)
+    """Whether a line carries a chunk; a comment, the end mark and an empty line of data do not."""
+    return line.startswith(DATA) and not line.startswith(_DONE) and len(line.rstrip()) >= len(DATA)
 
 
 def read(line: bytes) -> dict[str, Any] | None:
@@ -117,21 +143,29 @@ class Summary:
     cost: float | None = None
     error: str | None = None
 
+    @staticmethod
+    def says(chunk: dict[str, Any]) -> bool:
+        """Whether a chunk says more of the whole than each does: its end, its token counts, an error."""
+        end = _first_choice(chunk).get("finish_reason")
+        return any(value is not None for value in (end, chunk.get("usage"), chunk.get("error")))
+
     def take(self, chunk: dict[str, Any]) -> None:
-        """Take over the values of a chunk; of each value the latest counts."""
-        self.model = _text(chunk.get("model")) or self.model
-        self.response_id = _text(chunk.get("id")) or self.response_id
-        self.finish_reason = _text(_first_choice(chunk).get("finish_reason")) or self.finish_reason
+        """Take over the values of a chunk; of each value the latest that can be used counts."""
+        self.model = text(chunk.get("model")) or self.model
+        self.response_id = text(chunk.get("id")) or self.response_id
+        self.finish_reason = text(_first_choice(chunk).get("finish_reason")) or self.finish_reason
         usage = chunk.get("usage")
         if isinstance(usage, dict):
-            self.input_tokens = _count(usage.get("prompt_tokens"))
-            self.output_tokens = _count(usage.get("completion_tokens"))
-            cost = usage.get("cost")
-            self.cost = float(cost) if isinstance(cost, (int, float)) and not isinstance(cost, bool) else None
+            self.input_tokens = _known(count(usage.get("prompt_tokens")), self.input_tokens)
+            self.output_tokens = _known(count(usage.get("completion_tokens")), self.output_tokens)
+            self.cost = _known(amount(usage.get("cost")), self.cost)
         error = chunk.get("error")
         if error is not None:
-            code = error.get("code") if isinstance(error, dict) else None
-            self.error = str(code) if isinstance(code, int) else "error"
+            self.error = http_error(error.get("code") if isinstance(error, dict) else None) or "error"
+
+
+def _known(found: Any, known: Any) -> Any:
+    return known if found is None else found
 
 
 def _first_choice(chunk: dict[str, Any]) -> dict[str, Any]:
@@ -140,11 +174,20 @@ def _first_choice(chunk: dict[str, Any]) -> dict[str, Any]:
     return choice if isinstance(choice, dict) else {}
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _count(value: object) -> int | None:
-    # A provider may send anything: a number that no exporter can write is no count.
-    known = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS
-    return value if known else None  # type: ignore[return-value]
+def _shape_of(line: bytes) -> Shape:
+    answer, unfinished = _ANSWER.search(line), _UNFINISHED.search(line)
+    if answer is None:
+        return _NONE
+    start, end = answer.span(1)
+    place = end - len(line)  # the quote behind the answer
+    span = slice(answer.start(), start)
+    if unfinished is not None and unfinished.end() > end:
+        place = unfinished.end() - 3 - len(line)
+    elif unfinished is not None:
+        place, span = unfinished.end() - 3, slice(place, None)
+    shortest = len(line) - (end - start)
+    # Where a chunk has room for an error or for token counts, or for a call of a tool that another has not, what is
+    # added need not make it longer.
+    narrow = b'"error"' in line or b'"usage"' in line or not answer[0].startswith(b'"content"')
+    slack = 0 if narrow else _SLACK
+    return Shape(shortest, shortest + slack, place, line[place], span, line[span])

@@ -12,7 +12,7 @@ from opentelemetry.context import attach, get_current
 from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode
 
 from ailoop_otel import names
-from ailoop_otel.protocol.jsonrpc import harmless
+from ailoop_otel.protocol.foreign import harmless
 from ailoop_otel.recording.spans import context_of
 from ailoop_otel.recording.telemetry import SHORTEST, Attributes
 from ailoop_otel.server.agents import agent_attributes

@@ -11,7 +11,7 @@ from opentelemetry.context import Context, attach, get_current
 from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
 
 from ailoop_otel import names
-from ailoop_otel.protocol.jsonrpc import harmless
+from ailoop_otel.protocol.foreign import harmless
 from ailoop_otel.recording.telemetry import SHORTEST, Attributes
 from ailoop_otel.server.hooks import HookContext, HookHost, Owner, argument, failed
 

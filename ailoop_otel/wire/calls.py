@@ -9,7 +9,8 @@ from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanK
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from ailoop_otel import names
-from ailoop_otel.protocol.jsonrpc import Request, harmless, id_text
+from ailoop_otel.protocol.foreign import harmless
+from ailoop_otel.protocol.jsonrpc import Request, id_text
 from ailoop_otel.protocol.registry import DIALECTS
 from ailoop_otel.recording.spans import EMPTY, context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, Telemetry

@@ -9,14 +9,13 @@ from opentelemetry.trace import Link
 from ailoop_otel import names
 from ailoop_otel.protocol.answer import COMPLETE, FIRST
 from ailoop_otel.protocol.dialect import ChunkForm, Meaning, Notice
+from ailoop_otel.protocol.foreign import harmless, identifier
 from ailoop_otel.protocol.jsonrpc import (
     Json,
     Request,
     carries_text,
     error_code,
-    harmless,
     id_text,
-    identifier,
     is_reply,
     read_frame,
     read_request,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ailoop_otel.protocol.dialect import Dialect
-from ailoop_otel.protocol.jsonrpc import identifier
+from ailoop_otel.protocol.foreign import identifier
 from ailoop_otel.protocol.traits import NOTHING_KNOWN, Traits
 from ailoop_otel.tracking.exchange import BY_CONNECTION, Exchange, current_exchange
 from ailoop_otel.tracking.sessions import Session

@@ -20,7 +20,7 @@ from opentelemetry.trace import Status, StatusCode, TracerProvider, get_current_
 
 from ailoop_otel import names
 from ailoop_otel.guard import tried, warn
-from ailoop_otel.protocol.jsonrpc import harmless
+from ailoop_otel.protocol.foreign import harmless
 from ailoop_otel.recording.internals import FASTAPI_KEY
 from ailoop_otel.recording.telemetry import Telemetry
 from ailoop_otel.wire.calls import client_of, handshake_trace, remote_span

@@ -19,6 +19,12 @@ from tests.laws.stage import Bare, Host, Seen, Socket
 
 # Hooks that no conversation calls, and what holds for them instead.
 ELSEWHERE = {
+    "protocol.foreign._number": "called by the hooks inside the server, each in the barrier",
+    "protocol.foreign.amount": "called by the hooks inside the server, each in the barrier",
+    "protocol.foreign.count": "called by the hooks inside the server, each in the barrier",
+    "protocol.foreign.display_name": "called by the hooks inside the server, each in the barrier",
+    "protocol.foreign.http_error": "called by the hooks inside the server, each in the barrier",
+    "protocol.foreign.text": "called by the hooks inside the server, each in the barrier",
     "tracking.exchange.Exchange.tools_running": "called by the hooks inside the server, each in the barrier",
     "tracking.exchange.TimeBreakdown.__init__": "called by the hooks inside the server, each in the barrier",
     "tracking.exchange.TimeBreakdown.attributes": "where the hooks inside the server have seen something",

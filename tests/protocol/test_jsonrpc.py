@@ -9,14 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ailoop_otel.protocol.foreign import harmless, identifier
 from ailoop_otel.protocol.jsonrpc import (
     INVALID,
     Request,
     carries_text,
     error_code,
-    harmless,
     id_text,
-    identifier,
     is_reply,
     read_frame,
     read_request,
@@ -119,15 +118,6 @@ def test_a_notification_is_no_reply() -> None:
     assert not is_reply({"result": 1})
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [("a.b/c:d-e_1", "a.b/c:d-e_1"), (7, "7"), (-7, "-7"), (True, None), (1.0, None), (None, None), ([], None)],
-)
-def test_harmless_is_short_and_plain(value: Any, text: str | None) -> None:
-    """Numbers are, floats and flags are not worth it."""
-    assert harmless(value) == text
-
-
 def test_ids_are_the_same_where_they_stand_the_same_in_a_frame() -> None:
     """Not where Python holds them equal."""
     ids = [1, 1.0, True, "1", None, "null", [1], [1.0], {"a": 1}, 0, False, "", float("inf")]
@@ -141,12 +131,6 @@ def test_an_id_that_is_too_deep_is_no_fault() -> None:
     for _ in range(100_000):
         deep = [deep]
     assert id_text(deep) == ""
-
-
-@pytest.mark.parametrize("value", ["", "a b", "x" * 65, "ä", "a\n", "\ud800", "{}", 10**64])
-def test_all_else_is_not_recorded(value: Any) -> None:
-    """Nothing that could hold a sentence, or that an exporter could not encode."""
-    assert harmless(value) is None
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 import wrapt
 
 from ailoop_otel import names
+from ailoop_otel.recording.fast import json_lines, protobuf
 from ailoop_otel.server import model
 from ailoop_otel.server import stream as model_stream
 from ailoop_otel.server.hooks import HookContext
@@ -36,6 +37,7 @@ class Server:
         self.recording = Recording()
         self.guard = self.recording.guard
         self.lines = lines
+        self.url = "https://ai.example/v1"
         self.threads: list[Any] = []
         self.go_on = threading.Event()
         self.inner: Any = None
@@ -70,6 +72,8 @@ class Server:
 
     def _iter_lines(self) -> Iterator[bytes]:
         for line in self.lines:
+            if line.startswith(b": 0."):
+                self.recording.clock.move(float(line[2:]))
             yield line
             if line.startswith(b": wait"):
                 self.go_on.wait(60)
@@ -83,7 +87,7 @@ class Server:
                 loop.call_soon_threadsafe(queue.put_nowait, item)
 
         def read() -> None:
-            for line in self._post("https://ai.example/v1", json={"model": "some/model"}).iter_lines():
+            for line in self._post(self.url, json={"model": "some/model"}).iter_lines():
                 if line == END:
                     break
                 if line.startswith(b"data: "):
@@ -114,8 +118,8 @@ async def test_a_whole_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     assert inspect.isasyncgen(stream)
     assert [item async for item in stream] == [line for line in lines if line.startswith(b"data: {")]
     recorded = server.chat()
-    # Up to the first with text, and the last three.
-    assert len(read) == 2 + 3
+    # Up to the first with text, those that say something of the whole, and the last of the others.
+    assert len(read) == 2 + 2 + 1
     assert recorded[names.MODEL_CHUNKS] == 53
     assert recorded[names.MODEL_BYTES] == sum(len(line) + 1 for line in lines if line)
     assert recorded[names.GEN_AI_FINISH_REASONS] == ("stop",)
@@ -128,10 +132,13 @@ async def test_a_whole_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     ("lines", "error"),
     [
         ([piece()] * 5, "cut"),
-        ([piece()] * 2 + [b'data: {"choi'] + [piece()] * 9 + [END], "JSONDecodeError"),
-        ([piece()] * 9 + [b"data: {choices}", END], "JSONDecodeError"),
-        ([b"data: nothing", piece(), END], "JSONDecodeError"),
+        ([piece()] * 2 + [b'data: {"choi'] + [piece()] * 9, "JSONDecodeError"),
+        ([piece()] * 2 + [b'data: {"choi'] + [piece()] * 9 + [END], None),
+        ([piece()] * 9 + [b"data: {choices}", END], None),
+        ([b"data: nothing", piece(finish_reason="stop")], None),
+        ([b"data: ", piece(), b"data: ", END], None),
         ([piece(), b'data: {"error": {"code": 502}}'], "502"),
+        ([piece(), b'data: {"error": {"code": 987654321}}', piece(), piece(), piece(), END], "error"),
         ([piece(finish_reason="stop")], None),
         ([piece()] * 5 + [END], None),
     ],
@@ -142,10 +149,30 @@ async def test_a_whole_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     promise="The server gets it as it is; the model call says how it ended",
 )
 async def test_how_a_stream_ended(monkeypatch: pytest.MonkeyPatch, lines: list[bytes], error: str | None) -> None:
-    """Cut, garbage at the beginning, in the middle or at the end, an error in it, or well."""
+    """Cut, an error in it, or well, whatever odd lines it had: a whole answer was delivered without them."""
     server = Server(monkeypatch, lines)
     assert len([item async for item in server.stream()]) == sum(line != END for line in lines)
     assert server.chat().get(names.ERROR_TYPE) == error
+
+
+async def test_the_time_between_chunks_of_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those before the first output are none, nor is what tells of the end."""
+    role = piece(delta={"role": "assistant", "content": ""})
+    usage = b'data: {"choices": [], "usage": {"prompt_tokens": 7}}'
+    lines = [*[role] * 6, piece(), b": 0.4", piece(), b": 0.7", piece(finish_reason="stop", delta={}), usage, END]
+    server = Server(monkeypatch, lines)
+    assert len([item async for item in server.stream()]) == 10
+    recorded = server.chat()
+    (point,) = server.recording.points(names.METRIC_MODEL_CHUNK.name)
+    assert (point.value, point.count) == (pytest.approx(0.4), 1)
+    assert recorded[names.MODEL_CHUNKS] == 10
+
+
+async def test_chunks_that_are_no_json_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may have been words of the answer."""
+    server = Server(monkeypatch, [piece(), b'data: {"choi', b"data: 1", piece(), END])
+    assert len([item async for item in server.stream()]) == 4
+    assert server.chat()[names.MODEL_UNREAD] == 2
 
 
 @pytest.mark.parametrize("tokens", ["-1", "true", '"7"', "1.5", "null", "1" + "0" * 400])
@@ -162,6 +189,40 @@ async def test_what_is_no_number_of_tokens(monkeypatch: pytest.MonkeyPatch, toke
     recorded = server.chat()
     assert names.GEN_AI_INPUT_TOKENS not in recorded
     assert recorded[names.GEN_AI_OUTPUT_TOKENS] == 3
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "port"),
+    [
+        ("https://ai.example/v1", "ai.example", 443),
+        ("http://[::1]:8080/v1", "::1", 8080),
+        ("http:///v1", "_OTHER", 80),
+        ("http://\ud800/v1", "_OTHER", 80),
+        ("http://ai.example:99999/v1", None, None),
+        ("http://[::1/v1", None, None),
+    ],
+)
+async def test_an_odd_address(monkeypatch: pytest.MonkeyPatch, url: str, address: Any, port: Any) -> None:
+    """It takes nothing else down: the call is recorded."""
+    server = Server(monkeypatch, [piece(), END])
+    server.url = url
+    assert len([item async for item in server.stream()]) == 1
+    recorded = server.chat()
+    assert (recorded.get(names.SERVER_ADDRESS), recorded.get(names.SERVER_PORT)) == (address, port)
+    assert recorded[names.MODEL_CHUNKS] == 1
+
+
+async def test_what_a_provider_says_can_be_exported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it puts into the fields: the whole batch would be lost."""
+    odd = '"\\ud800"'
+    chunk = f'{{"id": {odd}, "model": {odd}, "choices": [{{"delta": {{"content": {odd}}}, "finish_reason": {odd}}}]}}'
+    usage = f'{{"usage": {{"cost": Infinity, "prompt_tokens": {odd}}}, "error": {{"code": {odd}}}}}'
+    server = Server(monkeypatch, [f"data: {chunk}".encode(), f"data: {usage}".encode(), END])
+    assert len([item async for item in server.stream()]) == 2
+    assert server.chat()[names.ERROR_TYPE] == "error"
+    spans = server.recording.spans()
+    assert len(protobuf.encoded(spans)) > 100
+    assert "ud800" not in json_lines.encoded(spans).decode()
 
 
 async def close(server: Server) -> None:

@@ -11,6 +11,7 @@ from ailoop_otel.server.content.truncation import (
     ELLIPSIS,
     WHOLE,
     JsonCopy,
+    Label,
     dumped,
     fitted,
     overhead,
@@ -25,6 +26,7 @@ Redact = Callable[[str, str], str]
 # A text that is too long to be redacted in one piece loses this many characters at its end: a secret may be cut in two
 # there.
 MARGIN: Final = 4096
+_LONGEST_LABEL: Final = 64
 INPUT, OUTPUT, SYSTEM = "input", "output", "system"
 TOOL_ARGUMENTS, TOOL_RESULT = "tool_arguments", "tool_result"
 _NAMES: Final = {
@@ -62,6 +64,10 @@ class AttributeText:
         redacted = self._redacted(text)
         self.cut = self.cut or len(redacted) > self.limit
         return redacted[: self.limit + 1]
+
+    def label(self, value: Any) -> Label:
+        """A role, a name or an id as it may be recorded; empty for what is no text. Raises `Withheld`."""
+        return Label(self._redacted(value)[:_LONGEST_LABEL]) if isinstance(value, str) and value else Label("")
 
     def value(self, value: Any) -> Any:
         """A value that may be JSON, as it may be recorded; the hook sees the whole JSON. Raises `Withheld`."""

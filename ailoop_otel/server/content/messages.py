@@ -10,16 +10,17 @@ from typing import Any, Final
 
 from ailoop_otel.server import stream
 from ailoop_otel.server.content.attribute import AttributeText
-from ailoop_otel.server.content.truncation import WHOLE, Label, without_lone_surrogates
+from ailoop_otel.server.content.truncation import WHOLE, Label
 
 _MOST_CALLS: Final = 128
-_LONGEST_NAME: Final = 64
 _ASSISTANT: Final = Label("assistant")
 _TEXT: Final = Label("text")
 _REASONING: Final = Label("reasoning")
 _TOOL_CALL: Final = Label("tool_call")
 _RESPONSE: Final = Label("tool_call_response")
 _BLOB: Final = Label("blob")
+# Those that the conventions know carry no text; any other is somebody's.
+_ROLES: Final = {role: Label(role) for role in ("system", "user", "assistant", "tool")}
 Part = dict[str, Any]
 
 
@@ -37,20 +38,21 @@ def parts(message: Any, attribute: AttributeText) -> list[Part]:
         return []
     if _role(message) == "tool":
         response = attribute.value(message.get("content"))
-        return [{"type": _RESPONSE, "id": _name(message.get("tool_call_id")), "response": response}]
+        return [{"type": _RESPONSE, "id": attribute.label(message.get("tool_call_id")), "response": response}]
     found = list(_texts(message.get("content"), attribute))
     calls = message.get("tool_calls")
     for call in calls if isinstance(calls, list) else ():
         function = call.get("function") if isinstance(call, dict) else None
         if isinstance(function, dict):
             arguments = attribute.value(function.get("arguments"))
-            found.append(_tool_call(call.get("id"), function.get("name"), arguments))
+            found.append(_tool_call(call.get("id"), function.get("name"), arguments, attribute))
     return found
 
 
 def as_message(message: Any, attribute: AttributeText) -> dict[str, Any]:
     """A message of OpenRouter's form in the form of the conventions."""
-    return {"role": _role(message), "parts": parts(message, attribute)}
+    role = _role(message)
+    return {"role": _ROLES.get(role) or attribute.label(role), "parts": parts(message, attribute)}
 
 
 class ModelOutput:
@@ -84,9 +86,10 @@ class ModelOutput:
         if self._text.size:
             found.append({"type": _TEXT, "content": attribute.text(self._text.joined())})
         found.extend(
-            _tool_call(call.id, call.name, attribute.value(call.arguments.joined())) for call in self._calls.values()
+            _tool_call(call.id, call.name, attribute.value(call.arguments.joined()), attribute)
+            for call in self._calls.values()
         )
-        return [{"role": _ASSISTANT, "parts": found, "finish_reason": _name(finish_reason)}] if found else []
+        return [{"role": _ASSISTANT, "parts": found, "finish_reason": attribute.label(finish_reason)}] if found else []
 
     def missing(self) -> int:
         """How many characters came beyond the bound."""
@@ -148,16 +151,14 @@ def _texts(content: Any, attribute: AttributeText) -> Iterator[Part]:
             yield {"type": _TEXT, "content": attribute.text(part["text"])}
         elif isinstance(part, dict):
             # An image or a file: only that it was there.
-            yield {"type": _BLOB, "modality": _name(part.get("type"))}
+            yield {"type": _BLOB, "modality": attribute.label(part.get("type"))}
 
 
-def _tool_call(call_id: Any, name: Any, arguments: Any) -> Part:
-    return {"type": _TOOL_CALL, "id": _name(call_id), "name": _name(name), "arguments": arguments}
+def _tool_call(call_id: Any, name: Any, arguments: Any, attribute: AttributeText) -> Part:
+    named = {"id": attribute.label(call_id), "name": attribute.label(name)}
+    return {"type": _TOOL_CALL, **named, "arguments": arguments}
 
 
-def _role(message: Any) -> Label:
-    return _name(message.get("role") if isinstance(message, dict) else None)
-
-
-def _name(value: Any) -> Label:
-    return Label(without_lone_surrogates(value[:_LONGEST_NAME]) if isinstance(value, str) else "")
+def _role(message: Any) -> str:
+    role = message.get("role") if isinstance(message, dict) else None
+    return role if isinstance(role, str) else ""

@@ -167,6 +167,28 @@ def test_the_hook_sees_all_and_its_answer_is_what_is_recorded() -> None:
     ]
 
 
+def test_roles_names_ids_and_types_go_through_the_hook() -> None:
+    """A client or a provider may put any text there; the roles that the conventions know are left as they are."""
+    call = {"id": "secret 1", "function": {"name": "secret 2", "arguments": "{}"}}
+    messages = [
+        {"role": "secret 3", "content": [{"type": "secret 4"}]},
+        {"role": "tool", "tool_call_id": "secret 5" + "x" * 99, "content": "ok"},
+        {"role": "assistant", "tool_calls": [call]},
+    ]
+    content = made(lambda kind, text: text.replace("secret", "***"))
+    asked = call_with(content, *messages)
+    asked.finish_reason = "secret"
+    asked.output.line(line(tool_calls=[call]))
+    found = content.of_model(asked)
+    assert "secret" not in str(found)
+    (odd, tool, assistant) = json.loads(found[names.GEN_AI_INPUT_MESSAGES])
+    assert (odd["role"], odd["parts"][0]["modality"]) == ("*** 3", "*** 4")
+    assert (tool["role"], len(tool["parts"][0]["id"])) == ("tool", 64)
+    assert assistant["parts"] == [{"type": "tool_call", "id": "*** 1", "name": "*** 2", "arguments": {}}]
+    (output,) = json.loads(found[names.GEN_AI_OUTPUT_MESSAGES])
+    assert (output["parts"], output["finish_reason"]) == (assistant["parts"], "***")
+
+
 @pytest.mark.parametrize("result", [str, lambda text: {"content": text}], ids=["text", "JSON"])
 def test_a_secret_that_lies_on_the_edge_is_not_recorded_in_part(result: Any) -> None:
     """A text too long for the hook loses its end, though what is before it may have shrunk."""
