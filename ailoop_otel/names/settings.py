@@ -77,7 +77,8 @@ SETTING_FAST_PATHS: Final = Setting(
 )  # fmt: skip
 SETTING_REDACT: Final = Setting(
     "AILOOP_OTEL_REDACT", "", "A function `package.module:function` that all captured content goes through before it "
-    "is exported: `function(kind, text)` returns the text to keep.", "",
+    "is exported: `function(kind, text)` returns the text to keep. Where it raises, or takes longer than 5 s, the "
+    "content is left out.", "",
 )  # fmt: skip
 
 SETTINGS: Final = tuple(value for key, value in sorted(globals().items()) if key.startswith("SETTING_"))
