@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 LATEST: Final = 2**63 - 1
-_HEX: Final = frozenset("0123456789abcdefABCDEF")
+_is_hexadecimal: Final = re.compile("[0-9a-fA-F]*").fullmatch
 _ID_SIZES: Final = (8, 16)  # bytes, of a span and of a trace
 
 Scalar: TypeAlias = str | int | float | bool
@@ -117,8 +118,10 @@ def identifier(content: object) -> str:
     Protobuf's own JSON has base64 where OTLP has hexadecimal digits, and some collectors write it:
     https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding. Other texts are left as they are.
     """
-    if not isinstance(content, str) or _HEX.issuperset(content):
-        return content.lower() if isinstance(content, str) else ""
+    if not isinstance(content, str):
+        return ""
+    if _is_hexadecimal(content):
+        return content.lower()
     try:
         decoded = base64.b64decode(content, validate=True)
     except ValueError:

@@ -22,7 +22,18 @@ from tests.ailoop.provider import Provider
 from tests.kill.last_kill import WAYS, Account, kill
 
 RESULT = Path(__file__).parent.parent.parent / "docs" / "results" / "kill.json"
-_SUMS = ("answered", "readable", "missing", "lines", "torn", "unreadable", "delivered", "repeated", "repeated_batches")
+_SUMS = (
+    "answered",
+    "readable",
+    "missing",
+    "lines",
+    "torn",
+    "unreadable",
+    "delivered_before",
+    "delivered",
+    "repeated",
+    "repeated_batches",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,7 +1,7 @@
 """One server, talked to by several clients and killed by SIGKILL at a moment that a seed chooses, and its account.
 
 The ways: `files` is the embedded default; `down` has a collector that nobody runs, so that everything is spooled;
-`back` has one that refuses with 503 and accepts from a moment on, so that the spool is being sent at the kill.
+`back` has one that refuses with 503 and accepts from a moment on; the kill is up to 0.2 s after it took the first.
 """
 
 from __future__ import annotations
@@ -83,8 +83,15 @@ class Collector(Receiver):
         """As a receiver does."""
         reply = super().reply(asked)
         if reply.status == 200:
-            self.accepted.append(asked)
+            with self._arrived:
+                self.accepted.append(asked)
+                self._arrived.notify_all()
         return reply
+
+    def wait_for_spans(self) -> None:
+        """Wait until a request for traces was accepted."""
+        with self._arrived:
+            assert self._arrived.wait_for(self.spans, 60)
 
     def spans(self) -> list[dict[str, str]]:
         """Of each accepted request for traces, in their order, the clients' trace ids by the ids of its spans."""
@@ -105,7 +112,8 @@ def kill(way: str, seed: int, installation: Installation, variables: dict[str, s
         if way != "files":
             port = f"http://127.0.0.1:{free_port()}"
             environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url if way == "back" else port
-        back = chance.uniform(_MOMENTS[0] / 2, moment)
+        # Sending what was kept takes a part of a second.
+        back = max(0.0, moment - chance.uniform(0, 0.2)) if way == "back" else 0.0
         with serving(installation, environment) as server:
             answered = asyncio.run(_talk(server, collector, back, moment))
         return _account(way, seed, moment, answered, directory, collector)
@@ -130,7 +138,9 @@ async def _talk(server: Server, collector: Collector, back: float, moment: float
     clients = [asyncio.create_task(client(number)) for number in range(CLIENTS)]
     await asyncio.wait_for(begun.wait(), 60)
     await asyncio.sleep(back)
-    collector.always = Reply()
+    refused, collector.always = collector.always.status != 200, Reply()
+    if refused:
+        await asyncio.to_thread(collector.wait_for_spans)
     await asyncio.sleep(moment - back)
     server.kill()
     for each in clients:
