@@ -245,8 +245,9 @@ def test_a_forked_worker_has_files_and_an_identity_of_its_own(start: Start, tmp_
     for path in (tmp_path / "ailoop-telemetry").glob("traces-*"):
         (line,) = (json.loads(line) for line in path.read_text().splitlines())
         (resource,) = line["resourceSpans"]
-        attributes = {item["key"]: item["value"]["stringValue"] for item in resource["resource"]["attributes"]}
+        attributes = {item["key"]: next(iter(item["value"].values())) for item in resource["resource"]["attributes"]}
         (recorded,) = resource["scopeSpans"][0]["spans"]
+        assert str(attributes["process.pid"]) == path.name.split("-")[2]
         seen[recorded["name"]] = (path.name.split("-")[2], attributes["service.instance.id"])
     assert seen["parent"][0] == str(os.getpid())
     assert seen["child"][0] != seen["parent"][0]
