@@ -160,7 +160,7 @@ class Summary:
             self.output_tokens = _known(count(usage.get("completion_tokens")), self.output_tokens)
             self.cost = _known(amount(usage.get("cost")), self.cost)
         error = chunk.get("error")
-        if error is not None:
+        if error:  # some write an empty one into each chunk
             self.error = http_error(error.get("code") if isinstance(error, dict) else None) or "error"
 
 

@@ -218,6 +218,12 @@ def test_what_is_no_cost(field: str, value: str, cost: float | None) -> None:
     )
 
 
+@pytest.mark.parametrize("error", ["null", "false", "{}", '""'])
+def test_an_empty_error_is_none(error: str) -> None:
+    """Some write one into each chunk of a whole answer."""
+    assert Call().read([f'data: {{"error": {error}}}'.encode()]).summary.error is None
+
+
 @pytest.mark.parametrize(
     ("code", "error"),
     [
