@@ -60,6 +60,7 @@ backends: $(VENV)/ready ## the tests through the real collector, Jaeger (needs G
 # What has the machine for itself, and what needs the backends, in runs of their own.
 FAULTS := $(BIN)/python -m pytest -q -m fault
 faults: $(VENV)/ready ## what may go wrong, tried: writes docs/reliability.md; minutes
+	rm -rf .faults
 	$(FAULTS) $(SPREAD) $(TIMED:%=--ignore %) --ignore tests/stack --faults .faults/spread.json
 	$(FAULTS) $(TIMED) --faults .faults/timed.json
 	$(FAULTS) tests/stack --faults .faults/backends.json

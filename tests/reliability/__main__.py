@@ -18,7 +18,8 @@ def main(paths: list[Path]) -> None:
     """Put results together, if any are named, and write the page."""
     if paths:
         runs = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-        rows = ordered(row for run in runs for row in run["rows"])
+        # Of what was run twice, the later file's.
+        rows = ordered({(row["test"], row["fault"]): row for run in runs for row in run["rows"]}.values())
         keep({**runs[-1], "rows": rows}, RESULTS / "faults.json")
     PATH.write_text(page(results()), encoding="utf-8")
 

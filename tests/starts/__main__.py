@@ -31,8 +31,9 @@ def main(words: list[str]) -> None:
             if output := row.pop("output", ""):
                 print(output, flush=True)  # noqa: T201
             rows[cell.title] = row
-    kept = [rows[cell.title] for cell in CELLS if cell.title in rows]
-    keep({**about("start-matrix"), "rows": kept}, KEPT)
+            # After each: it takes minutes, and may be broken off.
+            kept = [rows[cell.title] for cell in CELLS if cell.title in rows]
+            keep({**about("start-matrix"), "rows": kept}, KEPT)
     PATH.write_text(page(results()), encoding="utf-8")
 
 

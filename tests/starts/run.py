@@ -7,6 +7,7 @@ import signal
 import tempfile
 import time
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,19 @@ def tried(cell: Cell, provider: Provider, environments: Environments) -> dict[st
     """What came of a cell, for the table."""
     about = {"group": cell.group, "start": cell.title, "python": cell.python.removeprefix("python"), "note": cell.note}
     try:
-        made = python(cell.requirements, cell.python)
-        environments.install(made)
+        made = _installed(cell.requirements, cell.python, environments)
     except Unavailable as reason:
         return {**about, "versions": "", "result": f"not tried: {reason}"}
     versions = ", ".join(f"{package} {version(made, package)}" for package in cell.packages)
     with tempfile.TemporaryDirectory() as folder, Received() as received:
         return {**about, "versions": versions, **_run(cell, made, provider, Path(folder), received)}
+
+
+@cache
+def _installed(requirements: str, interpreter: str, environments: Environments) -> Path:
+    made = python(requirements, interpreter)
+    environments.install(made)
+    return made
 
 
 def _run(cell: Cell, made: Path, provider: Provider, folder: Path, received: Received) -> dict[str, Any]:
