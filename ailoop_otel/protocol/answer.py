@@ -196,7 +196,8 @@ class Answer(Generic[Time]):
     @property
     def streamed_size(self) -> int:
         """The length of the text in the latest update, as JSON, characters; 0 where it was not streamed so."""
-        return self.frame_size - self._rest if self._cumulative else 0
+        # An update that was cut may be shorter than what is no text in the first one.
+        return max(0, self.frame_size - self._rest) if self._cumulative else 0
 
     @property
     def outcome(self) -> str:

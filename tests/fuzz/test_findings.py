@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from ailoop_otel.protocol.answer import Answer
 from ailoop_otel.protocol.registry import DIALECTS
 from ailoop_otel.server.stream import ModelStream
 from tests.scripted import update
 
 
-@pytest.mark.xfail(raises=OverflowError, strict=True, reason="server/stream.py takes any whole number for a cost")
 def test_a_cost_of_401_digits_ends_no_stream() -> None:
-    """A whole number that no float can hold. Once this is mended, provider_streams.check suppresses nothing."""
+    """A whole number that no float can hold."""
     stream = ModelStream(lambda: 1)
     stream.line(b"data: " + json.dumps({"usage": {"cost": 10**400}}).encode())
-    stream.end()
+    assert stream.summary.cost is None
 
 
-@pytest.mark.xfail(raises=AssertionError, strict=True, reason="protocol/answer.py keeps what was no text in the first")
 def test_the_size_of_an_answer_is_never_negative() -> None:
     """An update that was cut is shorter than what is no text in the one before."""
     answer: Answer[int] = Answer(0)
