@@ -85,7 +85,6 @@ async def test_the_model_call_is_below_the_message(delegates: Installation, serv
         ("[[fail status=401]]", "401", "chat", "ai_error"),
         ("[[drop]]", None, "chat", "ai_error"),
         ("[[error after=2]]", "502", "chat", "ai_error"),
-        ("[[garbage after=1]]", "JSONDecodeError", "chat", "ai_error"),
         ("[[cut after=2 chunks=9]]", None, "chat", "cut"),
         ("[[tool name=no_such_tool]] [[say]]", "unknown_tool", "execute_tool", "ai_error"),
         (
@@ -117,6 +116,23 @@ async def test_a_failure_is_told_where_it_happened_and_on_the_message(
     assert root.attributes[names.ERROR_TYPE] == failed.attributes[names.ERROR_TYPE]
     assert int(point["asInt"]) == 1
     assert point["labels"][names.ERROR_TYPE] == failed.attributes[names.ERROR_TYPE]
+
+
+@pytest.mark.fault(
+    "provider",
+    theirs="The provider sends a chunk that is no JSON, and the server leaves it out",
+    promise="The answer was delivered: the message ends `ok`, and the model call tells how many chunks were unread",
+)
+async def test_a_chunk_that_is_left_out_is_no_failure(stateless: Installation, serve: Serve, folder: Folder) -> None:
+    """It is counted on the model call."""
+    server = serve(stateless)
+    async with connected(server.port, server.dialect) as client:
+        await client.start_session()
+        root = await last(client, folder, "x [[garbage after=1 chunks=3]]")
+    (chat,) = tree(folder, root)["chat"]
+    assert (root.error, chat.error) == (False, False)
+    assert root.attributes[names.OUTCOME] == "ok"
+    assert int(chat.attributes[names.MODEL_UNREAD]) == 1
 
 
 @pytest.mark.fault(
