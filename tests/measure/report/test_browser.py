@@ -128,6 +128,19 @@ def test_the_legend_switches_a_series_off_and_on(opened: Opened, name: str) -> N
     expect(marks).to_have_count(number)
 
 
+@pytest.mark.parametrize(("form", "begins"), [("SVG", b"<svg"), ("PNG", b"\x89PNG")])
+def test_a_plot_is_saved_for_a_document(opened: Opened, form: str, begins: bytes) -> None:
+    """As a file of its own, with colours that do not depend on the page."""
+    figure = opened.plot("latency")
+    figure.locator("summary").click()
+    with opened.page.expect_download() as download:
+        figure.get_by_text(f"Save as {form}").click()
+    saved = download.value.path().read_bytes()
+    assert saved.startswith(begins)
+    assert b"var(--" not in saved
+    figure.locator("summary").click()
+
+
 def test_it_needs_no_network_and_the_console_stays_empty(opened: Opened) -> None:
     """All plots are drawn, none is wider than the page, and nothing was requested or complained about."""
     for name in PLOTS:

@@ -108,6 +108,15 @@ def test_hostile_strings_stay_text(whole: Page) -> None:
             assert not set("<>&'\u2028\u2029") & set(data)
 
 
+def test_what_could_end_a_script_or_its_text_is_escaped() -> None:
+    """A closing tag, separators that JavaScript once took for ends of lines, half of a surrogate pair."""
+    html = render(build_report(sample.few(0.1, 0.2, outcome="</script><!--\u2028\u2029\ud800")))
+    (data, *_) = re.findall(r'<script type="application/json">(.*?)</script>', html, flags=re.DOTALL)
+    assert json.loads(data)
+    assert "<!--" not in html
+    assert html.encode()
+
+
 def test_a_trace_without_jaeger_is_an_id_to_copy() -> None:
     """Beside the command that shows it."""
     found = page(render(build_report(sample.few(*[0.5] * 12, trace_id="ab" * 16))))
