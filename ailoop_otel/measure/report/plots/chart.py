@@ -48,7 +48,7 @@ class Plot:
 
 def rows(**columns: Iterable[Any]) -> Spec:
     """The data of a layer, from columns of equal length; numbers are rounded to five significant digits."""
-    table = zip(*columns.values(), strict=True)
+    table = zip(*(each.tolist() if isinstance(each, np.ndarray) else each for each in columns.values()), strict=True)
     return {"values": [dict(zip(columns, map(_short, row), strict=True)) for row in table]}
 
 
@@ -83,20 +83,21 @@ def rule(place: float, text: str, x: Spec, colour: str = QUIET, line: int = 0) -
     return [line_mark, layer("text", data, x, {"value": 8 + 13 * line}, style={**style, **side, "text": text})]
 
 
-def pointed(part: Spec, *tooltip: Spec, transform: Sequence[Spec] = ()) -> Spec:
-    """A layer for pointing at a line or at small dots: its larger points show their values, and are else invisible."""
+def pointed(part: Spec, values: Mapping[str, str]) -> Spec:
+    """A layer for pointing at a line or at small dots: its points, invisible but for the one below the pointer."""
     encoding = {name: each for name, each in part["encoding"].items() if name in ("x", "y", "color")}
-    mark = {"type": "point", "filled": True, "size": 160, "stroke": PAPER, "clip": True, **_colour(part)}
+    colour = {"color": part["mark"]["color"]} if "color" in part["mark"] else {}
+    mark = {"type": "point", "filled": True, "size": 160, "stroke": PAPER, "clip": True, **colour}
     select = {"type": "point", "on": "pointerover", "clear": "pointerout"}
     encoding["opacity"] = {"condition": {"param": POINTED, "empty": False, "value": 1}, "value": 0}
-    layer = {"description": POINTED, "mark": mark, "data": part["data"], "encoding": encoding}
-    return told(layer | {"params": [{"name": POINTED, "select": select}]}, *tooltip, transform=transform)
+    made = {"description": POINTED, "mark": mark, "data": part["data"], "encoding": encoding}
+    return told(made | {"params": [{"name": POINTED, "select": select}]}, values)
 
 
-def told(part: Spec, *tooltip: Spec, transform: Sequence[Spec] = ()) -> Spec:
-    """The layer, whose marks show their values when they are pointed at."""
-    part["encoding"]["tooltip"] = list(tooltip)
-    part.setdefault("transform", []).extend(transform)
+def told(part: Spec, values: Mapping[str, str]) -> Spec:
+    """The layer, whose marks show values when they are pointed at: expressions, by title, which no field's name is."""
+    part["transform"] = [{"calculate": each, "as": title} for title, each in values.items()]
+    part["encoding"]["tooltip"] = [{"field": title, "type": "nominal"} for title in values]
     return part
 
 
@@ -122,23 +123,12 @@ def coloured(names: Sequence[str], colours: Sequence[str] = SERIES) -> Spec:
     return {"field": "series", "type": "nominal", "scale": scale}
 
 
-def shown(field: str, title: str) -> Spec:
-    """A line of a tooltip: a text, or a number as it is."""
-    return {"field": field, "title": title, "type": "nominal"}
-
-
-def as_duration(field: str, name: str) -> Spec:
-    """A transform that makes a field of durations in the unit that suits each, `312 ms`, of one of seconds."""
-    return {"calculate": duration_text(f"datum.{field}"), "as": name}
-
-
 def duration_text(value: str) -> str:
     """The expression of a duration in the unit that suits it, of the expression of one in seconds."""
-    text = f"'{units.NOTHING}'"
-    for scale in reversed(units.SCALES["s"]):
-        small = "" if text[1:-1] == units.NOTHING else f"abs({value}) < {scale.factor * 0.9995:g} ? {text} : "
-        text = f"{small}format({value} / {scale.factor:g}, ',.4~r') + ' {scale.name}'"
-    return f"({value} == 0 ? '0 s' : {text})"
+    scales = units.SCALES["s"]
+    texts = [f"format({value} / {scale.factor:g}, ',.4~r') + ' {scale.name}'" for scale in scales]
+    tests = [f"abs({value}) >= {scale.factor * 0.9995:g} ? " for scale in scales[:-1]]
+    return f"({value} == 0 ? '0 s' : {' : '.join(map(''.join, zip([*tests, ''], texts, strict=True)))})"
 
 
 def durations(field: str, seconds: Values, title: str, *, log: bool = True) -> Spec:
@@ -195,18 +185,8 @@ def needs_log(values: Values) -> bool:
     return len(known) > 1 and float(known.max()) > 20 * float(np.median(known))
 
 
-def _colour(part: Spec) -> Spec:
-    return {"color": part["mark"]["color"]} if "color" in part["mark"] else {}
-
-
 def _short(value: Any) -> Any:
-    return (
-        float(f"{value:.{_DIGITS}g}")
-        if isinstance(value, float)
-        else int(value)
-        if isinstance(value, np.integer)
-        else value
-    )
+    return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
 
 
 def _decades(known: Values) -> tuple[float, float]:

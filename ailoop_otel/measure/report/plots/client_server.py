@@ -44,10 +44,8 @@ def client_server(data: PlotData) -> Plot | None:
     diagonal = chart.layer("line", chart.rows(server=ends, client=ends), x, y, style=style)
     style = {"filled": True, "size": 18, "opacity": 0.55, "clip": True}
     dots = chart.series_colour(chart.layer("point", chart.rows(**columns), x, y, style=style), names)
-    texts = [chart.shown("series", "Series"), chart.shown("exchange", "Exchange")]
-    texts += [chart.shown("at the client", "Client"), chart.shown("at the server", "Server")]
-    transform = [chart.as_duration(each, f"at the {each}") for each in ("client", "server")]
-    point = chart.pointed(dots, *texts, transform=transform)
+    sides = {each.capitalize(): chart.duration_text(f"datum.{each}") for each in ("client", "server")}
+    point = chart.pointed(dots, {"Series": "datum.series", "Exchange": "datum.exchange", **sides})
     counted = "; ".join(f"{title}, {units.counted(len(table), 'exchange')}" for title, table in drawn)
     rows = [row for row in map(data.report.row, _DIFFERENCES) if row is not None and row.summary.n]
     differences = "".join(f" {row.title}: p50 {row.scale.quantity(row.summary.p50)}." for row in rows)

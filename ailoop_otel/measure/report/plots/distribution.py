@@ -59,9 +59,9 @@ def latency(data: PlotData) -> Plot | None:
     line = chart.series_colour(chart.layer("line", table, x, y, style=style), names)
     dots = chart.rows(**{key: [mark[place] for mark in marks] for place, key in enumerate(_MARK_COLUMNS)})
     dot = chart.layer("point", dots, x, y, style=_DOT, color=line["encoding"]["color"])
-    texts = [chart.shown("series", "Series"), chart.shown("time", "Took at most"), chart.shown("of", "Share")]
-    share = {"calculate": "format(datum.share, '.1f') + ' %'", "as": "of"}
-    point = chart.pointed(line, *texts, transform=[chart.as_duration("seconds", "time"), share])
+    share = "format(datum.share, '.1f') + ' %'"
+    took = chart.duration_text("datum.seconds")
+    point = chart.pointed(line, {"Series": "datum.series", "Took at most": took, "Share": share})
     parts = [line, dot, point]
     percentiles = "; ".join(f"{row.title}: {_percentiles(row)}" for row, _ in drawn)
     caption = "Dots mark p50, p95 and p99."
@@ -89,8 +89,8 @@ def gaps(data: PlotData) -> Plot | None:
     y["axis"] |= {"values": [10.0**power for power in range(9)], "tickCount": 9}
     ends: Spec = {"x2": {"field": "high"}, "y2": {"field": "base"}}
     bar = chart.layer("rect", table, x, y, style={"color": chart.BLUE, "opacity": 0.75, "clip": True}, **ends)
-    texts = [chart.shown("from", "From"), chart.shown("to", "To"), chart.shown("count", "Gaps")]
-    chart.told(bar, *texts, transform=[chart.as_duration("low", "from"), chart.as_duration("high", "to")])
+    limits = {"From": chart.duration_text("datum.low"), "To": chart.duration_text("datum.high")}
+    chart.told(bar, {**limits, "Gaps": "datum.count"})
     marks: list[Spec] = []
     for line, name in enumerate(_MARKED):
         marks += chart.rule(max(getattr(row.summary, name), 1e-6), name, x, line=line)
@@ -121,9 +121,9 @@ def timeouts(data: PlotData) -> Plot | None:
     shift = {"field": "shift", "type": "quantitative", "scale": {"domain": [-1, 1]}}
     style = {"filled": True, "size": 26, "color": chart.ORANGE, "opacity": 0.5, "clip": True}
     dots = chart.layer("point", table, x, y, style=style, yOffset=shift)
-    chart.told(dots, chart.shown("time", "Took"), transform=[chart.as_duration("seconds", "time")])
+    chart.told(dots, {"Took": chart.duration_text("datum.seconds")})
     median = chart.layer("tick", medians, x, y, style={"color": chart.INK, "thickness": 2, "bandSize": 26})
-    chart.told(median, chart.shown("time", "p50"), transform=[chart.as_duration("seconds", "time")])
+    chart.told(median, {"p50": chart.duration_text("datum.seconds")})
     figures = "; ".join(f"{row.definition.title}: p50 {row.scale.quantity(row.summary.p50)}, "
                         f"max {row.scale.quantity(row.summary.max)}" for *_, row in drawn)  # fmt: skip
     alt = f"AI timeouts. {figures}."

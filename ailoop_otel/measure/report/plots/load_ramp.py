@@ -50,15 +50,15 @@ def load_ramp(data: PlotData) -> Plot | None:
     )
     line = chart.layer("line", points, chart.bare(x), y, style={"color": chart.BLUE, "clip": True, "strokeWidth": 1.6,
                                                            "point": {"color": chart.BLUE, "size": 30}})  # fmt: skip
-    texts = [chart.shown("sessions", "Sessions"), chart.shown("time", "p95"), chart.shown("n", "Exchanges")]
-    point = chart.pointed(line, *texts, transform=[chart.as_duration("p95", "time")])
+    p95_text = chart.duration_text("datum.p95")
+    point = chart.pointed(line, {"Sessions": "datum.sessions", "First chunk p95": p95_text, "Exchanges": "datum.n"})
     style = {"shape": "triangle-up", "filled": True, "size": 50, "color": chart.RED, "clip": True}
     infinite = chart.layer("point", chart.rows(sessions=sessions[~known]), chart.bare(x), {"value": 8}, style=style)
     rate, factor = chart.quantities("rate", definitions.ERROR_RATE.unit, errors, "Errors", room=1.45)
     bars = chart.rows(sessions=sessions - step * 0.35, end=sessions + step * 0.35, rate=errors / factor, at=sessions)
     style = {"color": chart.RED, "opacity": 0.8, "clip": True}
     bar = chart.layer("rect", bars, x, rate, style=style, x2={"field": "end"}, y2={"datum": 0})
-    chart.told(bar, chart.shown("at", "Sessions"), chart.shown("rate", rate["axis"]["title"]))
+    chart.told(bar, {"Sessions": "datum.at", rate["axis"]["title"]: "datum.rate"})
     upper, lower = [line, infinite, point], [bar]
     limit = _limit(data)
     if limit is not None:

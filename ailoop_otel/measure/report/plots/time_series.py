@@ -94,10 +94,9 @@ def timeline(data: PlotData) -> Plot | None:
     style = {"color": chart.RED, "opacity": 0.4, "height": 8, "clip": True}
     bar = chart.layer("bar", table, x, y, style=style, x2={"field": "ended"})
     tick = chart.layer("tick", table, x, y, style={"color": chart.RED, "thickness": 1.2, "bandSize": 16, "clip": True})
-    texts = [chart.shown("exchange", "Exchange"), chart.shown("after", "Began after"), chart.shown("took", "Took")]
-    took = {"calculate": chart.duration_text("(datum.ended - datum.begun)"), "as": "took"}
+    took = chart.duration_text("(datum.ended - datum.begun)")
     for part in (bar, tick):
-        chart.told(part, *texts, transform=[chart.as_duration("begun", "after"), took])
+        chart.told(part, {**_exchange("begun"), "Took": took})
     counts = ", ".join(f"{plain(kind, 32)} {len(members):,}" for kind, members in found[:_MOST_KINDS])
     alt = f"Timeline of {units.counted(len(failed), 'failed exchange')} by kind: {counts}."
     caption = "A stroke where an exchange that failed began, and a bar from there for as long as it took."
@@ -136,9 +135,7 @@ def _dots(usable: Series, x: Spec, y: Spec, colours: dict[str, str]) -> tuple[Sp
     style = {"filled": True, "size": 16, "opacity": 0.45, "clip": True}
     dots = chart.layer("point", table, chart.bare(x), y, style=style)
     chart.series_colour(dots, list(colours), list(colours.values()))
-    texts = [chart.shown("exchange", "Exchange"), chart.shown("after", "Began after"), chart.shown("took", "Took")]
-    transform = [chart.as_duration("at", "after"), chart.as_duration("seconds", "took")]
-    return dots, chart.pointed(dots, *texts, transform=transform)
+    return dots, chart.pointed(dots, {**_exchange("at"), "Took": chart.duration_text("datum.seconds")})
 
 
 def _crosses(failed: list[Exchange], x: Spec) -> Spec:
@@ -147,13 +144,13 @@ def _crosses(failed: list[Exchange], x: Spec) -> Spec:
     table = chart.rows(at=[each.at for each in kept], outcome=[plain(each.outcome, 60) for each in kept],
                        exchange=[each.number for each in kept], series=[_FAILED] * len(kept))  # fmt: skip
     style = {"shape": "cross", "angle": 45, "filled": True, "size": 40, "color": chart.RED}
-    texts = [
-        chart.shown("exchange", "Exchange"),
-        chart.shown("after", "Began after"),
-        chart.shown("outcome", "Outcome"),
-    ]
     part = chart.layer("point", table, chart.bare(x), {"value": 6}, style=style)
-    return chart.told(part, *texts, transform=[chart.as_duration("at", "after")])
+    return chart.told(part, {**_exchange("at"), "Outcome": "datum.outcome"})
+
+
+def _exchange(begun: str) -> dict[str, str]:
+    """What each exchange shows that is pointed at, with the field of its start."""
+    return {"Exchange": "datum.exchange", "Began after": chart.duration_text(f"datum.{begun}")}
 
 
 def _percentiles(at: Values, values: Values) -> list[tuple[str, str, tuple[Values, Values]]]:
@@ -188,17 +185,12 @@ def _begun(exchanges: tuple[Exchange, ...], x: Spec) -> Spec:
     )  # fmt: skip
     table["values"] = [each for each in table["values"] if each["rate"]]
     y = chart.linear("top", 0, float((succeeded + failed).max() / width) * 1.1, "Begun (/s)", 3)
-    texts = [
-        chart.shown("series", "Exchanges"),
-        chart.shown("after", "From"),
-        chart.shown("persec", "Begun per second"),
-    ]
     bar = chart.layer(
         "rect", table, x, y, style={"clip": True}, x2={"field": "end"}, y2={"field": "bottom"},
         color=chart.coloured(("Succeeded", _FAILED), (chart.SKY, chart.RED)) | {"legend": None},
     )  # fmt: skip
-    rate = {"calculate": "format(datum.rate, ',.3~r')", "as": "persec"}
-    return chart.told(bar, *texts, transform=[chart.as_duration("at", "after"), rate])
+    after, rate = chart.duration_text("datum.at"), "format(datum.rate, ',.3~r')"
+    return chart.told(bar, {"Exchanges": "datum.series", "From": after, "Begun per second": rate})
 
 
 def _warm_up(data: PlotData) -> str:
@@ -233,9 +225,9 @@ def _lines(series: Series, x: Spec, colour: str, label: str, height: float) -> S
     style = {"interpolate": "step-after", "clip": True}
     area = chart.layer("area", table, x, y | {"stack": None}, style={**style, "opacity": 0.12}, color=colouring)
     line = chart.layer("line", table, x, y, style={**style, "strokeWidth": 1.6}, color=colouring)
-    texts = [chart.shown("series", "Process")] if len(labels) > 1 else []
-    texts += [chart.shown("after", "After"), chart.shown("value", y["axis"]["title"])]
-    point = chart.pointed(line, *texts, transform=[chart.as_duration("at", "after")])
+    process = {"Process": "datum.series"} if len(labels) > 1 else {}
+    title = y["axis"]["title"]
+    point = chart.pointed(line, {**process, "After": chart.duration_text("datum.at"), title: "datum.value"})
     parts = [line, area, point]
     if len(labels) > 1:
         chart.series_colour(line, shown)
