@@ -85,7 +85,7 @@ def test_the_script_is_bundled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert vega.script() == made
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert vega.script() == "made again"
+    assert vega.script().endswith("made again")
 
 
 def test_a_lone_half_is_as_wide_as_two(drawn: list[Plot]) -> None:

@@ -44,6 +44,11 @@ _CONFIG: Final[Spec] = {
     },
     "text": {"fontSize": 11.5, "baseline": "middle"},
 }  # fmt: skip
+# The bundle has no comments, and the licences ask for these.
+_NOTICE: Final = (
+    "/* Vega, Vega-Lite, Vega-Embed: Copyright University of Washington Interactive Data Lab and contributors, "
+    "BSD-3-Clause, https://github.com/vega; D3: Copyright Mike Bostock, ISC, https://github.com/d3 */\n"
+)
 # What only the page's script uses.
 _INTERACTIVE: Final = frozenset({"params", "transform", "tooltip"})
 _OPENING: Final = re.compile(r"<svg\b[^>]*?viewBox=\"([^\"]+)\"[^>]*>")
@@ -98,7 +103,7 @@ def script() -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        made: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+        made = _NOTICE + vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as draft:
