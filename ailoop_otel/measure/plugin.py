@@ -24,7 +24,7 @@ from ailoop_otel.measure.testing.fixture import Stopwatch
 if TYPE_CHECKING:
     from ailoop_otel.measure.testing.summary import RunSummary
 
-LIBRARIES: Final = ("hdrh", "jinja2", "matplotlib", "numpy", "rich", "scipy", "websockets")
+LIBRARIES: Final = ("hdrh", "jinja2", "numpy", "rich", "scipy", "vl_convert", "websockets")
 _REPORT, _TARGETS, _BASELINE = "--ailoop-report", "--ailoop-targets", "--ailoop-baseline"
 # Keys of what pytest-xdist carries: the start of the run to each worker, its observations back.
 _ORIGIN: Final = "ailoop_origin"

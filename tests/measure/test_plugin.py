@@ -234,7 +234,7 @@ def test_unused_it_costs_and_says_nothing(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         import sys
         def test_plain():
-            heavy = {"numpy", "scipy", "hdrh", "matplotlib", "rich", "websockets", "opentelemetry", "jinja2"}
+            heavy = {"numpy", "scipy", "hdrh", "vl_convert", "rich", "websockets", "opentelemetry", "jinja2"}
             assert not heavy & sys.modules.keys()
     """)
     result = _run_apart(pytester)

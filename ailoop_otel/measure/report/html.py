@@ -1,19 +1,25 @@
-"""The report as one page, `report.html`: it needs no network, no script and no other file."""
+"""The report as one page, `report.html`: it needs no network and no other file, and its script only makes plots live.
+
+Untrusted text reaches the script as JSON within an element that is not run, and as JSON only.
+"""
 
 from __future__ import annotations
 
 import math
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup, escape
 
 from ailoop_otel.measure.report import units, wording
 from ailoop_otel.measure.report.contents import FIGURES, Report
 from ailoop_otel.measure.report.exchanges import WORST_RULE, trace_link
-from ailoop_otel.measure.report.plots import plots
+from ailoop_otel.measure.report.plots import plots, vega
 from ailoop_otel.measure.report.text import CODE, LONGEST_SENTENCE, plain, sentence
 from ailoop_otel.measure.results.definitions import DEFINITIONS
 from ailoop_otel.measure.statistics.percentiles import METHOD
@@ -45,16 +51,27 @@ def render(report: Report) -> str:
     environment = Environment(
         # True, because the default rule goes by the template's file extension.
         loader=PackageLoader("ailoop_otel.measure.report", "templates"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    environment.filters |= {"plain": plain, "prose": prose, "count": units.count, "sentence": sentence}
+    environment.filters |= {
+        "plain": plain,
+        "prose": prose,
+        "count": units.count,
+        "sentence": sentence,
+        "digest": digest,
+    }
     judged = report.judgement.rows if report.judgement else ()
-    page = environment.get_template("report.html.j2").render(
+    drawn = plots(report)
+    return environment.get_template("report.html.j2").render(
         report=report,
         wording=wording,
         units=units,
         figures=FIGURES,
-        plots=[(plot, Markup(plot.svg)) for plot in plots(report)],
+        plots=[
+            (plot, Markup(vega.svg(plot)), htmlsafe_json_dumps(vega.specification(plot), separators=(",", ":")))
+            for plot in drawn
+        ],
+        scripts=[Markup(vega.script()), Markup(environment.get_template("plots.js").render())] if drawn else [],
         judged=[(row, wording.judged_text(row, report), interval_drawing(row)) for row in judged],
         width=WIDTH,
         worst=[
@@ -65,7 +82,11 @@ def render(report: Report) -> str:
         method=METHOD,
         version=__version__,
     )
-    return "\n".join(line.rstrip() for line in page.splitlines() if line.strip()) + "\n"
+
+
+def digest(script: str) -> str:
+    """The SHA-256 of a script in base64, by which the page's Content-Security-Policy allows it and no other."""
+    return b64encode(sha256(script.encode()).digest()).decode()
 
 
 def prose(text: object) -> Markup:

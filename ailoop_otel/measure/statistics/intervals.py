@@ -20,8 +20,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+
+# Its module `stats`, which takes a second to import, is loaded by the first use of an interval, not by each command.
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from ailoop_otel.measure.statistics.percentiles import Values, rank
 
@@ -90,7 +92,7 @@ def bootstrap_interval(value: float, draws: Values, units: int = BLOCKS) -> Unce
     ordered = np.sort(draws)
 
     def bounds(confidence: float) -> Bounds:
-        wide = stats.norm.cdf(stats.t.ppf((1 - confidence) / 2, units - 1) * math.sqrt(units / (units - 1)))
+        wide = scipy.stats.norm.cdf(scipy.stats.t.ppf((1 - confidence) / 2, units - 1) * math.sqrt(units / (units - 1)))
         last = len(ordered) - 1
         low = math.floor(wide * last)
         return min(float(ordered[low]), value), max(float(ordered[last - low]), value)
@@ -104,10 +106,10 @@ def order_statistics(n: int, percent: float, confidence: float = CONFIDENCE) -> 
     None where n is too small for a bound on both sides (Conover 1999, section 3.2).
     """
     share, tail = percent / 100, (1 - confidence) / 2
-    low = int(stats.binom.ppf(tail, n, share))
-    if stats.binom.cdf(low, n, share) > tail:
+    low = int(scipy.stats.binom.ppf(tail, n, share))
+    if scipy.stats.binom.cdf(low, n, share) > tail:
         low -= 1
-    high = int(stats.binom.ppf(1 - tail, n, share)) + 1
+    high = int(scipy.stats.binom.ppf(1 - tail, n, share)) + 1
     return (low + 1, high) if low >= 0 and high <= n else None
 
 
@@ -121,7 +123,7 @@ def wilson_interval(hits: int, n: int) -> UncertainValue:
     """The proportion hits / n with the score interval of Wilson 1927; 0 <= hits <= n, n at least 1."""
 
     def bounds(confidence: float) -> Bounds:
-        interval = stats.binomtest(hits, n).proportion_ci(confidence, method="wilson")
+        interval = scipy.stats.binomtest(hits, n).proportion_ci(confidence, method="wilson")
         return float(interval.low), float(interval.high)
 
     return UncertainValue(hits / n, bounds)
@@ -140,10 +142,13 @@ def theil_sen_slope(at: Values, values: Values, blocks: int = 3 * BLOCKS) -> Unc
     y = np.array([np.median(part) for part in _split(values, parts)])
 
     def bounds(confidence: float) -> Bounds:
-        found = stats.theilslopes(y, x, confidence)
+        found = scipy.stats.theilslopes(y, x, confidence)
         return float(found.low_slope), float(found.high_slope)
 
-    return UncertainValue(float(stats.theilslopes(y, x).slope), bounds)
+    one, other = np.triu_indices(parts, 1)
+    apart = x[one] != x[other]
+    slopes = (y[one] - y[other])[apart] / (x[one] - x[other])[apart]
+    return UncertainValue(float(np.median(slopes)), bounds)
 
 
 def mover_difference(one: UncertainValue, other: UncertainValue) -> UncertainValue:

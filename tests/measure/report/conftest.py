@@ -7,7 +7,7 @@ import pytest
 from ailoop_otel.measure.report.contents import Report, build_report
 from ailoop_otel.measure.report.html import render
 from ailoop_otel.measure.report.plots import plots
-from ailoop_otel.measure.report.plots.canvas import Plot
+from ailoop_otel.measure.report.plots.chart import Plot
 from tests.measure.report import sample
 
 

@@ -38,15 +38,15 @@ class Page(HTMLParser):
         elif tag in ("td", "th"):
             self.tables[-1][-1].append("")
             self._cell = True
-        self._silent = self._silent or tag == "style"
+        self._silent = self._silent or tag in ("style", "script")
 
     def handle_endtag(self, tag: str) -> None:
-        """Close a cell or the styles."""
+        """Close a cell, the styles or a script."""
         self._cell = self._cell and tag not in ("td", "th")
-        self._silent = self._silent and tag != "style"
+        self._silent = self._silent and tag not in ("style", "script")
 
     def handle_data(self, data: str) -> None:
-        """Add text, unless it is style."""
+        """Add text, unless it is a style or a script."""
         if not self._silent:
             self.text += data
             if self._cell:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+from base64 import b64encode
 from dataclasses import replace
+from hashlib import sha256
 from itertools import product
 
 import pytest
 
 from ailoop_otel.measure.report.contents import build_report
 from ailoop_otel.measure.report.html import WIDTH, interval_drawing, render
-from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.results.run import Context, Run
 from ailoop_otel.measure.verdict.verdict import Judged, Verdict
 from tests.measure.report import hostile, sample
 from tests.measure.report.reading import Page, page
 
 LOADING = {
-    "script",
     "link",
     "img",
     "iframe",
@@ -39,9 +41,10 @@ def whole(html: str) -> Page:
     return page(html)
 
 
-def test_it_needs_no_network_and_no_script(whole: Page) -> None:
+def test_it_needs_no_network(whole: Page) -> None:
     """Nothing is loaded; the only external links lead to Jaeger."""
     assert not {name for name, _ in whole.elements} & LOADING
+    assert not [attributes for attributes in whole.named("script") if "src" in attributes]
     leading = [link["href"] or "" for link in whole.named("a")]
     assert all(link.startswith(("#def-", "http://127.0.0.1:16686/trace/")) for link in leading)
     assert sum(link.startswith("http") for link in leading) == 10
@@ -49,8 +52,24 @@ def test_it_needs_no_network_and_no_script(whole: Page) -> None:
 
 def test_nothing_in_its_styles_is_loaded(html: str) -> None:
     """Each url() refers to an element of the page."""
-    assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)", html))
-    assert "@import" not in html
+    styles = re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
+    assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)", styles))
+    assert "@import" not in styles
+
+
+def test_only_its_own_scripts_may_run(html: str) -> None:
+    """The policy names the digest of each, so that one that got in some other way would not run."""
+    scripts = re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL)
+    assert len(scripts) == 2
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)
+    assert policy
+    digests = " ".join(f"'sha256-{b64encode(sha256(each.encode()).digest()).decode()}'" for each in scripts)
+    assert policy[1] == f"default-src 'none'; style-src 'unsafe-inline'; script-src {digests}"
+
+
+def test_a_page_without_plots_has_no_script() -> None:
+    """Nothing was observed that could be drawn."""
+    assert "<script" not in render(build_report(Run(Context("none"), [])))
 
 
 def test_every_id_is_there_once_and_every_reference_has_its_id(whole: Page) -> None:
@@ -72,7 +91,7 @@ def test_every_plot_has_a_description(whole: Page) -> None:
 
 def test_hostile_strings_stay_text(whole: Page) -> None:
     """In every place that shows untrusted text: they make no element, no attribute and no link."""
-    known = {name for name, _ in whole.elements} | {"div", "small", "path", "code"}
+    known = {name for name, _ in whole.elements} | {"div", "small", "path", "code", "script"}
     for run in (hostile.run(), hostile.steps()):
         html = render(build_report(run, hostile.judgement()))
         found = page(html)
@@ -81,7 +100,21 @@ def test_hostile_strings_stay_text(whole: Page) -> None:
         assert all((link["href"] or "").startswith("#def-") for link in found.named("a"))
         assert hostile.SEEN in found.text
         assert "{{ 7 * 7 }}" in found.text
-        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", html)
+        assert not re.search(
+            r"[\x00-\x09\x0b-\x1f\x7f\u202e]", re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
+        )
+        for data in re.findall(r'<script type="application/json">(.*?)</script>', html, flags=re.DOTALL):
+            assert json.loads(data)
+            assert not set("<>&'\u2028\u2029") & set(data)
+
+
+def test_what_could_end_a_script_or_its_text_is_escaped() -> None:
+    """A closing tag, separators that JavaScript once took for ends of lines, half of a surrogate pair."""
+    html = render(build_report(sample.few(0.1, 0.2, outcome="</script><!--\u2028\u2029\ud800")))
+    (data, *_) = re.findall(r'<script type="application/json">(.*?)</script>', html, flags=re.DOTALL)
+    assert json.loads(data)
+    assert "<!--" not in html
+    assert html.encode()
 
 
 def test_a_trace_without_jaeger_is_an_id_to_copy() -> None:

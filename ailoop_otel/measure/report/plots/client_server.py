@@ -2,45 +2,51 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ailoop_otel.measure.report import units
-from ailoop_otel.measure.report.plots import canvas
-from ailoop_otel.measure.report.plots.canvas import Plot
-from ailoop_otel.measure.report.plots.data import MOST_POINTS, PlotData, Series
+from ailoop_otel.measure.report.plots import chart
+from ailoop_otel.measure.report.plots.chart import Plot
+from ailoop_otel.measure.report.plots.data import MOST_POINTS, PlotData, Series, spaced
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.statistics.percentiles import Values
 
 _PAIRS = (
-    (definitions.FIRST_CHUNK, definitions.SERVER_FIRST_CHUNK, canvas.BLUE, "o"),
-    (definitions.COMPLETION, definitions.SERVER_COMPLETION, canvas.ORANGE, "s"),
+    (definitions.FIRST_CHUNK, definitions.SERVER_FIRST_CHUNK),
+    (definitions.COMPLETION, definitions.SERVER_COMPLETION),
 )
 _DIFFERENCES = (definitions.FIRST_CHUNK_DIFFERENCE, definitions.COMPLETION_DIFFERENCE)
 
 
-def client_server(data: PlotData, size: canvas.Size) -> Plot | None:
+def client_server(data: PlotData) -> Plot | None:
     """Draw each exchange by the server's and the client's measurement; above the diagonal the client's is longer."""
     drawn = []
-    for client, server, colour, marker in _PAIRS:
+    for client, server in _PAIRS:
         one, other = data.get(client), data.get(server)
         if one is not None and other is not None:
-            x, y = _paired(other, one)
-            if len(x):
-                drawn.append((client.title, x, y, colour, marker))
+            table = _paired(other, one)
+            if len(table):
+                drawn.append((client.title, table))
     if not drawn:
         return None
-    figure, (axes,) = canvas.panels(size)
-    for title, x, y, colour, marker in drawn:
-        kept = np.linspace(0, len(x) - 1, min(len(x), MOST_POINTS // 2)).astype(int)
-        axes.scatter(x[kept], y[kept], s=11, marker=marker, color=colour, alpha=0.55, linewidths=0, label=title)
-    whole = np.concatenate([part for _, x, y, _, _ in drawn for part in (x, y)])
-    canvas.duration_axis(axes, whole, "x")
-    canvas.duration_axis(axes, whole, "y")
-    axes.plot([whole.min(), whole.max()], [whole.min(), whole.max()], color=canvas.QUIET, linewidth=1)
-    axes.set_xlabel("As the server saw it (logarithmic)")
-    axes.set_ylabel("As the client saw it (logarithmic)")
-    canvas.legend(axes, loc="upper left")
-    counted = "; ".join(f"{title}, {units.counted(len(x), 'exchange')}" for title, x, *_ in drawn)
+    names = [title for title, _ in drawn]
+    kept = [table[spaced(len(table), MOST_POINTS // 2)] for _, table in drawn]
+    points = np.concatenate(kept)
+    columns: dict[str, Any] = {"server": points[:, 0], "client": points[:, 1], "exchange": points[:, 2].astype(int)}
+    columns["series"] = [name for name, table in zip(names, kept, strict=True) for _ in table]
+    whole = np.concatenate([table[:, :2].ravel() for _, table in drawn])
+    ends = [float(whole.min()), float(whole.max())]
+    x = chart.durations("server", whole, "As the server saw it (logarithmic)")
+    y = chart.durations("client", whole, "As the client saw it (logarithmic)")
+    style = {"color": chart.QUIET, "strokeWidth": 1, "clip": True}
+    diagonal = chart.layer("line", chart.rows(server=ends, client=ends), x, y, style=style)
+    style = {"filled": True, "size": 18, "opacity": 0.55, "clip": True}
+    dots = chart.series_colour(chart.layer("point", chart.rows(**columns), x, y, style=style), names)
+    sides = {each.capitalize(): chart.duration_text(f"datum.{each}") for each in ("client", "server")}
+    point = chart.pointed(dots, {"Series": "datum.series", "Exchange": "datum.exchange", **sides})
+    counted = "; ".join(f"{title}, {units.counted(len(table), 'exchange')}" for title, table in drawn)
     rows = [row for row in map(data.report.row, _DIFFERENCES) if row is not None and row.summary.n]
     differences = "".join(f" {row.title}: p50 {row.scale.quantity(row.summary.p50)}." for row in rows)
     alt = f"Client's against server's latency of the same exchanges. {counted}.{differences}"
@@ -48,16 +54,17 @@ def client_server(data: PlotData, size: canvas.Size) -> Plot | None:
         "On the line both agree. Above it the client waited for what the server did not see: the network, a message "
         f"unread behind a running answer, a load generator that was late.{differences}"
     )
-    return canvas.finished(figure, "sides", "Client and server", caption, alt)
+    return Plot(
+        "sides", "Client and server", caption, alt, chart.layers(chart.switched(dots), diagonal, chart.switched(point))
+    )
 
 
-def _paired(one: Series, other: Series) -> tuple[Values, Values]:
-    """The values of the exchanges that are in both, in the same order."""
+def _paired(one: Series, other: Series) -> Values:
+    """A row for each exchange that is in both: the two values, at least 1 µs, and its number."""
     known = {int(number): value for number, value in zip(one.exchange[one.usable], one.values[one.usable], strict=True)}
     pairs = [
-        (known[int(number)], value)
+        (max(known[int(number)], 1e-6), max(value, 1e-6), number)
         for number, value in zip(other.exchange[other.usable], other.values[other.usable], strict=True)
         if number >= 0 and int(number) in known
     ]
-    table = np.maximum(np.array(pairs, dtype=float).reshape(-1, 2), 1e-6)
-    return table[:, 0], table[:, 1]
+    return np.array(pairs, dtype=float).reshape(-1, 3)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from ailoop_otel.measure.report import units
 from ailoop_otel.measure.report.contents import Row
-from ailoop_otel.measure.report.plots import canvas
-from ailoop_otel.measure.report.plots.canvas import Plot
+from ailoop_otel.measure.report.plots import chart
+from ailoop_otel.measure.report.plots.chart import Plot, Spec
 from ailoop_otel.measure.report.plots.data import PlotData, spaced
 from ailoop_otel.measure.report.text import plain
 from ailoop_otel.measure.results import definitions
@@ -33,85 +33,104 @@ _TIMEOUTS = (
     (definitions.DETECTION_DELAY, "deadline to detected"),
     (definitions.REPORT_DELAY, "detected to told"),
 )
+_MARK_COLUMNS = ("series", "seconds", "share")
+_DOT = {"filled": True, "size": 42, "opacity": 1, "stroke": chart.PAPER, "strokeWidth": 1}
 _MOST_POINTS = 400
 _MOST_STEPS = 6
 _MOST_DOTS = 300
 
 
-def latency(data: PlotData, size: canvas.Size) -> Plot | None:
+def latency(data: PlotData) -> Plot | None:
     """Draw the share of exchanges that took no longer than each time; failures keep a line below 100 %."""
     drawn = [(row, values) for row, values in _rows(data) if len(values)]
     if not drawn:
         return None
-    figure, (axes,) = canvas.panels(size)
-    for number, (row, values) in enumerate(drawn):
-        _steps(data, axes, row, values, canvas.SERIES[number % len(canvas.SERIES)])
-    canvas.duration_axis(axes, np.concatenate([values for _, values in drawn]))
-    axes.set_ylim(0, 102)
-    axes.set_yticks([0, 25, 50, 75, 90, 100])
-    axes.set_ylabel("Share that took no longer (%)")
-    axes.set_xlabel("Time (logarithmic)")
-    if len(drawn) > 2:
-        canvas.legend(axes, loc="lower left", bbox_to_anchor=(0, 1.02), ncols=2, borderaxespad=0)
-    else:
-        canvas.legend(axes, loc="lower right")
+    names = [plain(row.label or row.definition.title, 60) for row, _ in drawn]
+    lines = [_steps(row, values) for row, values in drawn]
+    named = [name for name, (x, _) in zip(names, lines, strict=True) for _ in x]
+    table = chart.rows(
+        seconds=np.concatenate([x for x, _ in lines]), share=np.concatenate([y for _, y in lines]), series=named
+    )
+    marks = [(name, *mark) for name, (row, values) in zip(names, drawn, strict=True) for mark in _marks(row, values)]
+    x = chart.durations("seconds", np.concatenate([values for _, values in drawn]), "Time (logarithmic)")
+    y = chart.linear("share", 0, 102, "Share that took no longer (%)")
+    y["axis"] |= {"values": [0, 25, 50, 75, 90, 100], "tickCount": 6}
+    style = {"interpolate": "step-after", "strokeWidth": 1.8, "clip": True}
+    line = chart.series_colour(chart.layer("line", table, x, y, style=style), names)
+    dots = chart.rows(**{key: [mark[place] for mark in marks] for place, key in enumerate(_MARK_COLUMNS)})
+    dot = chart.layer("point", dots, x, y, style=_DOT, color=line["encoding"]["color"])
+    share = "format(datum.share, '.1f') + ' %'"
+    took = chart.duration_text("datum.seconds")
+    point = chart.pointed(line, {"Series": "datum.series", "Took at most": took, "Share": share})
+    parts = [line, dot, point]
     percentiles = "; ".join(f"{row.title}: {_percentiles(row)}" for row, _ in drawn)
     caption = "Dots mark p50, p95 and p99."
     if any(row.summary.failures for row, _ in drawn):
         caption += " Failures count as infinitely slow: they keep a line below 100 %, and shift its dots."
     alt = f"Cumulative distribution of latencies. {percentiles}."
-    return canvas.finished(figure, "latency", "How long it took", caption, alt)
+    return Plot("latency", "How long it took", caption, alt, chart.layers(*map(chart.switched, parts), zoom="x"))
 
 
-def gaps(data: PlotData, size: canvas.Size) -> Plot | None:
+def gaps(data: PlotData) -> Plot | None:
     """Draw the number of gaps between chunks of each length."""
     row = data.report.row(definitions.CHUNK_GAP)
     values, counts = _gaps(data)
     if row is None or not len(values):
         return None
-    figure, (axes,) = canvas.panels(size)
     known = np.maximum(values, 1e-6)
     low, high = math.log10(known.min()), math.log10(known.max())
     edges = np.logspace(low - 0.05, high + 0.05, 42)
     heights, _ = np.histogram(known, bins=edges, weights=counts)
-    axes.bar(edges[:-1], heights, width=np.diff(edges), align="edge", color=canvas.BLUE, alpha=0.75, linewidth=0)
-    canvas.duration_axis(axes, known)
-    axes.set_yscale("log")
-    axes.set_ylim(0.7, max(float(heights.max()) * 3, 10.0))
-    canvas.count_axis(axes, "Gaps (count, logarithmic)")
+    some = heights > 0
+    table = chart.rows(low=edges[:-1][some], high=edges[1:][some], count=heights[some], base=np.full(some.sum(), 0.7))
+    x = chart.durations("low", edges, "Gap between two chunks (logarithmic)")
+    y = chart.linear("count", 0.7, max(float(heights.max()) * 3, 10.0), "Gaps (count, logarithmic)")
+    y["scale"] |= {"type": "log"}
+    y["axis"] |= {"values": [10.0**power for power in range(9)], "tickCount": 9}
+    ends: Spec = {"x2": {"field": "high"}, "y2": {"field": "base"}}
+    bar = chart.layer("rect", table, x, y, style={"color": chart.BLUE, "opacity": 0.75, "clip": True}, **ends)
+    limits = {"From": chart.duration_text("datum.low"), "To": chart.duration_text("datum.high")}
+    chart.told(bar, {**limits, "Gaps": "datum.count"})
+    marks: list[Spec] = []
     for line, name in enumerate(_MARKED):
-        canvas.mark_position(axes, max(getattr(row.summary, name), 1e-6), name, line=line)
-    axes.set_xlabel("Gap between two chunks (logarithmic)")
+        marks += chart.rule(max(getattr(row.summary, name), 1e-6), name, x, line=line)
     alt = f"Histogram of {units.counted(row.summary.n, 'gap')} between chunks: {_percentiles(row)}."
     caption = f"{units.counted(row.summary.n, 'gap')}; {_percentiles(row)}."
-    return canvas.finished(figure, "gaps", "Gaps between chunks", caption, alt)
+    return Plot("gaps", "Gaps between chunks", caption, alt, chart.layers(bar, *marks, zoom="x"))
 
 
-def timeouts(data: PlotData, size: canvas.Size) -> Plot | None:
+def timeouts(data: PlotData) -> Plot | None:
     """Draw each AI timeout as a dot on an axis of durations, with a row and the median for each metric."""
     drawn = []
     for definition, name in _TIMEOUTS:
         series, row = data.without_ramp(definition), data.report.row(definition)
         if series is not None and row is not None and row.summary.n:
-            drawn.append((name, np.maximum(series.values[series.usable], 1e-6), row))
+            values = np.sort(np.maximum(series.values[series.usable], 1e-6))
+            drawn.append((f"{name} ({len(values):,})", values[spaced(len(values), _MOST_DOTS)], row))
     if not drawn:
         return None
-    figure, (axes,) = canvas.panels((size[0], max(1.9, 0.9 + 0.5 * len(drawn))))
-    for place, (_, values, row) in enumerate(drawn):
-        kept = np.sort(values)[spaced(len(values), _MOST_DOTS)]
-        # Moved up or down a little, so that dots do not hide each other; the golden ratio spreads neighbours evenly.
-        shift = (np.arange(len(kept)) * 0.618 % 1 - 0.5) * 0.36
-        axes.scatter(kept, place + shift, s=16, color=canvas.ORANGE, alpha=0.5, linewidths=0)
-        axes.plot([row.summary.p50] * 2, [place - 0.3, place + 0.3], color=canvas.INK, linewidth=2)
-    canvas.duration_axis(axes, np.concatenate([values for _, values, _ in drawn]))
-    canvas.name_rows(axes, [f"{name} ({len(values):,})" for name, values, _ in drawn])
-    axes.tick_params(axis="y", labelcolor=canvas.INK)
-    axes.set_xlabel("Time (logarithmic)")
+    # Moved up or down a little, so that dots do not hide each other; the golden ratio spreads neighbours evenly.
+    table = chart.rows(
+        seconds=np.concatenate([values for _, values, _ in drawn]),
+        shift=np.concatenate([np.arange(len(values)) * 0.618 % 1 - 0.5 for _, values, _ in drawn]),
+        name=[name for name, values, _ in drawn for _ in values],
+    )
+    medians = chart.rows(seconds=[row.summary.p50 for *_, row in drawn], name=[name for name, *_ in drawn])
+    x = chart.durations("seconds", np.concatenate([values for _, values, _ in drawn]), "Time (logarithmic)")
+    y = chart.names("name", [name for name, *_ in drawn])
+    shift = {"field": "shift", "type": "quantitative", "scale": {"domain": [-1, 1]}}
+    style = {"filled": True, "size": 26, "color": chart.ORANGE, "opacity": 0.5, "clip": True}
+    dots = chart.layer("point", table, x, y, style=style, yOffset=shift)
+    chart.told(dots, {"Took": chart.duration_text("datum.seconds")})
+    median = chart.layer("tick", medians, x, y, style={"color": chart.INK, "thickness": 2, "bandSize": 26})
+    chart.told(median, {"p50": chart.duration_text("datum.seconds")})
     figures = "; ".join(f"{row.definition.title}: p50 {row.scale.quantity(row.summary.p50)}, "
-                        f"max {row.scale.quantity(row.summary.max)}" for _, _, row in drawn)  # fmt: skip
+                        f"max {row.scale.quantity(row.summary.max)}" for *_, row in drawn)  # fmt: skip
     alt = f"AI timeouts. {figures}."
-    caption = f"A dot for each of {units.counted(max(len(values) for _, values, _ in drawn), 'timeout')}, a bar at p50."
-    return canvas.finished(figure, "timeouts", "AI timeouts, detected and told", caption, alt)
+    most = max(row.summary.n for *_, row in drawn)
+    caption = f"A dot for each of {units.counted(most, 'timeout')}, a bar at p50."
+    spec = chart.layers(dots, median, height=44 * len(drawn), zoom="x")
+    return Plot("timeouts", "AI timeouts, detected and told", caption, alt, spec)
 
 
 def _rows(data: PlotData) -> list[tuple[Row, Values]]:
@@ -134,7 +153,8 @@ def _values(data: PlotData, definition: Definition, label: str) -> Values:
     return np.sort(np.maximum(series.values[wanted], 1e-6))
 
 
-def _steps(data: PlotData, axes: Axes, row: Row, values: Values, colour: str) -> None:
+def _steps(row: Row, values: Values) -> tuple[Values, Values]:
+    """The corners of a cumulative distribution, failures being slower than all: seconds, and per cent."""
     total = len(values) + row.summary.failures
     ranks = np.arange(1, len(values) + 1)
     if len(values) > _MOST_POINTS:
@@ -142,15 +162,16 @@ def _steps(data: PlotData, axes: Axes, row: Row, values: Values, colour: str) ->
         tail = np.arange(len(values) - 50, len(values))
         kept = np.unique(np.append(np.linspace(0, len(values) - 1, _MOST_POINTS).astype(int), tail))
         values, ranks = values[kept], ranks[kept]
-    title = plain(row.label or row.definition.title, 60)
-    x, y = np.append(values[0], values), np.append(0, 100 * ranks / total)
-    axes.plot(x, y, drawstyle="steps-post", color=colour, linewidth=1.8, label=title)
+    return np.append(values[0], values), np.append(0.0, 100 * ranks / total)
+
+
+def _marks(row: Row, values: Values) -> Iterator[tuple[float, float]]:
+    """The marked percentiles with failures as infinitely slow, and their places on the line: seconds, and per cent."""
     for name in _MARKED:
         value = row.summary.with_failures[name]
         if math.isfinite(value):
-            share = 100 * np.searchsorted(values, value, side="right")
-            place = y[1:][min(int(share / 100), len(values)) - 1]
-            axes.plot([max(value, 1e-6)], [place], marker="o", markersize=5, color=colour, markeredgecolor=canvas.PAPER)
+            rank = np.searchsorted(values, max(value, 1e-6), side="right")
+            yield max(value, 1e-6), 100 * float(rank) / (len(values) + row.summary.failures)
 
 
 def _gaps(data: PlotData) -> tuple[Values, Values]:

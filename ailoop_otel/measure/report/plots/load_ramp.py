@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ailoop_otel.measure.report import units
-from ailoop_otel.measure.report.plots import canvas
-from ailoop_otel.measure.report.plots.canvas import Plot
+from ailoop_otel.measure.report.plots import chart
+from ailoop_otel.measure.report.plots.chart import Plot
 from ailoop_otel.measure.report.plots.data import PlotData, Series
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.statistics.percentiles import Values, percentile
@@ -31,42 +31,51 @@ class Level:
     n: int
 
 
-def load_ramp(data: PlotData, size: canvas.Size) -> Plot | None:
+def load_ramp(data: PlotData) -> Plot | None:
     """Draw first chunk and error rate over the number of connected sessions, with the limit that was found."""
     levels = load_levels(data)
     if len(levels) < _FEWEST:
         return None
-    figure, (upper, lower) = canvas.panels(size, 2, 1)
     sessions = np.array([level.sessions for level in levels])
     p95 = np.array([level.p95 for level in levels])
-    known = np.isfinite(p95)
-    upper.plot(sessions[known], p95[known], marker="o", markersize=4.5, color=canvas.BLUE, linewidth=1.6)
-    log = canvas.needs_log(p95)
-    canvas.duration_axis(upper, p95, "y", log=log)
-    if not log:
-        upper.set_ylim(0, max(float(p95[known].max()) * 1.2, 1e-6) if known.any() else 1)
-    infinite = sessions[~known]
-    upper.scatter(infinite, np.full(len(infinite), 0.97), marker="^", s=30, color=canvas.RED,
-                  transform=upper.get_xaxis_transform())  # fmt: skip
-    upper.set_ylabel("First chunk p95")
     errors = np.array([level.errors for level in levels])
-    width = float(np.diff(sessions).min()) * 0.7
-    lower.bar(sessions, errors, width=width, color=canvas.RED, alpha=0.8, linewidth=0)
-    lower.set_ylim(0, max(float(errors.max()) * 1.45, 1.0))
-    canvas.unit_axis(lower, definitions.ERROR_RATE.unit, errors, "Errors")
-    lower.set_xlabel("Sessions connected (sessions)")
+    step = float(np.diff(sessions).min())
+    x = chart.linear(
+        "sessions", float(sessions[0]) - step, float(sessions[-1]) + step, "Sessions connected (sessions)", 9
+    )
+    known, log = np.isfinite(p95), chart.needs_log(p95)
+    y = chart.durations("p95", p95, "First chunk p95", log=log)
+    points = chart.rows(
+        sessions=sessions[known], p95=p95[known], n=[each.n for each in levels if math.isfinite(each.p95)]
+    )
+    line = chart.layer("line", points, chart.bare(x), y, style={"color": chart.BLUE, "clip": True, "strokeWidth": 1.6,
+                                                           "point": {"color": chart.BLUE, "size": 30}})  # fmt: skip
+    p95_text = chart.duration_text("datum.p95")
+    point = chart.pointed(line, {"Sessions": "datum.sessions", "First chunk p95": p95_text, "Exchanges": "datum.n"})
+    style = {"shape": "triangle-up", "filled": True, "size": 50, "color": chart.RED, "clip": True}
+    infinite = chart.layer("point", chart.rows(sessions=sessions[~known]), chart.bare(x), {"value": 8}, style=style)
+    rate, factor = chart.quantities("rate", definitions.ERROR_RATE.unit, errors, "Errors", room=1.45)
+    bars = chart.rows(sessions=sessions - step * 0.35, end=sessions + step * 0.35, rate=errors / factor, at=sessions)
+    style = {"color": chart.RED, "opacity": 0.8, "clip": True}
+    bar = chart.layer("rect", bars, x, rate, style=style, x2={"field": "end"}, y2={"datum": 0})
+    chart.told(bar, {"Sessions": "datum.at", rate["axis"]["title"]: "datum.rate"})
+    upper, lower = [line, infinite, point], [bar]
     limit = _limit(data)
     if limit is not None:
-        for axes, text in ((upper, ""), (lower, f"stable: {limit:,.0f} sessions")):
-            canvas.mark_position(axes, limit, text, colour=canvas.GREEN)
+        upper += chart.rule(limit, "", chart.bare(x), chart.GREEN)
+        lower += chart.rule(limit, f"stable: {limit:,.0f} sessions", x, chart.GREEN)
     alt = (
         f"First chunk p95 and errors per 1,000 requests at {len(levels)} numbers of sessions, from "
         f"{sessions[0]:,.0f} to {sessions[-1]:,.0f}. "
         + (f"Largest stable number: {limit:,.0f} sessions." if limit is not None else "No stable number was found.")
     )
-    caption = "Failures count as infinitely slow; a triangle on top is a p95 that they reach." if len(infinite) else ""
-    count = f"{units.counted(sum(level.n for level in levels), 'exchange')} by the sessions connected when each began."
-    return canvas.finished(figure, "ramp", "Sessions against latency and errors", f"{count} {caption}".strip(), alt)
+    caption = (
+        f"{units.counted(sum(level.n for level in levels), 'exchange')} by the sessions connected when each began."
+    )
+    if not known.all():
+        caption += " Failures count as infinitely slow; a triangle on top is a p95 that they reach."
+    spec = chart.panels(chart.layers(*upper, height=150, zoom="x"), chart.layers(*lower, height=96, zoom="x"))
+    return Plot("ramp", "Sessions against latency and errors", caption, alt, spec)
 
 
 def load_levels(data: PlotData) -> list[Level]:

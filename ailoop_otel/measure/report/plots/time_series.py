@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from ailoop_otel.measure.report import units
 from ailoop_otel.measure.report.exchanges import Exchange
-from ailoop_otel.measure.report.plots import canvas
-from ailoop_otel.measure.report.plots.canvas import Plot
+from ailoop_otel.measure.report.plots import chart
+from ailoop_otel.measure.report.plots.chart import Plot, Spec
 from ailoop_otel.measure.report.plots.data import MOST_POINTS, PlotData, Series, spaced, thinned
 from ailoop_otel.measure.report.text import plain
 from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.statistics.percentiles import Values
 
 _LATENCIES = (
     definitions.FIRST_CHUNK,
@@ -20,10 +21,18 @@ _LATENCIES = (
     definitions.COMPLETION,
     definitions.SERVER_COMPLETION,
 )
-_MOST_FAILURES = 500
+# Of each plot.
+_MOST_FAILURES = 300
 _MOST_KINDS = 8
 _MOST_LINES = 6
 _STRETCHES = 60
+# Colour and axis title of each line of the plot of memory.
+_LINES = {
+    definitions.MEMORY.name: (chart.PURPLE, "Server memory"),
+    definitions.SESSIONS.name: (chart.GREEN, "Connected"),
+    definitions.CPU.name: (chart.ORANGE, "CPU"),
+}
+_FAILED = "Failed exchange"
 
 
 def over_time(data: PlotData) -> Plot | None:
@@ -32,34 +41,33 @@ def over_time(data: PlotData) -> Plot | None:
     exchanges = data.report.exchanges_with_ramp
     if series is None or len(exchanges) < 2:
         return None
-    figure, (upper, lower) = canvas.panels((canvas.WIDE[0], 4.4), 3, 1)
-    values = series.values[series.usable]
-    at, drawn = thinned(series.at[series.usable], values)
-    upper.scatter(at, drawn, s=9, color=canvas.BLUE, alpha=0.45, linewidths=0, label=series.definition.title)
-    _percentiles(upper, series)
-    log = canvas.needs_log(values)
-    canvas.duration_axis(upper, values, "y", log=log)
-    if not log:
-        upper.set_ylim(0, max(float(values.max()) * 1.12, 1e-6))
-    upper.set_ylabel("Latency (logarithmic)" if log else "Latency")
-    failed = _fewer([each.at for each in exchanges if each.failed])
-    if len(failed):
-        top = np.full(len(failed), 1.0)
-        upper.scatter(
-            failed, top, s=26, marker="x", color=canvas.RED, linewidths=1.3, clip_on=False, label="Failed exchange",
-            transform=upper.get_xaxis_transform(),
-        )  # fmt: skip
-    _mark_hold(upper, series)
-    canvas.legend(upper, loc="lower left", bbox_to_anchor=(0, 1.02), ncols=4, borderaxespad=0)
-    _begun(lower, exchanges)
-    canvas.time_axis(lower, data.times, warmed_up=data.report.warmup > 0)
-    count = sum(each.failed for each in exchanges)
+    usable, title = series.only(series.usable), series.definition.title
+    log = chart.needs_log(usable.values)
+    x = chart.times("at", data.times)
+    y = chart.durations("seconds", usable.values, "Latency (logarithmic)" if log else "Latency", log=log)
+    failed = [each for each in exchanges if each.failed]
+    lines = _percentiles(usable.at, usable.values)
+    colours = {title: chart.BLUE} | {name: colour for name, colour, _ in lines}
+    colours |= {_FAILED: chart.RED} if failed else {}
+    dots, point = _dots(usable, x, y, colours)
+    upper = [dots]
+    for name, colour, (at, seconds) in lines:
+        points = chart.rows(at=at, seconds=seconds, series=[name] * len(at))
+        style = {"color": colour, "strokeWidth": 1.5, "clip": True}
+        upper.append(chart.layer("line", points, chart.bare(x), y, style=style))
+    upper += [point, _crosses(failed, x)]
+    hold = [row.at for row in series.rows if row.phase == "hold"]
+    marks = chart.rule(hold[0], "hold begins", chart.bare(x), line=1) if hold and len(hold) < len(series.rows) else []
     alt = (
-        f"{series.definition.title} over time: {units.counted(len(values), 'exchange')} as points, "
-        f"{units.counted(count, 'failed exchange')} marked above; below, exchanges begun per stretch of time."
+        f"{title} over time: {units.counted(len(usable.values), 'exchange')} as points, "
+        f"{units.counted(len(failed), 'failed exchange')} marked above; below, exchanges begun per stretch of time."
     )
-    caption = _caption(len(values), count)
-    return canvas.finished(figure, "over-time", "Latency over time", caption, alt)
+    caption = _caption(len(usable.values), len(failed)) + _warm_up(data)
+    spec = chart.panels(
+        chart.layers(*map(chart.switched, upper), *marks, height=220, zoom="x"),
+        chart.layers(_begun(exchanges, x), height=80, zoom="x"),
+    )
+    return Plot("over-time", "Latency over time", caption, alt, spec)
 
 
 def timeline(data: PlotData) -> Plot | None:
@@ -70,24 +78,33 @@ def timeline(data: PlotData) -> Plot | None:
     kinds: dict[str, list[Exchange]] = {}
     for each in failed:
         kinds.setdefault(each.outcome, []).append(each)
-    rows = sorted(kinds.items(), key=lambda item: -len(item[1]))
-    shown = rows[:_MOST_KINDS]
-    figure, (axes,) = canvas.panels((canvas.WIDE[0], 1.1 + 0.36 * len(shown)))
-    for place, (_, members) in enumerate(shown):
-        kept = [members[number] for number in spaced(len(members), _MOST_FAILURES)]
-        begun = [each.at for each in kept]
-        ended = [each.at + each.seconds for each in kept]
-        canvas.strokes(axes, begun, ended, [place] * len(kept), [place] * len(kept), alpha=0.4, linewidth=7)
-        canvas.strokes(axes, begun, begun, [place - 0.2] * len(kept), [place + 0.2] * len(kept), linewidth=1.2)
-    canvas.name_rows(axes, [f"{plain(kind, 32)} ({len(members):,})" for kind, members in shown])
-    axes.tick_params(axis="y", labelcolor=canvas.INK)
-    canvas.time_axis(axes, data.times, warmed_up=data.report.warmup > 0)
-    counts = ", ".join(f"{plain(kind, 32)} {len(members):,}" for kind, members in shown)
+    found = sorted(kinds.items(), key=lambda item: -len(item[1]))
+    shown = [(f"{plain(kind, 32)} ({len(members):,})", members) for kind, members in found[:_MOST_KINDS]]
+    kept = [
+        (name, members[number])
+        for name, members in shown
+        for number in spaced(len(members), _MOST_FAILURES // len(shown))
+    ]
+    table = chart.rows(
+        kind=[name for name, _ in kept], begun=[each.at for _, each in kept],
+        ended=[each.at + each.seconds for _, each in kept], exchange=[each.number for _, each in kept],
+    )  # fmt: skip
+    x = chart.times("begun", data.times)
+    y = chart.names("kind", [name for name, _ in shown])
+    style = {"color": chart.RED, "opacity": 0.4, "height": 8, "clip": True}
+    bar = chart.layer("bar", table, x, y, style=style, x2={"field": "ended"})
+    tick = chart.layer("tick", table, x, y, style={"color": chart.RED, "thickness": 1.2, "bandSize": 16, "clip": True})
+    took = chart.duration_text("(datum.ended - datum.begun)")
+    for part in (bar, tick):
+        chart.told(part, {**_exchange("begun"), "Took": took})
+    counts = ", ".join(f"{plain(kind, 32)} {len(members):,}" for kind, members in found[:_MOST_KINDS])
     alt = f"Timeline of {units.counted(len(failed), 'failed exchange')} by kind: {counts}."
     caption = "A stroke where an exchange that failed began, and a bar from there for as long as it took."
-    if len(rows) > len(shown):
-        caption += f" The {len(shown)} most frequent of {len(rows):,} kinds."
-    return canvas.finished(figure, "timeline", "Timeouts and errors", caption, alt)
+    if len(found) > len(shown):
+        caption += f" The {len(shown)} most frequent of {len(found):,} kinds."
+    caption += _warm_up(data)
+    spec = chart.layers(bar, tick, height=28 * len(shown), zoom="x")
+    return Plot("timeline", "Timeouts and errors", caption, alt, spec)
 
 
 def memory(data: PlotData) -> Plot | None:
@@ -96,53 +113,89 @@ def memory(data: PlotData) -> Plot | None:
     if series is None or series.usable.sum() < 2:
         return None
     others = [each for each in (data.get(definitions.SESSIONS), data.get(definitions.CPU)) if each]
-    figure, axes = canvas.panels((canvas.WIDE[0], 2.9 + 1.35 * len(others)), 2.2, *(1.2 for _ in others))
-    _line(axes[0], series, canvas.PURPLE, "Server memory")
-    for panel, each in zip(axes[1:], others, strict=True):
-        is_sessions = each.definition is definitions.SESSIONS
-        _line(panel, each, canvas.GREEN if is_sessions else canvas.ORANGE, "Connected" if is_sessions else "CPU")
-    canvas.legend(axes[0], loc="upper left", ncols=3)
-    canvas.time_axis(axes[-1], data.times, warmed_up=data.report.warmup > 0)
+    x = chart.times("at", data.times)
+    views = []
+    for each in (series, *others):
+        colour, label = _LINES[each.definition.name]
+        axis = x if each is (others[-1] if others else series) else chart.bare(x)
+        views.append(_lines(each, axis, colour, label, 150 if each is series else 112))
     row = data.report.row(definitions.MEMORY)
     sizes = f"mean {row.scale.quantity(row.summary.mean)}, at most {row.scale.quantity(row.summary.max)}" if row else ""
-    names = "".join(f", with {each.definition.title.lower()} below" for each in others)
-    alt = f"Server memory over time{names}: {sizes}."
-    caption = f"Resident memory of the server and its children: {sizes}."
-    return canvas.finished(figure, "memory", "Memory under load", caption, alt)
+    below = "".join(f", with {each.definition.title.lower()} below" for each in others)
+    alt = f"Server memory over time{below}: {sizes}."
+    caption = f"Resident memory of the server and its children: {sizes}.{_warm_up(data)}"
+    return Plot("memory", "Memory under load", caption, alt, chart.panels(*views))
 
 
-def _percentiles(axes: Axes, series: Series) -> None:
-    """Draw p95 and p50 of each stretch of time that has enough points."""
-    at, values = series.at[series.usable], series.values[series.usable]
+def _dots(usable: Series, x: Spec, y: Spec, colours: dict[str, str]) -> tuple[Spec, Spec]:
+    """The exchanges that succeeded, in the first of the colours, and the layer for pointing at them."""
+    kept = thinned(usable.at, usable.values)
+    table = chart.rows(at=usable.at[kept], seconds=usable.values[kept], exchange=usable.exchange[kept],
+                       series=[usable.definition.title] * len(kept))  # fmt: skip
+    style = {"filled": True, "size": 16, "opacity": 0.45, "clip": True}
+    dots = chart.layer("point", table, chart.bare(x), y, style=style)
+    chart.series_colour(dots, list(colours), list(colours.values()))
+    return dots, chart.pointed(dots, {**_exchange("at"), "Took": chart.duration_text("datum.seconds")})
+
+
+def _crosses(failed: list[Exchange], x: Spec) -> Spec:
+    """The exchanges that failed, above the others."""
+    kept = [failed[number] for number in spaced(len(failed), _MOST_FAILURES)]
+    table = chart.rows(at=[each.at for each in kept], outcome=[plain(each.outcome, 60) for each in kept],
+                       exchange=[each.number for each in kept], series=[_FAILED] * len(kept))  # fmt: skip
+    style = {"shape": "cross", "angle": 45, "filled": True, "size": 40, "color": chart.RED}
+    part = chart.layer("point", table, chart.bare(x), {"value": 6}, style=style)
+    return chart.told(part, {**_exchange("at"), "Outcome": "datum.outcome"})
+
+
+def _exchange(begun: str) -> dict[str, str]:
+    """What each exchange shows that is pointed at, with the field of its start."""
+    return {"Exchange": "datum.exchange", "Began after": chart.duration_text(f"datum.{begun}")}
+
+
+def _percentiles(at: Values, values: Values) -> list[tuple[str, str, tuple[Values, Values]]]:
+    """Name, colour and points of p95 and p50 over time, of each stretch that has enough exchanges."""
     if len(at) < 40 or at[-1] <= at[0]:
-        return
+        return []
     edges = np.linspace(at[0], at[-1], min(_STRETCHES, len(at) // 10) + 1)
     place = np.clip(np.searchsorted(edges, at, side="right") - 1, 0, len(edges) - 2)
-    for name, share, colour in (("p95 of each stretch", 95, canvas.ORANGE), ("p50 of each stretch", 50, canvas.INK)):
-        parts = [(edges[k : k + 2].mean(), np.percentile(values[place == k], share, method="inverted_cdf"))
-                 for k in range(len(edges) - 1) if (place == k).sum() >= 5]  # fmt: skip
+    full = [stretch for stretch in range(len(edges) - 1) if (place == stretch).sum() >= 5]
+    middles = np.array([edges[stretch : stretch + 2].mean() for stretch in full])
+    found = []
+    for name, share, colour in (("p95 of each stretch", 95, chart.ORANGE), ("p50 of each stretch", 50, chart.INK)):
+        parts = [np.percentile(values[place == stretch], share, method="inverted_cdf") for stretch in full]
         if len(parts) > 1:
-            axes.plot(*zip(*parts, strict=True), color=colour, linewidth=1.4, label=name)
+            found.append((name, colour, (middles, np.array(parts))))
+    return found
 
 
-def _mark_hold(axes: Axes, series: Series) -> None:
-    """Mark the time at which the search for a limit ends and the hold begins."""
-    hold = [row.at for row in series.rows if row.phase == "hold"]
-    if hold and len(hold) < len(series.rows):
-        canvas.mark_position(axes, hold[0], "hold begins")
-
-
-def _begun(axes: Axes, exchanges: tuple[Exchange, ...]) -> None:
+def _begun(exchanges: tuple[Exchange, ...], x: Spec) -> Spec:
+    """Bars of how many exchanges began per second, those that failed on top."""
     begun = [each.at for each in exchanges]
     low, high = min(begun), max(*begun, min(begun) + 1e-3)
     edges = np.linspace(low, high, _STRETCHES + 1)
     succeeded, _ = np.histogram([each.at for each in exchanges if not each.failed], edges)
     failed, _ = np.histogram([each.at for each in exchanges if each.failed], edges)
-    width = np.diff(edges)
-    axes.bar(edges[:-1], succeeded / width, width * 0.9, align="edge", color=canvas.SKY, linewidth=0)
-    axes.bar(edges[:-1], failed / width, width * 0.9, succeeded / width, align="edge", color=canvas.RED, linewidth=0)
-    axes.set_ylabel("Begun (/s)")
-    axes.yaxis.set_major_locator(MaxNLocator(3))
+    width = edges[1] - edges[0]
+    whole = np.concatenate([succeeded, failed]) / width
+    bottom = np.concatenate([np.zeros(len(succeeded)), succeeded / width])
+    table = chart.rows(
+        at=np.tile(edges[:-1] + width * 0.05, 2), end=np.tile(edges[1:] - width * 0.05, 2), bottom=bottom,
+        top=bottom + whole, rate=whole, series=["Succeeded"] * len(succeeded) + [_FAILED] * len(failed),
+    )  # fmt: skip
+    table["values"] = [each for each in table["values"] if each["rate"]]
+    y = chart.linear("top", 0, float((succeeded + failed).max() / width) * 1.1, "Begun (/s)", 3)
+    bar = chart.layer(
+        "rect", table, x, y, style={"clip": True}, x2={"field": "end"}, y2={"field": "bottom"},
+        color=chart.coloured(("Succeeded", _FAILED), (chart.SKY, chart.RED)) | {"legend": None},
+    )  # fmt: skip
+    after, rate = chart.duration_text("datum.at"), "format(datum.rate, ',.3~r')"
+    return chart.told(bar, {"Exchanges": "datum.series", "From": after, "Begun per second": rate})
+
+
+def _warm_up(data: PlotData) -> str:
+    """What a caption says of the first seconds, which else seem to be missing."""
+    return " The warm-up is left out." if data.report.warmup else ""
 
 
 def _caption(points: int, failed: int) -> str:
@@ -154,18 +207,29 @@ def _caption(points: int, failed: int) -> str:
     return " ".join(parts)
 
 
-def _fewer(moments: list[float]) -> np.ndarray:
-    return np.array(moments)[spaced(len(moments), _MOST_FAILURES)] if moments else np.array([])
-
-
-def _line(axes: Axes, series: Series, colour: str, label: str) -> None:
-    """Draw one line, or one for each process of a server that has several."""
+def _lines(series: Series, x: Spec, colour: str, label: str, height: float) -> Spec:
+    """One line, or one for each process of a server that has several."""
     labels = sorted({row.label for row in series.rows})[:_MOST_LINES]
-    for number, name in enumerate(labels):
-        part = series.only(series.usable & np.array([row.label == name for row in series.rows]))
-        at, values = thinned(part.at, part.values)
-        line = canvas.SERIES[number % len(canvas.SERIES)] if len(labels) > 1 else colour
-        axes.plot(at, values, color=line, linewidth=1.6, drawstyle="steps-post", label=name and plain(name, 20))
-        axes.fill_between(at, values, step="post", color=line, alpha=0.12, linewidth=0)
-    axes.set_ylim(0, max(float(series.values[series.usable].max()) * 1.12, 1e-9))
-    canvas.unit_axis(axes, series.definition.unit, series.values[series.usable], label)
+    usable = series.only(series.usable)
+    y, factor = chart.quantities("value", usable.definition.unit, usable.values, label)
+    columns: dict[str, list[Any]] = {"at": [], "value": [], "series": []}
+    for name in labels:
+        part = usable.only(np.array([row.label == name for row in usable.rows], dtype=bool))
+        kept = thinned(part.at, part.values, MOST_POINTS // len(labels))
+        columns["at"] += part.at[kept].tolist()
+        columns["value"] += (part.values[kept] / factor).tolist()
+        columns["series"] += [plain(name, 20)] * len(kept)
+    shown = [plain(name, 20) for name in labels]
+    table = chart.rows(**columns)
+    colouring = chart.coloured(shown) if len(labels) > 1 else {"value": colour}
+    style = {"interpolate": "step-after", "clip": True}
+    area = chart.layer("area", table, x, y | {"stack": None}, style={**style, "opacity": 0.12}, color=colouring)
+    line = chart.layer("line", table, x, y, style={**style, "strokeWidth": 1.6}, color=colouring)
+    process = {"Process": "datum.series"} if len(labels) > 1 else {}
+    title = y["axis"]["title"]
+    point = chart.pointed(line, {**process, "After": chart.duration_text("datum.at"), title: "datum.value"})
+    parts = [line, area, point]
+    if len(labels) > 1:
+        chart.series_colour(line, shown)
+        parts = list(map(chart.switched, parts))
+    return chart.layers(*parts, height=height, zoom="x")
