@@ -2,47 +2,52 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
-import numpy as np
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 
-from ailoop_otel.measure.report.plots import canvas
 from tests.soak.run import DOWN, REFUSES
 
-_STYLE = """<style>
-svg { font-family: system-ui, sans-serif;
-  --ink: #1f2328; --quiet: #59636e; --grid: #d1d9e0; --paper: #ffffff; --blue: #0969da; --orange: #bc4c00;
-  --green: #1a7f37; --purple: #8250df; --red: #cf222e; --sky: #218bff; }
-@media (prefers-color-scheme: dark) { svg {
-  --ink: #e6edf3; --quiet: #9198a1; --grid: #3d444d; --paper: #0d1117; --blue: #4493f8; --orange: #f0883e;
-  --green: #3fb950; --purple: #ab7df8; --red: #f85149; --sky: #58a6ff; } }
-</style>"""
-_ALT = "Memory of the server with the package and without, bytes that wait on disk, and messages that have arrived"
+# A grey that can be read on a light page and on a dark one.
+_INK = "#808890"
+_PANELS = (("Memory, MB", 1e6), ("On disk, MB", 1e6), ("Messages arrived", 1))
+_SERIES = (
+    (0, "memory", "#2f81f7", "with ailoop-otel"),
+    (0, "memory_without", _INK, "without"),
+    (1, "waiting", "#d8702c", None),
+    (2, "delivered", "#2da44e", None),
+)
 
 
 def draw(soak: dict[str, Any]) -> str:
     """The picture of a result, as it is kept."""
     samples = soak["samples"]
-    column = {name: np.array([sample[name] for sample in samples], dtype=float) for name in samples[0]}
-    at = column["at"]
-    with canvas.settings():
-        figure, (memory, waiting, delivered) = canvas.panels((10.6, 5.4), 3, 1.4, 1.4)
-        memory.plot(at, column["memory"], color=canvas.BLUE, label="with ailoop-otel")
-        memory.plot(at, column["memory_without"], color=canvas.QUIET, label="without")
-        canvas.unit_axis(memory, "By", column["memory"], "Memory")
-        memory.set_ylim(bottom=0)
-        waiting.plot(at, column["waiting"], color=canvas.ORANGE)
-        canvas.unit_axis(waiting, "By", column["waiting"], "On disk")
-        delivered.plot(at, column["delivered"], color=canvas.GREEN)
-        canvas.count_axis(delivered, "Messages\narrived")
-        canvas.time_axis(delivered, at)
-        for panel in (memory, waiting, delivered):
+    at = [sample["at"] for sample in samples]
+    with mpl.rc_context(
+        {"svg.fonttype": "none", "svg.hashsalt": "soak", "font.family": "sans-serif", "text.color": _INK}
+    ):
+        figure, panels = plt.subplots(3, 1, sharex=True, figsize=(10.6, 5.4), height_ratios=(3, 1.4, 1.4))
+        for panel, (title, _) in zip(panels, _PANELS, strict=True):
+            panel.set_ylabel(title, color=_INK)
+            panel.tick_params(colors=_INK, length=0)
+            panel.grid(color=_INK, alpha=0.25)
+            panel.spines[:].set_visible(False)
+            panel.patch.set_alpha(0)
             for begin, end in (DOWN, REFUSES):
-                panel.axvspan(begin * soak["seconds"], end * soak["seconds"], color=canvas.RED, alpha=0.08, linewidth=0)
-        for (begin, _), text in ((DOWN, "nobody listens"), (REFUSES, "answers 503")):
-            canvas.mark_position(memory, begin * soak["seconds"], text)
-        canvas.legend(memory, loc="lower right", ncols=2)
+                panel.axvspan(begin * soak["seconds"], end * soak["seconds"], color="#e5534b", alpha=0.12, linewidth=0)
+        for number, name, colour, label in _SERIES:
+            panels[number].plot(
+                at, [sample[name] / _PANELS[number][1] for sample in samples], color=colour, label=label
+            )
+            panels[number].set_ylim(bottom=0)
+        for (begin, _), text in ((DOWN, " nobody listens"), (REFUSES, " answers 503")):
+            panels[0].text(begin * soak["seconds"], panels[0].get_ylim()[1], text, va="top", color=_INK)
+        panels[0].legend(loc="lower right", ncols=2, frameon=False)
+        panels[2].set_xlabel("seconds", color=_INK)
         figure.align_ylabels()
-        drawn = canvas.svg(figure, "soak", _ALT)
-    head, _, rest = drawn.removeprefix("<svg").partition(">")
-    return f'<svg xmlns="http://www.w3.org/2000/svg"{head}>{_STYLE}{rest}\n'
+        drawn = io.StringIO()
+        figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None}, bbox_inches="tight")
+        plt.close(figure)
+    return drawn.getvalue()

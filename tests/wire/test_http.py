@@ -262,6 +262,11 @@ async def test_an_exception_passes_and_its_text_is_not_recorded(
     assert CANARY not in span.to_json() + caplog.text
 
 
+@pytest.mark.fault(
+    "settings",
+    theirs="OTEL_PROPAGATORS=none",
+    promise="Requests are answered",
+)
 async def test_without_a_propagator_requests_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     """OTEL_PROPAGATORS=none makes `extract` return nothing, which the instrumentation does not expect."""
     recording = Recording()
