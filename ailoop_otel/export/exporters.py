@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from opentelemetry.sdk.environment_variables import OTEL_EXPORTER_OTLP_PROTOCOL
 
 from ailoop_otel.export import choice
-from ailoop_otel.export.choice import TRACES, Signal
+from ailoop_otel.export.choice import Signal
 from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.guard import Guard, warn
 from ailoop_otel.recorded.otlp_json import SIGNALS
@@ -89,16 +89,12 @@ def make(signal: Signal, name: str, shared: Shared) -> Any | None:
 
 
 def _make(signal: Signal, name: str, shared: Shared) -> Any:
-    settings, guard = shared.settings, shared.guard
     if name == _BY_PROTOCOL[choice.HTTP]:
         return _over_http(signal, shared)
     if name == choice.FILES:
         # Without a look at the entry points of everything that is installed, which takes longer than the rest.
         rotating = getattr(importlib.import_module("ailoop_otel.export.files"), _FILES[signal.name])
-        bounds = (settings.directory, settings.max_file, settings.max_total, settings.max_age)
-        if signal is TRACES:
-            return rotating(*bounds, guard=guard, fast="json" in settings.fast_paths)
-        return rotating(*bounds)
+        return rotating(settings=shared.settings, guard=shared.guard)
     found = _entry_points(signal, name)
     if not found:
         known = sorted({point.name for point in entry_points(group=signal.group)})
@@ -114,7 +110,7 @@ def _over_http(signal: Signal, shared: Shared) -> Any:
 
     timeout = choice.export_timeout(signal)
     transport = Http(of_signal(SIGNALS[signal.name]), PROTOBUF, timeout, _credentials(signal))
-    return otlp.make(signal, transport, timeout, shared.spooling(), shared.guard, fast=_is_fast(shared))
+    return otlp.make(signal, transport, timeout, shared.spooling(), shared.guard)
 
 
 def _over_grpc(signal: Signal, official: Callable[..., Any], shared: Shared) -> Any:
@@ -127,11 +123,7 @@ def _over_grpc(signal: Signal, official: Callable[..., Any], shared: Shared) -> 
     channel, metadata, address = found
     timeout = choice.export_timeout(signal)
     transport = grpc.Grpc(address, channel, metadata, timeout)
-    return otlp.make(signal, transport, timeout, shared.spooling(), shared.guard, fast=_is_fast(shared))
-
-
-def _is_fast(shared: Shared) -> bool:
-    return "protobuf" in shared.settings.fast_paths
+    return otlp.make(signal, transport, timeout, shared.spooling(), shared.guard)
 
 
 def _credentials(signal: Signal) -> Any | None:

@@ -18,7 +18,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from ailoop_otel.export import ledger, retention
 from ailoop_otel.export.choice import Signal
-from ailoop_otel.export.files import LineEncoder
+from ailoop_otel.export.encoders import Encode, line_encoder
 from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.export.notices import Notices
 from ailoop_otel.export.retention import TelemetryFile
@@ -92,11 +92,10 @@ class Spool:
         self.ledger = counts
         self.keeps = settings.spool
         self._guard = guard
-        self._settings = settings
-        directory = os.path.abspath(settings.directory)
-        self._bounds = Bounds(directory, settings.max_file * 1e6, settings.max_total * 1e6, settings.max_age * 3600)
-        self._notices = Notices(counts, directory if settings.spool else "")
-        self._encoders: dict[str, LineEncoder] = {}
+        self.settings = settings
+        self._bounds = Bounds.of(settings)
+        self._notices = Notices(counts, self._bounds.directory if settings.spool else "")
+        self._encoders: dict[str, Encode] = {}
         self._files: dict[str, RotatingFile] = {}
         self._transports: dict[str, Transport] = {}
         self._waiters: list[Waiter] = []
@@ -118,13 +117,6 @@ class Spool:
             self._wake.set()
             self._start()
 
-    def encoder(self, signal: Signal) -> LineEncoder:
-        """What encodes a signal's batches as lines."""
-        found = self._encoders.get(signal.name)
-        if found is None:
-            found = self._encoders[signal.name] = LineEncoder(signal, self._settings, self._guard)
-        return found
-
     @property
     def hurried(self) -> bool:
         """Whether the process ends: nothing more is sent."""
@@ -143,7 +135,7 @@ class Spool:
         if not self.keeps:
             return False
         with self._lock:
-            line = self.encoder(signal).encode(batch)
+            line = self._line(signal, batch)
             if not line or not self._files[signal.name].write(line):
                 return False
         self.ledger.keep(signal.name, count)
@@ -174,7 +166,7 @@ class Spool:
     def divide(self, signal: Signal, batch: Any, count: int) -> None:
         """Send a batch that cannot be kept in halves, and these again; what is refused alone is lost."""
         with self._lock:
-            line = self.encoder(signal).encode(batch)
+            line = self._line(signal, batch)
         request, before, taken = parse(line.strip()), self.ledger.lost_of(signal.name), 0
         if request is not None:
 
@@ -257,6 +249,15 @@ class Spool:
             else:
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 self._wake.set()
+
+    def _line(self, signal: Signal, batch: Any) -> bytes:
+        """A batch as a line; empty if it cannot be encoded."""
+        return tried(self._encoded, signal, batch)[0] or b""
+
+    def _encoded(self, signal: Signal, batch: Any) -> bytes:
+        if signal.name not in self._encoders:
+            self._encoders[signal.name] = line_encoder(signal, self.settings, self._guard)
+        return self._encoders[signal.name](batch)
 
     def _round(self) -> bool:
         """Send what waits, oldest first; returns whether nothing waits any more."""
