@@ -183,12 +183,11 @@ def _app() -> "Typer":
 def doctor(checkout: str, jaeger: str, timeout: float, *, json: bool) -> int:
     """Check a server's environment and print the findings; returns 1 if there are problems."""
     try:
-        from ailoop_otel.doctor import examine
+        from ailoop_otel.doctor import examine, page
     except ValueError as fault:
         # The API reads this variable on import. A server with such a value runs without OpenTelemetry.
         return _fail(f"OTEL_PROPAGATORS={os.environ.get('OTEL_PROPAGATORS')!r} cannot be used: {fault}", PROBLEM)
     from ailoop_otel.terminal import terminal
-    from ailoop_otel.view import doctor as page
     from ailoop_otel.view import json_output
 
     try:

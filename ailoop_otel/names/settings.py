@@ -36,7 +36,7 @@ SETTING_HTTP: Final = Setting(
     "flag",
 )
 SETTING_DIRECTORY: Final = Setting(
-    "AILOOP_OTEL_DIRECTORY", "", "Where the embedded default writes.", "ailoop-telemetry"
+    "AILOOP_OTEL_DIRECTORY", "", "Where the embedded default writes.", "ailoop-telemetry", "path"
 )
 SETTING_MAX_FILE: Final = Setting(
     "AILOOP_OTEL_FILE_MAX_SIZE", "MBy", "A telemetry file is closed at this size.", 64.0, "number", 0.01, 1e6
@@ -54,11 +54,11 @@ SETTING_SPOOL: Final = Setting(
 )  # fmt: skip
 SETTING_MAX_SESSIONS: Final = Setting(
     "AILOOP_OTEL_MAX_SESSIONS", "{session}", "Sessions followed at once; beyond it the oldest is `evicted`.",
-    100_000.0, "number", 1.0, 1e9,
+    100_000, "number", 1.0, 1e9,
 )  # fmt: skip
 SETTING_MAX_EXCHANGES: Final = Setting(
     "AILOOP_OTEL_MAX_EXCHANGES", "{exchange}", "Exchanges followed at once; a message beyond it gets no trace and "
-    "is counted as dropped.", 100_000.0, "number", 1.0, 1e9,
+    "is counted as dropped.", 100_000, "number", 1.0, 1e9,
 )  # fmt: skip
 SETTING_CONTENT: Final = Setting(
     "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "", "Capture prompts, answers, tool arguments and results "
@@ -67,7 +67,7 @@ SETTING_CONTENT: Final = Setting(
 )  # fmt: skip
 SETTING_CONTENT_LIMIT: Final = Setting(
     "AILOOP_OTEL_CONTENT_MAX_SIZE", "{character}", "The longest that an attribute with content may be; beyond it its "
-    "longest texts are cut.", 16_384.0, "number", 256.0, 1e6,
+    "longest texts are cut.", 16_384, "number", 256.0, 1e6,
 )  # fmt: skip
 FAST_PATHS: Final = ("spans", "histograms", "deferred", "protobuf", "json")
 SETTING_FAST_PATHS: Final = Setting(
