@@ -48,89 +48,55 @@ TARGETS: Final = (
     HookPoint(_SESSION, "StatelessInteractiveSession.switch_agent", STATELESS, "agent switches", switch_hook),
     HookPoint(_LOOP, "StatelessAILoop._execute_tool_calls", STATELESS, "tools", batch_hook),
     HookPoint(
-        "ai_whisperer.tools.tool_registry",
-        "LazyToolRegistry.get_tool_by_name",
-        STATELESS,
-        "tools",
-        lookup_hook,
-        needed=running_batch,
-    ),  # fmt: skip
+        "ai_whisperer.tools.tool_registry", "LazyToolRegistry.get_tool_by_name",
+        STATELESS, "tools", lookup_hook, needed=running_batch,
+    ),
     HookPoint(
-        "ai_whisperer.services.ai.openrouter",
-        "OpenRouterAIService._stream_internal",
-        STATELESS,
-        "model calls",
-        stream_hook,
-    ),  # fmt: skip
+        "ai_whisperer.services.ai.openrouter", "OpenRouterAIService._stream_internal",
+        STATELESS, "model calls", stream_hook,
+    ),
     HookPoint(
-        "ai_whisperer.ai_service.openrouter_ai_service",
-        "OpenRouterAIService._stream_chat_completion_internal",
-        DELEGATES,
-        "model calls",
-        stream_hook,
-    ),  # fmt: skip
+        "ai_whisperer.ai_service.openrouter_ai_service", "OpenRouterAIService._stream_chat_completion_internal",
+        DELEGATES, "model calls", stream_hook,
+    ),
     HookPoint(
-        "interactive_server.session_manager",
-        "InteractiveSession.send_user_message",
-        DELEGATES,
-        "which message is answered",
-        queue_message_hook,
-    ),  # fmt: skip
+        "interactive_server.session_manager", "InteractiveSession.send_user_message",
+        DELEGATES, "which message is answered", queue_message_hook,
+    ),
     HookPoint(
-        "ai_whisperer.delegate_manager",
-        "DelegateManager.invoke_notification",
-        DELEGATES,
-        "which message is answered",
-        event_hook,
-    ),  # fmt: skip
+        "ai_whisperer.delegate_manager", "DelegateManager.invoke_notification",
+        DELEGATES, "which message is answered", event_hook,
+    ),
     HookPoint(
-        "interactive_server.async_agent_endpoints",
-        "AsyncAgentEndpoints._get_or_create_manager",
-        STATELESS,
-        "the sessions of background agents",
-        manager_hook,
-    ),  # fmt: skip
+        "interactive_server.async_agent_endpoints", "AsyncAgentEndpoints._get_or_create_manager",
+        STATELESS, "the sessions of background agents", manager_hook,
+    ),
     HookPoint(
-        _AGENTS,
-        "AsyncAgentSessionManager.send_task_to_agent",
-        STATELESS,
-        "who asked for a background agent's task",
-        queue_hook,
-    ),  # fmt: skip
+        _AGENTS, "AsyncAgentSessionManager.send_task_to_agent",
+        STATELESS, "who asked for a background agent's task", queue_hook,
+    ),
     HookPoint(_AGENTS, "AsyncAgentSessionManager._process_task", STATELESS, "background agents' tasks", task_hook),
     HookPoint(
-        _AGENTS,
-        "AsyncAgentSessionManager._check_mail_async",
-        STATELESS,
-        "the sessions of mail to background agents",
-        check_mail_hook,
-    ),  # fmt: skip
+        _AGENTS, "AsyncAgentSessionManager._check_mail_async",
+        STATELESS, "the sessions of mail to background agents", check_mail_hook,
+    ),
     HookPoint(_MAILBOX, "MailboxSystem.send_mail", STATELESS, "mail that is sent", send_hook),
     HookPoint(_MAILBOX, "MailboxSystem.check_mail", STATELESS, "mail that is read", check_hook),
     HookPoint(
-        "mcp.server.fastmcp.server",
-        "FastMCP.call_tool",
-        STATELESS,
-        "tools called through the MCP server",
-        served_hook,
-    ),  # fmt: skip
+        "mcp.server.fastmcp.server", "FastMCP.call_tool",
+        STATELESS, "tools called through the MCP server", served_hook,
+    ),
     HookPoint(
-        "ai_whisperer.mcp.server.fastmcp_runner",
-        "FastMCPServer._register_tool",
-        STATELESS,
-        "failures of tools called through the MCP server",
-        register_hook,
-    ),  # fmt: skip
+        "ai_whisperer.mcp.server.fastmcp_runner", "FastMCPServer._register_tool",
+        STATELESS, "failures of tools called through the MCP server", register_hook,
+    ),
     HookPoint(
-        "ai_whisperer.mcp.client.client",
-        "MCPClient.call_tool",
-        STATELESS,
-        "other MCP servers' tools",
-        called_hook,
-    ),  # fmt: skip
+        "ai_whisperer.mcp.client.client", "MCPClient.call_tool",
+        STATELESS, "other MCP servers' tools", called_hook,
+    ),
     HookPoint("requests", "post", BOTH, "model calls", post_hook),
     HookPoint("threading", "Thread.start", BOTH, "model calls", start_hook),
-)
+)  # fmt: skip
 
 
 def generation() -> str:
