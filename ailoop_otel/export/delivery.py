@@ -137,7 +137,23 @@ def counting_metrics(exporter: MetricExporter, ledger: Ledger) -> MetricExporter
     return MetricSink(_Counting(exporter, None, close_batch), exporter)
 
 
-class CountingSpanProcessor(SpanProcessor):
+class _Accounted:
+    """A batch processor behind an account."""
+
+    account: Account
+    _processor: Any
+
+    def shutdown(self) -> None:
+        """Export what waits, then stop; what ends later is dropped."""
+        self.account.close()
+        self._processor.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Export what waits; the SDK ignores the timeout."""
+        return bool(self._processor.force_flush(timeout_millis))
+
+
+class CountingSpanProcessor(_Accounted, SpanProcessor):
     """The SDK's batch processor behind an account; drops the newest spans when `places` wait to be exported."""
 
     def __init__(self, exporter: SpanExporter, places: int, batch: int, delay_ms: float) -> None:
@@ -160,21 +176,12 @@ class CountingSpanProcessor(SpanProcessor):
         if (span.__class__ is LightSpan or _is_sampled(span)) and self.account.admit():
             self._enqueue(span)
 
-    def shutdown(self) -> None:
-        """Export what waits, then stop; spans that end later are dropped."""
-        self.account.close()
-        self._processor.shutdown()  # type: ignore[no-untyped-call]
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Export what waits; the SDK ignores the timeout."""
-        return self._processor.force_flush(timeout_millis)
-
 
 def _is_sampled(span: ReadableSpan) -> bool:
     return span.context is not None and bool(span.context.trace_flags.sampled)
 
 
-class CountingLogProcessor(LogRecordProcessor):  # type: ignore[misc]
+class CountingLogProcessor(_Accounted, LogRecordProcessor):  # type: ignore[misc]
     """As `CountingSpanProcessor`, for log records."""
 
     def __init__(self, exporter: Any, places: int, delay_ms: float) -> None:
@@ -190,12 +197,3 @@ class CountingLogProcessor(LogRecordProcessor):  # type: ignore[misc]
         """Queue a record, or count it as dropped."""
         if self.account.admit():
             self._processor.on_emit(log_record)
-
-    def shutdown(self) -> None:
-        """Export what waits, then stop; records that come later are dropped."""
-        self.account.close()
-        self._processor.shutdown()
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Export what waits; the SDK ignores the timeout."""
-        return bool(self._processor.force_flush(timeout_millis))

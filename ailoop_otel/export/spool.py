@@ -327,7 +327,7 @@ class Spool:
 
     def _replayer(self, signal: str, sender: _Sender, on_refused: Callable[[ExportRequest, Answer], None]) -> Replayer:
         return Replayer(
-            sender,
+            sender.send,
             self._transports[signal].base,
             frozenset(SIGNALS.values()),
             None,
