@@ -8,10 +8,9 @@ the same files; only one of them does at a time.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
@@ -48,41 +47,6 @@ class Waiter(Protocol):
 
     def settle(self, timeout: float) -> bool:
         """Wait until there is none; returns whether there is none."""
-
-
-class _Sender:
-    """Sends recorded requests by one transport, as protobuf; `on_accepted` is called with each that was accepted.
-
-    What is in `refused` is not asked again.
-    """
-
-    def __init__(
-        self,
-        transport: Transport,
-        sleep: Callable[[float], object],
-        on_accepted: Callable[[int, Answer], None],
-        refused: Mapping[bytes, Answer] = MappingProxyType({}),
-    ) -> None:
-        self._refused = refused
-        self._delivery = Delivery(transport, 0.0, sleep=sleep)
-        self._on_accepted = on_accepted
-        self.took = 0.0
-
-    def send(self, request: ExportRequest) -> Answer:
-        """Send one; raises ReplayStopped if the collector is away."""
-        refusal = self._refused.get(request.content)
-        if refusal is not None:
-            return refusal
-        begun = time.monotonic()
-        try:
-            content = protobuf.encoded(request)
-        except ValueError:
-            return Answer(accepted=False, message="it is no OTLP", final=True)
-        answer = self._delivery.deliver(request.signal, content)
-        self.took = time.monotonic() - begun
-        if answer.accepted:
-            self._on_accepted(request.points, answer)
-        return answer
 
 
 class Spool:
@@ -170,12 +134,13 @@ class Spool:
         request, before, taken = parse(line.strip()), self.ledger.lost_of(signal.name), 0
         if request is not None:
 
-            def accepted(points: int, answer: Answer) -> None:
+            def send(part: ExportRequest) -> Answer:
                 nonlocal taken
-                taken += points
+                answer = self._deliver(part)
+                taken += part.points if answer.accepted else 0
+                return answer
 
-            sender = _Sender(self._transports[signal.name], self.sleep, accepted)
-            self._replayer(signal.name, sender, self._refused_for_good).divide(request)
+            self._replayer(signal.name, send, self._refused_for_good).divide(request)
         refused = self.ledger.lost_of(signal.name) - before
         self.ledger.lose(signal.name, ledger.UNDELIVERED, max(0, count - taken - refused))
 
@@ -294,17 +259,27 @@ class Spool:
         return True
 
     def _sent(self, file: TelemetryFile) -> bool:
-        signal = file.signal
+        signal, took = file.signal, 0.0
 
-        def accepted(points: int, answer: Answer) -> None:
-            self.ledger.send(signal, points - min(answer.rejected, points))
-            self._rejected(signal, answer)
-            self._away.discard(signal)
+        def send(request: ExportRequest) -> Answer:
+            nonlocal took
+            refusal = self._refused.get(request.content)
+            if refusal is not None:
+                return refusal
+            begun = time.monotonic()
+            answer = self._deliver(request)
+            took = time.monotonic() - begun
+            if answer.accepted:
+                self.ledger.send(signal, request.points - min(answer.rejected, request.points))
+                self._rejected(signal, answer)
+                self._away.discard(signal)
+            return answer
 
         def pause(size: int) -> None:
-            if sender.took:
-                self._hurry.wait(max(_PACE, sender.took))
-                sender.took = 0.0
+            nonlocal took
+            if took:
+                self._hurry.wait(max(_PACE, took))
+                took = 0.0
 
         def refused(request: ExportRequest, answer: Answer) -> None:
             # It stays on disk: another process asks again, when the collector's limits may be others.
@@ -314,8 +289,7 @@ class Spool:
             finals.append(answer.final)
 
         finals: list[bool] = []
-        sender = _Sender(self._transports[signal], self.sleep, accepted, self._refused)
-        replayer = self._replayer(signal, sender, refused)
+        replayer = self._replayer(signal, send, refused)
         try:
             replayer.run([Path(file.path)], pause)
         except UsageError:  # another process sends it
@@ -325,16 +299,22 @@ class Spool:
             self._left[file.path] = file.size
         return all(finals) and not (summary.stopped or summary.unsupported or summary.unreadable or summary.interrupted)
 
-    def _replayer(self, signal: str, sender: _Sender, on_refused: Callable[[ExportRequest, Answer], None]) -> Replayer:
-        return Replayer(
-            sender.send,
-            self._transports[signal].base,
-            frozenset(SIGNALS.values()),
-            None,
-            lambda message: None,
-            again=False,
-            on_refused=on_refused,
-        )
+    def _deliver(self, request: ExportRequest) -> Answer:
+        """Send a recorded request as protobuf; raises ReplayStopped if the collector is away."""
+        try:
+            content = protobuf.encoded(request)
+        except ValueError:
+            return Answer(accepted=False, message="it is no OTLP", final=True)
+        return Delivery(self._transports[request.signal.name], 0.0, sleep=self.sleep).deliver(request.signal, content)
+
+    def _replayer(
+        self,
+        signal: str,
+        send: Callable[[ExportRequest], Answer],
+        on_refused: Callable[[ExportRequest, Answer], None],
+    ) -> Replayer:
+        base, every = self._transports[signal].base, frozenset(SIGNALS.values())
+        return Replayer(send, base, every, None, lambda message: None, again=False, on_refused=on_refused)
 
     def _refused_for_good(self, request: ExportRequest, answer: Answer) -> None:
         reason = ledger.TOO_LARGE if answer.too_large else ledger.REFUSED
