@@ -5,6 +5,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -105,19 +106,22 @@ def _app() -> "Typer":
         trace: Annotated[str, typer.Option(help="Only this trace, by the first digits of its id.")] = "",
         waterfall: Annotated[int, typer.Option(min=0, help="How many of the worst exchanges to draw.")] = 1,
         json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")] = False,
-        follow: Annotated[bool, typer.Option("--follow", "-f", help="Print what comes, until Ctrl-C.")] = False,
+        following: Annotated[bool, typer.Option("--follow", "-f", help="Print what comes, until Ctrl-C.")] = False,
     ) -> None:
         """Show the sessions, exchanges and AI timeouts that the embedded default has written."""
-        from ailoop_otel.view.traces import traces
+        from ailoop_otel.since import parse_since
+        from ailoop_otel.terminal import terminal
+        from ailoop_otel.view.follow import follow
+        from ailoop_otel.view.options import Filters, TracesOptions
+        from ailoop_otel.view.traces import show
 
-        def show() -> int:
-            traces(
-                directory, session, outcome, since, trace,
-                errors=errors, limit=limit, waterfalls=waterfall, json=json, following=follow,
-            )  # fmt: skip
+        def shown() -> int:
+            filters = Filters(session, outcome, errors, parse_since(since, time.time_ns()), limit)
+            options = TracesOptions(directory, filters, trace, waterfall, json)
+            (follow if following else show)(options, terminal())
             return OK
 
-        raise typer.Exit(_exit_code(show))
+        raise typer.Exit(_exit_code(shown))
 
     measuring.register(app)
 
@@ -183,12 +187,11 @@ def _app() -> "Typer":
 def doctor(checkout: str, jaeger: str, timeout: float, *, json: bool) -> int:
     """Check a server's environment and print the findings; returns 1 if there are problems."""
     try:
-        from ailoop_otel.doctor import examine
+        from ailoop_otel.doctor import examine, page
     except ValueError as fault:
         # The API reads this variable on import. A server with such a value runs without OpenTelemetry.
         return _fail(f"OTEL_PROPAGATORS={os.environ.get('OTEL_PROPAGATORS')!r} cannot be used: {fault}", PROBLEM)
     from ailoop_otel.terminal import terminal
-    from ailoop_otel.view import doctor as page
     from ailoop_otel.view import json_output
 
     try:

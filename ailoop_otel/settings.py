@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
 from os import environ
 from os.path import expanduser
+from typing import Any
 
 from ailoop_otel import names
 from ailoop_otel.names import Setting
@@ -14,10 +16,64 @@ from ailoop_otel.names import Setting
 _PREFIX = "AILOOP_OTEL_"
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
+# The newer values of this variable also name where content is recorded; this package records it on spans only.
+_CONTENT = {"span_only": True, "span_and_event": True, "no_content": False}
 
 
 class UsageError(Exception):
     """A command was called with an argument that it cannot use; the text is one line that names the remedy."""
+
+
+def _of(setting: Setting) -> Any:
+    """A field that a variable sets."""
+    return field(default=_read(setting, "", []), metadata={"setting": setting})
+
+
+def _read(setting: Setting, text: str, problems: list[str]) -> Any:
+    """The value of a setting, its default where the text is empty or cannot be used."""
+    if setting.kind == "number":
+        return _number(setting, text, problems)
+    if setting.kind == "flag":
+        return _flag(setting, text, problems)
+    if setting.kind == "choice":
+        return _choice(setting, text, problems)
+    return expanduser(text or str(setting.default)) if setting.kind == "path" else text.strip()
+
+
+def _number(setting: Setting, text: str, problems: list[str]) -> Any:
+    default: Any = setting.default
+    value = math.nan
+    with suppress(ValueError):
+        value = float(text if text.strip() else default)
+    if setting.low <= value <= setting.high:
+        return type(default)(value)
+    bounds = f"from {setting.low:g} to {setting.high:g}"
+    unit = f" ({setting.unit})" if setting.unit else ""
+    problems.append(f"{setting.name}={text!r} is not a number {bounds}{unit}; {default:g} is used instead.")
+    return default
+
+
+def _flag(setting: Setting, text: str, problems: list[str]) -> bool:
+    default = bool(setting.default)
+    if not text.strip():
+        return default
+    if setting is names.SETTING_CONTENT and text.strip().lower() in _CONTENT:
+        return _CONTENT[text.strip().lower()]
+    if text.strip().lower() in _TRUE | _FALSE:
+        return is_true(text)
+    problems.append(f"{setting.name}={text!r} is not true or false; {str(default).lower()} is used instead.")
+    return default
+
+
+def _choice(setting: Setting, text: str, problems: list[str]) -> frozenset[str]:
+    every, no, *parts = setting.choices
+    chosen = {word.strip().lower() for word in text.split(",")} - {""}
+    if chosen == {no} or (chosen and chosen <= set(parts)):
+        return frozenset(chosen - {no})
+    if chosen and chosen != {every}:
+        allowed = f"{every}, {no}, or some of {', '.join(parts)}"
+        problems.append(f"{setting.name}={text!r} is not {allowed}; {setting.default} is used instead.")
+    return frozenset(parts)
 
 
 @dataclass(frozen=True)
@@ -27,60 +83,37 @@ class Settings:
     `problems` holds one sentence for each value that cannot be used; the default is used instead.
     """
 
-    first_chunk: float = 30.0
-    stall: float = 30.0
-    total: float = 300.0
-    trust_client: bool = False
-    http: bool = True
-    directory: str = "ailoop-telemetry"
-    max_file: float = 64.0
-    max_total: float = 1024.0
-    max_age: float = 168.0
-    spool: bool = True
-    max_sessions: int = 100_000
-    max_exchanges: int = 100_000
-    content: bool = False
-    content_limit: int = 16_384
-    redact: str = ""
-    fast_paths: frozenset[str] = frozenset(names.FAST_PATHS)
+    first_chunk: float = _of(names.SETTING_FIRST_CHUNK)
+    stall: float = _of(names.SETTING_STALL)
+    total: float = _of(names.SETTING_TOTAL)
+    trust_client: bool = _of(names.SETTING_TRUST_CLIENT)
+    http: bool = _of(names.SETTING_HTTP)
+    directory: str = _of(names.SETTING_DIRECTORY)
+    max_file: float = _of(names.SETTING_MAX_FILE)
+    max_total: float = _of(names.SETTING_MAX_TOTAL)
+    max_age: float = _of(names.SETTING_MAX_AGE)
+    spool: bool = _of(names.SETTING_SPOOL)
+    max_sessions: int = _of(names.SETTING_MAX_SESSIONS)
+    max_exchanges: int = _of(names.SETTING_MAX_EXCHANGES)
+    content: bool = _of(names.SETTING_CONTENT)
+    content_limit: int = _of(names.SETTING_CONTENT_LIMIT)
+    redact: str = _of(names.SETTING_REDACT)
+    fast_paths: frozenset[str] = _of(names.SETTING_FAST_PATHS)
     problems: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str] = environ) -> Settings:
         """Read the `AILOOP_OTEL_*` variables; never raises, bad values become `problems`."""
         problems: list[str] = []
-
-        def number(setting: Setting) -> float:
-            return _number(setting, variables.get(setting.name), problems)
-
-        def flag(setting: Setting) -> bool:
-            return _flag(setting, variables.get(setting.name), problems)
-
-        return cls(
-            first_chunk=number(names.SETTING_FIRST_CHUNK),
-            stall=number(names.SETTING_STALL),
-            total=number(names.SETTING_TOTAL),
-            trust_client=flag(names.SETTING_TRUST_CLIENT),
-            http=flag(names.SETTING_HTTP),
-            directory=expanduser(variables.get(names.SETTING_DIRECTORY.name) or str(names.SETTING_DIRECTORY.default)),
-            max_file=number(names.SETTING_MAX_FILE),
-            max_total=number(names.SETTING_MAX_TOTAL),
-            max_age=number(names.SETTING_MAX_AGE),
-            spool=flag(names.SETTING_SPOOL),
-            max_sessions=int(number(names.SETTING_MAX_SESSIONS)),
-            max_exchanges=int(number(names.SETTING_MAX_EXCHANGES)),
-            content=_content(variables.get(names.SETTING_CONTENT.name), problems),
-            content_limit=int(number(names.SETTING_CONTENT_LIMIT)),
-            redact=variables.get(names.SETTING_REDACT.name, "").strip(),
-            fast_paths=_fast_paths(variables.get(names.SETTING_FAST_PATHS.name), problems),
-            problems=(*problems, *_misspelt(variables)),
-        )
+        settings = {each.name: each.metadata["setting"] for each in fields(cls) if each.metadata}
+        values = {name: _read(setting, variables.get(setting.name, ""), problems) for name, setting in settings.items()}
+        return cls(**values, problems=(*problems, *_misspelt(variables)))
 
 
 def enabled(variables: Mapping[str, str] = environ) -> tuple[bool, str]:
     """Whether `AILOOP_OTEL_ENABLED` is true, and one sentence if its value cannot be used, else an empty one."""
     problems: list[str] = []
-    return _flag(names.SETTING_ENABLED, variables.get(names.SETTING_ENABLED.name), problems), "".join(problems)
+    return _flag(names.SETTING_ENABLED, variables.get(names.SETTING_ENABLED.name, ""), problems), "".join(problems)
 
 
 def is_true(text: str) -> bool:
@@ -106,49 +139,3 @@ def _misspelt(variables: Mapping[str, str]) -> list[str]:
         f"{_PREFIX}{name}=… is no setting of this package{f'; the nearest is {_PREFIX}{near[0]}' if near else ''}."
         for name, near in nearest.items()
     ]
-
-
-def _number(setting: Setting, text: str | None, problems: list[str]) -> float:
-    default = float(str(setting.default))
-    if text is None or not text.strip():
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if setting.low <= value <= setting.high:
-        return value
-    bounds = f"from {setting.low:g} to {setting.high:g}"
-    unit = f" ({setting.unit})" if setting.unit else ""
-    problems.append(f"{setting.name}={text!r} is not a number {bounds}{unit}; {default:g} is used instead.")
-    return default
-
-
-def _content(text: str | None, problems: list[str]) -> bool:
-    # The newer values of this variable also name where content is recorded; this package records it on spans only.
-    known = {"span_only": "true", "span_and_event": "true", "no_content": "false"}
-    return _flag(names.SETTING_CONTENT, known.get((text or "").strip().lower(), text), problems)
-
-
-def _fast_paths(text: str | None, problems: list[str]) -> frozenset[str]:
-    chosen = {word.strip().lower() for word in (text or "").split(",")} - {""}
-    if not chosen or chosen == {"all"}:
-        return frozenset(names.FAST_PATHS)
-    if chosen == {"none"}:
-        return frozenset()
-    if chosen <= set(names.FAST_PATHS):
-        return frozenset(chosen)
-    setting = names.SETTING_FAST_PATHS
-    allowed = ", ".join(names.FAST_PATHS)
-    problems.append(f"{setting.name}={text!r} is not all, none, or some of {allowed}; all is used instead.")
-    return frozenset(names.FAST_PATHS)
-
-
-def _flag(setting: Setting, text: str | None, problems: list[str]) -> bool:
-    default = bool(setting.default)
-    if text is None or not text.strip():
-        return default
-    if text.strip().lower() in _TRUE | _FALSE:
-        return is_true(text)
-    problems.append(f"{setting.name}={text!r} is not true or false; {str(default).lower()} is used instead.")
-    return default

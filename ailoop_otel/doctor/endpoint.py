@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
-from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import suppress
-from http.client import HTTPException
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
-from urllib.error import HTTPError, URLError
-from urllib.parse import unquote, urlsplit, urlunsplit
-from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
+from urllib.parse import urlsplit
 
+import requests
 from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE, OTEL_SDK_DISABLED
 
 from ailoop_otel.doctor import probe
@@ -193,27 +189,9 @@ def _finds(url: str, path: str, deadline: float) -> bool:
 
 def _get(url: str, path: str, timeout: float) -> object:
     """GET a path and decode its JSON; raises OSError if there is no answer, ValueError if it is no JSON."""
-    try:
-        with _opener(url).open(_request(url, path), timeout=timeout) as response:
-            return json.loads(response.read())
-    except HTTPError as fault:
-        with fault:
-            raise OSError(fault.code) from None
-    except (URLError, HTTPException) as fault:
-        raise OSError(type(fault).__name__) from None
-
-
-def _request(url: str, path: str) -> Request:
-    """A request with the user and password of the address as basic authentication."""
-    parts = urlsplit(url)
-    address = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], f"{parts.path.rstrip('/')}/{path}", "", ""))
-    request = Request(address)
-    if parts.username is not None:
-        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        request.add_header("Authorization", f"Basic {b64encode(pair.encode()).decode()}")
-    return request
-
-
-def _opener(url: str) -> OpenerDirector:
-    # For a proxy a loopback address would mean the proxy's own machine.
-    return build_opener(ProxyHandler({})) if _is_loopback(url) else build_opener()
+    with requests.Session() as session:
+        # For a proxy a loopback address would mean the proxy's own machine.
+        session.trust_env = not _is_loopback(url)
+        response = session.get(f"{url.partition('?')[0].rstrip('/')}/{path}", timeout=timeout)
+        response.raise_for_status()
+        return response.json()

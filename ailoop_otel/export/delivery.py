@@ -11,25 +11,20 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 from opentelemetry.context import Context
-from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
+from opentelemetry.sdk.metrics.export import MetricExporter
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 from ailoop_otel.export.choice import LOGS, METRICS, TRACES
 from ailoop_otel.export.ledger import FAILED, QUEUE_FULL, UNDELIVERED, Ledger
+from ailoop_otel.export.sinks import LogSink, MetricSink, SpanSink
 from ailoop_otel.fork import begin_anew
 from ailoop_otel.recording.fast.spans import LightSpan
-from ailoop_otel.recording.internals import (
-    LogRecordExporter,
-    LogRecordProcessor,
-    enqueue_of,
-    metric_preferences,
-    sdk_logs_export,
-)
+from ailoop_otel.recording.internals import LogRecordProcessor, enqueue_of, sdk_logs_export
 
 _BATCH: Final = 512  # the SDK's own default
 
@@ -97,47 +92,74 @@ class Account:
 
 
 class _Counting:
-    """Passes batches on and counts what became of them; the SDK exports one batch at a time."""
+    """A sink that passes batches on to an exporter and notes what became of them; the SDK exports one at a time."""
 
-    def __init__(self, exporter: Any, account: Account) -> None:
+    def __init__(self, exporter: Any, account: Account | None, close_batch: Callable[[int, bool], object]) -> None:
         self._exporter = exporter
         self._account = account
+        self._close_batch = close_batch
 
-    def export(self, batch: Sequence[Any]) -> Any:
-        """Export a batch; what the exporter raises passes, and counts as a failure."""
-        self._account.dequeue(len(batch))
-        result = None
+    def take(self, batch: Any, count: int) -> bool:
+        """Export a batch; what the exporter raises passes, and counts as a failure.
+
+        It is an `Exception` then, as the SDK's threads end with any other.
+        """
+        if self._account is not None:
+            self._account.dequeue(count)
+        is_taken = False
         try:
-            result = _export(self._exporter, batch)
-        finally:
             # Each signal has results of its own, and all have this name.
-            self._account.close_batch(len(batch), getattr(result, "name", "") == "SUCCESS")
-        return result
+            is_taken = getattr(self._exporter.export(batch), "name", "") == "SUCCESS"
+        except Exception:
+            raise
+        except BaseException as fault:  # noqa: BLE001 - another package's code
+            raise RuntimeError(f"an exporter raised {type(fault).__name__}") from None
+        finally:
+            self._close_batch(count, is_taken)
+        return is_taken
 
-    def shutdown(self) -> None:
+    def settle(self, timeout: float) -> bool:
+        """Flush the exporter, `timeout` seconds at most."""
+        return bool(self._exporter.force_flush(round(timeout * 1e3)))
+
+    def stop(self) -> None:
         """Shut the exporter down."""
         self._exporter.shutdown()
 
+
+def counting_metrics(exporter: MetricExporter, ledger: Ledger) -> MetricExporter:
+    """An exporter that passes collections on, and counts the data points of those that fail."""
+
+    def close_batch(points: int, exported: bool) -> None:
+        if not exported:
+            ledger.lose(METRICS.name, FAILED, points)
+
+    return MetricSink(_Counting(exporter, None, close_batch), exporter)
+
+
+class _Accounted:
+    """A batch processor behind an account."""
+
+    account: Account
+    _processor: Any
+
+    def shutdown(self) -> None:
+        """Export what waits, then stop; what ends later is dropped."""
+        self.account.close()
+        self._processor.shutdown()
+
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Flush the exporter, `timeout_millis` at most."""
-        return bool(self._exporter.force_flush(timeout_millis))
+        """Export what waits; the SDK ignores the timeout."""
+        return bool(self._processor.force_flush(timeout_millis))
 
 
-class CountingExporter(_Counting, SpanExporter):
-    """Counts spans."""
-
-
-class CountingLogExporter(_Counting, LogRecordExporter):  # type: ignore[misc]
-    """Counts log records."""
-
-
-class CountingSpanProcessor(SpanProcessor):
+class CountingSpanProcessor(_Accounted, SpanProcessor):
     """The SDK's batch processor behind an account; drops the newest spans when `places` wait to be exported."""
 
     def __init__(self, exporter: SpanExporter, places: int, batch: int, delay_ms: float) -> None:
         self.account = Account(places)
         self._processor = BatchSpanProcessor(
-            CountingExporter(exporter, self.account),
+            SpanSink(_Counting(exporter, self.account, self.account.close_batch)),
             max_queue_size=places,
             schedule_delay_millis=delay_ms,
             max_export_batch_size=batch,
@@ -154,27 +176,18 @@ class CountingSpanProcessor(SpanProcessor):
         if (span.__class__ is LightSpan or _is_sampled(span)) and self.account.admit():
             self._enqueue(span)
 
-    def shutdown(self) -> None:
-        """Export what waits, then stop; spans that end later are dropped."""
-        self.account.close()
-        self._processor.shutdown()  # type: ignore[no-untyped-call]
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Export what waits; the SDK ignores the timeout."""
-        return self._processor.force_flush(timeout_millis)
-
 
 def _is_sampled(span: ReadableSpan) -> bool:
     return span.context is not None and bool(span.context.trace_flags.sampled)
 
 
-class CountingLogProcessor(LogRecordProcessor):  # type: ignore[misc]
+class CountingLogProcessor(_Accounted, LogRecordProcessor):  # type: ignore[misc]
     """As `CountingSpanProcessor`, for log records."""
 
     def __init__(self, exporter: Any, places: int, delay_ms: float) -> None:
         self.account = Account(places, LOGS.name)
         self._processor = sdk_logs_export().BatchLogRecordProcessor(
-            CountingLogExporter(exporter, self.account),
+            LogSink(_Counting(exporter, self.account, self.account.close_batch)),
             max_queue_size=places,
             schedule_delay_millis=delay_ms,
             max_export_batch_size=min(places, _BATCH),
@@ -184,60 +197,3 @@ class CountingLogProcessor(LogRecordProcessor):  # type: ignore[misc]
         """Queue a record, or count it as dropped."""
         if self.account.admit():
             self._processor.on_emit(log_record)
-
-    def shutdown(self) -> None:
-        """Export what waits, then stop; records that come later are dropped."""
-        self.account.close()
-        self._processor.shutdown()
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Export what waits; the SDK ignores the timeout."""
-        return bool(self._processor.force_flush(timeout_millis))
-
-
-class CountingMetricExporter(MetricExporter):
-    """Passes collections on, and counts the data points of those that fail."""
-
-    def __init__(self, exporter: MetricExporter, ledger: Ledger) -> None:
-        temporality, aggregation = metric_preferences(exporter) or ({}, {})
-        super().__init__(preferred_temporality=temporality, preferred_aggregation=aggregation)
-        self._exporter = exporter
-        self._ledger = ledger
-
-    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
-        """Export a collection; what the exporter raises passes, and counts as a failure."""
-        result: MetricExportResult = MetricExportResult.FAILURE
-        try:
-            result = _export(self._exporter, metrics_data, timeout_millis, **kwargs)
-        finally:
-            if result is not MetricExportResult.SUCCESS:
-                self._ledger.lose(METRICS.name, FAILED, data_points(metrics_data))
-        return result
-
-    def force_flush(self, timeout_millis: float = 10_000) -> bool:
-        """Flush the exporter."""
-        return self._exporter.force_flush(timeout_millis)
-
-    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
-        """Shut the exporter down."""
-        self._exporter.shutdown(timeout_millis, **kwargs)
-
-
-def _export(exporter: Any, *arguments: Any, **options: Any) -> Any:
-    """What an exporter returns; what it raises is an `Exception`, as the SDK's threads end with any other."""
-    try:
-        return exporter.export(*arguments, **options)
-    except Exception:
-        raise
-    except BaseException as fault:  # noqa: BLE001 - another package's code
-        raise RuntimeError(f"an exporter raised {type(fault).__name__}") from None
-
-
-def data_points(metrics_data: MetricsData) -> int:
-    """How many data points a collection has."""
-    return sum(
-        len(metric.data.data_points)
-        for resource in metrics_data.resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-    )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
+from importlib.metadata import PackageNotFoundError, distribution, entry_points
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from opentelemetry.sdk.environment_variables import OTEL_EXPORTER_OTLP_PROTOCOL
 
 from ailoop_otel.export import choice
-from ailoop_otel.export.choice import TRACES, Signal
+from ailoop_otel.export.choice import Signal
 from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.guard import Guard, warn
 from ailoop_otel.recorded.otlp_json import SIGNALS
@@ -19,6 +19,7 @@ from ailoop_otel.settings import Settings, environment
 
 if TYPE_CHECKING:
     from ailoop_otel.export.spool import Spool
+    from ailoop_otel.replay.delivery import Transport
 
 Made = TypeVar("Made")
 # What a constructor that was given a bad value, or lacks a package, is known to raise. The barrier catches the rest
@@ -89,49 +90,57 @@ def make(signal: Signal, name: str, shared: Shared) -> Any | None:
 
 
 def _make(signal: Signal, name: str, shared: Shared) -> Any:
-    settings, guard = shared.settings, shared.guard
-    if name == _BY_PROTOCOL[choice.HTTP]:
-        return _over_http(signal, shared)
     if name == choice.FILES:
         # Without a look at the entry points of everything that is installed, which takes longer than the rest.
         rotating = getattr(importlib.import_module("ailoop_otel.export.files"), _FILES[signal.name])
-        bounds = (settings.directory, settings.max_file, settings.max_total, settings.max_age)
-        if signal is TRACES:
-            return rotating(*bounds, guard=guard, fast="json" in settings.fast_paths)
-        return rotating(*bounds)
-    found = _entry_points(signal, name)
+        return rotating(settings=shared.settings, guard=shared.guard)
+    if name not in _BY_PROTOCOL.values():
+        return _official(signal, name)()
+    from ailoop_otel.export import otlp
+
+    timeout = choice.export_timeout(signal)
+    try:
+        way = transport(signal, timeout)
+    except NotImplementedError:
+        return _official(signal, name)()
+    return otlp.make(signal, way, timeout, shared.spooling(), shared.guard)
+
+
+def transport(signal: Signal, timeout: float) -> Transport:
+    """The way to the collector of a signal's `otlp` exporter, each request within `timeout` seconds.
+
+    Raises LookupError or ImportError where there is none for the protocol, ValueError for what is no address, and
+    NotImplementedError where only the official exporter knows it.
+    """
+    if choice.protocol(signal) == choice.HTTP:
+        from ailoop_otel.replay.destination import of_signal
+        from ailoop_otel.replay.http import PROTOBUF, Http
+
+        return Http(of_signal(SIGNALS[signal.name]), PROTOBUF, timeout, _credentials(signal))
+    if choice.protocol(signal) != choice.GRPC:
+        raise LookupError(f"OTLP over {choice.protocol(signal)!r}")
+    from ailoop_otel.export import grpc
+
+    found = grpc_channel(_official(signal, _BY_PROTOCOL[choice.GRPC])(channel_options=grpc.OPTIONS))
+    if found is None:
+        raise NotImplementedError("its channel is not to be had")
+    channel, metadata, address = found
+    return grpc.Grpc(address, channel, metadata, timeout)
+
+
+def _official(signal: Signal, name: str) -> Any:
+    """The class of an exporter that is installed; raises LookupError if it is not."""
+    # Of a package that is known by its name first: to read the entry points of everything that is installed takes
+    # longer than the import of the exporter.
+    try:
+        found = tuple(distribution(_PACKAGES[name]).entry_points.select(group=signal.group, name=name))
+    except (KeyError, PackageNotFoundError):
+        found = ()
+    found = found or tuple(entry_points(group=signal.group, name=name))
     if not found:
         known = sorted({point.name for point in entry_points(group=signal.group)})
         raise LookupError(f"no such exporter is installed, only {', '.join(known) or 'none'}")
-    made = found[0].load()
-    return _over_grpc(signal, made, shared) if name == _BY_PROTOCOL[choice.GRPC] else made()
-
-
-def _over_http(signal: Signal, shared: Shared) -> Any:
-    from ailoop_otel.export import otlp
-    from ailoop_otel.replay.destination import of_signal
-    from ailoop_otel.replay.http import PROTOBUF, Http
-
-    timeout = choice.export_timeout(signal)
-    transport = Http(of_signal(SIGNALS[signal.name]), PROTOBUF, timeout, _credentials(signal))
-    return otlp.make(signal, transport, timeout, shared.spooling(), shared.guard, fast=_is_fast(shared))
-
-
-def _over_grpc(signal: Signal, official: Callable[..., Any], shared: Shared) -> Any:
-    from ailoop_otel.export import grpc, otlp
-
-    exporter = official(channel_options=grpc.OPTIONS)
-    found = grpc_channel(exporter)
-    if found is None:
-        return exporter
-    channel, metadata, address = found
-    timeout = choice.export_timeout(signal)
-    transport = grpc.Grpc(address, channel, metadata, timeout)
-    return otlp.make(signal, transport, timeout, shared.spooling(), shared.guard, fast=_is_fast(shared))
-
-
-def _is_fast(shared: Shared) -> bool:
-    return "protobuf" in shared.settings.fast_paths
+    return found[0].load()
 
 
 def _credentials(signal: Signal) -> Any | None:
@@ -144,16 +153,6 @@ def _credentials(signal: Signal) -> Any | None:
     if not found:
         raise LookupError(f"no credential provider {name!r} is installed")
     return found[0].load()()
-
-
-def _entry_points(signal: Signal, name: str) -> tuple[EntryPoint, ...]:
-    # Of a package that is known by its name first: to read those of everything that is installed takes longer than the
-    # import of the exporter.
-    try:
-        found = tuple(distribution(_PACKAGES[name]).entry_points.select(group=signal.group, name=name))
-    except (KeyError, PackageNotFoundError):
-        found = ()
-    return found or tuple(entry_points(group=signal.group, name=name))
 
 
 def attempt(make: Callable[[], Made], guard: Guard, explain: Callable[[Exception | None], str]) -> Made | None:

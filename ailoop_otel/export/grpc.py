@@ -46,18 +46,18 @@ class Grpc:
         except ValueError as fault:  # the channel is closed
             return Attempt(problem=f"cannot be asked ({fault})", hopeless=True)
         rejected, message = protobuf.rejections(signal, response)
-        return Attempt(Answer(accepted=True, rejected=rejected, message=text(message)[:_LONGEST]))
+        said = text(message)[:_LONGEST]
+        return Attempt(Answer(accepted=True, rejected=rejected, message=said), hop=hops.rejecting(rejected, said))
 
 
 def _failed(code: str, details: str) -> Attempt:
     hop = hops.of_grpc(code, details)
     said = f"answers {code} {details[:_LONGEST]}".rstrip()
     if code == "RESOURCE_EXHAUSTED" and any(words in details for words in _TOO_LARGE):
-        return Attempt(
-            Answer(accepted=False, message=said, divisible=True, too_large=True, final=True, mend=hops.TOO_LARGE)
-        )
+        answer = Answer(accepted=False, message=said, divisible=True, too_large=True, final=True, mend=hops.TOO_LARGE)
+        return Attempt(answer, hop=hop)
     if code == "INVALID_ARGUMENT":
-        return Attempt(Answer(accepted=False, message=said, divisible=True, final=True, mend=hop.mend))
+        return Attempt(Answer(accepted=False, message=said, divisible=True, final=True, mend=hop.mend), hop=hop)
     if code in _UNSUPPORTED:
-        return Attempt(Answer(accepted=False, message=said, unsupported=True, mend=hop.mend))
-    return Attempt(problem=said, mend=hop.mend)
+        return Attempt(Answer(accepted=False, message=said, unsupported=True, mend=hop.mend), hop=hop)
+    return Attempt(problem=said, hop=hop)

@@ -1,31 +1,26 @@
 """The OTLP exporters: each batch is delivered, or kept on disk until it can be, or counted as lost.
 
 They are this package's own, as the official ones take a redirect or a web page for success, ignore partial successes
-and drop what is too large; the encoders are the official ones, and so is the gRPC connection.
+and drop what is too large; the gRPC connection is the official one.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
-from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.instrumentation.utils import suppress_instrumentation
-from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from ailoop_otel.export.choice import LOGS, METRICS, TRACES, Signal
-from ailoop_otel.export.delivery import data_points
+from ailoop_otel.export.encoders import message_encoder
 from ailoop_otel.export.ledger import UNDELIVERED, UNENCODABLE
+from ailoop_otel.export.sinks import LogSink, MetricSink, SpanSink
 from ailoop_otel.export.spool import Spool
 from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard
 from ailoop_otel.recorded.otlp_json import SIGNALS
 from ailoop_otel.recording.call_thread import CallThread
-from ailoop_otel.recording.internals import LogRecordExporter, encode_logs, metric_preferences, sdk_logs_export
 from ailoop_otel.replay import ReplayStopped
 from ailoop_otel.replay.delivery import Answer, Delivery, Transport
 from ailoop_otel.unpatched import time
@@ -34,32 +29,6 @@ from ailoop_otel.unpatched import time
 # not fill up behind a collector that hangs. Seconds.
 _WAIT: Final = 1.0
 _LOOK: Final = 0.05  # seconds between two looks at whether the process ends
-
-
-def span_encoder(guard: Guard, *, fast: bool) -> Callable[[Sequence[ReadableSpan]], bytes]:
-    """What encodes spans; a batch that our encoder fails for is encoded by the official one, and the fault counted."""
-
-    def official(spans: Sequence[ReadableSpan]) -> bytes:
-        return _bytes(encode_spans(spans))
-
-    if not fast:
-        return official
-    try:
-        from ailoop_otel.recording.fast import protobuf
-    except ImportError:
-        return official
-
-    def encode(spans: Sequence[ReadableSpan]) -> bytes:
-        with guard:
-            return protobuf.encoded(spans)
-        return official(spans)
-
-    return encode
-
-
-def _bytes(message: Any) -> bytes:
-    content: bytes = message.SerializeToString()
-    return content
 
 
 class Courier:
@@ -85,8 +54,13 @@ class Courier:
         begin_anew(self._begin)
         spool.add(signal, transport, self)
 
-    def export(self, batch: Any, count: int) -> None:
+    def take(self, batch: Any, count: int) -> bool:
         """Deliver a batch of `count` records, keep it, or count it as lost; returns when that is known or begun."""
+        if count:
+            self._take_charge(batch, count)
+        return True
+
+    def _take_charge(self, batch: Any, count: int) -> None:
         if (self._spool.is_away(self._signal) or self._thread.busy) and self._spool.keep(self._signal, batch, count):
             return
         if self._spool.hurried or not self._wait(self._patience):
@@ -181,72 +155,13 @@ class Courier:
 _SLOW: Final = "Look whether the collector is stuck, or a firewall swallows the connection."
 
 
-class _ByCourier:
-    """What the exporters of all signals have in common."""
-
-    _courier: Courier
-
-    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
-        """Take no more."""
-        self._courier.stop()
-
-    def force_flush(self, timeout_millis: float = 30_000) -> bool:
-        """Wait for the batch that is on its way."""
-        return self._courier.settle(timeout_millis / 1e3)
+_SINKS: Final = {TRACES: SpanSink, METRICS: MetricSink, LOGS: LogSink}
 
 
-class OtlpSpanExporter(_ByCourier, SpanExporter):
-    """Spans by OTLP."""
+def make(signal: Signal, transport: Transport, timeout: float, spool: Spool, guard: Guard) -> Any:
+    """The exporter of a signal over a transport; `timeout` in seconds is how long an undeliverable batch is tried.
 
-    def __init__(self, courier: Courier) -> None:
-        self._courier = courier
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Take charge of a batch; SUCCESS whatever becomes of it, as the ledger counts that."""
-        self._courier.export(spans, len(spans))
-        return SpanExportResult.SUCCESS
-
-
-class OtlpMetricExporter(_ByCourier, MetricExporter):
-    """Metrics by OTLP; temporality and aggregation are those of an official exporter."""
-
-    def __init__(self, courier: Courier, official: MetricExporter) -> None:
-        temporality, aggregation = metric_preferences(official) or ({}, {})
-        super().__init__(preferred_temporality=temporality, preferred_aggregation=aggregation)
-        self._courier = courier
-
-    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
-        """Take charge of a collection; SUCCESS whatever becomes of it, as the ledger counts that."""
-        count = data_points(metrics_data)
-        if count:
-            self._courier.export(metrics_data, count)
-        return MetricExportResult.SUCCESS
-
-
-class OtlpLogExporter(_ByCourier, LogRecordExporter):  # type: ignore[misc]
-    """Log records by OTLP."""
-
-    def __init__(self, courier: Courier) -> None:
-        self._courier = courier
-        self._success = sdk_logs_export().LogRecordExportResult.SUCCESS
-
-    def export(self, batch: Sequence[Any]) -> Any:
-        """Take charge of a batch; SUCCESS whatever becomes of it, as the ledger counts that."""
-        self._courier.export(batch, len(batch))
-        return self._success
-
-
-def make(signal: Signal, transport: Transport, timeout: float, spool: Spool, guard: Guard, *, fast: bool) -> Any:
-    """The exporter of a signal over a transport; `timeout` in seconds is how long an undeliverable batch is tried."""
-
-    def courier(encode: Callable[[Any], bytes]) -> Courier:
-        return Courier(signal, encode, transport, timeout, spool, guard)
-
-    if signal is TRACES:
-        return OtlpSpanExporter(courier(span_encoder(guard, fast=fast)))
-    if signal is METRICS:
-        metrics = courier(lambda data: _bytes(encode_metrics(data)))
-        return OtlpMetricExporter(metrics, spool.encoder(METRICS).exporter)
-    assert signal is LOGS
-    encode = encode_logs()
-    return OtlpLogExporter(courier(lambda batch: _bytes(encode(batch))))
+    It takes charge of each batch: SUCCESS whatever becomes of it, as the ledger counts that.
+    """
+    encode = message_encoder(signal, spool.settings, guard)
+    return _SINKS[signal](Courier(signal, encode, transport, timeout, spool, guard))

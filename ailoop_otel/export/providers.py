@@ -36,7 +36,7 @@ from opentelemetry.sdk.resources import (
 from ailoop_otel import names
 from ailoop_otel.export import choice
 from ailoop_otel.export.choice import LOGS, METRICS, TRACES, Signal
-from ailoop_otel.export.delivery import Account, CountingLogProcessor, CountingMetricExporter, CountingSpanProcessor
+from ailoop_otel.export.delivery import Account, CountingLogProcessor, CountingSpanProcessor, counting_metrics
 from ailoop_otel.export.exporters import attempt, reason
 from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.export.quiet import QuietReader
@@ -191,7 +191,7 @@ def _make_metrics(exporters: Sequence[Any], resource: Resource, ledger: Ledger, 
     # Some "exporters" are readers that wait to be asked, such as Prometheus's.
     ready = [exporter for exporter in exporters if isinstance(exporter, MetricReader)]
     periodic = [exporter for exporter in exporters if not isinstance(exporter, MetricReader)]
-    periodic = [CountingMetricExporter(exporter, ledger) for exporter in periodic]
+    periodic = [counting_metrics(exporter, ledger) for exporter in periodic]
     store = histograms.HistogramStore() if "histograms" in fast and histograms.fits(exporters) else None
     if store is not None:
         periodic = [histograms.LightMetricExporter(exporter, store) for exporter in periodic]

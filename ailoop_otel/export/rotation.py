@@ -13,6 +13,7 @@ from ailoop_otel import names
 from ailoop_otel.export import retention
 from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import warn
+from ailoop_otel.settings import Settings
 from ailoop_otel.unpatched import os, time
 
 # Telemetry holds sessions' ids, addresses and what failed when: only the server's own user needs to read it.
@@ -47,6 +48,12 @@ class Bounds:
     max_file: float
     max_total: float
     max_age: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> Bounds:
+        """The bounds that the settings say, which are in megabytes and hours."""
+        directory = os.path.abspath(settings.directory)
+        return cls(directory, settings.max_file * 1e6, settings.max_total * 1e6, settings.max_age * 3600)
 
 
 class DirectoryWarnings:

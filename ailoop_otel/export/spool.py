@@ -8,17 +8,16 @@ the same files; only one of them does at a time.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from ailoop_otel.export import ledger, retention
 from ailoop_otel.export.choice import Signal
-from ailoop_otel.export.files import LineEncoder
+from ailoop_otel.export.encoders import Encode, line_encoder
 from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.export.notices import Notices
 from ailoop_otel.export.retention import TelemetryFile
@@ -50,41 +49,6 @@ class Waiter(Protocol):
         """Wait until there is none; returns whether there is none."""
 
 
-class _Sender:
-    """Sends recorded requests by one transport, as protobuf; `on_accepted` is called with each that was accepted.
-
-    What is in `refused` is not asked again.
-    """
-
-    def __init__(
-        self,
-        transport: Transport,
-        sleep: Callable[[float], object],
-        on_accepted: Callable[[int, Answer], None],
-        refused: Mapping[bytes, Answer] = MappingProxyType({}),
-    ) -> None:
-        self._refused = refused
-        self._delivery = Delivery(transport, 0.0, sleep=sleep)
-        self._on_accepted = on_accepted
-        self.took = 0.0
-
-    def send(self, request: ExportRequest) -> Answer:
-        """Send one; raises ReplayStopped if the collector is away."""
-        refusal = self._refused.get(request.content)
-        if refusal is not None:
-            return refusal
-        begun = time.monotonic()
-        try:
-            content = protobuf.encoded(request)
-        except ValueError:
-            return Answer(accepted=False, message="it is no OTLP", final=True)
-        answer = self._delivery.deliver(request.signal, content)
-        self.took = time.monotonic() - begun
-        if answer.accepted:
-            self._on_accepted(request.points, answer)
-        return answer
-
-
 class Spool:
     """Keeps batches of all signals for one process; switched off, or on a full disk, `keep` says that it cannot."""
 
@@ -92,11 +56,10 @@ class Spool:
         self.ledger = counts
         self.keeps = settings.spool
         self._guard = guard
-        self._settings = settings
-        directory = os.path.abspath(settings.directory)
-        self._bounds = Bounds(directory, settings.max_file * 1e6, settings.max_total * 1e6, settings.max_age * 3600)
-        self._notices = Notices(counts, directory if settings.spool else "")
-        self._encoders: dict[str, LineEncoder] = {}
+        self.settings = settings
+        self._bounds = Bounds.of(settings)
+        self._notices = Notices(counts, self._bounds.directory if settings.spool else "")
+        self._encoders: dict[str, Encode] = {}
         self._files: dict[str, RotatingFile] = {}
         self._transports: dict[str, Transport] = {}
         self._waiters: list[Waiter] = []
@@ -118,13 +81,6 @@ class Spool:
             self._wake.set()
             self._start()
 
-    def encoder(self, signal: Signal) -> LineEncoder:
-        """What encodes a signal's batches as lines."""
-        found = self._encoders.get(signal.name)
-        if found is None:
-            found = self._encoders[signal.name] = LineEncoder(signal, self._settings, self._guard)
-        return found
-
     @property
     def hurried(self) -> bool:
         """Whether the process ends: nothing more is sent."""
@@ -143,7 +99,7 @@ class Spool:
         if not self.keeps:
             return False
         with self._lock:
-            line = self.encoder(signal).encode(batch)
+            line = self._line(signal, batch)
             if not line or not self._files[signal.name].write(line):
                 return False
         self.ledger.keep(signal.name, count)
@@ -174,16 +130,17 @@ class Spool:
     def divide(self, signal: Signal, batch: Any, count: int) -> None:
         """Send a batch that cannot be kept in halves, and these again; what is refused alone is lost."""
         with self._lock:
-            line = self.encoder(signal).encode(batch)
+            line = self._line(signal, batch)
         request, before, taken = parse(line.strip()), self.ledger.lost_of(signal.name), 0
         if request is not None:
 
-            def accepted(points: int, answer: Answer) -> None:
+            def send(part: ExportRequest) -> Answer:
                 nonlocal taken
-                taken += points
+                answer = self._deliver(part)
+                taken += part.points if answer.accepted else 0
+                return answer
 
-            sender = _Sender(self._transports[signal.name], self.sleep, accepted)
-            self._replayer(signal.name, sender, self._refused_for_good).divide(request)
+            self._replayer(signal.name, send, self._refused_for_good).divide(request)
         refused = self.ledger.lost_of(signal.name) - before
         self.ledger.lose(signal.name, ledger.UNDELIVERED, max(0, count - taken - refused))
 
@@ -258,6 +215,15 @@ class Spool:
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 self._wake.set()
 
+    def _line(self, signal: Signal, batch: Any) -> bytes:
+        """A batch as a line; empty if it cannot be encoded."""
+        return tried(self._encoded, signal, batch)[0] or b""
+
+    def _encoded(self, signal: Signal, batch: Any) -> bytes:
+        if signal.name not in self._encoders:
+            self._encoders[signal.name] = line_encoder(signal, self.settings, self._guard)
+        return self._encoders[signal.name](batch)
+
     def _round(self) -> bool:
         """Send what waits, oldest first; returns whether nothing waits any more."""
         with suppress_instrumentation():
@@ -293,17 +259,27 @@ class Spool:
         return True
 
     def _sent(self, file: TelemetryFile) -> bool:
-        signal = file.signal
+        signal, took = file.signal, 0.0
 
-        def accepted(points: int, answer: Answer) -> None:
-            self.ledger.send(signal, points - min(answer.rejected, points))
-            self._rejected(signal, answer)
-            self._away.discard(signal)
+        def send(request: ExportRequest) -> Answer:
+            nonlocal took
+            refusal = self._refused.get(request.content)
+            if refusal is not None:
+                return refusal
+            begun = time.monotonic()
+            answer = self._deliver(request)
+            took = time.monotonic() - begun
+            if answer.accepted:
+                self.ledger.send(signal, request.points - min(answer.rejected, request.points))
+                self._rejected(signal, answer)
+                self._away.discard(signal)
+            return answer
 
         def pause(size: int) -> None:
-            if sender.took:
-                self._hurry.wait(max(_PACE, sender.took))
-                sender.took = 0.0
+            nonlocal took
+            if took:
+                self._hurry.wait(max(_PACE, took))
+                took = 0.0
 
         def refused(request: ExportRequest, answer: Answer) -> None:
             # It stays on disk: another process asks again, when the collector's limits may be others.
@@ -313,8 +289,7 @@ class Spool:
             finals.append(answer.final)
 
         finals: list[bool] = []
-        sender = _Sender(self._transports[signal], self.sleep, accepted, self._refused)
-        replayer = self._replayer(signal, sender, refused)
+        replayer = self._replayer(signal, send, refused)
         try:
             replayer.run([Path(file.path)], pause)
         except UsageError:  # another process sends it
@@ -324,16 +299,22 @@ class Spool:
             self._left[file.path] = file.size
         return all(finals) and not (summary.stopped or summary.unsupported or summary.unreadable or summary.interrupted)
 
-    def _replayer(self, signal: str, sender: _Sender, on_refused: Callable[[ExportRequest, Answer], None]) -> Replayer:
-        return Replayer(
-            sender,
-            self._transports[signal].base,
-            frozenset(SIGNALS.values()),
-            None,
-            lambda message: None,
-            again=False,
-            on_refused=on_refused,
-        )
+    def _deliver(self, request: ExportRequest) -> Answer:
+        """Send a recorded request as protobuf; raises ReplayStopped if the collector is away."""
+        try:
+            content = protobuf.encoded(request)
+        except ValueError:
+            return Answer(accepted=False, message="it is no OTLP", final=True)
+        return Delivery(self._transports[request.signal.name], 0.0, sleep=self.sleep).deliver(request.signal, content)
+
+    def _replayer(
+        self,
+        signal: str,
+        send: Callable[[ExportRequest], Answer],
+        on_refused: Callable[[ExportRequest, Answer], None],
+    ) -> Replayer:
+        base, every = self._transports[signal].base, frozenset(SIGNALS.values())
+        return Replayer(send, base, every, None, lambda message: None, again=False, on_refused=on_refused)
 
     def _refused_for_good(self, request: ExportRequest, answer: Answer) -> None:
         reason = ledger.TOO_LARGE if answer.too_large else ledger.REFUSED

@@ -6,189 +6,138 @@ from typing import Final
 
 from ailoop_otel.names.kinds import Name
 
-SESSION_ID: Final = "session.id"
-RPC_SYSTEM: Final = "rpc.system.name"
-RPC_METHOD: Final = "rpc.method"
-RPC_METHOD_ORIGINAL: Final = "rpc.method_original"
-RPC_STATUS: Final = "rpc.response.status_code"
-JSONRPC_ID: Final = "jsonrpc.request.id"
-JSONRPC_VERSION: Final = "jsonrpc.protocol.version"
-ERROR_TYPE: Final = "error.type"
-SIGNAL: Final = "ailoop_otel.signal"
-CLIENT_ADDRESS: Final = "client.address"
-NETWORK_PEER_ADDRESS: Final = "network.peer.address"
-NETWORK_PEER_PORT: Final = "network.peer.port"
-NETWORK_PROTOCOL: Final = "network.protocol.name"
-NETWORK_TRANSPORT: Final = "network.transport"
-DIALECT: Final = "ailoop.dialect"
-MESSAGE_SIZE: Final = "ailoop.message.size"
-ANSWER_SIZE: Final = "ailoop.answer.size"
-STREAM_SIZE: Final = "ailoop.stream.size"
-STREAM_CHUNKS: Final = "ailoop.stream.chunks"
-STREAM_MAX_GAP: Final = "ailoop.stream.max_gap"
-OUTCOME: Final = "ailoop.exchange.outcome"
-TIME_TO_FIRST_CHUNK: Final = "ailoop.exchange.time_to_first_chunk"
-CORRELATION: Final = "ailoop.exchange.correlation"
-UNREAD_FRAMES: Final = "ailoop.exchange.unread_frames"
-ABANDONED_TIME: Final = "ailoop.exchange.abandoned_time"
-TIMEOUT_PHASE: Final = "ailoop.timeout.phase"
-TIMEOUT_DEADLINE: Final = "ailoop.timeout.deadline"
-TIMEOUT_DETECTION_DELAY: Final = "ailoop.timeout.detection_delay"
-TIMEOUT_WAITING_FOR: Final = "ailoop.timeout.waiting_for"
-TIMEOUT_RECOVERED: Final = "ailoop.timeout.recovered"
-SESSION_TURNS: Final = "ailoop.session.turns"
-SESSION_ERRORS: Final = "ailoop.session.errors"
-SESSION_END_REASON: Final = "ailoop.session.end_reason"
-SESSION_RESUMED: Final = "ailoop.session.resumed"
-CLIENT_TRACE_ID: Final = "ailoop.client.trace_id"
-TIME_MODEL_WAIT: Final = "ailoop.time.model_wait"
-TIME_MODEL_STREAM: Final = "ailoop.time.model_stream"
-TIME_TOOLS: Final = "ailoop.time.tools"
-TIME_SERVER: Final = "ailoop.time.server"
-TIME_LOOP_LAG: Final = "ailoop.time.loop_lag"
-BLOCKED_BY: Final = "ailoop.event_loop.blocked_by"
-BLOCKED_TIME: Final = "ailoop.event_loop.blocked_time"
-AGENT_ROUNDS: Final = "ailoop.agent.rounds"
-TASK_TYPE: Final = "ailoop.agent.task.type"
-MAIL_FROM: Final = "ailoop.mail.from"
-MAIL_TO: Final = "ailoop.mail.to"
-MAIL_PRIORITY: Final = "ailoop.mail.priority"
-MAIL_COUNT: Final = "ailoop.mail.count"
-MCP_METHOD: Final = "mcp.method.name"
-MODEL_ABANDONED: Final = "ailoop.model.abandoned"
-MODEL_CHUNKS: Final = "ailoop.model.chunks"
-MODEL_UNREAD: Final = "ailoop.model.unread_chunks"
-MODEL_BYTES: Final = "ailoop.model.response.size"
-HTTP_STATUS: Final = "http.response.status_code"
-HTTP_ROUTE: Final = "http.route"
-SERVER_ADDRESS: Final = "server.address"
-SERVER_PORT: Final = "server.port"
-GEN_AI_OPERATION: Final = "gen_ai.operation.name"
-GEN_AI_PROVIDER: Final = "gen_ai.provider.name"
-GEN_AI_CONVERSATION: Final = "gen_ai.conversation.id"
-GEN_AI_AGENT_ID: Final = "gen_ai.agent.id"
-GEN_AI_AGENT_NAME: Final = "gen_ai.agent.name"
-GEN_AI_REQUEST_MODEL: Final = "gen_ai.request.model"
-GEN_AI_RESPONSE_MODEL: Final = "gen_ai.response.model"
-GEN_AI_RESPONSE_ID: Final = "gen_ai.response.id"
-GEN_AI_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
-GEN_AI_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
-GEN_AI_STREAM: Final = "gen_ai.request.stream"
-GEN_AI_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
-GEN_AI_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
-GEN_AI_TOKEN_TYPE: Final = "gen_ai.token.type"
-GEN_AI_COST: Final = "ailoop.model.cost"
-GEN_AI_TOOL_NAME: Final = "gen_ai.tool.name"
-GEN_AI_TOOL_TYPE: Final = "gen_ai.tool.type"
-GEN_AI_TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
-GEN_AI_SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
-GEN_AI_INPUT_MESSAGES: Final = "gen_ai.input.messages"
-GEN_AI_OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
-GEN_AI_TOOL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
-GEN_AI_TOOL_RESULT: Final = "gen_ai.tool.call.result"
-CONTENT_SYSTEM_SIZE: Final = "ailoop.content.system.original_size"
-CONTENT_INPUT_SIZE: Final = "ailoop.content.input.original_size"
-CONTENT_OUTPUT_SIZE: Final = "ailoop.content.output.original_size"
-CONTENT_TOOL_ARGUMENTS_SIZE: Final = "ailoop.content.tool_arguments.original_size"
-CONTENT_TOOL_RESULT_SIZE: Final = "ailoop.content.tool_result.original_size"
+_TABLE: Final[list[Name]] = []
 
-ATTRIBUTES: Final = (
-    Name(SESSION_ID, "", "The session's id, on every span that belongs to one."),
-    Name(RPC_SYSTEM, "", "Always `jsonrpc`."),
-    Name(RPC_METHOD, "", "A method that AILoop knows, else `_OTHER`."),
-    Name(RPC_METHOD_ORIGINAL, "", "The method as sent, where it is `_OTHER` and harmless (`[\\w.:/-]{1,64}`)."),
-    Name(RPC_STATUS, "", "The JSON-RPC error code, as text."),
-    Name(JSONRPC_ID, "", "The request's id, as text, where it is harmless."),
-    Name(JSONRPC_VERSION, "", "The JSON-RPC version."),
-    Name(SIGNAL, "", "The signal of the records that a metric counts: traces, metrics or logs."),
-    Name(ERROR_TYPE, "", "The HTTP status if known, else the exception's class, else the outcome."),
-    Name(CLIENT_ADDRESS, "", "The client's address, from the handshake."),
-    Name(NETWORK_PEER_ADDRESS, "", "The peer's address, from the handshake."),
-    Name(NETWORK_PEER_PORT, "", "The peer's port, from the handshake."),
-    Name(NETWORK_PROTOCOL, "", "Always `websocket`."),
-    Name(NETWORK_TRANSPORT, "", "Always `tcp`."),
-    Name(
-        DIALECT,
-        "",
-        "How this server speaks: `stateless` (current generation), `delegates` (earlier one), a plugin's name, `mixed` "
-        "or `unknown`.",
-    ),
-    Name(MESSAGE_SIZE, "{character}", "Length of the frame that carried the message."),
-    Name(ANSWER_SIZE, "{character}", "Length of the AI's answer."),
-    Name(STREAM_SIZE, "{character}", "Length of all frames that streamed the answer; cumulative frames add up."),
-    Name(STREAM_CHUNKS, "{chunk}", "Frames that brought new text of the answer."),
-    Name(STREAM_MAX_GAP, "s", "The longest silence between two chunks."),
-    Name(OUTCOME, "", "How the exchange ended: " + "see the table of outcomes."),
-    Name(TIME_TO_FIRST_CHUNK, "s", "Message received until the first AI chunk; absent without one."),
-    Name(
-        CORRELATION,
-        "",
-        "How frames found their exchange: `context`, `order` (the session's queue), `connection` or `server`.",
-    ),
-    Name(
-        UNREAD_FRAMES,
-        "{frame}",
-        "Frames that may have carried text of the answer in a form that no dialect knows; absent without any. What "
-        "cannot be known then is absent: time to first chunk, chunks, stream.",
-    ),
-    Name(ABANDONED_TIME, "s", "How long the server went on answering after the client had left."),
-    Name(TIMEOUT_PHASE, "", "`first_chunk`, `stall` or `total`."),
-    Name(TIMEOUT_DEADLINE, "s", "The silence that was allowed."),
-    Name(TIMEOUT_DETECTION_DELAY, "s", "The deadline until it was noticed."),
-    Name(TIMEOUT_WAITING_FOR, "", "`model`, `tool`, `server` or `unknown`."),
-    Name(TIMEOUT_RECOVERED, "", "True when a whole answer came after all."),
-    Name(SESSION_TURNS, "{turn}", "Exchanges of the session."),
-    Name(SESSION_ERRORS, "{error}", "Exchanges of the session that did not end `ok`."),
-    Name(SESSION_END_REASON, "", "`stopped`, `disconnected`, `error`, `server_shutdown` or `evicted`."),
-    Name(SESSION_RESUMED, "", "True when a socket took up a session again that had ended."),
-    Name(CLIENT_TRACE_ID, "", "The trace that the client sent along, where it is linked and not the parent."),
-    Name(TIME_MODEL_WAIT, "s", "Requests to the model sent until their first chunks, in all."),
-    Name(TIME_MODEL_STREAM, "s", "First chunks of the model until its last, in all."),
-    Name(TIME_TOOLS, "s", "Tools running, in all."),
-    Name(TIME_SERVER, "s", "What neither model nor tools took: the server's own work."),
-    Name(TIME_LOOP_LAG, "s", "How much of it the event loop ran late, in all."),
-    Name(BLOCKED_BY, "", "The tool that blocked the event loop meanwhile, of whichever session."),
-    Name(BLOCKED_TIME, "s", "For how long it did."),
-    Name(AGENT_ROUNDS, "{round}", "Times that the agent took the message up: 1, and each continuation."),
-    Name(TASK_TYPE, "", "Why a background agent works: `direct`, `mail`, `continuation` or `user`."),
-    Name(MAIL_FROM, "", "The agent that a mail is from, or `user`; absent where the name is not harmless."),
-    Name(MAIL_TO, "", "The agent that a mail is for, or `user`; absent where the name is not harmless."),
-    Name(MAIL_PRIORITY, "", "The mail's priority."),
-    Name(MAIL_COUNT, "{mail}", "Mails found at once; the other attributes are the latest one's."),
-    Name(MCP_METHOD, "", "Always `tools/call`."),
-    Name(MODEL_ABANDONED, "", "True where the model was read though nobody listened any more."),
-    Name(MODEL_CHUNKS, "{chunk}", "Data lines of the model's stream; keep-alive comments are none."),
-    Name(MODEL_UNREAD, "{chunk}", "Those that are no JSON: servers leave them out or give up; absent without any."),
-    Name(MODEL_BYTES, "By", "Bytes of the model's stream."),
-    Name(HTTP_STATUS, "", "The provider's HTTP status."),
-    Name(HTTP_ROUTE, "", "The template of the route that a plain HTTP request is for; absent without one."),
-    Name(SERVER_ADDRESS, "", "The provider's host."),
-    Name(SERVER_PORT, "", "The provider's port."),
-    Name(GEN_AI_OPERATION, "", "`invoke_agent`, `chat` or `execute_tool`."),
-    Name(GEN_AI_PROVIDER, "", "Who serves the model."),
-    Name(GEN_AI_CONVERSATION, "", "The session's id."),
-    Name(GEN_AI_AGENT_ID, "", "The agent's id in AILoop."),
-    Name(GEN_AI_AGENT_NAME, "", "The agent's display name."),
-    Name(GEN_AI_REQUEST_MODEL, "", "The model that was asked."),
-    Name(GEN_AI_RESPONSE_MODEL, "", "The model that answered."),
-    Name(GEN_AI_RESPONSE_ID, "", "The provider's id of the answer."),
-    Name(GEN_AI_FINISH_REASONS, "", "Why the model stopped."),
-    Name(GEN_AI_FIRST_CHUNK, "s", "Request sent until the model's first chunk with text, reasoning or a tool call."),
-    Name(GEN_AI_STREAM, "", "Always true."),
-    Name(GEN_AI_INPUT_TOKENS, "{token}", "Tokens of the prompt, as the provider says."),
-    Name(GEN_AI_OUTPUT_TOKENS, "{token}", "Tokens of the answer, as the provider says."),
-    Name(GEN_AI_COST, "", "The cost that the provider sent along, in its own currency."),
-    Name(GEN_AI_TOOL_NAME, "", "The tool, if the registry knows it, else `_OTHER`."),
-    Name(GEN_AI_TOOL_TYPE, "", "Always `function`."),
-    Name(GEN_AI_TOOL_CALL_ID, "", "The provider's id of the call."),
-    Name(GEN_AI_SYSTEM_INSTRUCTIONS, "", "Only with content capture: the system's messages, JSON."),
-    Name(GEN_AI_INPUT_MESSAGES, "", "Only with content capture: what the model was told, JSON, the newest last."),
-    Name(GEN_AI_OUTPUT_MESSAGES, "", "Only with content capture: what the model answered, JSON."),
-    Name(GEN_AI_TOOL_ARGUMENTS, "", "Only with content capture: what the tool was called with, JSON."),
-    Name(GEN_AI_TOOL_RESULT, "", "Only with content capture: what the tool returned, JSON where it is."),
-    Name(CONTENT_SYSTEM_SIZE, "{character}", "Length of the texts in `gen_ai.system_instructions` before it was cut."),
-    Name(CONTENT_INPUT_SIZE, "{character}", "Length of the texts in `gen_ai.input.messages` before it was cut."),
-    Name(CONTENT_OUTPUT_SIZE, "{character}", "Length of the texts in `gen_ai.output.messages` before it was cut."),
-    Name(CONTENT_TOOL_ARGUMENTS_SIZE, "{character}", "Length of `gen_ai.tool.call.arguments` before it was cut."),
-    Name(CONTENT_TOOL_RESULT_SIZE, "{character}", "Length of `gen_ai.tool.call.result` before it was cut."),
-)
+
+def _name(name: str, unit: str, description: str) -> str:
+    """Put a name into the table."""
+    _TABLE.append(Name(name, unit, description))
+    return name
+
+
+# fmt: off
+SESSION_ID: Final = _name("session.id", "", "The session's id, on every span that belongs to one.")
+RPC_SYSTEM: Final = _name("rpc.system.name", "", "Always `jsonrpc`.")
+RPC_METHOD: Final = _name("rpc.method", "", "A method that AILoop knows, else `_OTHER`.")
+RPC_METHOD_ORIGINAL: Final = _name("rpc.method_original", "",
+    "The method as sent, where it is `_OTHER` and harmless (`[\\w.:/-]{1,64}`).")
+RPC_STATUS: Final = _name("rpc.response.status_code", "", "The JSON-RPC error code, as text.")
+JSONRPC_ID: Final = _name("jsonrpc.request.id", "", "The request's id, as text, where it is harmless.")
+JSONRPC_VERSION: Final = _name("jsonrpc.protocol.version", "", "The JSON-RPC version.")
+SIGNAL: Final = _name("ailoop_otel.signal", "",
+    "The signal of the records that a metric counts: traces, metrics or logs.")
+ERROR_TYPE: Final = _name("error.type", "", "The HTTP status if known, else the exception's class, else the outcome.")
+CLIENT_ADDRESS: Final = _name("client.address", "", "The client's address, from the handshake.")
+NETWORK_PEER_ADDRESS: Final = _name("network.peer.address", "", "The peer's address, from the handshake.")
+NETWORK_PEER_PORT: Final = _name("network.peer.port", "", "The peer's port, from the handshake.")
+NETWORK_PROTOCOL: Final = _name("network.protocol.name", "", "Always `websocket`.")
+NETWORK_TRANSPORT: Final = _name("network.transport", "", "Always `tcp`.")
+DIALECT: Final = _name("ailoop.dialect", "",
+    "How this server speaks: `stateless` (current generation), `delegates` (earlier one), a plugin's name, `mixed` or "
+    "`unknown`.")
+MESSAGE_SIZE: Final = _name("ailoop.message.size", "{character}", "Length of the frame that carried the message.")
+ANSWER_SIZE: Final = _name("ailoop.answer.size", "{character}", "Length of the AI's answer.")
+STREAM_SIZE: Final = _name("ailoop.stream.size", "{character}",
+    "Length of all frames that streamed the answer; cumulative frames add up.")
+STREAM_CHUNKS: Final = _name("ailoop.stream.chunks", "{chunk}", "Frames that brought new text of the answer.")
+STREAM_MAX_GAP: Final = _name("ailoop.stream.max_gap", "s", "The longest silence between two chunks.")
+OUTCOME: Final = _name("ailoop.exchange.outcome", "", "How the exchange ended: see the table of outcomes.")
+TIME_TO_FIRST_CHUNK: Final = _name("ailoop.exchange.time_to_first_chunk", "s",
+    "Message received until the first AI chunk; absent without one.")
+CORRELATION: Final = _name("ailoop.exchange.correlation", "",
+    "How frames found their exchange: `context`, `order` (the session's queue), `connection` or `server`.")
+UNREAD_FRAMES: Final = _name("ailoop.exchange.unread_frames", "{frame}",
+    "Frames that may have carried text of the answer in a form that no dialect knows; absent without any. What cannot "
+    "be known then is absent: time to first chunk, chunks, stream.")
+ABANDONED_TIME: Final = _name("ailoop.exchange.abandoned_time", "s",
+    "How long the server went on answering after the client had left.")
+TIMEOUT_PHASE: Final = _name("ailoop.timeout.phase", "", "`first_chunk`, `stall` or `total`.")
+TIMEOUT_DEADLINE: Final = _name("ailoop.timeout.deadline", "s", "The silence that was allowed.")
+TIMEOUT_DETECTION_DELAY: Final = _name("ailoop.timeout.detection_delay", "s", "The deadline until it was noticed.")
+TIMEOUT_WAITING_FOR: Final = _name("ailoop.timeout.waiting_for", "", "`model`, `tool`, `server` or `unknown`.")
+TIMEOUT_RECOVERED: Final = _name("ailoop.timeout.recovered", "", "True when a whole answer came after all.")
+SESSION_TURNS: Final = _name("ailoop.session.turns", "{turn}", "Exchanges of the session.")
+SESSION_ERRORS: Final = _name("ailoop.session.errors", "{error}", "Exchanges of the session that did not end `ok`.")
+SESSION_END_REASON: Final = _name("ailoop.session.end_reason", "",
+    "`stopped`, `disconnected`, `error`, `server_shutdown` or `evicted`.")
+SESSION_RESUMED: Final = _name("ailoop.session.resumed", "",
+    "True when a socket took up a session again that had ended.")
+CLIENT_TRACE_ID: Final = _name("ailoop.client.trace_id", "",
+    "The trace that the client sent along, where it is linked and not the parent.")
+TIME_MODEL_WAIT: Final = _name("ailoop.time.model_wait", "s",
+    "Requests to the model sent until their first chunks, in all.")
+TIME_MODEL_STREAM: Final = _name("ailoop.time.model_stream", "s", "First chunks of the model until its last, in all.")
+TIME_TOOLS: Final = _name("ailoop.time.tools", "s", "Tools running, in all.")
+TIME_SERVER: Final = _name("ailoop.time.server", "s", "What neither model nor tools took: the server's own work.")
+TIME_LOOP_LAG: Final = _name("ailoop.time.loop_lag", "s", "How much of it the event loop ran late, in all.")
+BLOCKED_BY: Final = _name("ailoop.event_loop.blocked_by", "",
+    "The tool that blocked the event loop meanwhile, of whichever session.")
+BLOCKED_TIME: Final = _name("ailoop.event_loop.blocked_time", "s", "For how long it did.")
+AGENT_ROUNDS: Final = _name("ailoop.agent.rounds", "{round}",
+    "Times that the agent took the message up: 1, and each continuation.")
+TASK_TYPE: Final = _name("ailoop.agent.task.type", "",
+    "Why a background agent works: `direct`, `mail`, `continuation` or `user`.")
+MAIL_FROM: Final = _name("ailoop.mail.from", "",
+    "The agent that a mail is from, or `user`; absent where the name is not harmless.")
+MAIL_TO: Final = _name("ailoop.mail.to", "",
+    "The agent that a mail is for, or `user`; absent where the name is not harmless.")
+MAIL_PRIORITY: Final = _name("ailoop.mail.priority", "", "The mail's priority.")
+MAIL_COUNT: Final = _name("ailoop.mail.count", "{mail}",
+    "Mails found at once; the other attributes are the latest one's.")
+MCP_METHOD: Final = _name("mcp.method.name", "", "Always `tools/call`.")
+MODEL_ABANDONED: Final = _name("ailoop.model.abandoned", "",
+    "True where the model was read though nobody listened any more.")
+MODEL_CHUNKS: Final = _name("ailoop.model.chunks", "{chunk}",
+    "Data lines of the model's stream; keep-alive comments are none.")
+MODEL_UNREAD: Final = _name("ailoop.model.unread_chunks", "{chunk}",
+    "Those that are no JSON: servers leave them out or give up; absent without any.")
+MODEL_BYTES: Final = _name("ailoop.model.response.size", "By", "Bytes of the model's stream.")
+HTTP_STATUS: Final = _name("http.response.status_code", "", "The provider's HTTP status.")
+HTTP_ROUTE: Final = _name("http.route", "",
+    "The template of the route that a plain HTTP request is for; absent without one.")
+SERVER_ADDRESS: Final = _name("server.address", "", "The provider's host.")
+SERVER_PORT: Final = _name("server.port", "", "The provider's port.")
+GEN_AI_OPERATION: Final = _name("gen_ai.operation.name", "", "`invoke_agent`, `chat` or `execute_tool`.")
+GEN_AI_PROVIDER: Final = _name("gen_ai.provider.name", "", "Who serves the model.")
+GEN_AI_CONVERSATION: Final = _name("gen_ai.conversation.id", "", "The session's id.")
+GEN_AI_AGENT_ID: Final = _name("gen_ai.agent.id", "", "The agent's id in AILoop.")
+GEN_AI_AGENT_NAME: Final = _name("gen_ai.agent.name", "", "The agent's display name.")
+GEN_AI_REQUEST_MODEL: Final = _name("gen_ai.request.model", "", "The model that was asked.")
+GEN_AI_RESPONSE_MODEL: Final = _name("gen_ai.response.model", "", "The model that answered.")
+GEN_AI_RESPONSE_ID: Final = _name("gen_ai.response.id", "", "The provider's id of the answer.")
+GEN_AI_FINISH_REASONS: Final = _name("gen_ai.response.finish_reasons", "", "Why the model stopped.")
+GEN_AI_FIRST_CHUNK: Final = _name("gen_ai.response.time_to_first_chunk", "s",
+    "Request sent until the model's first chunk with text, reasoning or a tool call.")
+GEN_AI_STREAM: Final = _name("gen_ai.request.stream", "", "Always true.")
+GEN_AI_INPUT_TOKENS: Final = _name("gen_ai.usage.input_tokens", "{token}",
+    "Tokens of the prompt, as the provider says.")
+GEN_AI_OUTPUT_TOKENS: Final = _name("gen_ai.usage.output_tokens", "{token}",
+    "Tokens of the answer, as the provider says.")
+GEN_AI_TOKEN_TYPE: Final = "gen_ai.token.type"  # a label of metrics only
+GEN_AI_COST: Final = _name("ailoop.model.cost", "", "The cost that the provider sent along, in its own currency.")
+GEN_AI_TOOL_NAME: Final = _name("gen_ai.tool.name", "", "The tool, if the registry knows it, else `_OTHER`.")
+GEN_AI_TOOL_TYPE: Final = _name("gen_ai.tool.type", "", "Always `function`.")
+GEN_AI_TOOL_CALL_ID: Final = _name("gen_ai.tool.call.id", "", "The provider's id of the call.")
+GEN_AI_SYSTEM_INSTRUCTIONS: Final = _name("gen_ai.system_instructions", "",
+    "Only with content capture: the system's messages, JSON.")
+GEN_AI_INPUT_MESSAGES: Final = _name("gen_ai.input.messages", "",
+    "Only with content capture: what the model was told, JSON, the newest last.")
+GEN_AI_OUTPUT_MESSAGES: Final = _name("gen_ai.output.messages", "",
+    "Only with content capture: what the model answered, JSON.")
+GEN_AI_TOOL_ARGUMENTS: Final = _name("gen_ai.tool.call.arguments", "",
+    "Only with content capture: what the tool was called with, JSON.")
+GEN_AI_TOOL_RESULT: Final = _name("gen_ai.tool.call.result", "",
+    "Only with content capture: what the tool returned, JSON where it is.")
+CONTENT_SYSTEM_SIZE: Final = _name("ailoop.content.system.original_size", "{character}",
+    "Length of the texts in `gen_ai.system_instructions` before it was cut.")
+CONTENT_INPUT_SIZE: Final = _name("ailoop.content.input.original_size", "{character}",
+    "Length of the texts in `gen_ai.input.messages` before it was cut.")
+CONTENT_OUTPUT_SIZE: Final = _name("ailoop.content.output.original_size", "{character}",
+    "Length of the texts in `gen_ai.output.messages` before it was cut.")
+CONTENT_TOOL_ARGUMENTS_SIZE: Final = _name("ailoop.content.tool_arguments.original_size", "{character}",
+    "Length of `gen_ai.tool.call.arguments` before it was cut.")
+CONTENT_TOOL_RESULT_SIZE: Final = _name("ailoop.content.tool_result.original_size", "{character}",
+    "Length of `gen_ai.tool.call.result` before it was cut.")
+# fmt: on
+
+ATTRIBUTES: Final = tuple(_TABLE)

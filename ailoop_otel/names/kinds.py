@@ -25,7 +25,7 @@ class Metric(Name):
 
 @dataclass(frozen=True)
 class Setting(Name):
-    """An environment variable: `kind` is number, flag, choice or text; `low`/`high` bound a number."""
+    """An environment variable: `kind` is number, flag, choice, path or text; `low`/`high` bound a number."""
 
     default: object
     kind: str = "text"

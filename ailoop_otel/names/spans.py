@@ -55,22 +55,26 @@ OUTCOMES: Final = (
     Name("ok", "", "A whole answer, or a slash command."),
 )
 
-EVENT_SESSION_START: Final = "session.start"
-EVENT_SESSION_END: Final = "session.end"
-EVENT_AI_TIMEOUT: Final = "ailoop.ai_timeout"
-EVENT_AGENT_SWITCH: Final = "ailoop.agent.switch"
-EVENT_MAIL_SENT: Final = "ailoop.mail.sent"
-EVENT_MAIL_READ: Final = "ailoop.mail.read"
-EVENT_SERVER_START: Final = "ailoop.server.start"
-EVENT_SERVER_STOP: Final = "ailoop.server.stop"
+_EVENTS: Final[list[Name]] = []
 
-EVENTS: Final = (
-    Name(EVENT_SESSION_START, "", "A session began."),
-    Name(EVENT_SESSION_END, "", "A session ended, with its reason."),
-    Name(EVENT_AI_TIMEOUT, "", "The AI stayed silent longer than allowed; emitted while it still is."),
-    Name(EVENT_AGENT_SWITCH, "", "A session went over to another agent."),
-    Name(EVENT_MAIL_SENT, "", "An agent mailed another, or the user; nothing of what it says."),
-    Name(EVENT_MAIL_READ, "", "New mail was found, with how many; an empty box is no event."),
-    Name(EVENT_SERVER_START, "", "The application started."),
-    Name(EVENT_SERVER_STOP, "", "The application shut down."),
+
+def _event(name: str, description: str) -> str:
+    """Put a name into the table."""
+    _EVENTS.append(Name(name, "", description))
+    return name
+
+
+# fmt: off
+EVENT_SESSION_START: Final = _event("session.start", "A session began.")
+EVENT_SESSION_END: Final = _event("session.end", "A session ended, with its reason.")
+EVENT_AI_TIMEOUT: Final = _event(
+    "ailoop.ai_timeout", "The AI stayed silent longer than allowed; emitted while it still is."
 )
+EVENT_AGENT_SWITCH: Final = _event("ailoop.agent.switch", "A session went over to another agent.")
+EVENT_MAIL_SENT: Final = _event("ailoop.mail.sent", "An agent mailed another, or the user; nothing of what it says.")
+EVENT_MAIL_READ: Final = _event("ailoop.mail.read", "New mail was found, with how many; an empty box is no event.")
+EVENT_SERVER_START: Final = _event("ailoop.server.start", "The application started.")
+EVENT_SERVER_STOP: Final = _event("ailoop.server.stop", "The application shut down.")
+# fmt: on
+
+EVENTS: Final = tuple(_EVENTS)

@@ -10,7 +10,6 @@ import importlib
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from importlib.metadata import entry_points
 from operator import attrgetter, itemgetter
 from typing import Any, Final
 
@@ -66,19 +65,6 @@ LogRecordExporter: Final[Any] = getattr(
 LogRecordProcessor: Final[Any] = getattr(
     _first("opentelemetry.sdk._logs", "opentelemetry.sdk.logs"), "LogRecordProcessor", object
 )
-
-
-def file_log_exporter() -> Any:
-    """The official exporter of logs into OTLP JSON files; raises ImportError where there is none.
-
-    Its entry point is public, but to look for it takes longer than all else: the module is tried first.
-    """
-    official = getattr(_first("opentelemetry.exporter.otlp.json.file._log_exporter"), "FileLogExporter", None)
-    if official is not None:
-        return official
-    for point in entry_points(group="opentelemetry_logs_exporter", name="otlp_json_file"):
-        return point.load()
-    raise ImportError("no exporter of logs into files; opentelemetry-exporter-otlp-json-file 0.66b1 has one")
 
 
 # --- Spans ---------------------------------------------------------------------------------------------------------
@@ -164,9 +150,8 @@ def update_resource(provider: Any, changed: Any) -> None:
 
 
 # --- Exporters -----------------------------------------------------------------------------------------------------
-def encode_logs() -> Callable[[Any], Any]:
-    """The official encoder of log records as OTLP protobuf; raises ImportError where there is none."""
-    package = "opentelemetry.exporter.otlp.proto.common"
+def encode_logs(package: str) -> Callable[[Any], Any]:
+    """The official encoder of log records in a package of encoders; raises ImportError where there is none."""
     encode: Callable[[Any], Any] = _required(f"{package}._log_encoder", f"{package}.log_encoder").encode_logs
     return encode
 

@@ -52,7 +52,10 @@ class Spans:
         kind: SpanKind = SpanKind.INTERNAL,
         links: Sequence[Link] = (),
     ) -> Span:
-        """Start a span; `attributes` become its own."""
+        """Start a span; without a parent it is the root of a trace.
+
+        `attributes` become its own: the caller must not change them afterwards.
+        """
         return self._tracer.start_span(
             name,
             context=parent,
@@ -64,7 +67,7 @@ class Spans:
             set_status_on_exception=False,
         )
 
-    def end(self, span: Span, end: int, attributes: Attributes | None = None, *, error: bool = False) -> None:
+    def end(self, span: Span, end: int, attributes: Attributes | None = None, error: bool = False) -> None:
         """End a span, with what is known of it only now."""
         if attributes:
             span.set_attributes(attributes)

@@ -85,6 +85,9 @@ class Telemetry:
         self.guard = guard
         self.clock: Clock = clock or SystemClock()
         self.spans = spans_of(tracers)
+        # Of times in nanoseconds since the epoch; without a parent a span is the root of a trace.
+        self.start_span = self.spans.start
+        self.end_span = self.spans.end
         self.deferred = deferred_of(tracers)
         # Calls a function with arguments: deferred where that is switched on, else at once.
         self.defer: Callable[..., None] = _at_once if self.deferred is None else self.deferred.defer
@@ -130,25 +133,6 @@ class Telemetry:
         """What to add to a monotonic time to make it time since the epoch, nanoseconds."""
         return self.clock.wall() - self.clock.now()
 
-    def start_span(
-        self,
-        name: str,
-        start: int,
-        attributes: dict[str, Any],
-        parent: Context = EMPTY,
-        kind: SpanKind = SpanKind.INTERNAL,
-        links: Sequence[Link] = (),
-    ) -> Span:
-        """Start a span at `start`, nanoseconds since the epoch; without a parent it is the root of a trace.
-
-        `attributes` become the span's own: the caller must not change them afterwards.
-        """
-        return self.spans.start(name, start, attributes, parent, kind, links)
-
-    def end_span(self, span: Span, end: int, attributes: Mapping[str, Any] | None = None, error: bool = False) -> None:
-        """End a span at `end`, nanoseconds since the epoch, with what is known of it only now."""
-        self.spans.end(span, end, attributes, error=error)
-
     def span(
         self,
         name: str,
@@ -160,8 +144,8 @@ class Telemetry:
         error: bool = False,
     ) -> Span:
         """Record a whole span, times in nanoseconds since the epoch; it is never shorter than Jaeger can show."""
-        span = self.spans.start(name, start, attributes, parent, SpanKind.INTERNAL, links)
-        self.spans.end(span, max(end, start + SHORTEST), error=error)
+        span = self.start_span(name, start, attributes, parent, SpanKind.INTERNAL, links)
+        self.end_span(span, max(end, start + SHORTEST), None, error)
         return span
 
     def settle(self) -> None:

@@ -6,7 +6,6 @@ import sqlite3
 from contextlib import ExitStack, suppress
 from hashlib import blake2b
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 from ailoop_otel.recorded.lines import read_lines
@@ -74,9 +73,7 @@ class Acknowledged:
     def __enter__(self) -> Acknowledged:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         # On a full disk SQLite cannot clean up; the committed lines are safe in its write-ahead log.
         with suppress(sqlite3.Error):
             self._database.close()

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -31,50 +30,41 @@ _MOST_PATIENCE: Final = 86400.0
 _MOST_MESSAGES: Final = 10
 
 
-class ProgressDisplay:
+class ProgressDisplay(Progress):
     """A progress bar on the error output: bytes read, records sent and their rate. Invisible without a terminal."""
 
     def __init__(self, size: int) -> None:
-        self._console = Terminal(stderr=True)
-        self._progress = Progress(
+        errors = Terminal(stderr=True)
+        super().__init__(
             BarColumn(bar_width=None),
             DownloadColumn(),
             TextColumn("{task.description}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            console=self._console,
+            console=errors,
             transient=True,
-            disable=not self._console.is_terminal,
+            disable=not errors.is_terminal,
         )
-        self._task = self._progress.add_task("", total=size)
+        self._task = self.add_task("", total=size)
         self._messages = 0
 
-    def advance(self, size: int, summary: Summary) -> None:
+    def advance_by(self, size: int, summary: Summary) -> None:
         """Advance by a line of `size` bytes."""
-        elapsed = self._progress.tasks[0].elapsed or 0.0
+        elapsed = self.tasks[0].elapsed or 0.0
         rate = f", {summary.records.total() / elapsed:,.0f}/s" if summary.records and elapsed > 1 else ""
-        self._progress.update(self._task, advance=size, description=f"{summary.sent_records}{rate}")
+        self.update(self._task, advance=size, description=f"{summary.sent_records}{rate}")
 
     def wait(self, reason: str, pause: float) -> None:
         """Show that the collector accepts nothing at the moment, and the pause in seconds."""
-        self._progress.update(self._task, description=f"{reason}; next try in {pause:.0f} s")
+        self.update(self._task, description=f"{reason}; next try in {pause:.0f} s")
 
-    def print(self, message: str) -> None:
+    def print_message(self, message: str) -> None:
         """Print a message on one line of a file; after the first ones, only that there are more."""
         self._messages += 1
         if self._messages <= _MOST_MESSAGES:
-            self._progress.console.print(message, soft_wrap=True)
+            self.console.print(message, soft_wrap=True)
         elif self._messages == _MOST_MESSAGES + 1:
-            self._progress.console.print("... and more of this", soft_wrap=True)
-
-    def __enter__(self) -> ProgressDisplay:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
+            self.console.print("... and more of this", soft_wrap=True)
 
 
 def replay(
@@ -108,9 +98,9 @@ def replay(
     with ProgressDisplay(size(files)) as display, closing(Http(receiver)) as transport:
         database = Path(state) if state else None
         delivery = Delivery(transport, patience, display.wait)
-        replayer = Replayer(delivery, receiver.base, wanted, database, display.print, again=again)
+        replayer = Replayer(delivery.send, receiver.base, wanted, database, display.print_message, again=again)
         summary = replayer.summary
-        replayer.run(files, lambda done: display.advance(done, summary))
+        replayer.run(files, lambda done: display.advance_by(done, summary))
         try:
             while follow and not summary.interrupted:
                 _again(replayer, places, display)
@@ -137,7 +127,7 @@ def _again(replayer: Replayer, places: Sequence[str], display: ProgressDisplay) 
     except UsageError as busy:  # the server itself is sending
         summary.stopped = str(busy)
     if summary.stopped and summary.stopped != before:
-        display.print(f"{summary.stopped}; it is tried again.")
+        display.print_message(f"{summary.stopped}; it is tried again.")
 
 
 def _files(places: Sequence[str]) -> list[Path]:

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from ailoop_otel.recorded.otlp_json import Signal
 from ailoop_otel.replay import ReplayStopped
 from ailoop_otel.replay.export_request import ExportRequest
+from ailoop_otel.replay.hops import Hop
 
 _LONGEST_PAUSE: Final = 10.0  # seconds, unless the collector requests more
 _FIRST_PAUSE: Final = 0.25  # seconds; doubled with every attempt, the first of which is repeated at once
@@ -35,7 +36,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt: the collector's answer, or else the problem and its remedy.
+    """One attempt: the collector's answer, or else the problem; `hop` is the one that failed, if any did.
 
     `pause` is how many seconds the collector wants to be left alone, `broken` says that the connection broke, which a
     new one mends as a rule, and `hopeless` that another attempt would end the same.
@@ -43,7 +44,7 @@ class Attempt:
 
     answer: Answer | None = None
     problem: str = ""
-    mend: str = ""
+    hop: Hop | None = None
     pause: float = 0.0
     broken: bool = False
     hopeless: bool = False
@@ -92,14 +93,15 @@ class Delivery:
             attempt = self._transport.attempt(signal, content)
             if attempt.answer is not None:
                 return attempt.answer
+            mend = attempt.hop.mend if attempt.hop is not None else ""
             if attempt.hopeless:
-                raise ReplayStopped(f"{base} {attempt.problem}", attempt.mend)
+                raise ReplayStopped(f"{base} {attempt.problem}", mend)
             number += 1
             pause = attempt.pause or (0.0 if number == 1 else min(_FIRST_PAUSE * 2 ** (number - 1), _LONGEST_PAUSE))
             # A connection that was kept open may be gone since: that is no reason to give up.
             at_once = attempt.broken and number == 1
             if not at_once and self._clock() - begin + pause > self._patience:
                 asks = f" and asks to be left alone for {pause:.0f} s" if pause > _LONGEST_PAUSE else ""
-                raise ReplayStopped(f"{base} {attempt.problem}{asks}", attempt.mend)
+                raise ReplayStopped(f"{base} {attempt.problem}{asks}", mend)
             self._on_wait(f"{base} {attempt.problem}", pause)
             self._sleep(pause)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
@@ -26,6 +26,11 @@ from ailoop_otel.settings import UsageError, environment
 DEFAULT: Final = "http://127.0.0.1:4318"
 _OTLP_DEFAULT: Final = "http://localhost:4318"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+_FILES: Final = (
+    OTEL_EXPORTER_OTLP_CERTIFICATE,
+    OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE,
+    OTEL_EXPORTER_OTLP_CLIENT_KEY,
+)
 _SIGNAL_PATH: Final = re.compile(rf"/v1/(?:{'|'.join(SIGNALS)})$")
 
 
@@ -57,16 +62,15 @@ def destination(endpoint: str, *, insecure: bool) -> Destination:
     if not endpoint and environment(OTEL_EXPORTER_OTLP_PROTOCOL) == "grpc":
         reason = f"{OTEL_EXPORTER_OTLP_PROTOCOL} says grpc, but a recording is sent by HTTP"
         raise UsageError(f"{reason}: name the OTLP/HTTP address with --endpoint, port 4318 as a rule")
-    parts = _parts(endpoint or environment(OTEL_EXPORTER_OTLP_ENDPOINT) or DEFAULT)
-    host = parts.netloc.rpartition("@")[2]
-    path = _SIGNAL_PATH.sub("", parts.path.rstrip("/")).rstrip("/")
-    return Destination(
-        base=urlunsplit((parts.scheme, host, path, "", "")),
-        headers=parse_env_headers(environment(OTEL_EXPORTER_OTLP_HEADERS), liberal=True),
-        user=(unquote(parts.username), unquote(parts.password or "")) if parts.username is not None else None,
-        verify=False if insecure else _file(OTEL_EXPORTER_OTLP_CERTIFICATE) or True,
-        certificate=_certificate(),
-    )
+    try:
+        found = _at(endpoint or environment(OTEL_EXPORTER_OTLP_ENDPOINT) or DEFAULT, environment)
+    except ValueError as fault:
+        raise UsageError(f"--endpoint {fault}") from None
+    for variable in _FILES[insecure:]:
+        path = environment(variable)
+        if path and not Path(path).is_file():
+            raise UsageError(f"{variable} names {path}, which is no file: correct or unset it")
+    return replace(found, verify=False if insecure else found.verify)
 
 
 def of_signal(signal: Signal) -> Destination:
@@ -75,53 +79,45 @@ def of_signal(signal: Signal) -> Destination:
     Files that are missing are left for the first attempt to find: they may come later.
     """
 
-    def variable(name: str) -> str:
-        return environment(name.replace("_OTLP_", f"_OTLP_{signal.name.upper()}_")) or environment(name)
+    def own(name: str) -> str:
+        return environment(name.replace("_OTLP_", f"_OTLP_{signal.name.upper()}_"))
 
-    own = environment(OTEL_EXPORTER_OTLP_ENDPOINT.replace("_OTLP_", f"_OTLP_{signal.name.upper()}_"))
+    def variable(name: str) -> str:
+        return own(name) or environment(name)
+
     shared = (environment(OTEL_EXPORTER_OTLP_ENDPOINT) or _OTLP_DEFAULT).removesuffix("/")
-    address = own or f"{shared}/v1/{signal.name}"
-    try:
-        parts = _parts(address)
-    except UsageError:
-        raise ValueError(f"{_without_secrets(address)!r} is no address, as {DEFAULT} is one") from None
-    host = parts.netloc.rpartition("@")[2]
-    path = parts.path.rstrip("/")
-    certificate, key = variable(OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE), variable(OTEL_EXPORTER_OTLP_CLIENT_KEY)
-    return Destination(
-        base=urlunsplit((parts.scheme, host, _SIGNAL_PATH.sub("", path).rstrip("/"), "", "")),
-        headers=parse_env_headers(variable(OTEL_EXPORTER_OTLP_HEADERS), liberal=True),
-        user=(unquote(parts.username), unquote(parts.password or "")) if parts.username is not None else None,
-        verify=variable(OTEL_EXPORTER_OTLP_CERTIFICATE) or True,
-        certificate=(certificate, key) if certificate and key else certificate or None,
+    address = own(OTEL_EXPORTER_OTLP_ENDPOINT) or f"{shared}/v1/{signal.name}"
+    found, parts = _at(address, variable), urlsplit(address)
+    return replace(
+        found,
         compression=variable(OTEL_EXPORTER_OTLP_COMPRESSION).lower(),
-        address=urlunsplit((parts.scheme, host, parts.path, parts.query, "")),
+        address=urlunsplit((parts.scheme, _host(parts), parts.path, parts.query, "")),
     )
 
 
-def _parts(address: str) -> SplitResult:
+def _at(address: str, variable: Callable[[str], str]) -> Destination:
+    """The receiver at an address; `variable` reads the environment. Raises ValueError for what is no address."""
     try:
         parts = urlsplit(address)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         valid = False
     if not valid:
-        raise UsageError(f"--endpoint {_without_secrets(address)!r} is no address: write it like {DEFAULT}")
-    return parts
+        raise ValueError(f"{_without_secrets(address)!r} is no address: write it like {DEFAULT}")
+    path = _SIGNAL_PATH.sub("", parts.path.rstrip("/")).rstrip("/")
+    authority, certificate, key = map(variable, _FILES)
+    return Destination(
+        base=urlunsplit((parts.scheme, _host(parts), path, "", "")),
+        headers=parse_env_headers(variable(OTEL_EXPORTER_OTLP_HEADERS), liberal=True),
+        user=(unquote(parts.username), unquote(parts.password or "")) if parts.username is not None else None,
+        verify=authority or True,
+        certificate=(certificate, key) if certificate and key else certificate or None,
+    )
+
+
+def _host(parts: SplitResult) -> str:
+    return parts.netloc.rpartition("@")[2]
 
 
 def _without_secrets(address: str) -> str:
     return re.sub(r"^(\w+://)?[^/@]*@", r"\1", address.partition("?")[0])
-
-
-def _certificate() -> tuple[str, str] | None:
-    certificate, key = _file(OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE), _file(OTEL_EXPORTER_OTLP_CLIENT_KEY)
-    return (certificate, key) if certificate and key else None
-
-
-def _file(variable: str) -> str:
-    """The path in a variable, or empty; raises UsageError if there is no such file."""
-    path = environment(variable)
-    if path and not Path(path).is_file():
-        raise UsageError(f"{variable} names {path}, which is no file: correct or unset it")
-    return path

@@ -35,8 +35,7 @@ class Hop:
     mend: str
 
 
-UNKNOWN: Final = Hop("export", "the exporter failed and did not say why", "Look at the collector's log.")
-_ADDRESS: Final = Hop(
+ADDRESS: Final = Hop(
     "no address", "that is no address of a collector", f"Set {OTEL_EXPORTER_OTLP_ENDPOINT}=http://HOST:4318."
 )
 _DNS: Final = Hop(
@@ -61,7 +60,7 @@ _TLS: Final = Hop(
     f"Use http:// if the collector speaks no TLS; else name its certificate's authority in "
     f"{OTEL_EXPORTER_OTLP_CERTIFICATE} (REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE win over it).",
 )
-_LATE: Final = Hop(
+LATE: Final = Hop(
     "no answer",
     "it does not answer in time",
     "Look whether the collector is stuck or a firewall swallows the connection; --timeout waits longer.",
@@ -76,6 +75,7 @@ _NOT_GRPC: Final = Hop(
     "whoever listens there speaks no gRPC",
     f"Port 4318 is for HTTP: take 4317, or set {OTEL_EXPORTER_OTLP_PROTOCOL}=http/protobuf.",
 )
+_LOG: Final = "Look at the collector's log."
 _CREDENTIALS: Final = f"Put the credentials that it wants into {OTEL_EXPORTER_OTLP_HEADERS}."
 _REDIRECTED: Final = f"Name the address that it sends to in {OTEL_EXPORTER_OTLP_ENDPOINT}; http or https, for a start."
 _PAGE: Final = Hop(
@@ -113,9 +113,11 @@ _GRPC_WORDS: Final = (
 )
 
 
-def no_answer(timeout: float) -> Hop:
-    """No answer came within `timeout` seconds."""
-    return Hop(_LATE.name, f"there is no answer within {timeout:g} s", _LATE.mend)
+def rejecting(rejected: int, message: str) -> Hop | None:
+    """A request was taken but for `rejected` records; None if for none."""
+    if not rejected:
+        return None
+    return Hop("rejected", f"it takes the request and rejects what is in it ({message or 'no reason'})", _LOG)
 
 
 def of_response(status: int, content_type: str, location: str = "", *, empty: bool = False) -> Hop | None:
@@ -143,12 +145,12 @@ def of_exception(fault: BaseException) -> Hop:
     causes = list(_causes(fault))
     names = {type(cause).__name__ for cause in causes}
     for found, hop in (
-        (bool(names & {"MissingSchema", "InvalidSchema", "InvalidURL", "LocationParseError"}), _ADDRESS),
+        (bool(names & {"MissingSchema", "InvalidSchema", "InvalidURL", "LocationParseError"}), ADDRESS),
         ("ProxyError" in names, _PROXY),
         (any(isinstance(cause, socket.gaierror) for cause in causes), _DNS),
         (any(isinstance(cause, ConnectionRefusedError) for cause in causes), _REFUSED),
         (any(isinstance(cause, ssl.SSLError) for cause in causes), _TLS),
-        (bool(names & {"ConnectTimeout", "ReadTimeout", "TimeoutError", "timeout"}), _LATE),
+        (bool(names & {"ConnectTimeout", "ReadTimeout", "TimeoutError", "timeout"}), LATE),
         (any(getattr(cause, "errno", 0) in _UNREACHABLE_NUMBERS for cause in causes), _UNREACHABLE),
     ):
         if found:
@@ -161,12 +163,12 @@ def of_grpc(code: str, details: str) -> Hop:
     if code in _GRPC_CREDENTIALS:
         return Hop(f"gRPC {code}", f"it answers {code}", _CREDENTIALS)
     if code == "DEADLINE_EXCEEDED":
-        return _LATE
+        return LATE
     if code == "UNAVAILABLE":
         return next((hop for words, hop in _GRPC_WORDS if words in details.lower()), _NOT_GRPC)
     if code == "UNIMPLEMENTED":
         return _NOT_GRPC
-    return Hop(f"gRPC {code}", f"it answers {code}", "Look at the collector's log.")
+    return Hop(f"gRPC {code}", f"it answers {code}", _LOG)
 
 
 def _without_secrets(address: str) -> str:

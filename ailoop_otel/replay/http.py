@@ -78,23 +78,21 @@ class Http:
                 allow_redirects=False,
                 stream=True,
             )
-        except requests.exceptions.SSLError as fault:
-            mend = "set OTEL_EXPORTER_OTLP_CERTIFICATE to its authority's, or --insecure"
-            problem = f"cannot be trusted: {mend} ({_reason(fault)})"
-            return Attempt(problem=problem, mend=hops.of_exception(fault).mend, hopeless=True)
-        except requests.exceptions.Timeout as fault:
-            return Attempt(problem="does not answer", mend=hops.of_exception(fault).mend)
-        except (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError) as fault:
-            problem = f"does not answer ({_reason(fault)})"
-            return Attempt(problem=problem, mend=hops.of_exception(fault).mend, broken=True)
         except (requests.exceptions.RequestException, OSError) as fault:
-            problem = f"cannot be asked ({_reason(fault)})"
-            return Attempt(problem=problem, mend=hops.of_exception(fault).mend, hopeless=True)
-        said = _content(response)
-        if response.status_code in _RETRYABLE:
-            mend = getattr(hops.of_response(response.status_code, ""), "mend", "")
-            return Attempt(problem=f"answers {response.status_code}", mend=mend, pause=_requested_pause(response))
-        return Attempt(_answer(signal, response, said))
+            return _failed(fault)
+        return _answered(signal, response, _content(response))
+
+
+def _failed(fault: OSError) -> Attempt:
+    hop, kinds = hops.of_exception(fault), requests.exceptions
+    if isinstance(fault, kinds.SSLError):
+        mend = "set OTEL_EXPORTER_OTLP_CERTIFICATE to its authority's, or --insecure"
+        return Attempt(problem=f"cannot be trusted: {mend} ({_reason(fault)})", hop=hop, hopeless=True)
+    if isinstance(fault, kinds.Timeout):
+        return Attempt(problem="does not answer", hop=hop)
+    if isinstance(fault, kinds.ConnectionError | kinds.ChunkedEncodingError):
+        return Attempt(problem=f"does not answer ({_reason(fault)})", hop=hop, broken=True)
+    return Attempt(problem=f"cannot be asked ({_reason(fault)})", hop=hop, hopeless=True)
 
 
 def _session(destination: Destination) -> requests.Session:
@@ -108,15 +106,16 @@ def _session(destination: Destination) -> requests.Session:
     return session
 
 
-def _answer(signal: Signal, response: requests.Response, content: bytes) -> Answer:
+def _answered(signal: Signal, response: requests.Response, content: bytes) -> Attempt:
     code, kind = response.status_code, response.headers.get("Content-Type", "")
+    hop = hops.of_response(code, kind, response.headers.get("Location", ""), empty=not content)
+    if code in _RETRYABLE:
+        return Attempt(problem=f"answers {code}", hop=hop, pause=_requested_pause(response))
     rejected, message = _said(signal, kind, content, accepted=200 <= code < 300)
-    location = response.headers.get("Location", "")
-    hop = hops.of_response(code, kind, location, empty=not content)
     if hop is None:
-        return Answer(accepted=True, rejected=rejected, message=message)
+        return Attempt(Answer(accepted=True, rejected=rejected, message=message), hop=hops.rejecting(rejected, message))
     if code in _THIS_REQUEST:
-        return Answer(
+        answer = Answer(
             accepted=False,
             message=f"{code} {message}".rstrip(),
             divisible=code in _DIVISIBLE,
@@ -124,8 +123,9 @@ def _answer(signal: Signal, response: requests.Response, content: bytes) -> Answ
             final=code in _FINAL,
             mend=hop.mend,
         )
+        return Attempt(answer, hop=hop)
     explained = f"{hop.sentence} {message}".rstrip()
-    return Answer(accepted=False, message=explained, unsupported=True, mend=hop.mend)
+    return Attempt(Answer(accepted=False, message=explained, unsupported=True, mend=hop.mend), hop=hop)
 
 
 def _said(signal: Signal, kind: str, content: bytes, *, accepted: bool) -> tuple[int, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from ailoop_otel.recorded.lines import Line, read_lines
 from ailoop_otel.recorded.otlp_json import Signal, text
@@ -20,16 +20,10 @@ _DIVIDED: Final = b"divided "
 _MOST_DIVISIONS: Final = 64
 
 
-class Sender(Protocol):
-    """Sends requests to a collector."""
-
-    def send(self, request: ExportRequest) -> Answer:
-        """Send one request; raises ReplayStopped if nothing more can be sent."""
-
-
 class Replayer:
     """Sends files to one destination; `summary` holds the result, `on_message` gets a message per failed line.
 
+    `send` sends a request to the collector; it raises ReplayStopped if nothing more can be sent.
     What was acknowledged is stored in the file `state`; without one, in a file in the directory of each recording.
     With `again` lines are sent even if they were acknowledged before. `on_refused` is called with what was refused
     and cannot be halved.
@@ -37,7 +31,7 @@ class Replayer:
 
     def __init__(
         self,
-        sender: Sender,
+        send: Callable[[ExportRequest], Answer],
         destination: str,
         wanted: frozenset[Signal],
         state: Path | None,
@@ -47,7 +41,7 @@ class Replayer:
         on_refused: Callable[[ExportRequest, Answer], None] = lambda request, answer: None,
     ) -> None:
         self.summary = Summary()
-        self._sender = sender
+        self._send_request = send
         self._destination = destination
         self._wanted = wanted
         self._state = state
@@ -129,7 +123,7 @@ class Replayer:
         """Send a line or a part of one; returns whether all of it was accepted."""
         if self._is_known(_DIVIDED + found.content, acknowledged):
             return self._divide(found, place, acknowledged)
-        answer = self._sender.send(found)
+        answer = self._send_request(found)
         if answer.accepted:
             # If the process is killed between sending and storing, the next replay sends the line again.
             acknowledged.add(found.content)

@@ -12,14 +12,14 @@ from opentelemetry.trace import Span, set_span_in_context
 from ailoop_otel import names
 from ailoop_otel.protocol.foreign import display_name, harmless
 from ailoop_otel.recording.telemetry import SHORTEST, Attributes
-from ailoop_otel.server.hooks import HookContext, HookHost, error_name, failed
+from ailoop_otel.server.hooks import End, HookContext, HookHost, error_name, failed, observed
 from ailoop_otel.tracking.exchange import Exchange
 
 
 class Invocation:
     """One agent's work on one message; `rounds` counts how often the server let it answer."""
 
-    __slots__ = ("agent", "began", "exchange", "hooks", "rounds", "span")
+    __slots__ = ("_before", "_outer", "agent", "began", "exchange", "hooks", "rounds", "span")
 
     def __init__(self, hooks: HookContext, exchange: Exchange, session: Any, agent: str) -> None:
         telemetry = hooks.telemetry
@@ -31,10 +31,17 @@ class Invocation:
         exchange.agent = exchange.agent or agent
         attributes = agent_attributes(agent, getattr(session, "agents", {}).get(agent), exchange.session_id)
         start = self.began + exchange.offset
-        self.span: Span = telemetry.start_span(f"{names.SPAN_AGENT} {agent}", start, attributes, get_current())
+        self._outer, self._before = _CURRENT.get(), get_current()
+        self.span: Span = telemetry.start_span(f"{names.SPAN_AGENT} {agent}", start, attributes, self._before)
+        _CURRENT.set(self)
+        attach(set_span_in_context(self.span))
 
-    def end(self, error: str | None) -> None:
+    def end(self, result: Any, raised: type[BaseException] | None) -> None:
         """The agent has finished with the message."""
+        _CURRENT.set(self._outer)
+        # Set again and not detached: a token is valid only in the context that it was made in.
+        attach(self._before)
+        error = raised.__name__ if raised is not None else _error_of(result)
         telemetry = self.hooks.telemetry
         attributes: Attributes = {names.AGENT_ROUNDS: self.rounds}
         if error is not None:
@@ -50,47 +57,23 @@ _CURRENT: Final[ContextVar[Invocation | None]] = ContextVar("ailoop_otel_agent",
 
 def message_hook(host: HookHost) -> Callable[..., Any]:
     """Wraps `send_user_message`: it calls itself for a continuation and for an agent that is switched to."""
-
-    async def send(wrapped: Callable[..., Any], session: Any, args: Any, kwargs: Any) -> Any:
-        outer, before = _CURRENT.get(), get_current()
-        invocation: Invocation | None = None
-        with host.guard:
-            invocation = _begin(host, session, outer)
-        if invocation is None:
-            return await wrapped(*args, **kwargs)
-        error: str | None = None
-        try:
-            result = await wrapped(*args, **kwargs)
-            with host.guard:
-                error = _error_of(result)
-            return result
-        except BaseException as fault:
-            error = type(fault).__name__
-            raise
-        finally:
-            with host.guard:
-                _CURRENT.set(outer)
-                # Set again and not detached: a token is valid only in the context that it was made in.
-                attach(before)
-                invocation.end(error)
-
-    return send
+    return observed(host, _begin)
 
 
 def switch_hook(host: HookHost) -> Callable[..., Any]:
     """Wraps `switch_agent`: a switch is recorded as an event, in the trace of its exchange if there is one."""
 
-    async def switch(wrapped: Callable[..., Any], session: Any, args: Any, kwargs: Any) -> Any:
+    def begin(hooks: HookContext, session: Any, args: Any, kwargs: Any) -> End:
         before = getattr(session, "active_agent", None)
-        result = await wrapped(*args, **kwargs)
-        with host.guard:
-            hooks = host.hook_context()
-            after = harmless(getattr(session, "active_agent", None))
-            if hooks is not None and after is not None and after != before:
-                _record_switch(hooks, session, after)
-        return result
 
-    return switch
+        def end(result: Any, raised: type[BaseException] | None) -> None:
+            after = harmless(getattr(session, "active_agent", None))
+            if raised is None and after is not None and after != before:
+                _record_switch(hooks, session, after)
+
+        return end
+
+    return observed(host, begin)
 
 
 def agent_attributes(agent_id: str, agent: Any, session_id: str | None) -> Attributes:
@@ -104,19 +87,15 @@ def agent_attributes(agent_id: str, agent: Any, session_id: str | None) -> Attri
     return attributes
 
 
-def _begin(host: HookHost, session: Any, outer: Invocation | None) -> Invocation | None:
-    hooks = host.hook_context()
-    exchange = hooks.exchange() if hooks is not None else None
+def _begin(hooks: HookContext, session: Any, args: Any, kwargs: Any) -> End | None:
+    exchange, outer = hooks.exchange(), _CURRENT.get()
     agent = harmless(getattr(session, "active_agent", None))
-    if hooks is None or exchange is None or agent is None or exchange.command:
+    if exchange is None or agent is None or exchange.command:
         return None
     if outer is not None and outer.exchange is exchange and outer.agent == agent:
         outer.rounds += 1
         return None
-    invocation = Invocation(hooks, exchange, session, agent)
-    _CURRENT.set(invocation)
-    attach(set_span_in_context(invocation.span))
-    return invocation
+    return Invocation(hooks, exchange, session, agent).end
 
 
 def _error_of(result: Any) -> str | None:

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from opentelemetry.context import attach
 
-from ailoop_otel.server.hooks import HookContext, HookHost, argument, error_name, failed
+from ailoop_otel.server.hooks import HookContext, HookHost, argument, error_name, failed, observed
 from ailoop_otel.tracking.exchange import CURRENT, Exchange, current_exchange
 
 _BEGUN: Final = "ai_loop.message.user_processed"
@@ -40,38 +40,36 @@ class Inboxes:
         return exchange
 
 
-def queue_message_hook(host: HookHost, inboxes: Inboxes) -> Callable[..., Any]:
+_INBOXES: Final = Inboxes()
+
+
+def queue_message_hook(host: HookHost) -> Callable[..., Any]:
     """Wraps a session's `send_user_message`, which only puts the message into the loop's queue."""
 
-    async def send(wrapped: Callable[..., Any], session: Any, args: Any, kwargs: Any) -> Any:
-        with host.guard:
-            exchange = current_exchange()
-            loop = getattr(getattr(session, "interactive_ai", None), "ai_loop", None)
-            if host.hook_context() is not None and exchange is not None and loop is not None:
-                inboxes.queue(loop, exchange)
-        return await wrapped(*args, **kwargs)
+    def begin(hooks: HookContext, session: Any, args: Any, kwargs: Any) -> None:
+        exchange = current_exchange()
+        loop = getattr(getattr(session, "interactive_ai", None), "ai_loop", None)
+        if exchange is not None and loop is not None:
+            _INBOXES.queue(loop, exchange)
 
-    return send
+    return observed(host, begin)
 
 
-def event_hook(host: HookHost, inboxes: Inboxes) -> Callable[..., Any]:
+def event_hook(host: HookHost) -> Callable[..., Any]:
     """Wraps `invoke_notification`, which runs in the session's own task: what it sets in the context stays there."""
 
-    async def invoke(wrapped: Callable[..., Any], manager: Any, args: Any, kwargs: Any) -> Any:
-        with host.guard:
-            hooks = host.hook_context()
-            event = argument(args, kwargs, 1, "event_type")
-            if hooks is not None and event == _BEGUN:
-                _begin_next(hooks, inboxes, argument(args, kwargs, 0, "sender"))
-            elif hooks is not None and event == _FAILED:
-                _fail(argument(args, kwargs, 2, "event_data"))
-        return await wrapped(*args, **kwargs)
+    def begin(hooks: HookContext, manager: Any, args: Any, kwargs: Any) -> None:
+        event = argument(args, kwargs, 1, "event_type")
+        if event == _BEGUN:
+            _begin_next(hooks, argument(args, kwargs, 0, "sender"))
+        elif event == _FAILED:
+            _fail(argument(args, kwargs, 2, "event_data"))
 
-    return invoke
+    return observed(host, begin)
 
 
-def _begin_next(hooks: HookContext, inboxes: Inboxes, loop: Any) -> None:
-    exchange = inboxes.begin_next(loop)
+def _begin_next(hooks: HookContext, loop: Any) -> None:
+    exchange = _INBOXES.begin_next(loop)
     CURRENT.set(exchange)
     attach(hooks.parent(exchange))
     if exchange is not None:

@@ -138,6 +138,40 @@ class HookHost(Protocol):
         """What hooks record with; None while switched off or not set up."""
 
 
+# Called with the result of a hooked call, or None and the class of what it raised.
+End = Callable[[Any, "type[BaseException] | None"], None]
+
+
+def observed(host: HookHost, begin: Callable[[HookContext, Any, Any, Any], End | None]) -> Callable[..., Any]:
+    """Wraps a coroutine function: `begin` gets the instance and the arguments of each call.
+
+    What it returns is called when the call is done, in the same context; None where that does not matter.
+    """
+
+    async def call(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
+        end: End | None = None
+        with host.guard:
+            hooks = host.hook_context()
+            if hooks is not None:
+                end = begin(hooks, instance, args, kwargs)
+        if end is None:
+            return await wrapped(*args, **kwargs)
+        result: Any = None
+        # Not the exception: its traceback has this frame, which would stay until it is collected.
+        raised: type[BaseException] | None = None
+        try:
+            result = await wrapped(*args, **kwargs)
+            return result
+        except BaseException as fault:
+            raised = type(fault)
+            raise
+        finally:
+            with host.guard:
+                end(result, raised)
+
+    return call
+
+
 def failed(owner: Owner | None, error: str, *, cut: bool = False) -> None:
     """Note a failure inside the server on an open exchange or task; the first one is its `error.type`."""
     if owner is None or owner.ended:

@@ -15,7 +15,7 @@ from ailoop_otel.protocol.foreign import harmless
 from ailoop_otel.recording.internals import is_known_tool, request_context
 from ailoop_otel.recording.spans import EMPTY, context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes
-from ailoop_otel.server.hooks import HookContext, HookHost, Owner, argument
+from ailoop_otel.server.hooks import End, HookContext, HookHost, Owner, argument, observed
 from ailoop_otel.server.tools import error_of
 
 # The `error.type` that OpenTelemetry's MCP conventions have for a result with `isError`.
@@ -27,7 +27,7 @@ _CANCELLED: Final = "cancelled"
 class ToolRequest:
     """One `tools/call`, as its client or its server sees it: CLIENT or SERVER is its `kind`."""
 
-    __slots__ = ("_before", "_began", "_hooks", "_kind", "_offset", "error", "span", "tool")
+    __slots__ = ("_before", "_began", "_hooks", "_kind", "_offset", "_outer", "error", "span", "tool")
 
     def __init__(
         self,
@@ -55,10 +55,14 @@ class ToolRequest:
         start = self._began + self._offset
         self.span: Span = telemetry.start_span(f"{names.SPAN_MCP} {tool}", start, attributes, parent, kind, links)
         attach(context_of(self.span))
+        self._outer = _CURRENT_REQUEST.get()
+        _CURRENT_REQUEST.set(self)
 
-    def end(self, error: str | None) -> None:
-        """End it: it was replied to, or failed with `error`."""
+    def end(self, result: Any, raised: type[BaseException] | None) -> None:
+        """End it: it was replied to, or failed."""
+        _CURRENT_REQUEST.set(self._outer)
         telemetry = self._hooks.telemetry
+        error = self._error_of(result, raised)
         attach(self._before)
         labels: Attributes = {names.MCP_METHOD: names.SPAN_MCP, names.GEN_AI_TOOL_NAME: self.tool}
         if error is not None:
@@ -69,6 +73,14 @@ class ToolRequest:
         instrument = telemetry.mcp_server if self._kind is SpanKind.SERVER else telemetry.mcp_client
         instrument.record((now - self._began) / SECOND, labels, context_of(self.span))
         self.span.end(now + self._offset)
+
+    def _error_of(self, result: Any, raised: type[BaseException] | None) -> str | None:
+        if raised is None:
+            return self.error or (_FAILED if isinstance(result, dict) and result.get("isError") else None)
+        if not issubclass(raised, Exception):
+            return _CANCELLED
+        name = _FAILED if raised.__name__ == "ToolError" else raised.__name__
+        return _UNKNOWN if self.tool == names.OTHER else name
 
 
 # The call that the running code works for.
@@ -125,44 +137,16 @@ def register_hook(host: HookHost) -> Callable[..., Any]:
 
 def served_hook(host: HookHost) -> Callable[..., Any]:
     """Wraps `FastMCP.call_tool`, which runs in the MCP server's own thread, in an empty context."""
-    return _hook(host, _served)
+    return observed(host, _served)
 
 
 def called_hook(host: HookHost) -> Callable[..., Any]:
     """Wraps `MCPClient.call_tool`."""
-    return _hook(host, _called)
+    return observed(host, _called)
 
 
-def _hook(host: HookHost, begin: Callable[[HookContext, Any, Any], ToolRequest]) -> Callable[..., Any]:
-    async def call_tool(wrapped: Callable[..., Any], side: Any, args: Any, kwargs: Any) -> Any:
-        request: ToolRequest | None = None
-        with host.guard:
-            hooks = host.hook_context()
-            if hooks is not None:
-                request = begin(hooks, side, argument(args, kwargs, 0, "name"))
-        if request is None:
-            return await wrapped(*args, **kwargs)
-        error: str | None = _CANCELLED
-        outer = _CURRENT_REQUEST.get()
-        _CURRENT_REQUEST.set(request)
-        try:
-            result = await wrapped(*args, **kwargs)
-            error = None
-            with host.guard:
-                error = _error_of(result, request)
-            return result
-        except Exception as fault:
-            error = _UNKNOWN if request.tool == names.OTHER else _raised(fault)
-            raise
-        finally:
-            with host.guard:
-                _CURRENT_REQUEST.set(outer)
-                request.end(error)
-
-    return call_tool
-
-
-def _served(hooks: HookContext, server: Any, name: Any) -> ToolRequest:
+def _served(hooks: HookContext, server: Any, args: Any, kwargs: Any) -> End:
+    name = argument(args, kwargs, 0, "name")
     known = is_known_tool(server, name)
     attributes: Attributes = {names.NETWORK_TRANSPORT: "tcp"}
     parent, links = EMPTY, []
@@ -176,24 +160,15 @@ def _served(hooks: HookContext, server: Any, name: Any) -> ToolRequest:
         links.append(Link(client))
         attributes[names.CLIENT_TRACE_ID] = f"{client.trace_id:032x}"
     tool = (harmless(name) if known else None) or names.OTHER
-    return ToolRequest(hooks, None, tool, SpanKind.SERVER, attributes, parent, links)
+    return ToolRequest(hooks, None, tool, SpanKind.SERVER, attributes, parent, links).end
 
 
-def _called(hooks: HookContext, client: Any, name: Any) -> ToolRequest:
+def _called(hooks: HookContext, client: Any, args: Any, kwargs: Any) -> End:
+    name = argument(args, kwargs, 0, "name")
     owner = hooks.owner()
     attributes: Attributes = {}
     if owner is not None and owner.session_id is not None:
         attributes[names.SESSION_ID] = owner.session_id
     parent = get_current() if owner is not None else EMPTY
     tool = (harmless(name) if name in client.tools else None) or names.OTHER
-    return ToolRequest(hooks, owner, tool, SpanKind.CLIENT, attributes, parent, [])
-
-
-def _raised(fault: Exception) -> str:
-    name = type(fault).__name__
-    return _FAILED if name == "ToolError" else name
-
-
-def _error_of(result: Any, request: ToolRequest) -> str | None:
-    """The tool's own error, or that of a result with `isError`."""
-    return request.error or (_FAILED if isinstance(result, dict) and result.get("isError") else None)
+    return ToolRequest(hooks, owner, tool, SpanKind.CLIENT, attributes, parent, []).end

@@ -14,9 +14,9 @@ from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode
 from ailoop_otel import names
 from ailoop_otel.protocol.foreign import harmless
 from ailoop_otel.recording.spans import context_of
-from ailoop_otel.recording.telemetry import SHORTEST, Attributes
+from ailoop_otel.recording.telemetry import SHORTEST, Attributes, Clock
 from ailoop_otel.server.agents import agent_attributes
-from ailoop_otel.server.hooks import CURRENT_TASK, HookContext, HookHost, argument
+from ailoop_otel.server.hooks import CURRENT_TASK, End, HookContext, HookHost, argument, observed
 from ailoop_otel.tracking.exchange import CALLER, CURRENT, TimeBreakdown
 
 # The server's own queue of an agent holds no more.
@@ -59,6 +59,9 @@ class AgentManagers:
         return None
 
 
+_MANAGERS: Final = AgentManagers()
+
+
 class BackgroundTask:
     """One task of a background agent: like an exchange it has model calls and tools, but no client that waits.
 
@@ -66,12 +69,13 @@ class BackgroundTask:
     """
 
     __slots__ = (
-        "_agent", "_before", "_began", "_errors", "cut", "ended", "error_type", "failed", "left", "model", "offset",
-        "breakdown", "session_id", "span", "tools_running", "waiting_for",
+        "_agent", "_before", "_began", "_clock", "_errors", "breakdown", "cut", "ended", "error_type", "failed", "left",
+        "model", "offset", "session_id", "span", "tools_running", "waiting_for",
     )  # fmt: skip
 
-    def __init__(self, agent: Any, span: Span, began: int, offset: int, session_id: str | None) -> None:
+    def __init__(self, agent: Any, span: Span, clock: Clock, began: int, offset: int, session_id: str | None) -> None:
         self._agent = agent
+        self._clock = clock
         self._began = began
         self._errors = _error_count(agent)
         self.span = span
@@ -96,7 +100,7 @@ class BackgroundTask:
         CALLER.set(self.span.get_span_context())
         attach(context_of(self.span))
 
-    def end(self, now: int, error: str | None) -> None:
+    def end(self, result: Any, raised: type[BaseException] | None) -> None:
         """Restore the context and end the span; the server counts the exceptions that it catches, and drops them."""
         self.ended = True
         task, exchange, caller, context = self._before
@@ -104,70 +108,49 @@ class BackgroundTask:
         CURRENT.set(exchange)
         CALLER.set(caller)
         attach(context)
-        error = error or self.error_type or (names.OTHER if _error_count(self._agent) > self._errors else None)
+        error = "cancelled" if raised is not None else self.error_type
+        if error is None and _error_count(self._agent) > self._errors:
+            error = names.OTHER
         if error is not None:
             self.span.set_attribute(names.ERROR_TYPE, error)
             self.span.set_status(Status(StatusCode.ERROR))
-        self.span.end(max(now, self._began + SHORTEST) + self.offset)
+        self.span.end(max(self._clock.now(), self._began + SHORTEST) + self.offset)
 
 
-def manager_hook(host: HookHost, managers: AgentManagers) -> Callable[..., Any]:
+def manager_hook(host: HookHost) -> Callable[..., Any]:
     """Wraps `_get_or_create_manager`: the only place where a manager and its session are seen together."""
 
-    async def get(wrapped: Callable[..., Any], endpoints: Any, args: Any, kwargs: Any) -> Any:
-        manager = await wrapped(*args, **kwargs)
-        with host.guard:
-            session_id = harmless(argument(args, kwargs, 0, "session_id"))
-            if host.hook_context() is not None and session_id is not None:
-                managers.set_session(manager, session_id)
-        return manager
+    def begin(hooks: HookContext, endpoints: Any, args: Any, kwargs: Any) -> End | None:
+        session_id = harmless(argument(args, kwargs, 0, "session_id"))
+        if session_id is None:
+            return None
+        return lambda manager, raised: _MANAGERS.set_session(manager, session_id) if raised is None else None
 
-    return get
+    return observed(host, begin)
 
 
-def queue_hook(host: HookHost, managers: AgentManagers) -> Callable[..., Any]:
+def queue_hook(host: HookHost) -> Callable[..., Any]:
     """Wraps `send_task_to_agent`, which only puts the task into the agent's queue."""
 
-    async def send(wrapped: Callable[..., Any], manager: Any, args: Any, kwargs: Any) -> Any:
-        with host.guard:
-            agent, prompt = argument(args, kwargs, 0, "agent_id"), argument(args, kwargs, 1, "prompt")
-            caller = CALLER.get()
-            if host.hook_context() is not None and caller is not None and agent in manager.sessions:
-                managers.queue(manager, agent, prompt, caller)
-        return await wrapped(*args, **kwargs)
+    def begin(hooks: HookContext, manager: Any, args: Any, kwargs: Any) -> None:
+        agent, prompt = argument(args, kwargs, 0, "agent_id"), argument(args, kwargs, 1, "prompt")
+        caller = CALLER.get()
+        if caller is not None and agent in manager.sessions:
+            _MANAGERS.queue(manager, agent, prompt, caller)
 
-    return send
+    return observed(host, begin)
 
 
-def task_hook(host: HookHost, managers: AgentManagers) -> Callable[..., Any]:
+def task_hook(host: HookHost) -> Callable[..., Any]:
     """Wraps `_process_task`, which runs in the agent's own asyncio task and only logs a failure."""
-
-    async def process(wrapped: Callable[..., Any], manager: Any, args: Any, kwargs: Any) -> Any:
-        hooks: HookContext | None = None
-        task: BackgroundTask | None = None
-        with host.guard:
-            hooks = host.hook_context()
-            task = _begin(hooks, managers, manager, args, kwargs) if hooks is not None else None
-        if hooks is None or task is None:
-            return await wrapped(*args, **kwargs)
-        raised = False
-        try:
-            return await wrapped(*args, **kwargs)
-        except BaseException:
-            raised = True
-            raise
-        finally:
-            with host.guard:
-                task.end(hooks.telemetry.clock.now(), "cancelled" if raised else None)
-
-    return process
+    return observed(host, _begin)
 
 
-def check_mail_hook(host: HookHost, managers: AgentManagers) -> Callable[..., Any]:
+def check_mail_hook(host: HookHost) -> Callable[..., Any]:
     """Wraps `_check_mail_async`, so that the mail it finds is known to be the session's."""
 
     async def check(wrapped: Callable[..., Any], manager: Any, args: Any, kwargs: Any) -> Any:
-        MAIL_SESSION.set(managers.session_of(manager))
+        MAIL_SESSION.set(_MANAGERS.session_of(manager))
         try:
             return await wrapped(*args, **kwargs)
         finally:
@@ -176,23 +159,23 @@ def check_mail_hook(host: HookHost, managers: AgentManagers) -> Callable[..., An
     return check
 
 
-def _begin(hooks: HookContext, managers: AgentManagers, manager: Any, args: Any, kwargs: Any) -> BackgroundTask | None:
+def _begin(hooks: HookContext, manager: Any, args: Any, kwargs: Any) -> End | None:
     agent, job = argument(args, kwargs, 0, "session"), argument(args, kwargs, 1, "task")
     agent_id = harmless(getattr(agent, "agent_id", None))
     if agent_id is None or not isinstance(job, dict):
         return None
     telemetry = hooks.telemetry
-    session_id = managers.session_of(manager)
+    session_id = _MANAGERS.session_of(manager)
     attributes: Attributes = agent_attributes(agent_id, getattr(agent, "agent", None), session_id)
     attributes[names.TASK_TYPE] = harmless(job.get("type")) or "user"
     session = hooks.sessions.link(session_id) if session_id is not None else None
-    caller = managers.take(manager, agent_id, job.get("prompt"))
+    caller = _MANAGERS.take(manager, agent_id, job.get("prompt"))
     links = [link for link in (session, Link(caller) if caller is not None else None) if link is not None]
     began, offset = telemetry.clock.now(), hooks.offset(None)
     span = telemetry.start_span(f"{names.SPAN_AGENT} {agent_id}", began + offset, attributes, links=links)
-    task = BackgroundTask(agent, span, began, offset, session_id)
+    task = BackgroundTask(agent, span, telemetry.clock, began, offset, session_id)
     task.begin()
-    return task
+    return task.end
 
 
 def _error_count(agent: Any) -> int:

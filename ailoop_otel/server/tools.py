@@ -13,7 +13,7 @@ from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
 from ailoop_otel import names
 from ailoop_otel.protocol.foreign import harmless
 from ailoop_otel.recording.telemetry import SHORTEST, Attributes
-from ailoop_otel.server.hooks import HookContext, HookHost, Owner, argument, failed
+from ailoop_otel.server.hooks import End, HookContext, HookHost, Owner, argument, failed, observed
 
 # A tool that blocks the event loop for less than this is not recorded as blocking, nanoseconds.
 _NOTABLE: Final = 50_000_000
@@ -45,6 +45,8 @@ class ToolBatch:
         self._context: Context = get_current()
         self._calls: dict[int, ToolCall] = {}
         self._position = -1
+        self._outer = _RUNNING.get()
+        _RUNNING.set(self)
         owner.waiting_for = "tool"
         owner.tools_running += 1
 
@@ -65,8 +67,9 @@ class ToolBatch:
         self._calls[position] = ToolCall(known, now, span, blocking=blocking)
         attach(set_span_in_context(span, self._context))
 
-    def done(self, results: Any) -> None:
+    def end(self, results: Any, raised: type[BaseException] | None) -> None:
         """All calls are done; `results` are theirs, in order."""
+        _RUNNING.set(self._outer)
         self._close()
         attach(self._context)
         self._owner.tools_running -= 1
@@ -129,29 +132,12 @@ running_batch: Final = _RUNNING.get
 
 def batch_hook(host: HookHost) -> Callable[..., Any]:
     """Wraps `_execute_tool_calls`, which returns failures in its list and rarely raises."""
+    return observed(host, _begin)
 
-    async def execute(wrapped: Callable[..., Any], loop: Any, args: Any, kwargs: Any) -> Any:
-        batch: ToolBatch | None = None
-        with host.guard:
-            hooks = host.hook_context()
-            owner = hooks.owner() if hooks is not None else None
-            wanted = argument(args, kwargs, 0, "tool_calls")
-            if hooks is not None and owner is not None and isinstance(wanted, list):
-                batch = ToolBatch(hooks, owner, wanted)
-        if batch is None:
-            return await wrapped(*args, **kwargs)
-        outer = _RUNNING.get()
-        _RUNNING.set(batch)
-        results: Any = None
-        try:
-            results = await wrapped(*args, **kwargs)
-            return results
-        finally:
-            with host.guard:
-                _RUNNING.set(outer)
-                batch.done(results)
 
-    return execute
+def _begin(hooks: HookContext, loop: Any, args: Any, kwargs: Any) -> End | None:
+    owner, wanted = hooks.owner(), argument(args, kwargs, 0, "tool_calls")
+    return ToolBatch(hooks, owner, wanted).end if owner is not None and isinstance(wanted, list) else None
 
 
 def lookup_hook(host: HookHost) -> Callable[..., Any]:

@@ -14,6 +14,7 @@ from ailoop_otel import names
 from ailoop_otel.recorded import files
 from ailoop_otel.recorded.files import Follower
 from ailoop_otel.recorded.records import Batch, LogEvent
+from ailoop_otel.settings import UsageError
 from ailoop_otel.view import json_output, overview, theme, units
 from ailoop_otel.view.aggregator import Aggregator
 from ailoop_otel.view.exchanges import Entry, Exchange, Session, Timeout
@@ -37,7 +38,10 @@ def follow(
     """Print a line for each exchange, session and AI timeout as it is written, until KeyboardInterrupt.
 
     Earlier ones are left out, unless the filters have `since`. `wait` is called with the seconds between two polls.
+    Raises UsageError for the options of a single trace.
     """
+    if options.trace:
+        raise UsageError("--follow shows what comes, --trace what has come: take one of them")
     follower = Follower(options.place, from_start=bool(options.filters.since))
     printer = _Printer(options, console, theme.look(console, zone, (options.filters.since or now(), now())))
     printer.greet()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -15,13 +14,10 @@ from rich.text import Text
 
 from ailoop_otel.recorded.files import find, size
 from ailoop_otel.recorded.records import Span
-from ailoop_otel.settings import UsageError
-from ailoop_otel.since import parse_since
-from ailoop_otel.terminal import Terminal, terminal
+from ailoop_otel.terminal import Terminal
 from ailoop_otel.view import json_output, overview, theme, units, waterfall
 from ailoop_otel.view.exchanges import Exchange
-from ailoop_otel.view.follow import follow
-from ailoop_otel.view.options import Filters, TracesOptions
+from ailoop_otel.view.options import TracesOptions
 from ailoop_otel.view.theme import Look
 from ailoop_otel.view.trace_files import TraceFiles, read_all, read_trace
 
@@ -34,32 +30,6 @@ class Tree:
 
     exchanges: list[Exchange]
     spans: list[Span]
-
-
-def traces(
-    directory: str,
-    session: str,
-    outcome: str,
-    since: str,
-    trace: str,
-    *,
-    errors: bool,
-    limit: int,
-    waterfalls: int,
-    json: bool,
-    following: bool,
-) -> None:
-    """Show the telemetry of a directory, once or as it is written; raises UsageError for options without sense."""
-    if following and trace:
-        raise UsageError("--follow shows what comes, --trace what has come: take one of them")
-    filters = Filters(
-        session=session, outcome=outcome, errors=errors, since=parse_since(since, time.time_ns()), limit=limit
-    )
-    options = TracesOptions(directory=directory, filters=filters, trace=trace, waterfalls=waterfalls, json=json)
-    if following:
-        follow(options, terminal())
-    else:
-        show(options, terminal())
 
 
 def show(options: TracesOptions, console: Console, *, zone: tzinfo | None = None) -> None:

@@ -21,6 +21,7 @@ class Backend(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.status = 200
         self.kind = "application/x-protobuf"
+        self.response = b""
         self.hangs = False
         self.finds = True
         self.delay = 0
@@ -63,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.released.wait(120)
         if self.server.status == 200:
             self.server.take(body)
-        self._answer(self.server.status, b"")
+        self._answer(self.server.status, self.server.response)
 
     def do_GET(self) -> None:
         """Answer Jaeger's query API."""

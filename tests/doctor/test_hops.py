@@ -99,6 +99,22 @@ def test_pages_for_people_are_no_collector(backend: Backend, monkeypatch: pytest
     assert about(examined(), "Collector").sentence.startswith("protocol: ")
 
 
+@pytest.mark.fault(
+    "collector",
+    theirs="The collector takes a request and rejects the span in it (`doctor`)",
+    promise="Said so, with its reason",
+)
+def test_a_span_that_is_rejected_has_not_arrived(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the answer is 200: that is a partial success."""
+    rejected = trace_service_pb2.ExportTracePartialSuccess(rejected_spans=1, error_message="no tenant")
+    response = trace_service_pb2.ExportTraceServiceResponse(partial_success=rejected)
+    backend.response = response.SerializeToString()
+    to(monkeypatch, backend.url)
+    finding = about(examined(), "Collector")
+    assert (finding.level, finding.sentence.partition(":")[0]) == (PROBLEM, "rejected")
+    assert "no tenant" in finding.sentence
+
+
 @pytest.mark.parametrize(
     ("url", "hop", "words"),
     [

@@ -150,9 +150,9 @@ def test_after_a_failure_everything(start: Callable[..., Process], tmp_path: Pat
     process.counter.add(1)
     process.collect()
     process.counter.add(1)
-    process.exporter._lines.file.write = lambda line: False  # type: ignore[method-assign]
+    process.exporter.file.write = lambda line: False  # type: ignore[method-assign]
     assert process.collect() is MetricExportResult.FAILURE
-    del process.exporter._lines.file.write
+    del process.exporter.file.write
     process.collect()
     assert process.lines() == [["messages", MEMORY]] * 2
 

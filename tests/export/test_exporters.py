@@ -41,7 +41,7 @@ def test_our_files_are_made_with_the_settings(signal: Signal, kind: type, guard:
     """They write where the settings say, which may not be where the environment says."""
     exporter = exporters.make(signal, "ailoop_json_files", Shared(Settings(directory="elsewhere"), guard))
     assert isinstance(exporter, kind)
-    assert exporter._lines.file._directory.endswith("/elsewhere")
+    assert exporter.file._directory.endswith("/elsewhere")
     assert getattr(exporter, "_guard", guard) is guard
     exporter.shutdown()
 
@@ -58,7 +58,7 @@ def test_otlp_speaks_the_protocol_that_is_set(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
     exporter = exporters.make(signal, "otlp", Shared(Settings(), guard))
     assert exporter is not None
-    assert type(exporter._courier._transport).__name__ == transport
+    assert type(exporter.sink._transport).__name__ == transport
     exporter.shutdown()
 
 

@@ -26,6 +26,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from ailoop_otel.export.choice import SIGNALS
 from ailoop_otel.export.files import RotatingLogExporter, RotatingMetricExporter, RotatingSpanExporter
 from ailoop_otel.guard import Guard
+from ailoop_otel.recording.fast import json_lines
 from tests.export.child import in_child
 
 Lines = Callable[[], list[str]]
@@ -81,7 +82,7 @@ def test_our_encoder_writes_what_the_official_one_would(tmp_path: Path, monkeypa
     batch = _finished("one", "two")
     official = _official(batch)
     exporter = RotatingSpanExporter(str(tmp_path))
-    monkeypatch.setattr(exporter._exporter, "_encode", None)
+    monkeypatch.setattr("opentelemetry.exporter.otlp.json.common.trace_encoder.encode_spans", None)
     assert exporter.export(batch) is SpanExportResult.SUCCESS
     exporter.shutdown()
     assert _read(tmp_path, "traces") == [official]
@@ -92,11 +93,13 @@ def test_our_encoder_writes_what_the_official_one_would(tmp_path: Path, monkeypa
     ours="Our encoder has a fault",
     promise="The official one writes the batch, once; the fault is counted and said",
 )
-def test_a_fault_of_our_encoder_is_counted_and_the_official_one_encodes(tmp_path: Path, lines: Lines) -> None:
+def test_a_fault_of_our_encoder_is_counted_and_the_official_one_encodes(
+    tmp_path: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The batch is written all the same, once, and one line reports the fault."""
     guard = Guard()
+    monkeypatch.setattr(json_lines, "encoded", lambda spans: 1 // 0)
     exporter = RotatingSpanExporter(str(tmp_path), guard=guard)
-    exporter._encoded = lambda spans: 1 // 0  # type: ignore[assignment,return-value]
     batches = [_finished("one"), _finished("two")]
     assert [exporter.export(batch) for batch in batches] == [SpanExportResult.SUCCESS] * 2
     exporter.shutdown()
@@ -112,7 +115,6 @@ def test_the_official_encoder_where_a_release_lacks_what_ours_needs(
     """Spans are written as before."""
     monkeypatch.setitem(sys.modules, "ailoop_otel.recording.fast.json_lines", None)
     exporter = RotatingSpanExporter(str(tmp_path))
-    assert exporter._encoded is None
     assert exporter.export(_finished("one")) is SpanExportResult.SUCCESS
     exporter.shutdown()
     assert _spans(tmp_path) == ["one"]
@@ -131,7 +133,7 @@ def test_spans_that_cannot_be_encoded_are_a_failure(tmp_path: Path, caplog: pyte
     exporter = RotatingSpanExporter(str(tmp_path))
     broken = ReadableSpan("span", None, attributes={"many": 1, b"bytes": 1})  # type: ignore[dict-item]
     assert exporter.export([broken]) is SpanExportResult.FAILURE
-    assert "Failed to write spans batch" in caplog.text
+    assert "traces cannot be encoded" in caplog.text
     assert exporter.export(_finished("next")) is SpanExportResult.SUCCESS
     exporter.shutdown()
     assert _spans(tmp_path) == ["next"]

@@ -15,7 +15,6 @@ from opentelemetry import _logs, metrics, trace
 from ailoop_otel.export import providers
 from ailoop_otel.export.choice import LOGS, METRICS, SIGNALS, TRACES, Signal
 from ailoop_otel.guard import Guard
-from ailoop_otel.recording import internals
 from ailoop_otel.settings import Settings
 from tests.export.conftest import Start
 from tests.export.recording import record, written
@@ -106,7 +105,7 @@ def test_a_provider_that_is_mistaken_for_none_is_left_in_place(
     assert sum("traces of this package are exported" in line and "Odd" in line for line in lines()) == 1
 
 
-@pytest.mark.parametrize("missing", ["file_log_exporter", "sdk_logs"])
+@pytest.mark.parametrize("missing", ["encode_logs", "sdk_logs"])
 def test_without_logs_the_other_signals_are_written(
     start: Start, monkeypatch: pytest.MonkeyPatch, lines: Lines, tmp_path: Path, missing: str
 ) -> None:
@@ -115,9 +114,9 @@ def test_without_logs_the_other_signals_are_written(
     def raise_(*_: object) -> None:
         raise ImportError("no such thing")
 
-    from ailoop_otel.export import files
+    from ailoop_otel.export import encoders
 
-    monkeypatch.setattr(files if missing == "file_log_exporter" else providers, missing, raise_)
+    monkeypatch.setattr(encoders if missing == "encode_logs" else providers, missing, raise_)
     pipeline = start()
     record(pipeline)
     assert pipeline.flush()
@@ -141,16 +140,6 @@ def test_without_the_api_of_logs_events_are_left_out(start: Start, monkeypatch: 
     recorder.event("event", 1, {}, EMPTY)
     recorder.end_span(recorder.start_span("span", 1, {}), 2)
     assert pipeline.flush()
-
-
-def test_the_official_exporter_of_logs_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That is public; its module is not."""
-    found = internals.file_log_exporter()
-    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.json.file._log_exporter", None)
-    monkeypatch.setattr(internals, "entry_points", lambda **_: [])
-    with pytest.raises(ImportError, match="no exporter of logs into files"):
-        internals.file_log_exporter()
-    assert found.__name__ == "FileLogExporter"
 
 
 def test_the_resource_says_which_process_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

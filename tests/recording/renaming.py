@@ -167,10 +167,8 @@ _FIELDS = (
 CHANGES: dict[str, Change | None] = {
     "nothing": None,
     "the module opentelemetry._logs": Rename("_logs", "logs"),
-    "the module _log_exporter": Rename("_log_exporter", "log_exporter"),
     "the modules _internal": Rename("_internal", "_inside"),
     "the module _shared_internal": Rename("_shared_internal", "_shared_inside"),
-    "FileLogExporter": Rename("FileLogExporter", "LogFileExporter"),
     "LogRecordExporter": Rename("LogRecordExporter", "RecordExporter"),
     "the current span's key": Rename("_SPAN_KEY", "_CURRENT"),
     "a second key in the context": Edit(

@@ -58,7 +58,7 @@ class Run:
         self.collector = collector or Collector()
         self.messages: list[str] = []
         self.read = 0
-        replayer = Replayer(self.collector, to, wanted, state, self.messages.append, again=again)  # type: ignore[arg-type]
+        replayer = Replayer(self.collector.send, to, wanted, state, self.messages.append, again=again)  # type: ignore[arg-type]
         replayer.run(find(folder), self._count)
         self.summary: Summary = replayer.summary
 

@@ -15,18 +15,14 @@ from math import isfinite
 from typing import Any, Final
 
 from opentelemetry.exporter.otlp.json.common.trace_encoder import encode_spans
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
-from ailoop_otel.recording.fast.batches import dropped_something, grouped, kept
+from ailoop_otel.recording.fast.batches import dropped_something, grouped, kept, officially
 
 _json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 _KIND: Final = {kind: kind.value + 1 for kind in SpanKind}
-# Of a span of which only a part is encoded.
-_NO_RESOURCE: Final = Resource({})
-_CONTEXT: Final = SpanContext(1, 1, False)
 # SpanFlags: whether a parent, or what a link points to, is remote is known (bit 8), and so it is (bit 9).
 _LOCAL, _REMOTE = 0x100, 0x300
 # How the oneof of an AnyValue starts, and how a boolean one ends.
@@ -72,12 +68,12 @@ def _scope_spans(scope: Any, spans: list[bytes]) -> list[bytes]:
 
 @kept
 def _resource(resource: Any) -> str:
-    return _json(_officially(_example(resource=resource)).resource.to_dict())
+    return _json(officially(encode_spans, resource).resource.to_dict())
 
 
 @kept
 def _scope(scope: Any) -> str:
-    return _json(_officially(_example(instrumentation_scope=scope)).scope_spans[0].scope.to_dict())
+    return _json(officially(encode_spans, instrumentation_scope=scope).scope_spans[0].scope.to_dict())
 
 
 def _enclose(groups: list[list[bytes]], start: str, end: str) -> None:
@@ -97,18 +93,13 @@ def _span(span: ReadableSpan) -> bytes:
         return _json(_official_span(span).to_dict()).encode()
 
 
-def _officially(span: ReadableSpan) -> Any:
-    """What the official encoder makes of a span, within its resource and scope."""
-    return encode_spans([span]).resource_spans[0]
-
-
 def _official_span(span: ReadableSpan) -> Any:
-    return _officially(span).scope_spans[0].spans[0]
+    return encode_spans([span]).resource_spans[0].scope_spans[0].spans[0]
 
 
-def _example(resource: Resource = _NO_RESOURCE, **fields: Any) -> ReadableSpan:
-    """A span of which only these fields are wanted."""
-    return ReadableSpan("example", _CONTEXT, resource=resource, start_time=1, end_time=1, **fields)
+def _part(**fields: Any) -> Any:
+    """What the official encoder makes of a span that has nothing but these fields."""
+    return officially(encode_spans, **fields).scope_spans[0].spans[0]
 
 
 def _usual(span: ReadableSpan) -> str:
@@ -134,7 +125,7 @@ def _usual(span: ReadableSpan) -> str:
     if links := span.links:
         parts.append(f',"links":[{",".join([_link(link) for link in links])}]')
     if events := span.events:
-        official = _official_span(_example(events=events)).events
+        official = _part(events=events).events
         parts.append(f',"events":{_json([event.to_dict() for event in official])}')
     if dropped_something(span):
         parts.append(_dropped(span))
@@ -197,7 +188,7 @@ def _tuple(key: str, value: tuple[Any, ...]) -> str:
 
 def _other(key: str, value: Any) -> str:
     """What the official encoder makes of it: nothing, and a line in the log, where it cannot be encoded."""
-    return "".join([f",{_json(one.to_dict())}" for one in _official_span(_example(attributes={key: value})).attributes])
+    return "".join([f",{_json(one.to_dict())}" for one in _part(attributes={key: value}).attributes])
 
 
 _WRITERS: Final[dict[type, Callable[[str, Any], str]]] = {int: _int, float: _float, bool: _bool, tuple: _tuple}
@@ -211,7 +202,7 @@ def _status(status: Status) -> str:
 def _link(link: Link) -> str:
     # To ask for the dropped ones is expensive, and there are none without a mapping.
     if link.attributes is not None and (link.attributes or link.dropped_attributes):
-        return ",".join([_json(one.to_dict()) for one in _official_span(_example(links=(link,))).links])
+        return ",".join([_json(one.to_dict()) for one in _part(links=(link,)).links])
     context = link.context
     return (
         f'{{"traceId":"{context.trace_id.to_bytes(16, "big").hex()}"'

@@ -12,11 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, SpanContext, SpanKind, Status, StatusCode
 
-from ailoop_otel.recording.fast.batches import dropped_something, grouped, kept
+from ailoop_otel.recording.fast.batches import dropped_something, grouped, kept, officially
 from ailoop_otel.recording.fast.spans import UNSET, LightSpan
 from ailoop_otel.recording.internals import fields_of, number_of
 
@@ -88,9 +87,6 @@ _DOUBLE: Final = _tag(4, _FIXED64)
 
 _MOST: Final = 512  # entries
 _SHORT: Final = 128  # bytes: an attribute that is longer is not kept
-# Of a span of which only a part is encoded.
-_NO_RESOURCE: Final = Resource({})
-_CONTEXT: Final = SpanContext(1, 1, False)
 # Of all spans without one of their own.
 _NO_STATE: Final = INVALID_SPAN_CONTEXT.trace_state
 
@@ -143,12 +139,12 @@ def _scope_spans(scope: Any, spans: list[bytes]) -> bytes:
 
 @kept
 def _resource(resource: Any) -> bytes:
-    return _field(_F1, _officially(_example(resource=resource)).resource.SerializeToString())
+    return _field(_F1, officially(encode_spans, resource).resource.SerializeToString())
 
 
 @kept
 def _scope(scope: Any) -> bytes:
-    official = _officially(_example(instrumentation_scope=scope)).scope_spans[0].scope
+    official = officially(encode_spans, instrumentation_scope=scope).scope_spans[0].scope
     return _field(_F1, official.SerializeToString())
 
 
@@ -176,18 +172,13 @@ def _span(span: ReadableSpan) -> bytes:
         return bytes(_official_span(span).SerializeToString())
 
 
-def _officially(span: ReadableSpan) -> Any:
-    """What the official encoder makes of a span, within its resource and scope."""
-    return encode_spans([span]).resource_spans[0]
-
-
 def _official_span(span: ReadableSpan) -> Any:
-    return _officially(span).scope_spans[0].spans[0]
+    return encode_spans([span]).resource_spans[0].scope_spans[0].spans[0]
 
 
-def _example(resource: Resource = _NO_RESOURCE, **fields: Any) -> ReadableSpan:
-    """A span of which only these fields are wanted."""
-    return ReadableSpan("example", _CONTEXT, resource=resource, start_time=1, end_time=1, **fields)
+def _part(**fields: Any) -> Any:
+    """What the official encoder makes of a span that has nothing but these fields."""
+    return officially(encode_spans, **fields).scope_spans[0].spans[0]
 
 
 def _fields(
@@ -227,7 +218,7 @@ def _fields(
     if links:
         parts += [_link(link) for link in links]
     if events:
-        parts += [_field(_EVENT, event.SerializeToString()) for event in _official_span(_example(events=events)).events]
+        parts += [_field(_EVENT, event.SerializeToString()) for event in _part(events=events).events]
     return parts
 
 
@@ -268,7 +259,7 @@ def _tuple(key: str, value: tuple[Any, ...]) -> bytes:
 
 def _other(key: str, value: Any) -> bytes:
     """What the official encoder makes of it: nothing, and a line in the log, where it cannot be encoded."""
-    official = _official_span(_example(attributes={key: value})).attributes
+    official = _part(attributes={key: value}).attributes
     return b"".join([_field(_ATTRIBUTE, one.SerializeToString()) for one in official])
 
 
@@ -293,9 +284,7 @@ def _status(status: Status) -> bytes:
 def _link(link: Link) -> bytes:
     # To ask for the dropped ones is expensive, and there are none without a mapping.
     if link.attributes is not None and (link.attributes or link.dropped_attributes):
-        return b"".join(
-            [_field(_LINK, one.SerializeToString()) for one in _official_span(_example(links=(link,))).links]
-        )
+        return b"".join([_field(_LINK, one.SerializeToString()) for one in _part(links=(link,)).links])
     trace_id, span_id, is_remote, _, _ = fields_of(link.context)
     return b"".join(
         (

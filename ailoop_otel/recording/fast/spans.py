@@ -12,12 +12,12 @@ import threading
 from collections.abc import Sequence
 from functools import partial
 from time import time_ns
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor, Tracer, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, Tracer, TracerProvider
 from opentelemetry.sdk.trace import Span as SdkSpan
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
@@ -29,7 +29,6 @@ from opentelemetry.trace import (
     SpanContext,
     SpanKind,
     Status,
-    StatusCode,
     TraceFlags,
     get_current_span,
 )
@@ -103,29 +102,9 @@ class LightSpan(SdkSpan):
         return MappingProxyType(self.raw_attributes) if full is None else full.attributes or {}
 
     @property
-    def events(self) -> Sequence[Event]:
-        """The events so far."""
-        return () if self._full is None else self._full.events
-
-    @property
     def links(self) -> Sequence[Link]:
         """The links so far."""
         return tuple(self.raw_links) if self._full is None else self._full.links
-
-    @property
-    def dropped_attributes(self) -> int:
-        """Attributes beyond the limit."""
-        return 0 if self._full is None else self._full.dropped_attributes
-
-    @property
-    def dropped_events(self) -> int:
-        """Events beyond the limit."""
-        return 0 if self._full is None else self._full.dropped_events
-
-    @property
-    def dropped_links(self) -> int:
-        """Links beyond the limit."""
-        return 0 if self._full is None else self._full.dropped_links
 
     @property
     def resource(self) -> Resource:
@@ -195,48 +174,28 @@ class LightSpan(SdkSpan):
         else:
             self._ask("end", end_time)
 
-    def set_attributes(self, attributes: Attributes) -> None:
-        """Add attributes."""
-        self._ask("set_attributes", attributes)
 
-    def set_attribute(self, key: str, value: Any) -> None:
-        """Add an attribute."""
-        self._ask("set_attribute", key, value)
+def _of_full(name: str, default: Any, span: LightSpan) -> Any:
+    return default if span._full is None else getattr(span._full, name)
 
-    def add_event(self, name: str, attributes: Attributes | None = None, timestamp: int | None = None) -> None:
-        """Add an event at a moment (nanoseconds since the epoch; now, where none is given)."""
-        self._ask("add_event", name, attributes, timestamp)
 
-    def add_link(self, context: SpanContext, attributes: Attributes | None = None) -> None:
-        """Add a link to another span."""
-        self._ask("add_link", context, attributes)
+# What it has none of until it is the SDK's.
+for _name, _none in {"events": (), "dropped_attributes": 0, "dropped_events": 0, "dropped_links": 0}.items():
+    setattr(LightSpan, _name, property(partial(_of_full, _name, _none)))
 
-    def record_exception(
-        self,
-        exception: BaseException,
-        attributes: Attributes | None = None,
-        timestamp: int | None = None,
-        escaped: bool = False,
-    ) -> None:
-        """Add an exception as an event."""
-        self._ask("record_exception", exception, attributes, timestamp, escaped)
 
-    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
-        """Set the status."""
-        self._ask("set_status", status, description)
+def _asking(method: str) -> Any:
+    def ask(span: LightSpan, *arguments: Any, **named: Any) -> None:
+        span._ask(method, *arguments, **named)
 
-    def update_name(self, name: str) -> None:
-        """Rename it."""
-        self._ask("update_name", name)
+    return ask
 
-    def start(self, start_time: int | None = None, parent_context: Context | None = None) -> None:
-        """It has started."""
-        self._ask("start", start_time, parent_context)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ask("__exit__", kind, value, trace)
+for _method in (
+    "set_attributes", "set_attribute", "add_event", "add_link", "record_exception", "set_status", "update_name",
+    "start", "__exit__",
+):  # fmt: skip
+    setattr(LightSpan, _method, _asking(_method))
 
 
 def _of_sdk_span(name: str, span: LightSpan) -> Any:
@@ -352,12 +311,12 @@ class LightSpans(Spans):
             return NonRecordingSpan(context)
         return LightSpan(self._origin, name, start, attributes, context, above, kind, links)
 
-    def end(self, span: Span, end: int, attributes: Attributes | None = None, *, error: bool = False) -> None:
+    def end(self, span: Span, end: int, attributes: Attributes | None = None, error: bool = False) -> None:
         """End a span, with what is known of it only now."""
         if type(span) is LightSpan:
             span.finish(end, attributes, error)
         else:
-            super().end(span, end, attributes, error=error)
+            super().end(span, end, attributes, error)
 
 
 def span_context_in(context: Context) -> SpanContext:

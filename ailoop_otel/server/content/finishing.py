@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from queue import SimpleQueue
+from functools import partial
 from typing import Any, Final
 
 from opentelemetry.trace import Span
 
 from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard, tried, warn
+from ailoop_otel.recording.call_thread import CallThread
 from ailoop_otel.server.content.attribute import Withheld
 from ailoop_otel.server.content.redaction import MakeAttributes, Redaction
 from ailoop_otel.unpatched import time
@@ -27,13 +27,12 @@ class SpanFinisher:
     """
 
     def __init__(self, guard: Guard, redaction: Redaction | None = None) -> None:
-        self._guard = guard
         self._redaction = redaction
         self._number = 0
         self._warned: set[str] = set()
+        self._thread = CallThread("ailoop-otel-content", guard)
         self._begin()
         begin_anew(self._begin)
-        threading.Thread(target=self._run, name="ailoop-otel-content", daemon=True).start()
 
     def end(self, span: Span, end: int, make: MakeAttributes) -> None:
         """End a span at `end` (nanoseconds since the epoch) with the attributes that `make` returns."""
@@ -44,7 +43,7 @@ class SpanFinisher:
         self._number += 1
         number = self._number
         self._open[number] = (span, end)
-        self._queue.put((number, make))
+        self._thread.submit(partial(self._form, number, make))
 
     def drain(self, timeout: float) -> None:
         """Wait `timeout` seconds at most until all spans have ended; those that have not end without content."""
@@ -57,33 +56,22 @@ class SpanFinisher:
     def stop(self, timeout: float) -> None:
         """As `drain`, and end the thread."""
         self.drain(timeout)
-        self._queue.put(None)
+        self._thread.stop()
         if self._redaction is not None:
             self._redaction.stop()
 
     def _begin(self) -> None:
         # In a forked child those that wait are the parent's; it gets a finisher of its own.
-        self._queue: SimpleQueue[tuple[int, MakeAttributes] | None] = SimpleQueue()
         # Who takes a span out of here ends it: so it ends once.
         self._open: dict[int, tuple[Span, int]] = {}
 
-    def _run(self) -> None:
-        while self._next():
-            pass
-
-    # A function of its own: it keeps no reference to the last span's content while the queue is empty.
-    def _next(self) -> bool:
-        job = self._queue.get()
-        if job is None:
-            return False
-        number, make = job
+    def _form(self, number: int, make: MakeAttributes) -> None:
         attributes, fault = tried(make) if self._redaction is None else self._redaction.run(make)
         if fault is not None:
             # Only the class of an exception that is not ours: its text may hold what a user wrote.
             reason = str(fault) if isinstance(fault, Withheld) else f"{type(fault).__name__} in forming content"
             self._warn_once(reason)
-        self._guard.run(self._finish, number, attributes or {})
-        return True
+        self._finish(number, attributes or {})
 
     def _finish(self, number: int, attributes: dict[str, Any]) -> None:
         span, end = self._open.pop(number, (None, 0))

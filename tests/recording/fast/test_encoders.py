@@ -183,7 +183,7 @@ def test_what_is_usual_needs_no_official_encoder(monkeypatch: pytest.MonkeyPatch
     spans = [ReadableSpan(**USUAL)]
     official = codec.officially(spans)
     codec.check(spans)
-    monkeypatch.setattr(codec.module, "_official_span", None)
+    monkeypatch.setattr(codec.module, "encode_spans", None)
     assert codec.ours(spans) == official
 
 

@@ -4,46 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Final, Protocol
+from typing import Final
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM, Finding
 from ailoop_otel.view import theme, units
 
 # For each level: a sign, its plain form, and its colour.
 _LEVELS: Final = {
-    "ok": ("✓", "+", theme.GOOD),
-    "note": ("●", "!", theme.UNSURE),
-    "trouble": ("✗", "x", "bold red"),
+    OK: ("✓", "+", theme.GOOD),
+    NOTE: ("●", "!", theme.UNSURE),
+    PROBLEM: ("✗", "x", "bold red"),
 }
 _ARROW: Final = ("→", "->")
-
-
-class Finding(Protocol):
-    """The result of one check, as `ailoop_otel.doctor.findings` has it."""
-
-    @property
-    def group(self) -> str:
-        """The heading it is shown under."""
-
-    @property
-    def level(self) -> str:
-        """`ok`, `note` or `trouble`."""
-
-    @property
-    def subject(self) -> str:
-        """What was checked."""
-
-    @property
-    def sentence(self) -> str:
-        """What was found."""
-
-    @property
-    def mend(self) -> str:
-        """The remedy; may be empty."""
 
 
 def show(title: str, findings: Sequence[Finding], console: Console) -> None:
@@ -73,8 +50,8 @@ def _rows(findings: Iterable[Finding], *, plain: bool) -> RenderableType:
 
 
 def _summary(findings: Sequence[Finding], *, plain: bool) -> Text:
-    notes, problems = (sum(finding.level == level for finding in findings) for level in ("note", "trouble"))
-    sign, bare, style = _LEVELS["trouble" if problems else "ok"]
+    notes, problems = (sum(finding.level == level for finding in findings) for level in (NOTE, PROBLEM))
+    sign, bare, style = _LEVELS[PROBLEM if problems else OK]
     total = units.counted(problems, "trouble") if problems else "No trouble"
     more = f", {units.counted(notes, 'note')}" if notes else ""
     return Text(f"{bare if plain else sign} {total}{more}.", style)

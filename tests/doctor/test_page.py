@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ailoop_otel.doctor import page
 from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM, Finding
-from ailoop_otel.view import doctor
 from tests.view.conftest import console_of, written_on
 
 FINDINGS = (
@@ -16,7 +16,7 @@ FINDINGS = (
 def test_findings_stand_in_groups_with_their_remedies() -> None:
     """Readable without colour, no line beyond the terminal."""
     console = console_of(60)
-    doctor.show("ailoop-otel", FINDINGS, console)
+    page.show("ailoop-otel", FINDINGS, console)
     assert written_on(console).splitlines() == [
         "ailoop-otel",
         "",
@@ -40,5 +40,5 @@ def test_findings_stand_in_groups_with_their_remedies() -> None:
 def test_a_poor_terminal_gets_plain_signs() -> None:
     """And nothing that it cannot write."""
     console = console_of(60, encoding="ascii")
-    doctor.show("ailoop-otel", FINDINGS[:1], console)
+    page.show("ailoop-otel", FINDINGS[:1], console)
     assert written_on(console).splitlines()[-3:] == ["    /srv/ailoop.", "", "+ No trouble."]
