@@ -67,7 +67,7 @@ def test_traces_writes_to_a_terminal_of_another_encoding(day: Path) -> None:
     [
         (["traces", "missing"], "no telemetry in missing: start the server with AILOOP_OTEL_ENABLED=true"),
         (["traces", "--outcome", "fine"], "there is no outcome 'fine': take one of protocol_error,"),
-        (["traces", "--since", "soon"], "--since 'soon' is no time"),
+        (["traces", "--since", "soon"], "--since 'soon' is no time: "),
         (["traces", "--limit", "0"], "--limit 0 shows nothing"),
         (["traces", "--follow", "--trace", "ab"], "--follow shows what comes, --trace what has come"),
     ],

@@ -84,10 +84,8 @@ class Telemetry:
         self.settings = settings
         self.guard = guard
         self.clock: Clock = clock or SystemClock()
-        self.spans = spans_of(tracers)
-        # Of times in nanoseconds since the epoch; without a parent a span is the root of a trace.
-        self.start_span = self.spans.start
-        self.end_span = self.spans.end
+        spans = spans_of(tracers)
+        self.start_span, self.end_span = spans.start, spans.end
         self.deferred = deferred_of(tracers)
         # Calls a function with arguments: deferred where that is switched on, else at once.
         self.defer: Callable[..., None] = _at_once if self.deferred is None else self.deferred.defer

@@ -144,10 +144,9 @@ class Sabotaged(Host):
         if new and self.recording is not None:
             telemetry = self.recording.telemetry
             tracer: Any = self.recording.tracers.get_tracer("failing")
-            if self._target == "span":
-                telemetry.spans = Spans(_Tracer(tracer, self))  # type: ignore[arg-type]
-            elif self._target == "tracer":
-                telemetry.spans = Spans(self.wrapped(tracer))
+            if self._target in ("span", "tracer"):
+                spans = Spans(_Tracer(tracer, self) if self._target == "span" else self.wrapped(tracer))  # type: ignore[arg-type]
+                telemetry.start_span, telemetry.end_span = spans.start, spans.end
             else:
                 target = getattr(telemetry, self._target)
                 setattr(telemetry, self._target, self.wrapped(target))
