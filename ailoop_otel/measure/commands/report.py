@@ -19,7 +19,6 @@ from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.telemetry.reading import SCENARIO, read, run_from
 from ailoop_otel.measure.telemetry.reconciliation import reconciled
 from ailoop_otel.measure.verdict import baseline, judge
-from ailoop_otel.measure.verdict.verdict import Judgement
 from ailoop_otel.recorded import files
 from ailoop_otel.settings import Settings
 
@@ -54,14 +53,14 @@ def run_report(options: ReportOptions, console: Console) -> int:
     run = run_of(options, console)
     if options.jaeger:
         run = replace(run, context=replace(run.context, jaeger=options.jaeger))
-    judgement = _judged(run, options)
+    judgement = judge.judge_by_files(run, options.baseline, options.targets, options.tolerance)
     report.show(run, console, judgement)
     if options.out:
         directory = Path(options.out)
         storage.save(run, directory)
         report.write(run, directory, judgement)
         console.print(f"Report and raw data: {directory}", soft_wrap=True, highlight=False)
-    return judgement.exit_code(strict=options.strict) if judgement else 0
+    return judgement.exit_code(strict=options.strict)
 
 
 def run_of(options: ReportOptions, console: Console) -> Run:
@@ -87,12 +86,6 @@ def run_of(options: ReportOptions, console: Console) -> Run:
         task = bar.add_task("", total=size)
         reading = read(place, since=since, progress=lambda done: bar.advance(task, done))
     return run_from(reading, scenario=options.scenario or SCENARIO)
-
-
-def _judged(run: Run, options: ReportOptions) -> Judgement | None:
-    if not (options.targets or options.baseline):
-        return None
-    return judge.judge_by_files(run, options.baseline, options.targets, options.tolerance)
 
 
 def _check_alone(options: ReportOptions, what: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from statistics import fmean
 from typing import Any
 
 from hdrh.histogram import HdrHistogram
 
 from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
+from ailoop_otel.measure.results.histograms import histogram
 from ailoop_otel.measure.results.observations import Observation
 
 
@@ -61,10 +63,29 @@ def merged(context: Context, parts: Iterable[Run]) -> Run:
     histograms: dict[str, HdrHistogram] = {}
     for part in parts:
         observations.extend(part.observations)
-        for name, histogram in part.histograms.items():
-            if name in histograms:
-                histograms[name].add(histogram)
-            else:
-                histograms[name] = histogram
+        for name, each in part.histograms.items():
+            histograms.setdefault(name, histogram()).add(each)
     observations.sort(key=lambda each: each.at)
     return Run(context, observations, histograms)
+
+
+def pooled(runs: Sequence[Run]) -> Run:
+    """Join several runs of one scenario, one after the other in time; the context is that of the last.
+
+    A metric with one value per run has the mean of these values.
+    """
+    if len(runs) == 1:
+        return runs[0]
+    begun, parts, whole = 0.0, [], dict[str, list[Observation]]()
+    for run in runs:
+        moved = [row._replace(at=row.at + begun) for row in run.observations]
+        begun = max((row.at for row in moved), default=begun)
+        for row in moved:
+            if DEFINITIONS[row.metric].each == "run":
+                whole.setdefault(row.metric, []).append(row)
+        parts.append(replace(run, observations=[row for row in moved if DEFINITIONS[row.metric].each != "run"]))
+    means = [rows[-1]._replace(value=fmean(row.value for row in rows)) for rows in whole.values()]
+    notes = tuple(dict.fromkeys(note for run in runs for note in run.context.notes))
+    duration = sum(run.context.duration for run in runs)
+    context = replace(runs[-1].context, started_at=runs[0].context.started_at, notes=notes, duration=duration)
+    return merged(context, [*parts, Run(context, means)])

@@ -127,7 +127,7 @@ def test_a_server_is_started_measured_and_joined_with_its_telemetry(together: di
     traces = {row.trace_id for row in run.of(definitions.SERVER_FIRST_CHUNK)}
     assert traces == {row.trace_id for row in run.of(definitions.FIRST_CHUNK)}
     assert "no baseline" in ended.output
-    assert "The baseline run/run.json is not there yet" in " ".join(ended.output.split())
+    assert "The baseline run is not there yet" in " ".join(ended.output.split())
 
 
 @pytest.mark.parametrize("dialect", [STATELESS, DELEGATES, MIXED])
