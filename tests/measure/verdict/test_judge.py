@@ -350,6 +350,31 @@ def test_a_saved_baseline_judges_as_the_run_itself(tmp_path: Path) -> None:
         assert [each.reason for each in again.rows] == [each.reason for each in expected.rows]
 
 
+def test_several_runs_are_one_baseline(tmp_path: Path) -> None:
+    """A directory of run directories, or one file: the same verdict as from the runs themselves."""
+    before, now = [run(seed, n=100) for seed in (2, 3, 4)], [run(seed, n=100) for seed in (5, 6)]
+    for number, each in enumerate(before):
+        storage.save(each, tmp_path / "runs" / f"{number + 1:02}")
+    baseline.save(before, tmp_path / "baseline.json")
+    expected = judge(now, before)
+    assert {each.reference_n for each in expected.rows} == {3}
+    for place in (tmp_path / "runs", tmp_path / "baseline.json"):
+        again = judge_by_files(now, baseline=str(place))
+        assert [each.reason for each in again.rows] == [each.reason for each in expected.rows]
+    storage.save(more(run(9, n=20), [], scenario="soak"), tmp_path / "runs" / "99")
+    with pytest.raises(Refusal, match="'throughput' and 'soak'"):
+        baseline.load(tmp_path / "runs")
+
+
+def test_failures_in_some_runs_of_several() -> None:
+    """All runs fail in a percentile: worse than any; some of them: the spread is not known."""
+    before = [run(seed, n=100) for seed in (2, 3, 4)]
+    broken, good = run(5, n=100, failing=0.2), run(6, n=100)
+    assert row(judge([broken, run(7, n=100, failing=0.2)], before), "first_chunk", "p95").verdict is FAIL
+    found = row(judge([broken, good], before), "first_chunk", "p95")
+    assert (found.value, found.verdict) == (math.inf, INCONCLUSIVE)
+
+
 @pytest.mark.parametrize(
     ("text", "mend"),
     [
