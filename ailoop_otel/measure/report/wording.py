@@ -218,6 +218,7 @@ def environment(context: Context) -> Iterator[tuple[str, list[tuple[str, str]]]]
     }
     groups = {
         "Run": run,
+        "Load": context.load,
         "Server": context.server,
         "Machine": machine,
         "Versions": context.versions,

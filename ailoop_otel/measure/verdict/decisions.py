@@ -234,8 +234,11 @@ def _no_more_errors(found: Change, worse: float, bounds: Bounds) -> bool:
     return found.rule.definition is definitions.ERROR_RATE and worse <= found.allowed and bounds[0] <= 0
 
 
-def inconclusive_on_other_machine(row: Judged, machine: str) -> Judged:
-    """Make the verdict on a time or rate inconclusive if the baseline is from another machine (empty if it is not)."""
-    if not machine or row.unit not in (definitions.FIRST_CHUNK.unit, definitions.RATE.unit):
+def excused(row: Judged, reason: str) -> Judged:
+    """Make the verdict on a time or rate inconclusive, since something else than the server decides it.
+
+    `reason` is what; empty for nothing.
+    """
+    if not reason or row.unit not in (definitions.FIRST_CHUNK.unit, definitions.RATE.unit):
         return row
-    return replace(row, verdict=Verdict.INCONCLUSIVE, reason=f"{row.reason}; but the baseline is from another machine")
+    return replace(row, verdict=Verdict.INCONCLUSIVE, reason=f"{row.reason}; but {reason}")

@@ -29,11 +29,11 @@ from ailoop_otel.measure.verdict.decisions import (
     FEWEST_RUNS,
     against_baseline,
     against_target,
-    inconclusive_on_other_machine,
+    excused,
 )
 from ailoop_otel.measure.verdict.targets import VALUE, Targets, share
 from ailoop_otel.measure.verdict.targets import load as load_targets
-from ailoop_otel.measure.verdict.validity import validity_problems
+from ailoop_otel.measure.verdict.validity import at_limit, validity_problems
 from ailoop_otel.measure.verdict.verdict import Judged, Judgement, Verdict, overall
 
 _FAMILY: Final = (
@@ -57,6 +57,7 @@ _NUMBER: Final = re.compile(r"\d[\d,]*")
 _UNJUDGED: Final = (
     "there was nothing to judge it by: give --targets FILE, or --targets default for sensible ones, or --baseline RUN"
 )
+_ELSEWHERE: Final = "the baseline is from another machine"
 _TARGETS_ONLY: Final = "there is no baseline yet to compare with: this run is judged by its targets alone"
 _FIRST: Final = "there is no baseline yet to compare with"
 
@@ -77,11 +78,12 @@ def judge(
     for each in before:
         baselines.check_comparable(each, whole)
     changed = _changes(runs, before, wanted, tolerance) if before else []
-    machine = baselines.other_machine(before[-1].context, whole.context) if before else ""
+    other = before and baselines.other_machine(before[-1].context, whole.context)
+    busy = _generator_at_limit([*runs, *before])
     rows = _holm(
         [
-            *(partial(against_target, whole, target) for target in wanted.targets),
-            *(partial(_against_baseline, each, machine) for each in changed),
+            *(partial(_judged, partial(against_target, whole, target), busy) for target in wanted.targets),
+            *(partial(_judged, partial(against_baseline, each), busy or _ELSEWHERE * bool(other)) for each in changed),
         ]
     )
     if not before:
@@ -107,8 +109,12 @@ def _several(run: Run | Runs | None) -> Runs:
     return [run] if isinstance(run, Run) else run or []
 
 
-def _against_baseline(found: Change, machine: str, confidence: float) -> Judged:
-    return inconclusive_on_other_machine(against_baseline(found, confidence), machine)
+def _judged(figure: Callable[[float], Judged], excuse: str, confidence: float) -> Judged:
+    return excused(figure(confidence), excuse)
+
+
+def _generator_at_limit(runs: Iterable[Run]) -> str:
+    return "the load generator was at its limit" if any(at_limit(run.context.load) for run in runs) else ""
 
 
 def _holm(figures: Sequence[Callable[[float], Judged]]) -> list[Judged]:
@@ -193,7 +199,8 @@ def judge_pairs(
     wanted = targets or Targets()
     found = [changes.paired(rule, pairs, _tolerance(rule, wanted, tolerance)) for rule in RULES]
     changed = [each for each in found if each is not None]
-    rows = _holm([partial(against_baseline, each) for each in changed])
+    busy = _generator_at_limit(run for pair in pairs for run in pair)
+    rows = _holm([partial(_judged, partial(against_baseline, each), busy) for each in changed])
     notes = list(baselines.differences(pairs[0][0].context, pairs[0][1].context)) if pairs else []
     return _summed_up(rows, notes, PAIRED_METHOD, compared=bool(changed))
 

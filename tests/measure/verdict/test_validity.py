@@ -138,3 +138,36 @@ def test_runs_without_their_purpose_are_not_compared_in_silence(
         storage.save(Run(dataclasses.replace(made.context, scenario="x"), made.observations), tmp_path / name)
     assert cli.main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == code
     assert expected in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("load", "verdict", "expected"),
+    [
+        ({"sessions": 40, "connected": 40, "refusal": "once, at first"}, NOT_JUDGED, ""),
+        ({"sessions": 40, "connected": 20, "refusal": "HTTP 503"}, FAIL, "20 of 40 sessions were held, and the server"),
+        ({"sessions": 40, "connected": 20}, INCONCLUSIVE, "only 20 of 40 sessions were held: open them faster"),
+        (
+            {"sessions": 40, "connected": 20, "refusal": "x", "own_limit": "no ports"},
+            INCONCLUSIVE,
+            "own limit, not the",
+        ),
+        ({"planned": 100, "sent": 95}, NOT_JUDGED, ""),
+        ({"planned": 100, "sent": 94}, INCONCLUSIVE, "of 100 messages that were planned, 94 were sent while they were"),
+        ({"busy": 0.97}, INCONCLUSIVE, "the load generator was at its limit: a process of it used 97 % of a core"),
+    ],
+)
+def test_a_load_that_was_not_put_on_has_its_reason(load: dict[str, Any], verdict: Verdict, expected: str) -> None:
+    """The server's is a failure; the load generator's says nothing about the server."""
+    judgement = judge_by_files(run(exchanges("ok"), load=load))
+    assert judgement.verdict is verdict
+    assert expected in judgement.notes[0]
+
+
+def test_times_of_a_generator_at_its_limit_are_nobodys_failure() -> None:
+    """Errors are: they do not come from it."""
+    slow = latencies.run(1, median=5.0, failing=0.5)
+    judgement = judge_by_files(Run(dataclasses.replace(slow.context, load={"busy": 0.97}), slow.observations),
+                               targets="default")  # fmt: skip
+    verdicts = {row.metric: row.verdict for row in judgement.rows}
+    assert verdicts == {"first_chunk": INCONCLUSIVE, "error_rate": FAIL}
+    assert judgement.rows[0].reason.endswith("but the load generator was at its limit")
