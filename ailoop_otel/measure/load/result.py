@@ -102,9 +102,11 @@ def generator_notes(run: Run, processes: Sequence[LoadProcess]) -> Iterator[str]
     delays = [row.value for row in run.of(definitions.SEND_DELAY) if not is_missing(row.value)]
     waited = sum(delay > max(_LATE, late) for delay in delays)
     if waited > max(_FEW, 0.01 * len(delays)):
+        whose = " of their load process" if len(processes) > 1 else ""
+        mend = "More sessions, or fewer --processes," if whose else "More sessions"
         yield (
-            f"Of {len(delays):,} messages {waited:,} found all sessions busy when they were due and waited, which "
-            "counts in their latencies. More sessions would offer the load as planned."
+            f"Of {len(delays):,} messages {waited:,} found all sessions{whose} busy when they were due and waited, "
+            f"which counts in their latencies. {mend} would offer the load as planned."
         )
     if any(each.beat.get("unknown_dialect") for each in processes):
         yield "The server answered in a dialect that is not known here: the outcomes of its messages mean nothing."

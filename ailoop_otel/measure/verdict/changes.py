@@ -132,7 +132,7 @@ def change(rule: Rule, runs: Sequence[Run], baseline: Sequence[Run], tolerance: 
     return Change(
         rule, now, reference, found, allowed, floored, allowed + (0.0 if rule.absolute else BETWEEN_RUNS),
         min(now.n, reference.n), shifted=shifted, lacking=reference.lacking or now.lacking,
-        delayed=_delay(rule, run) - _delay(rule, before),
+        delayed=_delay(rule, runs) - _delay(rule, baseline),
     )  # fmt: skip
 
 
@@ -186,9 +186,7 @@ def _between_runs(rule: Rule, runs: Sequence[Run], baseline: Sequence[Run], tole
     elif rule.definition is definitions.ERROR_RATE:
         found = intervals.wider(found, _pooled_difference(rule, runs, baseline))
     allowed, floored = _allowed(rule, reference.value, tolerance, [*runs, *baseline])
-    delayed = sum(_delay(rule, run) for run in runs) / len(runs) - sum(_delay(rule, run) for run in baseline) / len(
-        baseline
-    )
+    delayed = _delay(rule, runs) - _delay(rule, baseline)
     return Change(
         rule, now, reference, found, allowed, floored, allowed, max(len(one), len(other)), "runs", delayed=delayed
     )
@@ -232,12 +230,16 @@ def _floor(rule: Rule, run: Run) -> float:
     return rule.floor
 
 
-def _delay(rule: Rule, run: Run) -> float:
-    """The send delay in seconds at the same percentile."""
-    if rule.definition not in (definitions.FIRST_CHUNK, definitions.COMPLETION):
+def send_delay(run: Run, definition: Definition, figure: str) -> float:
+    """How much of a time is the load generator's: the delay of sending in seconds, at the same percentile."""
+    if definition not in (definitions.FIRST_CHUNK, definitions.COMPLETION):
         return 0.0
-    late = figure_of(run, definitions.SEND_DELAY, rule.figure)
+    late = figure_of(run, definitions.SEND_DELAY, figure)
     return late if math.isfinite(late) else 0.0
+
+
+def _delay(rule: Rule, runs: Sequence[Run]) -> float:
+    return sum(send_delay(run, rule.definition, rule.figure) for run in runs) / len(runs)
 
 
 def _plain(rule: Rule, run: Run) -> float:

@@ -17,7 +17,7 @@ from ailoop_otel.measure.results.quantities import between, counted, percent, sh
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics.estimates import Estimate, estimate
 from ailoop_otel.measure.statistics.intervals import CONFIDENCE, Bounds, UncertainValue
-from ailoop_otel.measure.verdict.changes import BETWEEN_RUNS, Change
+from ailoop_otel.measure.verdict.changes import BETWEEN_RUNS, Change, send_delay
 from ailoop_otel.measure.verdict.plain import PLAIN, plainly_beyond, plainly_failing, plainly_within
 from ailoop_otel.measure.verdict.targets import Target
 from ailoop_otel.measure.verdict.verdict import Judged, Verdict
@@ -40,7 +40,21 @@ def against_target(run: Run, target: Target, confidence: float) -> Judged:
         return row
     low, high = found.uncertain.bounds(CONFIDENCE)
     verdict, reason = _judge_target(found, target, definition.unit, confidence)
+    waited = send_delay(run, definition, target.figure)
+    # Within one load process a message waits only where all sessions are busy, which is the server's time.
+    if verdict is Verdict.FAIL and _processes(run) > 1 and found.value - waited <= target.limit:
+        verdict = Verdict.INCONCLUSIVE
+        reason += (
+            f", but of that {shown(waited, definition.unit)} was the wait for a session of the message's own load "
+            "process: use fewer --processes, or more sessions"
+        )
     return replace(row, value=found.value, low=low, high=high, verdict=verdict, reason=reason, n=found.n)
+
+
+def _processes(run: Run) -> int:
+    """How many load processes shared the sessions of a run."""
+    processes = run.context.settings.get("processes", 1)
+    return processes if isinstance(processes, int) else 1
 
 
 def _judge_target(found: Estimate, target: Target, unit: str, confidence: float) -> tuple[Verdict, str]:

@@ -36,6 +36,7 @@ def run(delays: list[float]) -> Run:
         ([process(busy=0.97, late=0.05)], [0.04] * 100, []),
         ([process(late=0.05)], [0.04] * 100, ["late by up to 50 ms"]),
         ([process()], [0.001] * 90 + [0.5] * 10, ["Of 100 messages 10 found all sessions busy"]),
+        ([process()] * 2, [0.001] * 90 + [0.5] * 10, ["busy when they were due and waited, which counts in"]),
         ([process()], [0.001] * 95 + [0.5] * 5, []),
         ([process(unknown_dialect=True)], [], ["dialect that is not known"]),
         ([process(unread=True), process()], [], ["unknown form"]),

@@ -209,6 +209,21 @@ def test_a_late_load_generator_is_not_the_server() -> None:
     assert found.reason.endswith("but the load generator itself was 30.0 ms later")
 
 
+def test_the_wait_for_a_session_of_a_load_process_is_not_the_servers() -> None:
+    """Sessions are not shared by load processes; within one, a wait is the server's time."""
+    waiting = [
+        each._replace(value=each.value + 0.3) if each.metric in ("first_chunk", "completion", "send_delay") else each
+        for each in run(1).observations
+    ]
+    targets = parse({"first_chunk": {"p95": "200 ms"}}, "throughput")
+    for processes, verdict in ((1, FAIL), (2, INCONCLUSIVE)):
+        judgement = judge(more(Run(run(1).context, waiting), [], settings={"processes": processes}), targets=targets)
+        assert judgement.verdict is verdict
+    assert "was the wait for a session of the message's own load process" in judgement.rows[0].reason
+    slow = judge(more(run(1, slower=4.0), [], settings={"processes": 2}), targets=targets)
+    assert slow.verdict is FAIL
+
+
 def test_errors_are_compared_by_their_number() -> None:
     """As few as before pass, many more fail, a few more are neither."""
     before = run(2, n=1000, failing=0.02)
