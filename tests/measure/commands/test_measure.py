@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from ailoop_otel import cli
 from ailoop_otel.measure.results import definitions, storage
 from ailoop_otel.measure.statistics.percentiles import summarise
 from tests.ailoop.process import DELEGATES, MIXED, STATELESS, Server, standin
@@ -181,6 +182,11 @@ def test_several_runs_are_measured_and_judged_together(tmp_path: Path) -> None:
         assert "with one run on each side" not in " ".join(ended.stdout.split())
         rows = json.loads((tmp_path / "after-before" / "summary.json").read_text())["judgement"]["rows"]
         assert {(row["n"], row["reference_n"]) for row in rows} == {(2, 2)}
+    again_told = cli.main(["report", str(tmp_path / "before"), "--baseline", str(tmp_path / "before"),
+                           "--out", str(tmp_path / "report")])  # fmt: skip
+    judgement = json.loads((tmp_path / "report" / "summary.json").read_text())["judgement"]
+    assert again_told == 0
+    assert {row["n"] for row in judgement["rows"]} == {2}
 
 
 def test_an_interruption_ends_with_a_report(together: dict[str, Ended]) -> None:
@@ -231,8 +237,6 @@ def test_wrong_use_is_one_sentence_and_exit_code_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str], expected: str
 ) -> None:
     """Before anything is measured."""
-    from ailoop_otel import cli
-
     (tmp_path / "run.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
     assert cli.main(["measure", *words]) == 2
@@ -244,8 +248,6 @@ def test_wrong_use_is_one_sentence_and_exit_code_2(
 
 def test_the_scenarios_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     """Each with what it does."""
-    from ailoop_otel import cli
-
     assert cli.main(["measure", "--list"]) == 0
     listing = capsys.readouterr().out
     assert "concurrent_sessions" in listing
