@@ -65,7 +65,7 @@ def run_report(options: ReportOptions, console: Console) -> int:
 
 
 def runs_of(options: ReportOptions, console: Console) -> list[Run]:
-    """Read the run or runs at `options.places`; raises Refusal where there is none, or options contradict each other."""
+    """Read the run or runs at `options.places`; raises Refusal where there is none, or where options disagree."""
     if options.legacy:
         _check_alone(options, "--legacy")
         if not options.places:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -181,23 +181,19 @@ def _between_runs(rule: Rule, runs: Sequence[Run], baseline: Sequence[Run], tole
         worst = math.inf if reached.any() else -math.inf
         least = worst if not len(kept) else -math.inf
         found = UncertainValue(worst, lambda confidence: (least, max(worst, -least)))
+    whole, then = (estimate(pooled(side), rule.definition, rule.figure) for side in (runs, baseline))
     if not rule.absolute:
         found = intervals.relative_change(found)
-    elif rule.definition is definitions.ERROR_RATE:
-        found = intervals.wider(found, _pooled_difference(rule, runs, baseline))
+        now = replace(now, values=whole.values if whole else None)
+    elif rule.definition is definitions.ERROR_RATE and whole and then and not whole.lacking and not then.lacking:
+        # Where each run has the same share of failures, often none, their spread says nothing.
+        now, reference = whole, then
+        found = intervals.wider(found, intervals.mover_difference(whole.uncertain, then.uncertain))
     allowed, floored = _allowed(rule, reference.value, tolerance, [*runs, *baseline])
     delayed = _delay(rule, runs) - _delay(rule, baseline)
     return Change(
         rule, now, reference, found, allowed, floored, allowed, max(len(one), len(other)), "runs", delayed=delayed
     )
-
-
-def _pooled_difference(rule: Rule, runs: Sequence[Run], baseline: Sequence[Run]) -> UncertainValue:
-    """The difference of the shares of failures of all exchanges, which is not certain where each run has the same."""
-    now, reference = (estimate(pooled(side), rule.definition, rule.figure) for side in (runs, baseline))
-    if now is None or reference is None or now.lacking or reference.lacking:
-        return UncertainValue(0.0, lambda confidence: (math.inf, -math.inf))
-    return intervals.mover_difference(now.uncertain, reference.uncertain)
 
 
 def _shift(now: Values, reference: Values) -> UncertainValue:

@@ -186,7 +186,7 @@ def _plain_change(found: Change, sign: int) -> str:
     if found.rule.definition is definitions.ERROR_RATE and plainly_failing(found.now, found.allowed, found.reference):
         return "so many more failed that it does not matter whether they came together"
     if not found.rule.absolute and plainly_beyond(found.now, (1 + found.allowed) * before, sign):
-        return f"each of {found.now.n:,} observations is more than {PLAIN:g} times what is allowed"
+        return f"each of the observations is more than {PLAIN:g} times what is allowed"
     return ""
 
 

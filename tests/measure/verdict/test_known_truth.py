@@ -193,6 +193,18 @@ def test_several_runs_of_a_baseline_know_how_runs_differ() -> None:
     assert "--runs" in found.reason or found.verdict is PASS
 
 
+@pytest.mark.parametrize(("now", "before"), [(1, 2), (2, 1), (2, 2)])
+def test_a_catastrophe_is_no_question_of_the_number_of_runs(now: int, before: int) -> None:
+    """Two or three runs know little about how runs differ; ten times slower, or half failing, is plain."""
+    earlier = [made(noise("independent", seed, 12)) for seed in range(before)]
+    slow = [made(10 * noise("independent", 10 + seed, 12)) for seed in range(now)]
+    assert judge(slow, earlier).verdict is FAIL
+    broken = [made(noise("independent", 10 + seed, 20), [number % 2 == 1 for number in range(20)])
+              for seed in range(now)]  # fmt: skip
+    judgement = judge(broken, [made(noise("independent", seed, 20)) for seed in range(before)])
+    assert next(row for row in judgement.rows if row.metric == "error_rate").verdict is FAIL
+
+
 def test_one_run_on_each_side_says_what_it_does_not_know() -> None:
     """The note names the share that is granted; 14 % more is neither allowed nor beyond it."""
     one, other = (made(np.tile(np.linspace(0.099, 0.101, 10), 20) * factor) for factor in (1.0, 1.14))
