@@ -35,7 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("ailoop", "performance of an AILoop server")
     group.addoption(_REPORT, metavar="DIR", help="write the summary of what the ailoop fixture timed, and raw data")
-    group.addoption(_TARGETS, metavar="FILE", help="a TOML file of targets; one that is missed fails the run")
+    group.addoption(
+        _TARGETS, metavar="FILE", help="a TOML file of targets, or default; one that is missed fails the run"
+    )
     group.addoption(_BASELINE, metavar="RUN", help="an earlier report's directory; what is worse fails the run")
 
 

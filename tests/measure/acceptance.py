@@ -3,7 +3,8 @@
     python -m tests.measure.acceptance [--times 20] [--seconds N] [--server standin]
 
 Each time three real runs follow each other: a baseline, the same server again, and a slower one. The same never fails
-and passes at least 16 times of 20; the slower never passes and fails at least 16 times; the rest is inconclusive.
+and passes at least 16 times of 20; the slower never passes and fails at least 5 times, since single runs do not know
+how runs differ; the rest is inconclusive.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from tests.ailoop.provider import Provider
 from tests.measure.scripted_server import LOOPBACK, scripted
 
 SLOWER = 1.2
-# The share of times that must have the verdict that is right.
-ENOUGH = 0.8
+# The shares of times that must have the verdict that is right.
+SAME_PASSES, SLOWER_FAILS = 0.8, 0.25
 SETTINGS = ("sessions=30", "warmup=0.4", "opening=1000")
 
 
@@ -42,8 +43,8 @@ class VerdictCounts:
         """Whether the verdicts are as promised."""
         return (
             not (self.same[Verdict.FAIL] or self.slower[Verdict.PASS])
-            and min(self.same[Verdict.PASS] / self.same.total(), self.slower[Verdict.FAIL] / self.slower.total())
-            >= ENOUGH
+            and self.same[Verdict.PASS] >= SAME_PASSES * self.same.total()
+            and self.slower[Verdict.FAIL] >= SLOWER_FAILS * self.slower.total()
         )
 
 

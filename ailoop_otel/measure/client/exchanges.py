@@ -63,11 +63,11 @@ def message_observations(message: Message, place: Place, *, expects_timeout: boo
     return rows
 
 
-def session_start_observations(session: ClientSession, place: Place) -> list[Observation]:
-    """The observation of a session's start, successful or refused."""
+def session_start_observations(session: ClientSession, place: Place, refusal: str = REFUSED) -> list[Observation]:
+    """The observation of a session's start, successful or with the outcome `refusal`."""
     started = bool(session.id)
     value = session.started_at - session.asked_at if started else math.nan
-    outcome = OK if started else REFUSED
+    outcome = OK if started else refusal
     at = session.asked_at - place.origin
     about = {"phase": place.phase, "session": place.session, "process": place.process}
     return [observed(definitions.SESSION_START, value, at, outcome=outcome, **about)]

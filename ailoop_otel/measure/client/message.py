@@ -11,9 +11,11 @@ from ailoop_otel.protocol.answer import DISCONNECTED, OK, Answer
 
 CLIENT_TIMEOUT: Final = "client_timeout"
 REFUSED: Final = "refused"
-OUTCOMES: Final = (*answer.OUTCOMES, CLIENT_TIMEOUT, REFUSED)
+OWN_LIMIT: Final = "generator_limit"
+"""Not the server refused a session: the load generator's own system did not let one be opened."""
+OUTCOMES: Final = (*answer.OUTCOMES, CLIENT_TIMEOUT, REFUSED, OWN_LIMIT)
 
-__all__ = ["CLIENT_TIMEOUT", "DISCONNECTED", "OK", "OUTCOMES", "REFUSED", "Message"]
+__all__ = ["CLIENT_TIMEOUT", "DISCONNECTED", "OK", "OUTCOMES", "OWN_LIMIT", "REFUSED", "Message"]
 
 
 class Message(Answer[float]):

@@ -27,7 +27,14 @@ _CLOSING: Final = 5.0
 
 
 class Refused(OSError):
-    """The server cannot be reached, or declines a WebSocket or a session; the text names the reason."""
+    """The server cannot be reached, or declines a WebSocket or a session; the text names the reason.
+
+    `cause` is the error number of the system, 0 where it was not the system that refused.
+    """
+
+    def __init__(self, reason: str, cause: int = 0) -> None:
+        super().__init__(reason)
+        self.cause = cause
 
 
 def address(url: str) -> WebSocketURI:
@@ -161,7 +168,7 @@ async def connect(
         if made is not None:
             made.drop()
         if isinstance(error, OSError) and not isinstance(error, Refused):
-            raise Refused(_reason(error)) from error
+            raise Refused(_reason(error), error.errno or 0) from error
         raise
     return made
 

@@ -7,7 +7,6 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 from rich.box import SIMPLE_HEAD
@@ -19,18 +18,16 @@ from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.report.annotations import annotate
 from ailoop_otel.measure.report.markdown import prose
 from ailoop_otel.measure.report.summary_json import strict
+from ailoop_otel.measure.report.terminal import SIGNS, STYLES
 from ailoop_otel.measure.report.text import plain, sentence
-from ailoop_otel.measure.results import storage
 from ailoop_otel.measure.results.quantities import between, percent, shown, signed
-from ailoop_otel.measure.results.run import Context, Run
+from ailoop_otel.measure.results.run import Context, Run, pooled
 from ailoop_otel.measure.verdict import baseline, judge
 from ailoop_otel.measure.verdict.baseline import load as load_baseline
 from ailoop_otel.measure.verdict.targets import VALUE
 from ailoop_otel.measure.verdict.targets import load as load_targets
 from ailoop_otel.measure.verdict.verdict import Judged, Judgement, Verdict
 
-STYLES: Final = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INCONCLUSIVE: "yellow"}
-SIGNS: Final = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: "?"}
 _WIDE: Final = 100
 Signs = Mapping[int, str]
 _ASCII: Final[Signs] = str.maketrans(
@@ -40,7 +37,7 @@ _ASCII: Final[Signs] = str.maketrans(
 
 @dataclass(frozen=True, slots=True)
 class CompareOptions:
-    """The command's arguments and options: `before` and `after` are run directories or saved baselines."""
+    """The command's arguments and options: `before` and `after` are whatever can be a baseline."""
 
     before: str
     after: str
@@ -52,14 +49,16 @@ class CompareOptions:
 
 def compare(options: CompareOptions, console: Console) -> int:
     """Print how two runs differ and return the exit code; raises Refusal for what cannot be read or compared."""
-    before, after = _run(options.before), _run(options.after)
+    earlier, later = _runs(options.before), _runs(options.after)
+    before, after = pooled(earlier), pooled(later)
     wanted = load_targets(options.targets, after.context.scenario) if options.targets else None
-    judgement = judge.judge(after, before, wanted, judge.share_of(options.tolerance))
+    judgement = judge.judge(later, earlier, wanted, judge.share_of(options.tolerance))
     # A saved baseline holds only what is compared, too little to check whether its run was valid.
     complete = [
         (side, run)
-        for side, place, run in (("A", options.before, before), ("B", options.after, after))
+        for side, place, runs in (("A", options.before, earlier), ("B", options.after, later))
         if os.path.isdir(place)
+        for run in runs
     ]
     judgement = judge.with_validity_problems(labelled(judgement, before.context, after.context), complete)
     if options.json:
@@ -133,9 +132,7 @@ def conclusion(judgement: Judgement) -> str:
     return sentence(judgement.notes[0]) if rows else "There was nothing to compare."
 
 
-def _run(place: str) -> Run:
-    if os.path.isdir(place):
-        return storage.load(Path(place))
+def _runs(place: str) -> list[Run]:
     found = load_baseline(place)
     if found is None:
         raise Refusal(f"{place} is not there: give a run directory that `ailoop-otel measure` wrote")

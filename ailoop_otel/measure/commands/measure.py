@@ -24,7 +24,7 @@ from ailoop_otel.measure.load.progress import ProgressBars
 from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.load.server import RunningServer, running_server
 from ailoop_otel.measure.results import storage
-from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.results.run import Run, pooled
 from ailoop_otel.measure.telemetry.reconciliation import reconciled
 from ailoop_otel.measure.verdict import baseline, judge, targets
 
@@ -49,29 +49,35 @@ class MeasureOptions:
     jaeger: str = ""
     instrument: bool = True
     strict: bool = False
+    runs: int = 1
 
 
 def measure(options: MeasureOptions, console: Console) -> int:
-    """Measure, write the run directory, print the summary and return the exit code.
+    """Measure once or several times, write the run directory, print the summary and return the exit code.
 
-    Raises Refusal for options or files that make no sense, and for a server that cannot be reached.
+    With several runs each has a directory of its own in it, and the report is one of all. Raises Refusal for options or
+    files that make no sense, and for a server that cannot be reached.
     """
     wanted = _scenario(options)
-    _check_references(options, wanted)
+    # Read before the run, so that a first run that is its own baseline is not compared with itself.
+    before = _references(options, wanted)
     directory = _directory(options, wanted)
-    try:
-        with _sigterm_as_interrupt():
-            run, interrupted = _measured(options, wanted, directory), False
-    except Interrupted as end:
-        run, interrupted = end.run, True
-    # The run directory may itself be named as the baseline: the first run must not be compared with itself.
-    try:
-        judgement = judge.judge_by_files(run, _baseline(options, directory), options.targets, options.tolerance)
-    finally:
-        storage.save(run, directory)
+    runs: list[Run] = []
+    interrupted = False
+    while len(runs) < options.runs and not interrupted:
+        place = directory if options.runs == 1 else directory / f"{len(runs) + 1:02}"
+        try:
+            with _sigterm_as_interrupt():
+                runs.append(_measured(options, wanted, place))
+        except Interrupted as end:
+            runs.append(end.run)
+            interrupted = True
+        storage.save(runs[-1], place)
+    judgement = judge.judge_by_options(runs, before, options.baseline, options.targets, options.tolerance)
+    run = pooled(runs)
     report.write(run, directory, judgement)
     if options.save_baseline and not interrupted:
-        baseline.save(run, options.save_baseline)
+        baseline.save(runs, options.save_baseline)
     report.show(run, console, judgement)
     console.print(f"Report and raw data: {directory}", soft_wrap=True)
     return INTERRUPTED if interrupted else judgement.exit_code(strict=options.strict)
@@ -117,26 +123,18 @@ def _scenario(options: MeasureOptions) -> Scenario:
     return scenario.load(options.scenario, overrides, options.messages)
 
 
-def _check_references(options: MeasureOptions, wanted: Scenario) -> None:
+def _references(options: MeasureOptions, wanted: Scenario) -> list[Run] | None:
     """Read targets and baseline before the run, which may take an hour, so that an error in them shows at once."""
     judge.share_of(options.tolerance)
     if options.targets:
         targets.load(options.targets, wanted.name)
     before = baseline.expected(options.baseline, options.save_baseline, options.out) if options.baseline else None
-    if before is not None and before.context.scenario != wanted.name:
+    if before and before[0].context.scenario != wanted.name:
         raise Refusal(
-            f"the baseline {options.baseline} is a run of {before.context.scenario}, not of {wanted.name}; "
+            f"the baseline {options.baseline} is a run of {before[0].context.scenario}, not of {wanted.name}; "
             "keep one for each scenario"
         )
-
-
-def _baseline(options: MeasureOptions, directory: Path) -> str:
-    """The baseline's path; where it is this run's own directory, the `run.json` in it.
-
-    That directory may exist already because the server's log is in it.
-    """
-    own = bool(options.baseline) and Path(options.baseline).resolve() == directory.resolve()
-    return str(directory / storage.RUN) if own else options.baseline
+    return before
 
 
 def _directory(options: MeasureOptions, wanted: Scenario) -> Path:
@@ -144,7 +142,7 @@ def _directory(options: MeasureOptions, wanted: Scenario) -> Path:
     if not options.out:
         return Path(DIRECTORY) / f"{wanted.name}-{datetime.now():%Y%m%d-%H%M%S}"
     directory = Path(options.out)
-    if (directory / storage.RUN).exists():
+    if any(directory.glob(f"**/{storage.RUN}")):
         raise Refusal(f"{directory} holds a run already; give another --out, or remove it")
     return directory
 

@@ -25,8 +25,8 @@ Settings = Annotated[
 Messages = Annotated[
     list[str] | None, typer.Option(metavar="TEXT", help="Send this instead of the scenario's messages.")
 ]
-Targets = Annotated[str, typer.Option(metavar="FILE", help="Judge it by these targets.")]
-Baseline = Annotated[str, typer.Option(metavar="RUN", help="Judge it by this earlier run.")]
+Targets = Annotated[str, typer.Option(metavar="FILE", help="Judge it by these targets; `default` is a file too.")]
+Baseline = Annotated[str, typer.Option(metavar="RUN", help="Judge it by this earlier run, or runs.")]
 Tolerance = Annotated[str, typer.Option(metavar="SHARE", help='How much worse it may be, "10 %".')]
 ToleranceOfB = Annotated[str, typer.Option(metavar="SHARE", help='How much worse B may be, "10 %".')]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit code 1 also where the data cannot tell.")]
@@ -76,6 +76,7 @@ def _measure(
     save_baseline: Annotated[str, typer.Option(metavar="FILE", help="Keep it as a baseline, one file.")] = "",
     targets: Targets = "",
     tolerance: Tolerance = "",
+    runs: Annotated[int, typer.Option(metavar="N", min=1, help="Run it so often: how do runs differ?")] = 1,
     jaeger: Jaeger = "",
     no_instrument: Annotated[
         bool, typer.Option("--no-instrument", help="Start the server without instrumentation.")
@@ -93,7 +94,7 @@ def _measure(
             return list_scenarios(terminal())
         options = MeasureOptions(
             scenario, url, start, pid, out, processes, dialect, tuple(settings or ()), tuple(message or ()),
-            baseline, save_baseline, targets, tolerance, jaeger, instrument=not no_instrument, strict=strict,
+            baseline, save_baseline, targets, tolerance, jaeger, instrument=not no_instrument, strict=strict, runs=runs,
         )  # fmt: skip
         return measure(options, terminal())
 

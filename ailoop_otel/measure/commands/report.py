@@ -15,11 +15,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from ailoop_otel.measure import Refusal, report
 from ailoop_otel.measure.legacy.run import import_files
 from ailoop_otel.measure.results import storage
-from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.results.run import Run, pooled
 from ailoop_otel.measure.telemetry.reading import SCENARIO, read, run_from
 from ailoop_otel.measure.telemetry.reconciliation import reconciled
 from ailoop_otel.measure.verdict import baseline, judge
-from ailoop_otel.measure.verdict.verdict import Judgement
 from ailoop_otel.recorded import files
 from ailoop_otel.settings import Settings
 from ailoop_otel.since import parse_since
@@ -49,37 +48,38 @@ class ReportOptions:
 
 
 def run_report(options: ReportOptions, console: Console) -> int:
-    """Print the report, write it into `out` if given, and return the exit code; raises Refusal as `run_of` does."""
+    """Print the report, write it into `out` if given, and return the exit code; raises Refusal as `runs_of` does."""
     if options.baseline:
         baseline.expected(options.baseline, options.out)
-    run = run_of(options, console)
+    runs = runs_of(options, console)
+    judgement = judge.judge_by_files(runs, options.baseline, options.targets, options.tolerance)
+    run = pooled(runs)
     if options.jaeger:
         run = replace(run, context=replace(run.context, jaeger=options.jaeger))
-    judgement = _judged(run, options)
     report.show(run, console, judgement)
     if options.out:
         directory = Path(options.out)
         storage.save(run, directory)
         report.write(run, directory, judgement)
         console.print(f"Report and raw data: {directory}", soft_wrap=True)
-    return judgement.exit_code(strict=options.strict) if judgement else 0
+    return judgement.exit_code(strict=options.strict)
 
 
-def run_of(options: ReportOptions, console: Console) -> Run:
-    """Read the run at `options.places`; raises Refusal where there is none, or where options contradict each other."""
+def runs_of(options: ReportOptions, console: Console) -> list[Run]:
+    """Read the run or runs at `options.places`; raises Refusal where there is none, or where options disagree."""
     if options.legacy:
         _check_alone(options, "--legacy")
         if not options.places:
             raise Refusal("name the files: ailoop-otel report --legacy *_metrics.csv")
-        return import_files(options.places)
+        return [import_files(options.places)]
     if len(options.places) > 1:
         raise Refusal("name one directory: of telemetry, or of a run; several files go with --legacy")
     place = next(iter(options.places), Path(Settings.from_environment().directory))
-    if os.path.isfile(place / storage.RUN):
+    if os.path.isfile(place / storage.RUN) or any(place.glob(f"*/{storage.RUN}")):
         _check_alone(options, f"{place}, a run directory,")
-        return storage.load(place)
+        return baseline.load(place) or []
     if options.client:
-        return reconciled(storage.load(Path(options.client)), place)
+        return [reconciled(storage.load(Path(options.client)), place)]
     since = parse_since(options.since, time.time_ns())
     size = files.size(files.find(place))
     columns = (TextColumn("Reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
@@ -87,13 +87,7 @@ def run_of(options: ReportOptions, console: Console) -> Run:
     with Progress(*columns, console=console, transient=True, disable=not visible) as bar:
         task = bar.add_task("", total=size)
         reading = read(place, since=since, progress=lambda done: bar.advance(task, done))
-    return run_from(reading, scenario=options.scenario or SCENARIO)
-
-
-def _judged(run: Run, options: ReportOptions) -> Judgement | None:
-    if not (options.targets or options.baseline):
-        return None
-    return judge.judge_by_files(run, options.baseline, options.targets, options.tolerance)
+    return [run_from(reading, scenario=options.scenario or SCENARIO)]
 
 
 def _check_alone(options: ReportOptions, what: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.client.websocket import address
 from ailoop_otel.measure.load import result
+from ailoop_otel.measure.load.limits import check_limits
 from ailoop_otel.measure.load.plan import Segment
 from ailoop_otel.measure.load.progress import NoProgress, ProgressListener
 from ailoop_otel.measure.load.ramp import Levels, SearchResult, levels, search
@@ -54,6 +55,8 @@ def measure(
     Ctrl-C.
     """
     address(url)
+    ramp = scenario.ramp
+    check_limits(ramp.most if ramp is not None else scenario.sessions, scenario.processes)
     campaign = Campaign(scenario, url, pid, progress or NoProgress())
     try:
         campaign.conduct()
@@ -78,6 +81,7 @@ class Campaign:
         self._segments = 0
         self._levels = Levels()
         self._begun = self._ended = 0.0
+        self._most_connected = 0
         self._held = 0.0
         self._found: SearchResult | None = None
         self._workers: WorkerPool | None = None
@@ -115,8 +119,10 @@ class Campaign:
     def _check_reached(self, workers: WorkerPool) -> None:
         self._wait(workers, lambda: all(each.beat for each in workers.processes), _OPENING)
         if not workers.total("opened"):
-            reason = next((each.beat["refusal"] for each in workers.processes if each.beat.get("refusal")), "")
-            raise Refusal(f"no session could be had at {self._url}, is the server running? {reason or 'No answer'}")
+            own, reason = workers.reason("own_limit"), workers.reason("refusal") or "No answer"
+            if own:
+                raise Refusal(f"the load generator could open no session: {own}")
+            raise Refusal(f"no session could be had at {self._url}, is the server running? {reason}")
 
     def _segment(
         self, workers: WorkerPool, phase: Phase, sessions: int, seconds: float, name: str, *, bounded: bool = False
@@ -153,6 +159,7 @@ class Campaign:
 
         def check() -> bool:
             self._levels.take(workers.events())
+            self._most_connected = max(self._most_connected, workers.total("connected"))
             self._progress.update(
                 time.perf_counter() - begun, workers.total("connected"), workers.total("done"), workers.total("errors")
             )
@@ -171,9 +178,14 @@ class Campaign:
         ramp = self.scenario.ramp
         assert ramp is not None
         if ramp.search:
-            self._found = search(
-                ramp, lambda level: self._climb(workers, level), lambda level: self._hold(workers, level)
-            )
+            found = search(ramp, lambda level: self._climb(workers, level), lambda level: self._hold(workers, level))
+            if workers.reason("own_limit"):
+                self.notes.append(
+                    f"{found.sessions} sessions were stable. How many more would be is not known, since the load "
+                    "generator could not open them: that is no figure of the server."
+                )
+            else:
+                self._found = found
             return
         for level in levels(ramp):
             if self._out_of_time():
@@ -257,9 +269,10 @@ class Campaign:
             versions=machine.versions(),
             settings=self._settings(),
             server={
-                "url": self._url, "dialect": workers.dialect if workers is not None else "", "pid": self._pid,
+                "url": self._url, "dialect": workers.reason("dialect") if workers is not None else "", "pid": self._pid,
                 "started_by_us": False, "instrumented": False, **server,
             },
+            load=dict(result.delivered(run, self.scenario, processes, self._most_connected)),
             notes=tuple(self.notes),
             jaeger=jaeger,
         )  # fmt: skip

@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from ailoop_otel.measure.client import exchanges
 from ailoop_otel.measure.client.exchanges import Place
-from ailoop_otel.measure.client.message import CLIENT_TIMEOUT, DISCONNECTED, REFUSED, Message
+from ailoop_otel.measure.client.message import CLIENT_TIMEOUT, DISCONNECTED, OWN_LIMIT, REFUSED, Message
 from ailoop_otel.measure.client.session import ClientSession, dialect_named
 from ailoop_otel.measure.client.websocket import Refused
+from ailoop_otel.measure.load.limits import MENDS
 from ailoop_otel.measure.load.plan import Arrivals, Choice, Job, PlannedMessage, Segment, share
 from ailoop_otel.measure.load.scenario import AI_TIMEOUT, OPEN
 from ailoop_otel.measure.results import histograms
@@ -58,6 +59,7 @@ class LoadGenerator:
         self.opened = self.planned = self.done = self.errors = 0
         self.dialect = ""
         self.refusal = ""
+        self.own_limit = ""  # why this system, not the server, did not let a session be opened
         self.unknown_dialect = False
         self.unread = False  # frames of an unknown form came that may have carried an answer
         self._is_open_loop = scenario.loop == OPEN or scenario.ramp is not None
@@ -261,22 +263,24 @@ class LoadGenerator:
             await session.start(_OPENING)
         except Refused as refused:
             self.refusal = str(refused)
+            self.own_limit = MENDS.get(refused.cause, self.own_limit)
+            outcome = OWN_LIMIT if refused.cause in MENDS else REFUSED
             session.drop()
-            self.rows += exchanges.session_start_observations(session, place)
-            self._refuse()
+            self.rows += exchanges.session_start_observations(session, place, outcome)
+            self._refuse(outcome)
             return None
         self.rows += exchanges.session_start_observations(session, place)
         self.opened += 1
         return session
 
-    def _refuse(self) -> None:
-        """Without any session, end all waiting messages as refused."""
+    def _refuse(self, outcome: str) -> None:
+        """Without any session, end all waiting messages with this outcome."""
         if self.connected:
             return
         if not self._is_open_loop and self._segment.rate and not self.exhausted:
-            self._plan(time.perf_counter()).message.abandon(REFUSED)
+            self._plan(time.perf_counter()).message.abandon(outcome)
         while self._backlog:
-            self._backlog.popleft().message.abandon(REFUSED)
+            self._backlog.popleft().message.abandon(outcome)
 
     async def _use(self, slot: SessionSlot, session: ClientSession, number: int) -> None:
         """Send the messages that are due until the session is lost, had its last message or is not wanted any more."""

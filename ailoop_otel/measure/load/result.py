@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from ailoop_otel.measure.load.ramp import FEWEST, SearchResult
-from ailoop_otel.measure.load.scenario import Ramp, Scenario, StabilityCriteria
+from ailoop_otel.measure.load.scenario import OPEN, Ramp, Scenario, StabilityCriteria
 from ailoop_otel.measure.load.worker_pool import LoadProcess
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.observations import Observation, is_missing, observed
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics.estimates import answers_per_second, steady
 from ailoop_otel.measure.statistics.intervals import theil_sen_slope
+from ailoop_otel.measure.verdict.validity import BUSY
 
 _FEWEST_SAMPLES: Final = 10
 _FEWEST_OPENED: Final = 5
-# Above these, a load process has delayed the messages that it measured: cores of CPU time, seconds of lag.
-_BUSY: Final = 0.85
+# Seconds of lag above which a load process has delayed the messages that it measured.
 _LATE: Final = 0.010
 _FEW: Final = 5
+_SLACK: Final = 1.0
 # Seconds of even load below which memory that a server allocates once, as it warms up, looks like a leak. The figure
 # is shown nevertheless: a real leak shows within seconds, and two runs of the same length can be compared.
 SHORT_GROWTH: Final = 30.0
@@ -61,17 +62,39 @@ def _slope(at: Sequence[float], values: Sequence[float]) -> float:
     return theil_sen_slope(np.array(at, dtype=float), np.array(values, dtype=float)).value
 
 
+def delivered(
+    run: Run, scenario: Scenario, processes: Sequence[LoadProcess], connected: int
+) -> Iterator[tuple[str, Any]]:
+    """The load that was put on: pairs of name and value, which the verdict and the report need.
+
+    `sessions` asked for and `connected` at most, at once; `refusal` by the server and `own_limit` of the load
+    generator, each why sessions are missing; messages `planned` and `sent` in an open loop, until `_SLACK` seconds
+    after the last was due; `busy`, the CPU time of the busiest load process, 1 is a core. A search for the largest
+    number of sessions asks for no number of them.
+    """
+    ramp = scenario.ramp
+    if ramp is None or not ramp.search:
+        yield "sessions", scenario.sessions if ramp is None else ramp.most
+        yield "connected", connected
+    for name in ("refusal", "own_limit"):
+        yield name, next((each.beat[name] for each in processes if each.beat.get(name)), "")
+    planned = [row.at for row in run.of(definitions.FIRST_CHUNK)] + [row.at for row in run.of(definitions.COMMAND)]
+    if planned and ramp is None and scenario.loop == OPEN:
+        last = max(planned) + _SLACK
+        yield "planned", len(planned)
+        yield "sent", sum(row.at + row.value <= last for row in run.of(definitions.SEND_DELAY))
+    yield "busy", round(_busiest(processes), 3)
+
+
+def _busiest(processes: Sequence[LoadProcess]) -> float:
+    return max((float(np.quantile(each.busy, 0.9)) for each in processes if each.busy), default=0.0)
+
+
 def generator_notes(run: Run, processes: Sequence[LoadProcess]) -> Iterator[str]:
     """Notes on whether the load generator itself delayed what it measured."""
     lags = [each.lag for each in processes if each.lag is not None]
     late = max((each.get_value_at_percentile(99) / 1e6 for each in lags), default=0.0)
-    busiest = max((float(np.quantile(each.busy, 0.9)) for each in processes if each.busy), default=0.0)
-    if busiest > _BUSY:
-        yield (
-            f"The load generator was at its limit: a process of it used {100 * busiest:.0f} % of a core. "
-            "Its own delay is in the latencies; use more --processes, or another machine."
-        )
-    elif late > _LATE:
+    if late > _LATE and _busiest(processes) <= BUSY:
         yield (
             f"The load generator was late by up to {1000 * late:.0f} ms (p99) though it had little to do: this "
             "machine is busy with other things, and their delay is in the latencies."
@@ -79,9 +102,11 @@ def generator_notes(run: Run, processes: Sequence[LoadProcess]) -> Iterator[str]
     delays = [row.value for row in run.of(definitions.SEND_DELAY) if not is_missing(row.value)]
     waited = sum(delay > max(_LATE, late) for delay in delays)
     if waited > max(_FEW, 0.01 * len(delays)):
+        whose = " of their load process" if len(processes) > 1 else ""
+        mend = "More sessions, or fewer --processes," if whose else "More sessions"
         yield (
-            f"Of {len(delays):,} messages {waited:,} found all sessions busy when they were due and waited, which "
-            "counts in their latencies. More sessions would offer the load as planned."
+            f"Of {len(delays):,} messages {waited:,} found all sessions{whose} busy when they were due and waited, "
+            f"which counts in their latencies. {mend} would offer the load as planned."
         )
     if any(each.beat.get("unknown_dialect") for each in processes):
         yield "The server answered in a dialect that is not known here: the outcomes of its messages mean nothing."

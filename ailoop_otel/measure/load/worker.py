@@ -19,6 +19,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from ailoop_otel.measure.load.generator import LoadGenerator
+from ailoop_otel.measure.load.limits import raise_descriptors
 from ailoop_otel.measure.load.plan import Job, Segment
 from ailoop_otel.measure.load.scenario import Prompt, Ramp, Scenario, StabilityCriteria
 from ailoop_otel.measure.results import histograms
@@ -106,7 +107,7 @@ class Worker:
                     "planned": load.planned, "done": load.done, "errors": load.errors, "exhausted": load.exhausted,
                     "busy": round(self._busy, 3), "dialect": load.dialect, "unknown_dialect": load.unknown_dialect,
                     "unread": load.unread,
-                    "segment": load.segment, "refusal": load.refusal,
+                    "segment": load.segment, "refusal": load.refusal, "own_limit": load.own_limit,
                     "problems": DIALECTS.problems(),
                     "events": load.take_events(),
                 }
@@ -124,6 +125,7 @@ async def main() -> None:
     job = json.loads(sys.stdin.readline() or "{}").get("job")
     if job is None:
         return
+    raise_descriptors()
     load = LoadGenerator(Job(job["url"], unpacked(job["scenario"]), job["process"], job["origin"]))
     worker = Worker(load, _send)
     loop = asyncio.get_running_loop()

@@ -168,10 +168,9 @@ class WorkerPool:
         """Whether all processes are in a segment, with the flag `name` set in their last reports."""
         return self.at(segment) and all(each.beat.get(name, False) for each in self.processes)
 
-    @property
-    def dialect(self) -> str:
-        """The server's dialect; empty until it is known."""
-        return next((each.beat["dialect"] for each in self.processes if each.beat.get("dialect")), "")
+    def reason(self, name: str) -> str:
+        """The first text of this name in the last reports of all processes."""
+        return next((each.beat[name] for each in self.processes if each.beat.get(name)), "")
 
     def events(self) -> list[list[Any]]:
         """Return and clear the events of single messages."""

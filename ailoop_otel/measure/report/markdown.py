@@ -16,7 +16,7 @@ from ailoop_otel.measure.report.text import CODE, LONGEST_SENTENCE, plain, sente
 from ailoop_otel.measure.statistics.percentiles import METHOD
 from ailoop_otel.measure.verdict.verdict import Judged, Verdict
 
-_SIGNS: Final = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.INCONCLUSIVE: "❔"}
+_SIGNS: Final = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.INCONCLUSIVE: "❔", Verdict.NOT_JUDGED: "➖"}
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|~$&])")
 # What has a meaning only at the start of a line: a list and a numbered list.
 _LEADING: Final = re.compile(r"^(\s*)(?:([-+])|(\d+)([.)]))")

@@ -1,7 +1,8 @@
 """The summary for programs, `summary.json`, and strict JSON of any value.
 
     format      1; a change that breaks a reader makes it 2
-    context     scenario, source, started_at, duration (seconds), machine, versions, settings, server, notes, jaeger
+    context     scenario, source, started_at, duration (seconds), machine, versions, settings, server, load,
+                notes, jaeger
     method      how percentiles are computed, a sentence
     metrics     a list, one entry per metric, and one more per label where a metric has several:
                 metric, label ("" for all of a metric), title, definition, unit (UCUM), each, better,
@@ -12,8 +13,9 @@
     worst       a list: exchange, session (null for an unknown number), at, outcome, first_chunk, completion,
                 longest_gap (seconds), trace_id, link ("" without Jaeger)
     warmup      number of observations of the warm-up, which are in no figure
-    judgement   null, or verdict, method, notes, rows (metric, unit, figure, value, low, high, target, reference,
-                change, change_low, change_high, allowed, n, reference_n, against, verdict, reason)
+    judgement   null, or verdict ("pass", "fail", "inconclusive", "not judged"), method, notes,
+                rows (metric, unit, figure, value, low, high, target, reference, change,
+                change_low, change_high, allowed, n, reference_n, against, verdict, reason)
 
 It is strict JSON: null is a value that was not observed or does not exist, and infinity is the string "+inf" ("-inf").
 All values are in the unit that stands beside them, never in the scaled units of the other formats.

@@ -20,8 +20,10 @@ from ailoop_otel.terminal import Terminal
 _WIDE: Final = 110
 _QUIET, _BAD, _HEADING = "dim", "red", "bold"
 _NARROW: Final = ("p50", "p95", "p99", "max")
-_STYLES: Final = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INCONCLUSIVE: "yellow"}
-_SIGNS: Final = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: "?"}
+STYLES: Final = {
+    Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INCONCLUSIVE: "yellow", Verdict.NOT_JUDGED: "default",
+}  # fmt: skip
+SIGNS: Final = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: "?", Verdict.NOT_JUDGED: "–"}
 _WORST: Final = 3
 # The replacements in a terminal without Unicode.
 _ASCII: Final = str.maketrans(
@@ -111,19 +113,19 @@ def _judgement(judgement: Judgement, report: Report, wide: bool) -> Iterator[Ren
             table.add_row(*_judged(row, report, wide))
         yield table
         yield from (
-            Text(f"{row.metric} {row.figure}: {plain(row.reason, 500)}", _STYLES[row.verdict])
+            Text(f"{row.metric} {row.figure}: {plain(row.reason, 500)}", STYLES[row.verdict])
             for row in judgement.rows
             if row.verdict is not Verdict.PASS
         )
     yield from (Text(sentence(note), _QUIET) for note in wording.further_notes(judgement))
     verdict = judgement.verdict
-    line = Text(f"{_SIGNS[verdict]} {verdict.value.upper()}", f"bold {_STYLES[verdict]}")
+    line = Text(f"{SIGNS[verdict]} {verdict.value.upper()}", f"bold {STYLES[verdict]}")
     yield line.append(f"  {plain(wording.verdict(judgement), 500)}", "not bold default")
 
 
 def _judged(row: Judged, report: Report, wide: bool) -> list[RenderableType]:
     text = wording.judged_text(row, report)
-    sign = Text(_SIGNS[row.verdict], _STYLES[row.verdict])
+    sign = Text(SIGNS[row.verdict], STYLES[row.verdict])
     change = f"{text.change} ({text.change_interval})" if text.change_interval else text.change
     return [sign, row.metric, row.figure, text.unit, *text.numbers, *((change,) if wide else ())]
 

@@ -32,7 +32,10 @@ _KEY_FIGURES: Final = (
     (definitions.STABLE_SESSIONS, "mean", "Largest stable number"),
     (definitions.MEMORY, "max", "Server memory, at most"),
 )
-_VERDICTS: Final = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.INCONCLUSIVE: "inconclusive"}
+_VERDICTS: Final = {
+    Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.INCONCLUSIVE: "inconclusive",
+    Verdict.NOT_JUDGED: "not judged",
+}  # fmt: skip
 # The entries of a machine's description that are sizes in bytes.
 _SIZES: Final = frozenset({"memory"})
 
@@ -215,6 +218,7 @@ def environment(context: Context) -> Iterator[tuple[str, list[tuple[str, str]]]]
     }
     groups = {
         "Run": run,
+        "Load": context.load,
         "Server": context.server,
         "Machine": machine,
         "Versions": context.versions,

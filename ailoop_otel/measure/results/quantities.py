@@ -78,6 +78,11 @@ def signed(value: float, unit: str) -> str:
     return f"{'+' if value > 0 else ''}{shown(value, unit)}"
 
 
+def counted(number: int, thing: str) -> str:
+    """A number with its noun: `1 exchange`, `2 exchanges`."""
+    return units.counted(number, thing)
+
+
 def percent(share: float) -> str:
     """A relative change with its sign: `+12 %`."""
     return units.change(share)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from statistics import fmean
 from typing import Any, Final
 
 from hdrh.histogram import HdrHistogram
 
 from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
+from ailoop_otel.measure.results.histograms import histogram
 from ailoop_otel.measure.results.observations import Observation
 
 _LONGEST: Final = 1e10  # seconds, as long as a run can be
@@ -34,6 +36,8 @@ class Context:
     versions: dict[str, str] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     server: dict[str, Any] = field(default_factory=dict)
+    load: dict[str, Any] = field(default_factory=dict)
+    """The load that was put on, beside the one that was asked for: see `load.result.delivered`."""
     notes: tuple[str, ...] = ()
     jaeger: str = ""
     """Jaeger's address for links to traces, `http://127.0.0.1:16686`; empty for no links."""
@@ -88,10 +92,40 @@ def merged(context: Context, parts: Iterable[Run]) -> Run:
     histograms: dict[str, HdrHistogram] = {}
     for part in parts:
         observations.extend(part.observations)
-        for name, histogram in part.histograms.items():
-            if name in histograms:
-                histograms[name].add(histogram)
-            else:
-                histograms[name] = histogram
+        for name, each in part.histograms.items():
+            histograms.setdefault(name, histogram()).add(each)
     observations.sort(key=lambda each: each.at)
     return Run(context, observations, histograms)
+
+
+def pooled(runs: Sequence[Run]) -> Run:
+    """Join several runs of one scenario, one after the other in time; the context is that of the last.
+
+    A metric with one value per run has the mean of these values. Sessions and exchanges are numbered on.
+    """
+    if len(runs) == 1:
+        return runs[0]
+    begun, session, exchange, parts, whole = 0.0, 0, 0, [], dict[str, list[Observation]]()
+    for run in runs:
+        moved = [_moved(row, begun, session, exchange) for row in run.observations]
+        begun = max((row.at for row in moved), default=0.0)
+        session = max((row.session + 1 for row in moved), default=0)
+        exchange = max((row.exchange + 1 for row in moved), default=0)
+        for row in moved:
+            if DEFINITIONS[row.metric].each == "run":
+                whole.setdefault(row.metric, []).append(row)
+        parts.append(replace(run, observations=[row for row in moved if DEFINITIONS[row.metric].each != "run"]))
+    means = [rows[-1]._replace(value=fmean(row.value for row in rows)) for rows in whole.values()]
+    notes = tuple(dict.fromkeys(note for run in runs for note in run.context.notes))
+    duration = sum(run.context.duration for run in runs)
+    context = replace(runs[-1].context, started_at=runs[0].context.started_at, notes=notes, duration=duration)
+    return merged(context, [*parts, Run(context, means)])
+
+
+def _moved(row: Observation, at: float, session: int, exchange: int) -> Observation:
+    """An observation so much later, with its numbers counted on; -1 stays none."""
+    return row._replace(
+        at=row.at + at,
+        session=row.session + session if row.session >= 0 else -1,
+        exchange=row.exchange + exchange if row.exchange >= 0 else -1,
+    )

@@ -14,6 +14,7 @@ from ailoop_otel.measure.results.definitions import Definition
 from ailoop_otel.measure.results.observations import Observation, is_missing
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics import intervals
+from ailoop_otel.measure.statistics.dependence import effective_size
 from ailoop_otel.measure.statistics.intervals import BLOCKS, UncertainValue, without_interval
 from ailoop_otel.measure.statistics.percentiles import (
     PERCENTILES,
@@ -25,7 +26,7 @@ from ailoop_otel.measure.statistics.percentiles import (
 )
 
 FEWEST: Final = 20
-"""Fewer observations than this give no interval."""
+"""Fewer observations than this are not drawn in blocks: a mean or a rate of them has no interval."""
 
 _FEWEST_SAMPLES: Final = 10
 # Seconds; an answer that took no time is counted as if it took this.
@@ -36,22 +37,25 @@ _INSTANT: Final = 1e-9
 class Estimate:
     """One figure of one metric, in the metric's unit; in a percentile, a failure counts as infinity.
 
-    `uncertain` is the value with its interval, `draws` its bootstrap draws of shape (RESAMPLES,) (None where the
-    interval was computed otherwise), `n` the number of observations, and `lacking` the reason why there is no interval.
+    `uncertain` is the value with its interval, whose bound is infinite on a side where there are too few observations
+    for one; `n` is their number, and `needed` how many would give both bounds. `values` are the observations in order
+    of time, where the figure is of many, and `worth` is how many independent ones would know it as well. `lacking` is
+    the reason why there is no interval at all.
     """
 
     value: float
     n: int
     uncertain: UncertainValue
-    draws: Values | None = None
+    needed: int = 0
+    values: Values | None = None
+    worth: float = math.inf
     lacking: str = ""
 
 
 def estimate(run: Run, definition: Definition, figure: str, seed: int = 0) -> Estimate | None:
     """Estimate a figure of a metric; None where it was not observed.
 
-    `figure` is a key of `PERCENTILES`, `mean`, `max` or `min`, or `value` for a metric with one value per run. Two
-    runs that are compared need different seeds, since their draws must be independent.
+    `figure` is a key of `PERCENTILES`, `mean`, `max` or `min`, or `value` for a metric with one value per run.
     """
     rows = steady(run, definition)
     if figure == "value":
@@ -59,7 +63,7 @@ def estimate(run: Run, definition: Definition, figure: str, seed: int = 0) -> Es
     if not rows and definition.name in run.histograms:
         return _of_histogram(run, definition, figure)
     values = _values(rows, definition, figure)
-    return _of_values(values, figure, seed) if len(values) else None
+    return _of_values(values, figure, seed, definition.each == "sample") if len(values) else None
 
 
 def figure_of(run: Run, definition: Definition, figure: str) -> float:
@@ -100,36 +104,39 @@ def _plain(values: Values, figure: str) -> float:
     return float(plain[figure])
 
 
-def _of_values(values: Values, figure: str, seed: int) -> Estimate:
+def _of_values(values: Values, figure: str, seed: int, samples: bool) -> Estimate:
+    """Estimate a figure of many values; `samples` of a level that drifts, such as memory, are alike by nature."""
     n, value, percent = len(values), _plain(values, figure), PERCENTILES.get(figure)
     if figure in ("max", "min"):
         return Estimate(value, n, without_interval(value), lacking="an extreme has no interval")
-    needed = FEWEST if percent is None else max(FEWEST, intervals.min_observations(percent))
-    if n < needed:
-        lacking = f"{n} observations are too few for an interval, which takes {needed} of them"
-        return Estimate(value, n, without_interval(value), lacking=lacking)
+    worth = float(n) if samples else effective_size(values, percent)
     if percent is None:
+        if n < FEWEST:
+            lacking = "so few have no interval"
+            return Estimate(value, n, without_interval(value), FEWEST, values, worth, lacking)
         draws = intervals.mean_draws(values, seed)
-        return Estimate(value, n, intervals.bootstrap_interval(value, draws), draws)
-    (draws,) = intervals.percentile_draws(values, [percent], seed)
-    return Estimate(value, n, _percentile(np.sort(values), percent, draws), draws)
+        return Estimate(value, n, intervals.bootstrap_interval(value, draws, worth=worth), FEWEST, values, worth)
+    ordered = np.sort(values)
+    found = _between(value, n, percent, worth, lambda at: float(ordered[at - 1]))
+    if n >= FEWEST:
+        (draws,) = intervals.percentile_draws(values, [percent], seed)
+        found = intervals.wider(found, intervals.bootstrap_interval(value, draws, worth=worth))
+    needed = math.ceil(intervals.min_observations(percent) * n / worth)
+    return Estimate(value, n, found, needed, values, worth)
 
 
-def _percentile(ordered: Values, percent: float, draws: Values) -> UncertainValue:
-    """A percentile with the wider of two intervals: of the bootstrap, and of order statistics (independent values)."""
-    value = percentile(ordered, percent)
-    return intervals.wider(
-        intervals.bootstrap_interval(value, draws),
-        _between(value, len(ordered), percent, lambda at: float(ordered[at - 1])),
-    )
+def _between(value: float, n: int, percent: float, worth: float, value_at: Callable[[int], float]) -> UncertainValue:
+    """A percentile with the interval between two order statistics; `value_at` returns the value of a rank (from 1).
 
-
-def _between(value: float, n: int, percent: float, value_at: Callable[[int], float]) -> UncertainValue:
-    """A percentile with the interval between two order statistics; `value_at` returns the value of a rank (from 1)."""
+    The ranks are those of `worth` independent values, at the same shares of the n values.
+    """
+    size = max(1, int(worth))
 
     def bounds(confidence: float) -> intervals.Bounds:
-        ranks = intervals.order_statistics(n, percent, confidence)
-        return (value_at(ranks[0]), value_at(ranks[1])) if ranks else (value_at(1), value_at(n))
+        low, high = intervals.order_statistics(size, percent, confidence)
+        least = value_at(max(1, math.floor((low - 0.5) * n / size + 0.5))) if low else min(0.0, value_at(1))
+        most = value_at(min(n, math.ceil((high - 0.5) * n / size + 0.5))) if high <= size else math.inf
+        return min(least, value), max(most, value)
 
     return UncertainValue(value, bounds)
 
@@ -148,9 +155,7 @@ def _of_histogram(run: Run, definition: Definition, figure: str) -> Estimate | N
         return float(values[np.searchsorted(upto, place)])
 
     value = value_at(rank(n, percent))
-    if n < intervals.min_observations(percent):
-        return Estimate(value, n, without_interval(value), lacking=f"{n} observations are too few for an interval")
-    return Estimate(value, n, _between(value, n, percent, value_at))
+    return Estimate(value, n, _between(value, n, percent, n, value_at), intervals.min_observations(percent))
 
 
 def _of_run(run: Run, definition: Definition, rows: list[Observation], seed: int) -> Estimate | None:
@@ -176,19 +181,22 @@ def _rate(run: Run, value: float, seed: int) -> Estimate | None:
     rates = answers_per_second(exchanges, BLOCKS)
     if len(exchanges) < FEWEST or not rates.any():
         return None
-    draws = intervals.mean_draws(rates, seed)
+    worth = effective_size(np.array([row.value for row in exchanges if not (row.failed or is_missing(row.value))]))
     steady_rate = float(rates.mean())
-    return Estimate(steady_rate, len(exchanges), intervals.bootstrap_interval(steady_rate, draws), draws)
+    found = intervals.bootstrap_interval(steady_rate, intervals.mean_draws(rates, seed), worth=worth)
+    return Estimate(steady_rate, len(exchanges), found, FEWEST)
 
 
 def _errors(run: Run, value: float, seed: int) -> Estimate | None:
+    """The share of failures; None where the run's value is of other exchanges than those that were observed."""
     failed = np.array([float(row.failed) for row in _exchanges(run)])
     n, hits = len(failed), int(failed.sum())
-    if n < FEWEST or not math.isclose(1000 * hits / n, value, rel_tol=0.02, abs_tol=0.5):
+    if not n or not math.isclose(1000 * hits / n, value, rel_tol=0.02, abs_tol=0.5):
         return None
-    share = hits / n
-    in_bursts = intervals.bootstrap_interval(share, intervals.mean_draws(failed, seed))
-    return Estimate(value, n, intervals.scaled(intervals.wider(intervals.wilson_interval(hits, n), in_bursts), 1000))
+    found = intervals.exact_proportion(hits, n)
+    if n >= FEWEST:
+        found = intervals.wider(found, intervals.bootstrap_interval(hits / n, intervals.mean_draws(failed, seed)))
+    return Estimate(value, n, intervals.scaled(found, 1000), FEWEST)
 
 
 def _growth(run: Run, value: float, seed: int) -> Estimate | None:

@@ -6,9 +6,10 @@ Sources:
   widen the interval; drawing single observations would treat them as independent.
 - Expanded percentile interval: Hesterberg 2014, "What teachers should know about the bootstrap", section 4.1. It
   corrects percentile intervals, which are too narrow when they rest on few blocks.
-- Order statistics: Conover 1999, "Practical nonparametric statistics", section 3.2.
-- Proportion: Wilson 1927. Difference: MOVER, Zou and Donner 2008 (with Wilson's intervals it is Newcombe's 1998
-  method 10).
+- Order statistics: Conover 1999, "Practical nonparametric statistics", section 3.2: each bound is that of the exact
+  binomial quantile test of section 3.1.
+- Proportion: Clopper and Pearson 1934, exact. Difference and ratio: MOVER, Zou and Donner 2008; of logarithms for a
+  ratio.
 - Slope: Theil and Sen, with Sen's 1968 interval, computed by scipy.
 """
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Final
 
 import numpy as np
@@ -46,6 +48,10 @@ class UncertainValue:
 
     value: float
     bounds: Callable[[float], Bounds]
+
+    def __post_init__(self) -> None:
+        """Compute each interval once: verdict, reason and report ask for the same ones."""
+        object.__setattr__(self, "bounds", cache(self.bounds))
 
 
 def without_interval(value: float) -> UncertainValue:
@@ -84,33 +90,53 @@ def mean_draws(values: Values, seed: int, blocks: int = BLOCKS) -> Values:
     return means
 
 
-def bootstrap_interval(value: float, draws: Values, units: int = BLOCKS) -> UncertainValue:
+def bootstrap_interval(value: float, draws: Values, units: int = BLOCKS, worth: float = math.inf) -> UncertainValue:
     """A value with the expanded percentile interval (Hesterberg 2014, section 4.1) of its bootstrap draws.
 
-    `units` is how many blocks, or pairs of rounds, the draws were made of. The interval always holds the value.
+    `units` is how many blocks, or pairs of rounds, the draws were made of; `worth` how many independent values the
+    data are worth: with fewer than units, the blocks are not independent, and the interval is as much wider as
+    Student's interval of so few is. The interval always holds the value.
     """
     ordered = np.sort(draws)
+    kept = max(2.0, min(float(units), worth))
 
     def bounds(confidence: float) -> Bounds:
-        wide = scipy.stats.norm.cdf(scipy.stats.t.ppf((1 - confidence) / 2, units - 1) * math.sqrt(units / (units - 1)))
+        tail = (1 - confidence) / 2
+        wide = scipy.stats.norm.cdf(scipy.stats.t.ppf(tail, units - 1) * math.sqrt(units / (units - 1)))
         last = len(ordered) - 1
-        low = math.floor(wide * last)
-        return min(float(ordered[low]), value), max(float(ordered[last - low]), value)
+        place = math.floor(wide * last)
+        low, high = min(float(ordered[place]), value), max(float(ordered[last - place]), value)
+        if kept == units:
+            return low, high
+        factor = scipy.stats.t.ppf(tail, kept - 1) / scipy.stats.t.ppf(tail, units - 1) * math.sqrt(units / kept)
+        # What is never negative does not become so by widening.
+        return max(value - factor * (value - low), min(0.0, ordered[0])), value + factor * (high - value)
 
     return UncertainValue(value, bounds)
 
 
-def order_statistics(n: int, percent: float, confidence: float = CONFIDENCE) -> tuple[int, int] | None:
+def student_interval(value: float, error: float, degrees: int) -> UncertainValue:
+    """A mean, or a difference of means, with Student's interval: `error` is its standard error."""
+
+    def bounds(confidence: float) -> Bounds:
+        width = float(scipy.stats.t.ppf((1 + confidence) / 2, degrees)) * error
+        return value - width, value + width
+
+    return UncertainValue(value, bounds)
+
+
+@lru_cache(maxsize=1024)
+def order_statistics(n: int, percent: float, confidence: float = CONFIDENCE) -> tuple[int, int]:
     """The ranks (from 1) of the two order statistics between which a percentile of n independent values lies.
 
-    None where n is too small for a bound on both sides (Conover 1999, section 3.2).
+    Each bound is one of a one-sided test (Conover 1999, section 3.2); rank 0, or n + 1, is no bound on that side,
+    where n is too small for one.
     """
     share, tail = percent / 100, (1 - confidence) / 2
     low = int(scipy.stats.binom.ppf(tail, n, share))
     if scipy.stats.binom.cdf(low, n, share) > tail:
         low -= 1
-    high = int(scipy.stats.binom.ppf(1 - tail, n, share)) + 1
-    return (low + 1, high) if low >= 0 and high <= n else None
+    return low + 1, int(scipy.stats.binom.ppf(1 - tail, n, share)) + 1
 
 
 def min_observations(percent: float, confidence: float = CONFIDENCE) -> int:
@@ -119,11 +145,11 @@ def min_observations(percent: float, confidence: float = CONFIDENCE) -> int:
     return math.ceil(math.log((1 - confidence) / 2) / math.log1p(-rarer))
 
 
-def wilson_interval(hits: int, n: int) -> UncertainValue:
-    """The proportion hits / n with the score interval of Wilson 1927; 0 <= hits <= n, n at least 1."""
+def exact_proportion(hits: int, n: int) -> UncertainValue:
+    """The proportion hits / n with the exact interval of Clopper and Pearson 1934; 0 <= hits <= n, n at least 1."""
 
     def bounds(confidence: float) -> Bounds:
-        interval = scipy.stats.binomtest(hits, n).proportion_ci(confidence, method="wilson")
+        interval = scipy.stats.binomtest(hits, n).proportion_ci(confidence, method="exact")
         return float(interval.low), float(interval.high)
 
     return UncertainValue(hits / n, bounds)
@@ -152,18 +178,49 @@ def theil_sen_slope(at: Values, values: Values, blocks: int = 3 * BLOCKS) -> Unc
 
 
 def mover_difference(one: UncertainValue, other: UncertainValue) -> UncertainValue:
-    """The difference of two independent values in one unit, with its interval by MOVER (Zou and Donner 2008)."""
+    """The difference of two independent values in one unit, with its interval by MOVER (Zou and Donner 2008).
+
+    Where a value or a bound is infinite, the bounds are those of two intervals that are both at their ends.
+    """
     value = one.value - other.value
 
     def bounds(confidence: float) -> Bounds:
         low, high = one.bounds(confidence)
         other_low, other_high = other.bounds(confidence)
-        return (
-            value - math.hypot(one.value - low, other_high - other.value),
-            value + math.hypot(high - one.value, other.value - other_low),
-        )
+        least, most = low - other_high, high - other_low
+        if math.isfinite(least) and math.isfinite(value):
+            least = value - math.hypot(one.value - low, other_high - other.value)
+        if math.isfinite(most) and math.isfinite(value):
+            most = value + math.hypot(high - one.value, other.value - other_low)
+        return least, most
 
     return UncertainValue(value, bounds)
+
+
+def mover_ratio(one: UncertainValue, other: UncertainValue) -> UncertainValue:
+    """The ratio of two independent values less 1, with the interval of the difference of their logarithms."""
+    return relative_change(mover_difference(_logarithm(one), _logarithm(other)))
+
+
+def relative_change(shift: UncertainValue) -> UncertainValue:
+    """A difference of logarithms as a ratio less 1."""
+
+    def bounds(confidence: float) -> Bounds:
+        low, high = np.expm1(shift.bounds(confidence))
+        return float(low), float(high)
+
+    return UncertainValue(float(np.expm1(shift.value)), bounds)
+
+
+def _logarithm(uncertain: UncertainValue) -> UncertainValue:
+    """The logarithm of a value of at least 0; a lower bound below 0 is none."""
+
+    def bounds(confidence: float) -> Bounds:
+        with np.errstate(divide="ignore"):
+            low, high = np.log(np.maximum(uncertain.bounds(confidence), 0.0))
+        return float(low), float(high)
+
+    return UncertainValue(math.log(uncertain.value) if uncertain.value > 0 else -math.inf, bounds)
 
 
 def wider(one: UncertainValue, other: UncertainValue) -> UncertainValue:
@@ -200,6 +257,7 @@ def _split(values: NDArray[np.float64] | NDArray[np.intp], blocks: int) -> list[
     return np.array_split(values, blocks)
 
 
+@lru_cache(maxsize=8)
 def _block_counts(blocks: int, seed: int) -> NDArray[np.float32]:
     """How often each block is drawn: shape (RESAMPLES, blocks); the same for the same seed."""
     generator = np.random.default_rng(seed)

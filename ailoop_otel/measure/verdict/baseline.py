@@ -1,11 +1,15 @@
-"""The baseline: an earlier run to compare with, as a run directory or as one file, and whether it is comparable."""
+"""The baseline: earlier runs to compare with, and whether they are comparable.
+
+One run is a run directory; several are a directory of run directories, which `measure --runs` writes; both can be one
+file, which `save` writes.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -32,20 +36,28 @@ _MACHINE: Final = ("processor", "cores", "cores_usable", "memory", "system", "ar
 _MEMORY_SLACK: Final = 0.02
 
 
-def load(path: str | Path) -> Run | None:
-    """Read a baseline: a run directory, its run.json, or a file that `save` wrote; None where the path does not exist.
+def load(path: str | Path) -> list[Run] | None:
+    """Read a baseline: a run directory, its run.json, a directory of run directories, or a file that `save` wrote.
 
-    Raises Refusal for anything else at the path.
+    None where the path does not exist. Raises Refusal for anything else at the path, and for runs of different
+    scenarios.
     """
     place = Path(path)
     if not os.path.exists(place):
         return None
     if place.is_dir():
-        return storage.load(place)
+        inside = (
+            [] if (place / storage.RUN).exists() else sorted(found.parent for found in place.glob(f"*/{storage.RUN}"))
+        )
+        runs = [storage.load(each) for each in inside or [place]]
+        for each in runs:
+            check_comparable(runs[0], each)
+        return runs
     if place.name == storage.RUN:
-        return storage.load(place.parent)
+        return [storage.load(place.parent)]
     try:
-        return _run(read_json(place))
+        document: Any = read_json(place)
+        return [_run(each) for each in document.get("runs", [document])]
     except OSError as error:
         raise Refusal(f"the baseline {place} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
@@ -55,7 +67,7 @@ def load(path: str | Path) -> Run | None:
         ) from error
 
 
-def expected(path: str | Path, *written: str | Path | None) -> Run | None:
+def expected(path: str | Path, *written: str | Path | None) -> list[Run] | None:
     """Read a baseline as `load` does; a path that does not exist must be one that this run will write (`written`).
 
     So the first run of a CI job passes, and a misspelt path does not pass in every run. Raises Refusal.
@@ -75,10 +87,11 @@ def _place(path: str | Path) -> Path:
     return place.parent if place.name == storage.RUN else place
 
 
-def save(run: Run, path: str | Path) -> None:
-    """Write what a comparison needs of a run into one file, atomically; raises Refusal where it cannot be written."""
+def save(runs: Sequence[Run], path: str | Path) -> None:
+    """Write what a comparison needs of runs into one file, atomically; raises Refusal where it cannot be written."""
     place = Path(path)
-    document = {"format": FORMAT, "context": asdict(run.context), "metrics": dict(_columns(run))}
+    documents = [{"format": FORMAT, "context": asdict(run.context), "metrics": dict(_columns(run))} for run in runs]
+    document = documents[0] if len(documents) == 1 else {"runs": documents}
     draft = place.with_name(f".{place.name}.{os.getpid()}")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)

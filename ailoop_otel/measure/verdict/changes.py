@@ -1,26 +1,42 @@
-"""Which figures are compared with a baseline, and how each changed: between two runs, or over pairs of runs."""
+"""Which figures are compared with a baseline, and how each changed: between runs, or over pairs of runs.
+
+What differs between two runs of one server (where its memory lies, how warm the machine is) is in no interval that is
+made within one run. With several runs on a side it is measured: then each run is one value of a figure, and the change
+has Student's interval. With one run each it is unknown, and a change must be beyond `BETWEEN_RUNS` besides.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.definitions import Definition
-from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.results.run import Run, pooled
 from ailoop_otel.measure.statistics import intervals
+from ailoop_otel.measure.statistics.dependence import effective_size
 from ailoop_otel.measure.statistics.estimates import Estimate, estimate, figure_of, ramp_step, steady
-from ailoop_otel.measure.statistics.intervals import UncertainValue, without_interval
+from ailoop_otel.measure.statistics.intervals import UncertainValue
 from ailoop_otel.measure.statistics.percentiles import PERCENTILES, Values
+from ailoop_otel.measure.statistics.shift import hodges_lehmann
 
-# A percentile is compared if at least so many observations lie above it, in each run.
-BEYOND: Final = 5
 FEWEST_PAIRS: Final = 5
+TOLERANCE: Final = 0.10
+BETWEEN_RUNS: Final = 0.05
+"""How much further beyond what is allowed a change between two single runs must be to fail: a share.
 
+Runs of one server on one machine differ by a few per cent in their percentiles (a standard deviation of 2 to 8 %).
+"""
+# Resident memory is mostly what is loaded once: one library more is a tenth of a small server, and no leak, which
+# memory growth and memory per session show.
+_MEMORY_TOLERANCE: Final = 0.20
+
+# A single odd message shifts nothing.
+_FEWEST_SHIFTED: Final = 5
 _MILLISECOND: Final = 0.001
 _MEBIBYTE: Final = 2.0**20
 
@@ -32,7 +48,8 @@ class Rule:
     A change for the worse is tolerated up to a share of the baseline's value, and always up to `floor` (in the
     metric's unit): smaller differences come from clocks, schedulers and allocators. `absolute` compares by
     subtraction, for metrics that may be 0. With observations of the metric `instead`, this one is not compared.
-    `any_load` is for a figure that can be compared between runs of different load.
+    `any_load` is for a figure that can be compared between runs of different load. `tolerance` is the share that is
+    tolerated where neither the command nor the targets say another one.
     """
 
     definition: Definition
@@ -41,6 +58,7 @@ class Rule:
     absolute: bool = False
     instead: Definition | None = None
     any_load: bool = False
+    tolerance: float = TOLERANCE
 
 
 # The figures that are judged by default.
@@ -56,7 +74,7 @@ RULES: Final = (
     Rule(definitions.TIMEOUT_TOLD, "p50", _MILLISECOND),
     Rule(definitions.RATE, "value", 0.0),
     Rule(definitions.ERROR_RATE, "value", 10.0, absolute=True),
-    Rule(definitions.MEMORY, "mean", _MEBIBYTE),
+    Rule(definitions.MEMORY, "mean", _MEBIBYTE, tolerance=_MEMORY_TOLERANCE),
     # Bytes over the whole run, not per second or session: see `_floor`.
     Rule(definitions.MEMORY_PER_SESSION, "value", _MEBIBYTE, absolute=True, any_load=True),
     Rule(definitions.MEMORY_GROWTH, "value", _MEBIBYTE, absolute=True),
@@ -70,9 +88,10 @@ class Change:
     """The change of one figure.
 
     `change` and `allowed` are shares of the baseline's value (0.1 is ten per cent more), or differences in the
-    metric's unit where the rule is absolute; `floored` is true where the rule's floor decided `allowed`. `lacking` is
-    the reason why there is no interval. `delayed` is how much of the difference, in the metric's unit, came from a
-    late load generator. `rounds` is the number of pairs of runs, 0 where there are none.
+    metric's unit where the rule is absolute; `floored` is true where the rule's floor decided `allowed`. A failure must
+    be beyond `beyond`. `shifted` is true where `change` is the shift of the whole distribution, since the percentile
+    itself has no interval. `lacking` is the reason why there is no interval. `delayed` is how much of the difference,
+    in the metric's unit, came from a late load generator. `n` counts the `units` that the interval narrows with.
     """
 
     rule: Rule
@@ -81,28 +100,40 @@ class Change:
     change: UncertainValue
     allowed: float
     floored: bool
+    beyond: float
+    n: int
+    units: str = "observations"
+    shifted: bool = False
     lacking: str = ""
     delayed: float = 0.0
-    rounds: int = 0
 
 
-def change(rule: Rule, run: Run, baseline: Run, tolerance: float) -> Change | None:
-    """The change of a figure from a baseline; `tolerance` is a share.
+def change(rule: Rule, runs: Sequence[Run], baseline: Sequence[Run], tolerance: float) -> Change | None:
+    """The change of a figure from a baseline, each of one run or several; `tolerance` is a share.
 
-    None where one of the two runs lacks the figure, or where the baseline's is infinite, or 0 for a relative rule.
+    None where one of the two lacks the figure, or where the baseline's is infinite, or 0 for a relative rule.
     """
-    definition = rule.definition
-    if rule.instead is not None and steady(run, rule.instead):
+    if rule.instead is not None and any(steady(run, rule.instead) for run in runs):
         return None
-    now = estimate(run, definition, rule.figure, seed=1)
-    reference = estimate(baseline, definition, rule.figure, seed=2)
+    if len(runs) + len(baseline) > 2:
+        return _between_runs(rule, runs, baseline, tolerance)
+    run, before = runs[0], baseline[0]
+    now = estimate(run, rule.definition, rule.figure, seed=1)
+    reference = estimate(before, rule.definition, rule.figure, seed=2)
     if now is None or reference is None or not _comparable(rule, reference.value):
         return None
-    floor = max(_floor(rule, run), _floor(rule, baseline))
-    lacking = _few(rule, min(now.n, reference.n)) or reference.lacking or now.lacking
-    found = _difference(now, reference) if rule.absolute else _ratio(now, reference)
-    allowed, floored = _allowed(rule, reference.value, tolerance, floor)
-    return Change(rule, now, reference, found, allowed, floored, lacking, _delay(rule, run) - _delay(rule, baseline))
+    allowed, floored = _allowed(rule, reference.value, tolerance, (run, before))
+    shifted = min(now.n, reference.n) >= _FEWEST_SHIFTED and (now.n < now.needed or reference.n < reference.needed)
+    if rule.figure in PERCENTILES and shifted and now.values is not None and reference.values is not None:
+        found = _shift(now.values, reference.values)
+    else:
+        shifted, make = False, intervals.mover_difference if rule.absolute else intervals.mover_ratio
+        found = make(now.uncertain, reference.uncertain)
+    return Change(
+        rule, now, reference, found, allowed, floored, allowed + (0.0 if rule.absolute else BETWEEN_RUNS),
+        min(now.n, reference.n), shifted=shifted, lacking=reference.lacking or now.lacking,
+        delayed=_delay(rule, runs) - _delay(rule, baseline),
+    )  # fmt: skip
 
 
 def paired(rule: Rule, pairs: Sequence[tuple[Run, Run]], tolerance: float) -> Change | None:
@@ -116,28 +147,69 @@ def paired(rule: Rule, pairs: Sequence[tuple[Run, Run]], tolerance: float) -> Ch
     table = np.array([pair for pair in found if np.isfinite(pair).all() and _comparable(rule, pair[0])], dtype=float)
     if len(table) < 2 or (not rule.absolute and (table <= 0).any()):
         return None
-    before, after = table[:, 0], table[:, 1]
+    n, (before, after) = len(table), table.T
     steps = after - before if rule.absolute else np.log(after / before)
-    draws = _pair_draws(steps)
-    value = float(steps.mean())
+    found_change = intervals.student_interval(float(steps.mean()), _error(steps), n - 1)
     if not rule.absolute:
-        draws, value = np.expm1(draws), math.expm1(value)
-    reference = _over_rounds(rule, before)
-    floor = max(_floor(rule, run) for pair in pairs for run in pair)
-    allowed, floored = _allowed(rule, reference.value, tolerance, floor)
-    lacking = f"{len(table)} pairs are too few: {FEWEST_PAIRS} are needed" if len(table) < FEWEST_PAIRS else ""
+        found_change = intervals.relative_change(found_change)
+    reference = _over_runs(rule, before, _error(before if rule.absolute else np.log(before)), n - 1)
+    now = _over_runs(rule, after, _error(after if rule.absolute else np.log(after)), n - 1)
+    allowed, floored = _allowed(rule, reference.value, tolerance, [run for pair in pairs for run in pair])
+    lacking = f"{n} pairs are too few: {FEWEST_PAIRS} are needed" if n < FEWEST_PAIRS else ""
+    return Change(rule, now, reference, found_change, allowed, floored, allowed, n, "rounds", lacking=lacking)
+
+
+def _between_runs(rule: Rule, runs: Sequence[Run], baseline: Sequence[Run], tolerance: float) -> Change | None:
+    """The change between the means of several runs; the spread of the runs on both sides is taken as one."""
+    sides = [[figure_of(run, rule.definition, rule.figure) for run in side] for side in (runs, baseline)]
+    after, before = (np.array([each for each in side if not math.isnan(each)]) for side in sides)
+    degrees = len(after) + len(before) - 2
+    if not len(after) or not len(before) or degrees < 1 or not all(_comparable(rule, each) for each in before):
+        return None
+    reached = np.isinf(after)
+    with np.errstate(divide="ignore"):
+        one, other = (side if rule.absolute else np.log(side) for side in (after, before))
+    kept = one[np.isfinite(one)]
+    squares = sum(float(((each - each.mean()) ** 2).sum()) for each in (kept, other) if len(each))
+    spread = math.sqrt(squares / max(1, degrees - len(one) + len(kept)))
+    now = _over_runs(rule, after, spread / math.sqrt(len(after)), degrees)
+    reference = _over_runs(rule, before, spread / math.sqrt(len(before)), degrees)
+    found = intervals.student_interval(
+        float(one.mean() - other.mean()), spread * math.sqrt(1 / len(one) + 1 / len(other)), degrees
+    )
+    if len(kept) < len(one):
+        worst = math.inf if reached.any() else -math.inf
+        least = worst if not len(kept) else -math.inf
+        found = UncertainValue(worst, lambda confidence: (least, max(worst, -least)))
+    whole, then = (estimate(pooled(side), rule.definition, rule.figure) for side in (runs, baseline))
+    if not rule.absolute:
+        found = intervals.relative_change(found)
+        now = replace(now, values=whole.values if whole else None)
+    elif rule.definition is definitions.ERROR_RATE and whole and then and not whole.lacking and not then.lacking:
+        # Where each run has the same share of failures, often none, their spread says nothing.
+        now, reference = whole, then
+        found = intervals.wider(found, intervals.mover_difference(whole.uncertain, then.uncertain))
+    allowed, floored = _allowed(rule, reference.value, tolerance, [*runs, *baseline])
+    delayed = _delay(rule, runs) - _delay(rule, baseline)
     return Change(
-        rule, _over_rounds(rule, after), reference, intervals.bootstrap_interval(value, draws, len(table)),
-        allowed, floored, lacking, rounds=len(table),
-    )  # fmt: skip
+        rule, now, reference, found, allowed, floored, allowed, max(len(one), len(other)), "runs", delayed=delayed
+    )
+
+
+def _shift(now: Values, reference: Values) -> UncertainValue:
+    """The shift of the whole distribution as a ratio less 1."""
+    with np.errstate(divide="ignore"):
+        found = hodges_lehmann(np.log(now), np.log(reference), (effective_size(now), effective_size(reference)))
+    return intervals.relative_change(found)
 
 
 def _comparable(rule: Rule, reference: float) -> bool:
     return math.isfinite(reference) and (rule.absolute or reference > 0)
 
 
-def _allowed(rule: Rule, reference: float, tolerance: float, floor: float) -> tuple[float, bool]:
+def _allowed(rule: Rule, reference: float, tolerance: float, runs: Sequence[Run]) -> tuple[float, bool]:
     """How much change is tolerated, as a share or in the metric's unit, and whether the floor decides it."""
+    floor = max(_floor(rule, run) for run in runs)
     relative = tolerance * abs(reference) if rule.absolute else tolerance
     least = floor if rule.absolute else floor / reference
     return max(relative, least), least > relative
@@ -154,31 +226,16 @@ def _floor(rule: Rule, run: Run) -> float:
     return rule.floor
 
 
-def _few(rule: Rule, n: int) -> str:
-    share = PERCENTILES.get(rule.figure, 0.0) / 100
-    needed = round(BEYOND / (1 - share)) if share else 0
-    return f"{n} observations are too few: {needed} are needed" if n < needed else ""
-
-
-def _ratio(now: Estimate, reference: Estimate) -> UncertainValue:
-    value = now.value / reference.value - 1
-    if now.draws is None or reference.draws is None:
-        return without_interval(value)
-    never = np.isinf(now.draws) & np.isinf(reference.draws)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return intervals.bootstrap_interval(value, np.where(never, 0.0, now.draws / reference.draws - 1))
-
-
-def _difference(now: Estimate, reference: Estimate) -> UncertainValue:
-    return intervals.mover_difference(now.uncertain, reference.uncertain)
-
-
-def _delay(rule: Rule, run: Run) -> float:
-    """The send delay in seconds at the same percentile."""
-    if rule.definition not in (definitions.FIRST_CHUNK, definitions.COMPLETION):
+def send_delay(run: Run, definition: Definition, figure: str) -> float:
+    """How much of a time is the load generator's: the delay of sending in seconds, at the same percentile."""
+    if definition not in (definitions.FIRST_CHUNK, definitions.COMPLETION):
         return 0.0
-    late = figure_of(run, definitions.SEND_DELAY, rule.figure)
+    late = figure_of(run, definitions.SEND_DELAY, figure)
     return late if math.isfinite(late) else 0.0
+
+
+def _delay(rule: Rule, runs: Sequence[Run]) -> float:
+    return sum(send_delay(run, rule.definition, rule.figure) for run in runs) / len(runs)
 
 
 def _plain(rule: Rule, run: Run) -> float:
@@ -187,16 +244,23 @@ def _plain(rule: Rule, run: Run) -> float:
     return figure_of(run, rule.definition, rule.figure)
 
 
-def _pair_draws(steps: Values) -> Values:
-    generator = np.random.default_rng(len(steps))
-    draws: Values = steps[generator.integers(0, len(steps), size=(intervals.RESAMPLES, len(steps)))].mean(axis=1)
-    return draws
+def _error(values: Values) -> float:
+    """The standard error of the mean."""
+    return float(values.std(ddof=1)) / math.sqrt(len(values))
 
 
-def _over_rounds(rule: Rule, values: Values) -> Estimate:
-    """The mean over rounds; geometric for a relative rule."""
-    steps = values if rule.absolute else np.log(values)
-    draws, value = _pair_draws(steps), float(steps.mean())
-    if not rule.absolute:
-        draws, value = np.exp(draws), math.exp(value)
-    return Estimate(value, len(values), intervals.bootstrap_interval(value, draws, len(values)))
+def _over_runs(rule: Rule, values: Values, error: float, degrees: int) -> Estimate:
+    """The mean over runs; geometric for a relative rule, where the error is one of logarithms."""
+    with np.errstate(divide="ignore"):
+        value = float(values.mean()) if rule.absolute else float(np.exp(np.log(values).mean()))
+    if not math.isfinite(value):
+        return Estimate(value, len(values), intervals.without_interval(value))
+    if rule.absolute:
+        return Estimate(value, len(values), intervals.student_interval(value, error, degrees))
+    spread = intervals.student_interval(0.0, error, degrees)
+
+    def bounds(confidence: float) -> intervals.Bounds:
+        low, high = spread.bounds(confidence)
+        return value * math.exp(low), value * math.exp(high)
+
+    return Estimate(value, len(values), UncertainValue(value, bounds))

@@ -1,19 +1,31 @@
-"""The verdict on one figure against a target or a baseline, with the reason as a sentence."""
+"""The verdict on one figure against a target or a baseline, with the reason as a sentence.
+
+A verdict is one-sided: a figure fails where its better bound is beyond the limit, and passes where its worse bound is
+within. For a percentile these bounds are those of the exact quantile test, so that it fails where significantly more
+observations than its share are beyond the limit (Conover 1999, section 3.1), however few they are.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Final
 
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.definitions import DEFINITIONS
-from ailoop_otel.measure.results.quantities import between, percent, shown, signed
+from ailoop_otel.measure.results.quantities import between, counted, percent, shown, signed
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics.estimates import Estimate, estimate
 from ailoop_otel.measure.statistics.intervals import CONFIDENCE, Bounds, UncertainValue
-from ailoop_otel.measure.verdict.changes import Change
+from ailoop_otel.measure.verdict.changes import BETWEEN_RUNS, Change, send_delay
+from ailoop_otel.measure.verdict.plain import PLAIN, plainly_beyond, plainly_failing, plainly_within
 from ailoop_otel.measure.verdict.targets import Target
 from ailoop_otel.measure.verdict.verdict import Judged, Verdict
+
+FEWEST_RUNS: Final = 5
+"""So many runs on each side know well enough how runs differ."""
+# A run would have to be so many times as long: that is no advice.
+_TOO_CLOSE: Final = 100
 
 
 def against_target(run: Run, target: Target, confidence: float) -> Judged:
@@ -28,7 +40,21 @@ def against_target(run: Run, target: Target, confidence: float) -> Judged:
         return row
     low, high = found.uncertain.bounds(CONFIDENCE)
     verdict, reason = _judge_target(found, target, definition.unit, confidence)
+    waited = send_delay(run, definition, target.figure)
+    # Within one load process a message waits only where all sessions are busy, which is the server's time.
+    if verdict is Verdict.FAIL and _processes(run) > 1 and found.value - waited <= target.limit:
+        verdict = Verdict.INCONCLUSIVE
+        reason += (
+            f", but of that {shown(waited, definition.unit)} was the wait for a session of the message's own load "
+            "process: use fewer --processes, or more sessions"
+        )
     return replace(row, value=found.value, low=low, high=high, verdict=verdict, reason=reason, n=found.n)
+
+
+def _processes(run: Run) -> int:
+    """How many load processes shared the sessions of a run."""
+    processes = run.context.settings.get("processes", 1)
+    return processes if isinstance(processes, int) else 1
 
 
 def _judge_target(found: Estimate, target: Target, unit: str, confidence: float) -> tuple[Verdict, str]:
@@ -36,19 +62,27 @@ def _judge_target(found: Estimate, target: Target, unit: str, confidence: float)
     limit = f"the {'most' if target.at_most else 'least'} is {shown(target.limit, unit)}"
     within = sign * found.value <= sign * target.limit
     low, high = found.uncertain.bounds(CONFIDENCE)
-    if math.isnan(low):
-        if found.lacking and target.figure not in ("max", "min", "value"):
-            return Verdict.INCONCLUSIVE, f"{shown(found.value, unit)}, {limit}; {found.lacking}"
-        return (Verdict.PASS if within else Verdict.FAIL), f"{shown(found.value, unit)}, {limit} ({found.lacking})"
     text = f"{shown(found.value, unit)} ({between(low, high, unit)}), {limit}"
+    if math.isnan(low):
+        text = f"{shown(found.value, unit)}, {limit}"
+    if plainly_beyond(found, target.limit, sign):
+        return Verdict.FAIL, f"{text}; each of {found.n:,} observations is beyond it by more than a factor of {PLAIN:g}"
+    if plainly_within(found, target.limit, sign):
+        return Verdict.PASS, f"{text}; each of {found.n:,} observations is within it by more than a factor of {PLAIN:g}"
+    if target.metric == definitions.ERROR_RATE.name and plainly_failing(found, target.limit):
+        return Verdict.FAIL, f"{text}; so many failed that it does not matter whether they came together"
+    if math.isnan(low) and found.values is None:
+        return (Verdict.PASS if within else Verdict.FAIL), f"{text} ({found.lacking})"
     if target.metric == definitions.ERROR_RATE.name and within:
         return Verdict.PASS, f"{text}; up to {shown(high, unit)} cannot be excluded"
-    verdict = _decided(found.uncertain, target.limit, sign, confidence)
-    return verdict, text if verdict is not Verdict.INCONCLUSIVE else f"{text}, which the interval holds"
+    verdict = _decided(found.uncertain, target.limit, target.limit, sign, confidence)
+    if verdict is not Verdict.INCONCLUSIVE:
+        return verdict, text
+    return verdict, f"{text}; {_undecided(found.uncertain, target.limit, found.n, found.needed)}"
 
 
-def _decided(number: UncertainValue, limit: float, sign: int, confidence: float) -> Verdict:
-    """Pass if the whole interval is within the limit, fail if all of it is beyond, else inconclusive.
+def _decided(number: UncertainValue, limit: float, beyond: float, sign: int, confidence: float) -> Verdict:
+    """Pass if the whole interval is within `limit`, fail if all of it is beyond `beyond`, else inconclusive.
 
     `sign` is 1 where larger is worse, -1 where smaller is worse.
     """
@@ -56,12 +90,42 @@ def _decided(number: UncertainValue, limit: float, sign: int, confidence: float)
     best, _ = _worse(number.bounds(confidence), sign)
     if worst <= sign * limit:
         return Verdict.PASS
-    return Verdict.FAIL if best > sign * limit else Verdict.INCONCLUSIVE
+    return Verdict.FAIL if best > sign * beyond else Verdict.INCONCLUSIVE
 
 
 def _worse(bounds: Bounds, sign: int) -> Bounds:
     """The bounds on a scale where larger is worse."""
     return (bounds[0], bounds[1]) if sign > 0 else (-bounds[1], -bounds[0])
+
+
+def deciding(found: UncertainValue, limit: float, n: int, needed: int) -> float:
+    """How many units decide, of which there are n, if the true value is the observed one; infinity where none would.
+
+    An interval narrows with the root of their number; with fewer than `needed` there is none.
+    """
+    low, high = found.bounds(CONFIDENCE)
+    margin = abs(limit - found.value)
+    width = high - found.value if limit > found.value else found.value - low
+    if n < needed or not math.isfinite(width) or not math.isfinite(margin):
+        return max(needed, n + 1)
+    return max(n + 1, math.ceil(n * (width / margin) ** 2)) if margin else math.inf
+
+
+def _undecided(found: UncertainValue, limit: float, n: int, needed: int, units: str = "observations") -> str:
+    """Why the data cannot tell, and how many would."""
+    enough = deciding(found, limit, n, needed)
+    have = f"{counted(n, units.rstrip('s'))} cannot tell"
+    if enough > _TOO_CLOSE * max(n, needed):
+        return f"{have}: it is too close to the limit for {'any number of them' if n > 1 else 'more'}"
+    if units != "observations":
+        return f"{have}; about --{units} {enough:.0f} would"
+    return f"{have}; about {_rounded(enough):,} would"
+
+
+def _rounded(number: float) -> int:
+    """A number of at most three digits and zeros, rounded up."""
+    step = 10 ** max(0, len(str(int(number))) - 2)
+    return int(number) if number < 1000 else math.ceil(number / step) * step
 
 
 def against_baseline(found: Change, confidence: float) -> Judged:
@@ -81,29 +145,75 @@ def against_baseline(found: Change, confidence: float) -> Judged:
 
 
 def _judge_change(found: Change, confidence: float) -> tuple[Verdict, str]:
-    bounds = found.change.bounds(CONFIDENCE)
-    if found.lacking or math.isnan(bounds[0]):
-        return Verdict.INCONCLUSIVE, f"{_amount(found)}, {_allowed(found)} is allowed: {found.lacking}"
-    text = f"{_amount(found)} ({_interval(found)})"
     sign = -1 if found.rule.definition.better == "higher" else 1
+    bounds = found.change.bounds(CONFIDENCE)
+    what = "all values are shifted by " if found.shifted else ""
+    text = f"{what}{_amount(found)} ({_interval(found)})"
+    if math.isnan(bounds[0]) or found.lacking:
+        text = _amount(found)
+    plain = _plain_change(found, sign)
+    if plain:
+        return _blamed(found, f"{text}: {plain}")
+    if found.lacking or math.isnan(bounds[0]):
+        alone = found.units == "observations"
+        lacking = _undecided(found.change, 0.0, found.n, _needed(found)) if alone else found.lacking
+        return Verdict.INCONCLUSIVE, f"{text}, {_allowed(found)} is allowed: {lacking}"
     worse = sign * found.change.value
     if _no_more_errors(found, worse, _worse(bounds, sign)):
         return Verdict.PASS, f"{text}: no increase is seen, and {_allowed(found)} is allowed"
-    verdict = _decided(found.change, sign * found.allowed, sign, confidence)
+    verdict = _decided(found.change, sign * found.allowed, sign * found.beyond, sign, confidence)
+    if verdict is Verdict.PASS and not _percentile_within(found):
+        undecided = _undecided(found.change, found.allowed, found.n, _needed(found))
+        return Verdict.INCONCLUSIVE, f"{text}, but not the percentile itself: {undecided}"
     if verdict is Verdict.PASS:
         return verdict, f"{text}: within the {_allowed(found)} allowed"
     beyond = f"{text}: beyond the {_allowed(found)} allowed"
-    if verdict is Verdict.FAIL and found.delayed > 0 and _only_generator_late(found):
+    if verdict is Verdict.FAIL:
+        return _blamed(found, beyond)
+    best = _worse(bounds, sign)[0]
+    if best > found.beyond:
+        figures = round((1 - CONFIDENCE) / (1 - confidence))
+        return verdict, f"{beyond}, but not surely enough for one of {figures} figures"
+    if best > found.allowed:
+        runs = f"up to {100 * BETWEEN_RUNS:g} % more may lie between any two runs"
+        return verdict, f"{beyond}, but {runs}: --runs {FEWEST_RUNS} for both would tell"
+    return verdict, f"{text}: may be within or beyond the {_allowed(found)} allowed; {_more(found, sign)}"
+
+
+def _plain_change(found: Change, sign: int) -> str:
+    """Why the change is plain however the values depend on each other; empty where it is not."""
+    before = found.reference.value
+    if found.rule.definition is definitions.ERROR_RATE and plainly_failing(found.now, found.allowed, found.reference):
+        return "so many more failed that it does not matter whether they came together"
+    if not found.rule.absolute and plainly_beyond(found.now, (1 + found.allowed) * before, sign):
+        return f"each of the observations is more than {PLAIN:g} times what is allowed"
+    return ""
+
+
+def _blamed(found: Change, beyond: str) -> tuple[Verdict, str]:
+    """A failure, unless the load generator's own delay is what makes it one."""
+    if found.delayed > 0 and found.change.value - found.delayed / found.reference.value <= found.allowed:
         late = shown(found.delayed, found.rule.definition.unit)
         return Verdict.INCONCLUSIVE, f"{beyond}, but the load generator itself was {late} later"
-    if verdict is Verdict.FAIL:
-        return verdict, beyond
-    if _worse(bounds, sign)[0] > found.allowed:
-        return (
-            verdict,
-            f"{beyond}, but not surely enough for one of {round((1 - CONFIDENCE) / (1 - confidence))} figures",
-        )
-    return verdict, f"{text}: may be within or beyond the {_allowed(found)} allowed{_needed_run(found, sign)}"
+    return Verdict.FAIL, beyond
+
+
+def _percentile_within(found: Change) -> bool:
+    """Whether the percentile as observed is within what is allowed, where only the shift of all values is known."""
+    return not found.shifted or found.now.value <= (1 + found.allowed) * found.reference.value
+
+
+def _more(found: Change, sign: int) -> str:
+    """How many more would decide."""
+    worse = sign * found.change.value
+    limit = found.beyond if worse > found.beyond else found.allowed
+    bounded = found.shifted and all(map(math.isfinite, found.change.bounds(CONFIDENCE)))
+    return _undecided(found.change, sign * limit, found.n, 0 if bounded else _needed(found), found.units)
+
+
+def _needed(found: Change) -> int:
+    """How many observations each side needs for an interval of the figure itself."""
+    return max(found.now.needed, found.reference.needed)
 
 
 def _amount(found: Change) -> str:
@@ -138,32 +248,11 @@ def _no_more_errors(found: Change, worse: float, bounds: Bounds) -> bool:
     return found.rule.definition is definitions.ERROR_RATE and worse <= found.allowed and bounds[0] <= 0
 
 
-def _only_generator_late(found: Change) -> bool:
-    """Whether the change would be allowed without the delay of the load generator."""
-    return found.change.value - found.delayed / found.reference.value <= found.allowed
+def excused(row: Judged, reason: str) -> Judged:
+    """Make the verdict on a time or rate inconclusive, since something else than the server decides it.
 
-
-def _needed_run(found: Change, sign: int) -> str:
-    """How many times as many observations would decide, if the true change is the observed one."""
-    best, worst = _worse(found.change.bounds(CONFIDENCE), sign)
-    worse = sign * found.change.value
-    margin, width = (
-        (found.allowed - worse, worst - worse) if worse < found.allowed else (worse - found.allowed, worse - best)
-    )
-    if margin <= 0 or not math.isfinite(width / margin):
-        return ""
-    times = (width / margin) ** 2
-    if times > 100:
-        return f"; it is too close for {'more rounds' if found.rounds else 'a longer run'} to tell"
-    if times <= 1:
-        return ""
-    if found.rounds:
-        return f"; about --rounds {math.ceil(times * found.rounds)} would tell"
-    return f"; a run about {max(2, math.ceil(times))} times as long would tell"
-
-
-def inconclusive_on_other_machine(row: Judged, machine: str) -> Judged:
-    """Make the verdict on a time or rate inconclusive if the baseline is from another machine (empty if it is not)."""
-    if not machine or row.unit not in (definitions.FIRST_CHUNK.unit, definitions.RATE.unit):
+    `reason` is what; empty for nothing.
+    """
+    if not reason or row.unit not in (definitions.FIRST_CHUNK.unit, definitions.RATE.unit):
         return row
-    return replace(row, verdict=Verdict.INCONCLUSIVE, reason=f"{row.reason}; but the baseline is from another machine")
+    return replace(row, verdict=Verdict.INCONCLUSIVE, reason=f"{row.reason}; but {reason}")

@@ -1,100 +1,168 @@
-"""Judge a run by targets and a baseline.
+"""Judge runs by targets and a baseline.
 
 A figure passes when its whole interval is within what is allowed, and fails when its whole interval is beyond. The
 threshold is the tolerance, not "no change", so that a harmless difference passes even if it is significant. A pass
 needs all figures to pass, which needs no correction (intersection-union test, Berger 1982). One figure is enough to
-fail, so a failure must hold at a confidence that is corrected for the number of figures (Bonferroni).
+fail, so failures are corrected for the number of figures: Holm 1979, "A simple sequentially rejective multiple test
+procedure".
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from ailoop_otel.measure import Refusal
-from ailoop_otel.measure.results.definitions import STABLE_SESSIONS
-from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.results.definitions import DEFINITIONS, STABLE_SESSIONS
+from ailoop_otel.measure.results.run import Run, pooled
 from ailoop_otel.measure.statistics.estimates import figure_of
 from ailoop_otel.measure.statistics.intervals import BLOCKS, CONFIDENCE
 from ailoop_otel.measure.verdict import baseline as baselines
 from ailoop_otel.measure.verdict import changes
 from ailoop_otel.measure.verdict.baseline import load as load_baseline
-from ailoop_otel.measure.verdict.changes import RULES, Change
-from ailoop_otel.measure.verdict.decisions import against_baseline, against_target, inconclusive_on_other_machine
+from ailoop_otel.measure.verdict.changes import BETWEEN_RUNS, RULES, Change, Rule
+from ailoop_otel.measure.verdict.decisions import (
+    FEWEST_RUNS,
+    against_baseline,
+    against_target,
+    excused,
+)
 from ailoop_otel.measure.verdict.targets import VALUE, Targets, share
 from ailoop_otel.measure.verdict.targets import load as load_targets
-from ailoop_otel.measure.verdict.validity import validity_problems
+from ailoop_otel.measure.verdict.validity import at_limit, validity_problems
 from ailoop_otel.measure.verdict.verdict import Judged, Judgement, Verdict, overall
 
-TOLERANCE: Final = 0.10
-
-METHOD: Final = (
-    f"95 % intervals: block bootstrap ({BLOCKS} blocks in order of time, expanded percentile interval) for times and "
-    "rates, no narrower than Wilson's for shares, Theil-Sen with Sen's interval for slopes, MOVER for differences. "
-    "Pass: the whole interval is within what is allowed. Fail: the whole interval is beyond it, at a confidence "
-    "corrected for the number of figures (Bonferroni). A failure counts as infinitely slow."
+_FAMILY: Final = (
+    "Pass: the whole interval is within what is allowed. Fail: all of it is beyond, at a confidence corrected for the "
+    f"number of figures (Holm), so that all of them together raise a false alarm in {50 * (1 - CONFIDENCE):.2g} % of "
+    "runs at most; or each of five or more values is beyond by more than a factor of 2. "
+    "A failure counts as infinitely slow."
 )
-PAIRED_METHOD: Final = (
-    "95 % intervals: bootstrap over pairs of rounds (expanded percentile interval) of the mean change. Pass: the whole "
-    "interval is within what is allowed. Fail: the whole interval is beyond it, at a confidence corrected for the "
-    "number of figures (Bonferroni). A failure counts as infinitely slow."
+METHOD: Final = (
+    f"95 % intervals: exact order statistics and block bootstrap ({BLOCKS} blocks in order of time) for times, both "
+    "for as many independent values as the dependent ones are worth; shift of all values (Mann-Whitney, "
+    "Hodges-Lehmann) where a percentile has too few; exact binomial for shares, Theil-Sen with Sen's interval for "
+    f"slopes, MOVER for changes, Student's for means over runs. {_FAMILY}"
+)
+PAIRED_METHOD: Final = f"95 % intervals: Student's for the mean change over pairs of rounds. {_FAMILY}"
+_ONE_RUN: Final = (
+    "with one run on each side, how much runs differ from one to the next is not known: a change fails only if it is "
+    f"beyond what is allowed by {100 * BETWEEN_RUNS:g} % more (measure --runs {FEWEST_RUNS} knows it)"
 )
 _NUMBER: Final = re.compile(r"\d[\d,]*")
-_FIRST: Final = "there is no baseline yet to compare with, so this run passes"
-_ALONE: Final = "there is no baseline yet to compare with"
+_UNJUDGED: Final = (
+    "there was nothing to judge it by: give --targets FILE, or --targets default for sensible ones, or --baseline RUN"
+)
+_ELSEWHERE: Final = "the baseline is from another machine"
 _TARGETS_ONLY: Final = "there is no baseline yet to compare with: this run is judged by its targets alone"
+_FIRST: Final = "there is no baseline yet to compare with"
+
+Runs = Sequence[Run]
 
 
 def judge(
-    run: Run, baseline: Run | None = None, targets: Targets | None = None, tolerance: float = TOLERANCE
+    run: Run | Runs, baseline: Run | Runs | None = None, targets: Targets | None = None, tolerance: float | None = None
 ) -> Judgement:
-    """Judge a run; without a baseline and targets it passes. `tolerance` is a share, which `targets` may override.
+    """Judge a run, or several of one server together; without baseline and targets it is not judged.
 
-    Raises Refusal for a baseline of another scenario or with other units.
+    `tolerance` is a share, which `targets` may override; without it each figure has its own (`RULES`). Raises Refusal
+    for a baseline of another scenario or with other units.
     """
-    wanted = targets or Targets()
-    if baseline is not None:
-        baselines.check_comparable(baseline, run)
-    changed = [] if baseline is None else _changes(run, baseline, wanted, tolerance)
-    confidence = _corrected(len(changed) + len(wanted.targets))
-    rows = [against_target(run, target, confidence) for target in wanted.targets]
-    if baseline is None:
+    runs, before = _several(run), _several(baseline)
+    whole = pooled(runs)
+    wanted = _applicable(targets or Targets(), whole)
+    for each in before:
+        baselines.check_comparable(each, whole)
+    changed = _changes(runs, before, wanted, tolerance) if before else []
+    other = before and baselines.other_machine(before[-1].context, whole.context)
+    busy = _generator_at_limit([*runs, *before])
+    rows = _holm(
+        [
+            *(partial(_judged, partial(against_target, whole, target), busy) for target in wanted.targets),
+            *(partial(_judged, partial(against_baseline, each), busy or _ELSEWHERE * bool(other)) for each in changed),
+        ]
+    )
+    if not before:
         return Judgement(
-            tuple(rows), overall(row.verdict for row in rows), (_TARGETS_ONLY if rows else _FIRST,), METHOD
+            tuple(rows), overall(row.verdict for row in rows), (_TARGETS_ONLY if rows else _UNJUDGED,), METHOD
         )
-    machine = baselines.other_machine(baseline.context, run.context)
-    rows += [inconclusive_on_other_machine(against_baseline(each, confidence), machine) for each in changed]
-    notes = [*baselines.differences(baseline.context, run.context), *_left_out(run, baseline, changed)]
+    notes = [*baselines.differences(before[-1].context, whole.context), *_left_out(runs, before, changed)]
+    if len(runs) + len(before) == 2:
+        notes.append(_ONE_RUN)
     return _summed_up(rows, notes, METHOD, compared=bool(changed))
 
 
-def judge_by_files(run: Run, baseline: str = "", targets: str = "", tolerance: str = "") -> Judgement:
-    """Judge a run by the paths of a baseline and of targets, and by a tolerance as text (`10 %`); empty for none.
+def _applicable(targets: Targets, run: Run) -> Targets:
+    """The default targets without those of what was not observed, or is meant to fail in this scenario."""
+    if not targets.if_observed:
+        return targets
+    seen, expects = {each.name for each in run.metrics()}, bool(run.context.settings.get("expects"))
+    kept = (each for each in targets.targets if each.metric in seen)
+    return replace(targets, targets=tuple(each for each in kept if not expects or DEFINITIONS[each.metric].of_failures))
 
-    A baseline that does not exist is left out. A load test that is not valid (`validity.py`) does not pass. Raises
-    Refusal for a file or a tolerance that cannot be read.
+
+def _several(run: Run | Runs | None) -> Runs:
+    return [run] if isinstance(run, Run) else run or []
+
+
+def _judged(figure: Callable[[float], Judged], excuse: str, confidence: float) -> Judged:
+    return excused(figure(confidence), excuse)
+
+
+def _generator_at_limit(runs: Iterable[Run]) -> str:
+    return "the load generator was at its limit" if any(at_limit(run.context.load) for run in runs) else ""
+
+
+def _holm(figures: Sequence[Callable[[float], Judged]]) -> list[Judged]:
+    """Judge all figures at the confidence that each needs so that together they keep `CONFIDENCE`.
+
+    Holm 1979: what fails at the confidence for all of them leaves a smaller family for the others.
     """
-    before = load_baseline(baseline) if baseline else None
-    wanted = load_targets(targets, run.context.scenario) if targets else None
-    judgement = _with_own_validity(judge(run, before, wanted, share_of(tolerance)), run)
+    left = len(figures) + 1
+    rows: list[Judged] = []
+    while left and (passed := sum(row.verdict is not Verdict.FAIL for row in rows) if rows else len(figures)) < left:
+        left = passed
+        rows = [figure(1 - (1 - CONFIDENCE) / max(1, left)) for figure in figures]
+    return rows
+
+
+def judge_by_files(run: Run | Runs, baseline: str = "", targets: str = "", tolerance: str = "") -> Judgement:
+    """Judge runs by the paths of a baseline and of targets, and by a tolerance as text (`10 %`); empty for none.
+
+    A baseline that does not exist is left out. Raises Refusal for a file or a tolerance that cannot be read.
+    """
+    return judge_by_options(run, load_baseline(baseline) if baseline else None, baseline, targets, tolerance)
+
+
+def judge_by_options(
+    run: Run | Runs, before: Runs | None, baseline: str = "", targets: str = "", tolerance: str = ""
+) -> Judgement:
+    """As `judge_by_files`, with the baseline already read; a load test that is not valid (`validity.py`) does not pass.
+
+    `before` is None where `baseline` does not exist.
+    """
+    runs = _several(run)
+    wanted = load_targets(targets, runs[-1].context.scenario) if targets else None
+    judgement = _with_own_validity(judge(runs, before, wanted, share_of(tolerance)), runs)
     if not baseline or before is not None:
         return judgement
+    notes = [_FIRST if note == _UNJUDGED else note for note in judgement.notes]
     # The note must not begin with the path: its first letter is written as a capital.
     hint = f"the baseline {baseline} is not there yet: save this run there to compare the next with it"
-    return replace(judgement, notes=(*judgement.notes, hint))
+    return replace(judgement, notes=(*notes, hint))
 
 
-def _with_own_validity(judgement: Judgement, run: Run) -> Judgement:
-    """Add the validity problems of the run, before all other notes."""
-    found = list(validity_problems(run))
-    if not found:
-        return judgement
-    notes = [_ALONE if note == _FIRST else note for note in judgement.notes]
-    verdict = overall([judgement.verdict, *(each for each, _ in found)])
-    return replace(judgement, verdict=verdict, notes=(*(reason for _, reason in found), *notes))
+def _with_own_validity(judgement: Judgement, runs: Runs) -> Judgement:
+    """Add the validity problems of the runs, before all other notes."""
+    found = _problems(("", run) for run in runs)
+    verdicts = [each for each, _ in found]
+    if judgement.verdict is not Verdict.NOT_JUDGED:
+        verdicts.append(judgement.verdict)
+    return replace(judgement, verdict=overall(verdicts), notes=(*(reason for _, reason in found), *judgement.notes))
 
 
 def with_validity_problems(judgement: Judgement, sides: Iterable[tuple[str, Run]]) -> Judgement:
@@ -102,46 +170,60 @@ def with_validity_problems(judgement: Judgement, sides: Iterable[tuple[str, Run]
 
     A problem that several runs of a side share is added once, with the numbers of the first run.
     """
+    found = _problems(sides)
+    verdict = overall([judgement.verdict, *(each for each, _ in found)])
+    return replace(judgement, verdict=verdict, notes=(*(note for _, note in found), *judgement.notes))
+
+
+def _problems(sides: Iterable[tuple[str, Run]]) -> list[tuple[Verdict, str]]:
     found: dict[str, tuple[Verdict, str]] = {}
     for side, run in sides:
         for verdict, reason in validity_problems(run):
-            note = f"{side}: {reason}"
-            found.setdefault(_NUMBER.sub("", note), (verdict if side == "B" else Verdict.INCONCLUSIVE, note))
-    verdict = overall([judgement.verdict, *(each for each, _ in found.values())])
-    return replace(judgement, verdict=verdict, notes=(*(note for _, note in found.values()), *judgement.notes))
+            note = f"{side}: {reason}" if side else reason
+            found.setdefault(_NUMBER.sub("", note), (Verdict.INCONCLUSIVE if side == "A" else verdict, note))
+    return list(found.values())
 
 
-def share_of(tolerance: str) -> float:
-    """Read the option --tolerance as a share, empty for the default; raises Refusal for a text that is not valid."""
+def share_of(tolerance: str) -> float | None:
+    """Read the option --tolerance as a share, empty for None; raises Refusal for a text that is not valid."""
     try:
-        return share(tolerance) if tolerance else TOLERANCE
+        return share(tolerance) if tolerance else None
     except ValueError as error:
         raise Refusal(f"--tolerance: {error}") from None
 
 
 def judge_pairs(
-    pairs: Sequence[tuple[Run, Run]], targets: Targets | None = None, tolerance: float = TOLERANCE
+    pairs: Sequence[tuple[Run, Run]], targets: Targets | None = None, tolerance: float | None = None
 ) -> Judgement:
     """Judge the second run of each pair by the first; the pairs were made in turns. `tolerance` is a share."""
     wanted = targets or Targets()
-    found = [changes.paired(rule, pairs, wanted.tolerance(rule.definition.name, tolerance)) for rule in RULES]
+    found = [changes.paired(rule, pairs, _tolerance(rule, wanted, tolerance)) for rule in RULES]
     changed = [each for each in found if each is not None]
-    rows = [against_baseline(each, _corrected(len(changed))) for each in changed]
+    busy = _generator_at_limit(run for pair in pairs for run in pair)
+    rows = _holm([partial(_judged, partial(against_baseline, each), busy) for each in changed])
     notes = list(baselines.differences(pairs[0][0].context, pairs[0][1].context)) if pairs else []
     return _summed_up(rows, notes, PAIRED_METHOD, compared=bool(changed))
 
 
-def _changes(run: Run, baseline: Run, targets: Targets, tolerance: float) -> list[Change]:
+def _tolerance(rule: Rule, targets: Targets, tolerance: float | None) -> float:
+    return targets.tolerance(rule.definition.name, rule.tolerance if tolerance is None else tolerance)
+
+
+def _changes(runs: Runs, before: Runs, targets: Targets, tolerance: float | None) -> list[Change]:
     """The changes that can be compared: none under different loads, and none of samples too few for an interval."""
-    rules = [rule for rule in RULES if rule.any_load or _same_load(run, baseline)]
-    found = (changes.change(rule, run, baseline, targets.tolerance(rule.definition.name, tolerance)) for rule in rules)
+    same = _same_load([*runs, *before])
+    found = (
+        changes.change(rule, runs, before, _tolerance(rule, targets, tolerance))
+        for rule in RULES
+        if rule.any_load or same
+    )
     return [each for each in found if each is not None and not _few_samples(each)]
 
 
-def _same_load(run: Run, baseline: Run) -> bool:
-    """Whether both runs, if they searched for the largest stable number of sessions, held the same number."""
-    held = [figure_of(each, STABLE_SESSIONS, VALUE) for each in (run, baseline)]
-    return any(math.isnan(each) for each in held) or held[0] == held[1]
+def _same_load(runs: Runs) -> bool:
+    """Whether the runs, if they searched for the largest stable number of sessions, held the same number."""
+    held = {figure_of(each, STABLE_SESSIONS, VALUE) for each in runs}
+    return len({each for each in held if not math.isnan(each)}) < 2 or any(map(math.isnan, held))
 
 
 def _few_samples(found: Change) -> bool:
@@ -156,25 +238,26 @@ def _summed_up(rows: list[Judged], notes: list[str], method: str, *, compared: b
     return Judgement(tuple(rows), verdict, tuple(notes), method)
 
 
-def _left_out(run: Run, baseline: Run, changed: list[Change]) -> Iterator[str]:
+def _left_out(runs: Runs, before: Runs, changed: list[Change]) -> Iterator[str]:
     """Notes on the figures that could not be compared."""
     done = {each.rule for each in changed}
-    if not _same_load(run, baseline):
-        yield "the two runs held different numbers of sessions: nothing else that depends on the load is compared"
+    if not _same_load([*runs, *before]):
+        yield "the runs held different numbers of sessions: nothing else that depends on the load is compared"
         done |= {rule for rule in RULES if not rule.any_load}
     for rule in RULES:
         if rule in done:
             continue
-        before, now = (figure_of(each, rule.definition, rule.figure) for each in (baseline, run))
+        then, now = (max(_observed(side, rule), default=math.nan) for side in (before, runs))
         name = rule.definition.name if rule.figure == VALUE else f"{rule.figure} of {rule.definition.name}"
-        if math.isinf(before):
+        if math.isinf(then):
             yield f"{name} is not compared: in the baseline, failures reach it already"
-        elif math.isnan(before) != math.isnan(now):
-            where = "this run" if math.isnan(before) else "the baseline"
+        elif math.isnan(then) != math.isnan(now):
+            where = "this run" if math.isnan(then) else "the baseline"
             yield f"{name} is not compared: it was observed in {where} only"
-        elif rule.definition.each == "sample" and not math.isnan(before):
+        elif rule.definition.each == "sample" and not math.isnan(then):
             yield f"{name} is not compared: the runs are too short for an interval of its samples"
 
 
-def _corrected(judged: int) -> float:
-    return 1 - (1 - CONFIDENCE) / max(1, judged)
+def _observed(runs: Runs, rule: Rule) -> list[float]:
+    values = (figure_of(run, rule.definition, rule.figure) for run in runs)
+    return [value for value in values if not math.isnan(value)]

@@ -19,7 +19,8 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +35,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+DEFAULT: Final = "default"
 VALUE: Final = "value"
 FIGURES: Final = ("mean", *PERCENTILES, "max", "min")
 TOLERANCE: Final = "tolerance"
@@ -54,10 +56,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The targets of one scenario; `tolerances` are shares (0.1 is ten per cent) by metric."""
+    """The targets of one scenario; `tolerances` are shares (0.1 is ten per cent) by metric.
+
+    With `if_observed`, what was not observed in a run is not judged; else it is inconclusive.
+    """
 
     targets: tuple[Target, ...] = ()
     tolerances: Mapping[str, float] | None = None
+    if_observed: bool = False
 
     def tolerance(self, metric: str, default: float) -> float:
         """How much worse than its baseline a metric may be, as a share."""
@@ -69,7 +75,13 @@ class Targets:
 
 
 def load(path: str | Path, scenario: str) -> Targets:
-    """Read a file of targets for one scenario; raises Refusal for a file or an entry that is not valid."""
+    """Read a file of targets for one scenario; raises Refusal for a file or an entry that is not valid.
+
+    The path `default` stands for the targets that come with the package (`default_targets.toml`).
+    """
+    if str(path) == DEFAULT:
+        text = (resources.files(__package__) / "default_targets.toml").read_text(encoding="utf-8")
+        return replace(parse(tomllib.loads(text), scenario), if_observed=True)
     try:
         document = tomllib.loads(read_text(Path(path)))
     except OSError as error:

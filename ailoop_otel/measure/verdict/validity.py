@@ -11,6 +11,10 @@ from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.verdict.verdict import Verdict
 
 # A note of the run, so that a run directory that is judged again is still recognised as interrupted.
+BUSY: Final = 0.85
+"""Cores of CPU time above which a load process has delayed the messages that it measured."""
+# The share of the planned messages that makes the rate the one that was asked for.
+_SENT: Final = 0.95
 INTERRUPTED: Final = "It was interrupted: what was measured until then is all there is."
 
 
@@ -18,14 +22,16 @@ def validity_problems(run: Run) -> Iterator[tuple[Verdict, str]]:
     """The problems that keep a load test from passing, each with its verdict and the correction.
 
     A run in which no message succeeded fails; a timeout that its scenario `expects` counts as a success if it was
-    reported to the client. A run that was interrupted, or lacks the metric that its scenario measures, is
-    inconclusive. Test runs and telemetry have no such problems: their failures may be intended.
+    reported to the client. So does one whose server refused sessions that were asked for. A run that was interrupted,
+    or lacks the metric that its scenario measures, or the load that was asked for, is inconclusive. Test runs and
+    telemetry have no such problems: their failures may be intended.
     """
     if run.context.source != "client":
         return
     failure = _failure(run)
     if failure:
         yield Verdict.FAIL, failure
+    yield from _load_missing(run.context.load)
     if INTERRUPTED in run.context.notes:
         yield Verdict.INCONCLUSIVE, "it was interrupted: run it to its end for a verdict"
     elif not failure:
@@ -45,6 +51,39 @@ def _failure(run: Run) -> str:
         return ""
     kind, most = kinds.most_common(1)[0]
     return f"no message succeeded: all {len(outcomes):,} failed, {most:,} of them as {kind}; look at the server's log"
+
+
+def at_limit(load: dict[str, Any]) -> bool:
+    """Whether the load generator itself made times longer."""
+    return bool(load.get("busy", 0.0) > BUSY)
+
+
+def _load_missing(load: dict[str, Any]) -> Iterator[tuple[Verdict, str]]:
+    """What was asked for and not put on, and whose fault it is: the server's, or the load generator's."""
+    sessions, connected = load.get("sessions", 0), load.get("connected", 0)
+    held = f"{connected:,} of {sessions:,} sessions were held"
+    if load.get("own_limit"):
+        missing = f" ({held})" if connected < sessions else ""
+        yield (
+            Verdict.INCONCLUSIVE,
+            f"the load generator was at its own limit, not the server{missing}: {load['own_limit']}",
+        )
+    elif connected < sessions and load.get("refusal"):
+        yield Verdict.FAIL, f"{held}, and the server refused the others: {load['refusal']}"
+    elif connected < sessions:
+        yield Verdict.INCONCLUSIVE, f"only {held}: open them faster (opening), or for longer"
+    if at_limit(load):
+        yield (
+            Verdict.INCONCLUSIVE,
+            f"the load generator was at its limit: a process of it used {100 * load['busy']:.0f} % of a core, and its "
+            "own delay is in the times; use more --processes, or another machine",
+        )
+    elif load.get("sent", 0) < _SENT * load.get("planned", 0):
+        yield (
+            Verdict.INCONCLUSIVE,
+            f"of {load['planned']:,} messages that were planned, {load['sent']:,} were sent while they were due, since "
+            "all sessions were busy: the rate that was asked for was not put on; ask for more sessions, or for less",
+        )
 
 
 def _nothing_measured(run: Run) -> str:
@@ -74,7 +113,7 @@ def _timeout_missing(run: Run) -> str:
 
 def _ramp_result_missing(run: Run) -> str:
     ramp: Any = run.context.settings.get("ramp")
-    if not isinstance(ramp, dict):
+    if not isinstance(ramp, dict) or run.context.load.get("own_limit"):
         return ""
     if ramp.get("search", True):
         return "" if any(row.value > 0 for row in run.of(definitions.STABLE_SESSIONS)) else _no_stable_level(ramp)

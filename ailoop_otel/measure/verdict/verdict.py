@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-EXIT_CODES: Final = {"pass": 0, "inconclusive": 0, "fail": 1}
+EXIT_CODES: Final = {"pass": 0, "inconclusive": 0, "fail": 1, "not judged": 0}
 
 
 class Verdict(Enum):
-    """Whether a figure is as good as required; inconclusive where the data cannot decide."""
+    """Whether a figure is as good as required; inconclusive where the data cannot decide.
+
+    A run without anything to judge it by is not judged, which is no pass.
+    """
 
     PASS = "pass"
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
+    NOT_JUDGED = "not judged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +69,11 @@ class Judgement:
 
     def exit_code(self, *, strict: bool = False) -> int:
         """The exit code for CI: 1 for a failure, and with `strict` also for an inconclusive verdict."""
-        return 1 if strict and self.verdict is not Verdict.PASS else EXIT_CODES[self.verdict.value]
+        return 1 if strict and self.verdict is Verdict.INCONCLUSIVE else EXIT_CODES[self.verdict.value]
 
 
 def overall(verdicts: Iterable[Verdict]) -> Verdict:
-    """One verdict from many: fail if any fails, pass if all pass (or there is none), else inconclusive."""
+    """One verdict from many: fail if any fails, inconclusive if any is, else pass; not judged if there is none."""
     seen = set(verdicts)
-    if Verdict.FAIL in seen:
-        return Verdict.FAIL
-    return Verdict.INCONCLUSIVE if Verdict.INCONCLUSIVE in seen else Verdict.PASS
+    order = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
+    return next((each for each in order if each in seen), Verdict.NOT_JUDGED)

@@ -18,11 +18,12 @@ from pathlib import Path
 
 import pytest
 
+from ailoop_otel import cli
 from ailoop_otel.measure.results import definitions, storage
 from ailoop_otel.measure.statistics.percentiles import summarise
 from tests.ailoop.process import DELEGATES, MIXED, STATELESS, Server, standin
 from tests.ailoop.provider import Provider
-from tests.measure.scripted_server import command, free_port
+from tests.measure.scripted_server import command, free_port, scripted
 
 ROOT = Path(__file__).parents[3]
 LIMITS = {STATELESS: "60 s", DELEGATES: "10 ms", MIXED: "60 s"}
@@ -127,7 +128,7 @@ def test_a_server_is_started_measured_and_joined_with_its_telemetry(together: di
     traces = {row.trace_id for row in run.of(definitions.SERVER_FIRST_CHUNK)}
     assert traces == {row.trace_id for row in run.of(definitions.FIRST_CHUNK)}
     assert "no baseline" in ended.output
-    assert "The baseline run/run.json is not there yet" in " ".join(ended.output.split())
+    assert "The baseline run is not there yet" in " ".join(ended.output.split())
 
 
 @pytest.mark.parametrize("dialect", [STATELESS, DELEGATES, MIXED])
@@ -157,6 +158,35 @@ def test_a_target_that_is_missed_is_exit_code_1(together: dict[str, Ended], dial
     assert (ended.directory.parent / "base.json").exists()
     with (ended.directory / "observations.csv").open(newline="") as file:
         assert all(row["unit"] for row in csv.DictReader(file))
+
+
+def test_several_runs_are_measured_and_judged_together(tmp_path: Path) -> None:
+    """Each has its directory, the report is one, and they are a baseline of several runs for the next ones."""
+    with scripted(first=0.02) as server:
+        words = ["mixed", "--url", server.url, *QUICK, "--set", "duration=1", "--set", "rate=30", "--runs", "2"]
+        first = program(*words, "--out", "before", "--save-baseline", "base.json", cwd=tmp_path)
+        again = [
+            program(*words, "--out", f"after-{place}", "--baseline", place, "--tolerance", "900 %", cwd=tmp_path)
+            for place in ("before", "base.json")
+        ]
+    assert (first.returncode, "NOT JUDGED" in first.stdout) == (0, True), first.stderr
+    assert sorted(path.name for path in (tmp_path / "before").iterdir()) == [
+        "01", "02", "report.html", "summary.json", "summary.md",
+    ]  # fmt: skip
+    summary = json.loads((tmp_path / "before" / "summary.json").read_text())
+    assert summary["judgement"]["verdict"] == "not judged"
+    counted = [len(storage.load(tmp_path / "before" / name).observations) for name in ("01", "02")]
+    assert summary["requests"]["exchanges"] > 40
+    assert min(counted) > 40
+    for ended in again:
+        assert "with one run on each side" not in " ".join(ended.stdout.split())
+        rows = json.loads((tmp_path / "after-before" / "summary.json").read_text())["judgement"]["rows"]
+        assert {(row["n"], row["reference_n"]) for row in rows if row["metric"] != "error_rate"} == {(2, 2)}
+    again_told = cli.main(["report", str(tmp_path / "before"), "--baseline", str(tmp_path / "before"),
+                           "--out", str(tmp_path / "report")])  # fmt: skip
+    judgement = json.loads((tmp_path / "report" / "summary.json").read_text())["judgement"]
+    assert again_told == 0
+    assert {row["n"] for row in judgement["rows"] if row["metric"] != "error_rate"} == {2}
 
 
 def test_an_interruption_ends_with_a_report(together: dict[str, Ended]) -> None:
@@ -207,8 +237,6 @@ def test_wrong_use_is_one_sentence_and_exit_code_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str], expected: str
 ) -> None:
     """Before anything is measured."""
-    from ailoop_otel import cli
-
     (tmp_path / "run.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
     assert cli.main(["measure", *words]) == 2
@@ -220,8 +248,6 @@ def test_wrong_use_is_one_sentence_and_exit_code_2(
 
 def test_the_scenarios_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     """Each with what it does."""
-    from ailoop_otel import cli
-
     assert cli.main(["measure", "--list"]) == 0
     listing = capsys.readouterr().out
     assert "concurrent_sessions" in listing

@@ -32,9 +32,11 @@ def run(delays: list[float]) -> Run:
     ("processes", "delays", "expected"),
     [
         ([process()], [0.001] * 100, []),
-        ([process(), process(busy=0.97)], [0.001] * 100, ["used 97 % of a core"]),
+        ([process(), process(busy=0.97)], [0.001] * 100, []),
+        ([process(busy=0.97, late=0.05)], [0.04] * 100, []),
         ([process(late=0.05)], [0.04] * 100, ["late by up to 50 ms"]),
         ([process()], [0.001] * 90 + [0.5] * 10, ["Of 100 messages 10 found all sessions busy"]),
+        ([process()] * 2, [0.001] * 90 + [0.5] * 10, ["busy when they were due and waited, which counts in"]),
         ([process()], [0.001] * 95 + [0.5] * 5, []),
         ([process(unknown_dialect=True)], [], ["dialect that is not known"]),
         ([process(unread=True), process()], [], ["unknown form"]),
@@ -45,7 +47,7 @@ def run(delays: list[float]) -> Run:
 def test_what_delayed_the_messages_is_told_apart(
     processes: list[Any], delays: list[float], expected: list[str]
 ) -> None:
-    """A busy generator, a busy machine, and sessions that were all busy are three different things."""
+    """A busy machine and sessions that were all busy are different things; a busy generator is the verdict's."""
     notes = list(result.generator_notes(run(delays), processes))
     assert len(notes) == len(expected)
     assert all(part in note for part, note in zip(expected, notes, strict=True))

@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from ailoop_otel.measure import Refusal, report
+from ailoop_otel.measure.verdict.judge import judge
 from tests.measure.report import sample
 from tests.measure.report.reading import page, rendered, value
 
@@ -151,3 +152,17 @@ def test_importing_the_report_imports_no_drawing_library() -> None:
     """The pytest plugin imports it in every run."""
     check = "import sys, ailoop_otel.measure.report; sys.exit('vl_convert' in sys.modules or 'jinja2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_nothing_judged_is_said_in_each_format(tmp_path: Path) -> None:
+    """It looks like no pass anywhere, and says how to be judged."""
+    run = sample.mixed(100)
+    judgement = judge(run)
+    report.write(run, tmp_path, judgement)
+    output = io.StringIO()
+    report.show(run, Console(file=output, width=200), judgement)
+    assert json.loads((tmp_path / "summary.json").read_text())["judgement"]["verdict"] == "not judged"
+    for text in (output.getvalue(), *((tmp_path / name).read_text() for name in ("summary.md", "report.html"))):
+        assert "NOT JUDGED" in text
+        assert "--targets default" in text
+        assert "PASS" not in text

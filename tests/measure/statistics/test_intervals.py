@@ -18,53 +18,85 @@ from tests.measure.latencies import latencies
 
 @pytest.mark.parametrize(
     ("hits", "n", "low", "high"),
-    # Newcombe 1998, "Two-sided confidence intervals for the single proportion", table I, method 3.
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+    # Newcombe 1998, "Two-sided confidence intervals for the single proportion", table I, method 5.
+    [(81, 263, 0.2527, 0.3676), (15, 148, 0.0578, 0.1617), (0, 20, 0.0, 0.1684), (1, 29, 0.0009, 0.1776)],
 )
-def test_a_proportion_is_wilsons(hits: int, n: int, low: float, high: float) -> None:
+def test_a_proportion_is_exact(hits: int, n: int, low: float, high: float) -> None:
     """As published."""
-    assert intervals.wilson_interval(hits, n).bounds(0.95) == pytest.approx((low, high), abs=5e-5)
+    assert intervals.exact_proportion(hits, n).bounds(0.95) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_a_difference_and_a_ratio_worked_by_hand() -> None:
+    """The distances of the bounds from their values add up as the sides of a right angle; of logarithms for a ratio."""
+    one, other = UncertainValue(10.0, lambda c: (7.0, 14.0)), UncertainValue(5.0, lambda c: (1.0, 8.0))
+    assert intervals.mover_difference(one, other).bounds(0.95) == pytest.approx(
+        (5 - math.hypot(3, 3), 5 + math.hypot(4, 4))
+    )
+    found = intervals.mover_ratio(UncertainValue(8.0, lambda c: (4.0, 16.0)), UncertainValue(2.0, lambda c: (1.0, 4.0)))
+    assert found.value == pytest.approx(3.0)
+    assert found.bounds(0.95) == pytest.approx((4 * 2 ** -math.sqrt(2) - 1, 4 * 2 ** math.sqrt(2) - 1))
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "low", "high"),
-    # Newcombe 1998, "Interval estimation for the difference between independent proportions", table II, method 10.
-    [((56, 70), (48, 80), 0.0524, 0.3339), ((9, 10), (3, 10), 0.1705, 0.8090), ((10, 10), (0, 10), 0.6075, 1.0)],
+    ("one", "other", "expected"),
+    [
+        ((math.inf, 3.0, math.inf), (1.0, 0.5, 2.0), (math.inf, 0.5, math.inf)),
+        ((2.0, 1.0, math.inf), (1.0, 0.0, 2.0), (1.0, -0.41421, math.inf)),
+        ((2.0, 0.0, 3.0), (1.0, 0.5, 2.0), (1.0, -math.inf, 1.41)),
+    ],
 )
-def test_a_difference_of_proportions_is_newcombes(
-    one: tuple[int, int], other: tuple[int, int], low: float, high: float
+def test_a_ratio_of_what_has_no_bound(
+    one: tuple[float, ...], other: tuple[float, ...], expected: tuple[float, ...]
 ) -> None:
-    """MOVER with Wilson's intervals, as published."""
-    found = intervals.mover_difference(intervals.wilson_interval(*one), intervals.wilson_interval(*other))
-    assert found.bounds(0.95) == pytest.approx((low, high), abs=5e-5)
+    """Failures make a value infinite, and few values leave a side open: no bound becomes NaN."""
+    (value, *bounds), (other_value, *other_bounds) = one, other
+    found = intervals.mover_ratio(
+        UncertainValue(value, lambda c: (bounds[0], bounds[1])),
+        UncertainValue(other_value, lambda c: (other_bounds[0], other_bounds[1])),
+    )
+    assert found.value == expected[0]
+    low, high = found.bounds(0.95)
+    assert not math.isnan(low)
+    assert not math.isnan(high)
+    assert math.isinf(high) == math.isinf(expected[2])
+
+
+def test_students_interval_is_scipys() -> None:
+    """Of one sample's mean."""
+    values = latencies(1, 9)
+    found = intervals.student_interval(float(values.mean()), float(values.std(ddof=1)) / 3, 8)
+    expected = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    assert found.bounds(0.95) == pytest.approx((expected.low, expected.high))
 
 
 @pytest.mark.parametrize(
     ("n", "ranks"),
     # The usual table of 95 % intervals of a median, in Altman et al. 2000, "Statistics with confidence".
-    [(5, None), (6, (1, 6)), (10, (2, 9)), (20, (6, 15)), (30, (10, 21)), (50, (18, 33)), (100, (40, 61))],
+    [(5, (0, 6)), (6, (1, 6)), (10, (2, 9)), (20, (6, 15)), (30, (10, 21)), (50, (18, 33)), (100, (40, 61))],
 )
-def test_the_ranks_of_a_median_are_those_of_the_table(n: int, ranks: tuple[int, int] | None) -> None:
-    """As published."""
+def test_the_ranks_of_a_median_are_those_of_the_table(n: int, ranks: tuple[int, int]) -> None:
+    """As published; five have neither bound."""
     assert intervals.order_statistics(n, 50) == ranks
 
 
 @settings(deadline=None)
 @given(st.integers(5, 400), st.sampled_from([50.0, 90.0, 95.0]), st.sampled_from([0.9, 0.95, 0.99]))
 def test_order_statistics_are_scipys(n: int, percent: float, confidence: float) -> None:
-    """scipy's quantile_test gives the same two values, and NaN where a percentile has no bound on one side."""
+    """scipy's quantile_test gives the same two values, and NaN on a side that has no bound."""
     interval = stats.quantile_test(np.arange(1, n + 1), p=percent / 100).confidence_interval(confidence)
     ranks = intervals.order_statistics(n, percent, confidence)
-    expected = None if math.isnan(interval.low) or math.isnan(interval.high) else (interval.low, interval.high)
-    assert ranks == expected
+    low, high = (
+        missing if math.isnan(bound) else bound for bound, missing in ((interval.low, 0), (interval.high, n + 1))
+    )
+    assert ranks == (low, high)
 
 
 @pytest.mark.parametrize(("percent", "fewest"), [(50.0, 6), (90.0, 36), (95.0, 72), (99.0, 368)])
 def test_fewest_is_the_first_number_with_two_bounds(percent: float, fewest: int) -> None:
     """One fewer has none."""
     assert intervals.min_observations(percent) == fewest
-    assert intervals.order_statistics(fewest, percent)
-    assert not intervals.order_statistics(fewest - 1, percent)
+    assert intervals.order_statistics(fewest, percent)[1] == fewest
+    assert intervals.order_statistics(fewest - 1, percent)[1] == fewest
 
 
 @pytest.mark.parametrize("figure", ["p50", "p90", "mean"])
@@ -102,7 +134,6 @@ def test_an_interval_of_dependent_values_holds_what_it_promises() -> None:
         low, high = intervals.bootstrap_interval(value, draws).bounds(0.95)
         blocks += low <= 0.1 <= high
         ranks = intervals.order_statistics(len(values), 50)
-        assert ranks
         ordered = np.sort(values)
         single += ordered[ranks[0] - 1] <= 0.1 <= ordered[ranks[1] - 1]
     assert blocks >= 52
@@ -172,3 +203,12 @@ def test_the_expanded_interval_worked_by_hand() -> None:
     assert intervals.bootstrap_interval(1000.0, draws).bounds(0.95) == (21.0, 1978.0)
     assert intervals.bootstrap_interval(5.0, draws).bounds(0.95) == (5.0, 1978.0)
     assert intervals.bootstrap_interval(1999.0, draws).bounds(0.95) == (21.0, 1999.0)
+
+
+def test_blocks_that_are_alike_are_worth_fewer() -> None:
+    """Four instead of twelve: Student's 3.182 for 2.201, and the root of three; what is never negative stays so."""
+    draws = np.arange(2000.0)
+    low, high = intervals.bootstrap_interval(1000.0, draws, worth=4.0).bounds(0.95)
+    factor = 3.18245 / 2.20099 * math.sqrt(3)
+    assert (low, high) == (0.0, pytest.approx(1000 + factor * 978, rel=1e-4))
+    assert intervals.bootstrap_interval(1000.0, draws, worth=40.0).bounds(0.95) == (21.0, 1978.0)

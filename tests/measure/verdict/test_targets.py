@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from ailoop_otel.measure import Refusal
+from ailoop_otel.measure.results.definitions import TIMEOUT_TOLD
+from ailoop_otel.measure.results.observations import observed
+from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.verdict import targets
+from ailoop_otel.measure.verdict.judge import judge_by_files
 from ailoop_otel.measure.verdict.targets import Target
+from ailoop_otel.measure.verdict.verdict import Verdict
+from tests.measure import latencies
 
 FILE = """
 [first_chunk]
@@ -94,3 +101,33 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     """Unlike a baseline, targets do not come by themselves."""
     with pytest.raises(Refusal, match="cannot read the targets .*No such file"):
         targets.load(tmp_path / "none.toml", "soak")
+
+
+def test_the_default_targets_are_those_of_what_was_observed() -> None:
+    """A scenario adds its own; what a run has not observed is not judged by them, though a file's target would be."""
+    wanted = targets.load("default", "soak")
+    assert wanted.if_observed
+    assert wanted.limit("first_chunk", "p95") == 2.0
+    assert wanted.limit("memory_growth", "value") == 1e4
+    assert targets.load("default", "mixed").limit("memory_growth", "value") is None
+    judgement = judge_by_files(latencies.run(1), targets="default")
+    assert {(row.metric, row.figure) for row in judgement.rows} == {("first_chunk", "p95"), ("error_rate", "value")}
+    assert judgement.verdict is Verdict.PASS
+    assert judge_by_files(latencies.run(1, median=5.0), targets="default").verdict is Verdict.FAIL
+
+
+def test_what_is_meant_to_fail_is_no_failure_of_the_default_targets() -> None:
+    """Where the AI is not to answer, only the report of the timeout is judged."""
+    run = latencies.run(1, n=9, failing=1.0)
+    told = [observed(TIMEOUT_TOLD, 10.0 + at / 1000, float(at), outcome="ai_timeout", exchange=at) for at in range(9)]
+    context = dataclasses.replace(run.context, settings={"expects": ["ai_timeout"]})
+    judgement = judge_by_files(Run(context, [*run.observations, *told]), targets="default")
+    assert [(row.metric, row.verdict) for row in judgement.rows] == [("ai_timeout_told", Verdict.PASS)]
+
+
+def test_each_default_target_has_its_reason() -> None:
+    """A comment stands above each value."""
+    lines = (Path(targets.__file__).parent / "default_targets.toml").read_text(encoding="utf-8").splitlines()
+    values = [number for number, line in enumerate(lines) if " = " in line and not line.startswith("#")]
+    assert len(values) >= 6
+    assert all(lines[number - 1].startswith("# ") for number in values)

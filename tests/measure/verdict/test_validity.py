@@ -19,7 +19,7 @@ from ailoop_otel.measure.verdict.validity import INTERRUPTED
 from ailoop_otel.measure.verdict.verdict import Verdict
 from tests.measure import latencies
 
-PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+PASS, FAIL, INCONCLUSIVE, NOT_JUDGED = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_JUDGED
 EXPECTS = {"expects": ["ai_timeout"]}
 SEARCH, MEMORY = {"ramp": {"start": 5, "search": True}}, {"ramp": {"search": False}}
 
@@ -50,14 +50,14 @@ def test_a_run_in_which_nothing_succeeded_fails_and_says_why() -> None:
 @pytest.mark.parametrize(
     ("rows", "context", "verdict"),
     [
-        (exchanges("ok", "ai_error", "ai_error", "ai_error"), {}, PASS),
-        (figure(definitions.COMMAND, 0.01), {}, PASS),
-        ([*figure(definitions.COMMAND, 0.01), *exchanges("ai_error")], {}, PASS),
+        (exchanges("ok", "ai_error", "ai_error", "ai_error"), {}, NOT_JUDGED),
+        (figure(definitions.COMMAND, 0.01), {}, NOT_JUDGED),
+        ([*figure(definitions.COMMAND, 0.01), *exchanges("ai_error")], {}, NOT_JUDGED),
         ([*exchanges("ai_error"), *figure(definitions.TIMEOUT_TOLD, 1.0)], {}, FAIL),
-        ([*exchanges("ai_error"), *figure(definitions.TIMEOUT_TOLD, 1.0)], {"settings": EXPECTS}, PASS),
+        ([*exchanges("ai_error"), *figure(definitions.TIMEOUT_TOLD, 1.0)], {"settings": EXPECTS}, NOT_JUDGED),
         (exchanges("client_timeout"), {"settings": EXPECTS}, FAIL),
         ([*(row._replace(phase="warmup") for row in exchanges("ok")), *exchanges("refused")], {}, FAIL),
-        (exchanges("ai_error"), {"source": "tests"}, PASS),
+        (exchanges("ai_error"), {"source": "tests"}, NOT_JUDGED),
     ],
 )
 def test_one_message_that_came_to_what_it_was_meant_to_is_enough(
@@ -98,17 +98,17 @@ def test_what_a_run_lacks_of_its_scenario_is_named(
     ("definition", "settings"),
     [(definitions.STABLE_SESSIONS, SEARCH), (definitions.MEMORY_PER_SESSION, MEMORY)],
 )
-def test_a_run_that_has_what_it_is_for_passes(definition: Definition, settings: dict[str, Any]) -> None:
+def test_a_run_that_has_what_it_is_for_has_no_problem(definition: Definition, settings: dict[str, Any]) -> None:
     """There is nothing to say."""
     judgement = judge_by_files(run([*exchanges("ok"), *figure(definition, 12.0)], settings=settings))
-    assert (judgement.verdict, len(judgement.notes)) == (PASS, 1)
+    assert (judgement.verdict, len(judgement.notes)) == (NOT_JUDGED, 1)
 
 
 def test_figures_that_are_good_do_not_make_up_for_an_interruption(tmp_path: Path) -> None:
     """With a baseline too, and the notes of the comparison stay."""
     before = latencies.run(1)
-    baseline.save(before, tmp_path / "base.json")
-    now = latencies.run(4)
+    baseline.save([before], tmp_path / "base.json")
+    now = latencies.run(5)
     assert judge_by_files(now, str(tmp_path / "base.json")).verdict is PASS
     cut = Run(dataclasses.replace(now.context, notes=(INTERRUPTED,)), now.observations)
     judgement = judge_by_files(cut, str(tmp_path / "base.json"))
@@ -123,11 +123,11 @@ def cut(made: Run) -> Run:
 @pytest.mark.parametrize(
     ("before", "after", "code", "expected"),
     [
-        (latencies.run(1), latencies.run(4), 0, "✓ PASS B is as good"),
+        (latencies.run(1), latencies.run(5), 0, "✓ PASS B is as good"),
         (latencies.run(1), run(exchanges("refused")), 1, "✗ FAIL B: no message succeeded: all 1 failed"),
-        (run(exchanges("refused")), latencies.run(4), 0, "? INCONCLUSIVE There was nothing to compare."),
-        (cut(latencies.run(1)), latencies.run(4), 0, "? INCONCLUSIVE A: it was interrupted"),
-        (latencies.run(1), cut(latencies.run(4)), 0, "? INCONCLUSIVE B: it was interrupted"),
+        (run(exchanges("refused")), latencies.run(5), 0, "? INCONCLUSIVE There was nothing to compare."),
+        (cut(latencies.run(1)), latencies.run(5), 0, "? INCONCLUSIVE A: it was interrupted"),
+        (latencies.run(1), cut(latencies.run(5)), 0, "? INCONCLUSIVE B: it was interrupted"),
     ],
 )
 def test_runs_without_their_purpose_are_not_compared_in_silence(
@@ -138,3 +138,36 @@ def test_runs_without_their_purpose_are_not_compared_in_silence(
         storage.save(Run(dataclasses.replace(made.context, scenario="x"), made.observations), tmp_path / name)
     assert cli.main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == code
     assert expected in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("load", "verdict", "expected"),
+    [
+        ({"sessions": 40, "connected": 40, "refusal": "once, at first"}, NOT_JUDGED, ""),
+        ({"sessions": 40, "connected": 20, "refusal": "HTTP 503"}, FAIL, "20 of 40 sessions were held, and the server"),
+        ({"sessions": 40, "connected": 20}, INCONCLUSIVE, "only 20 of 40 sessions were held: open them faster"),
+        (
+            {"sessions": 40, "connected": 20, "refusal": "x", "own_limit": "no ports"},
+            INCONCLUSIVE,
+            "own limit, not the",
+        ),
+        ({"planned": 100, "sent": 95}, NOT_JUDGED, ""),
+        ({"planned": 100, "sent": 94}, INCONCLUSIVE, "of 100 messages that were planned, 94 were sent while they were"),
+        ({"busy": 0.97}, INCONCLUSIVE, "the load generator was at its limit: a process of it used 97 % of a core"),
+    ],
+)
+def test_a_load_that_was_not_put_on_has_its_reason(load: dict[str, Any], verdict: Verdict, expected: str) -> None:
+    """The server's is a failure; the load generator's says nothing about the server."""
+    judgement = judge_by_files(run(exchanges("ok"), load=load))
+    assert judgement.verdict is verdict
+    assert expected in judgement.notes[0]
+
+
+def test_times_of_a_generator_at_its_limit_are_nobodys_failure() -> None:
+    """Errors are: they do not come from it."""
+    slow = latencies.run(1, median=5.0, failing=0.5)
+    judgement = judge_by_files(Run(dataclasses.replace(slow.context, load={"busy": 0.97}), slow.observations),
+                               targets="default")  # fmt: skip
+    verdicts = {row.metric: row.verdict for row in judgement.rows}
+    assert verdicts == {"first_chunk": INCONCLUSIVE, "error_rate": FAIL}
+    assert judgement.rows[0].reason.endswith("but the load generator was at its limit")
