@@ -171,7 +171,7 @@ def test_several_runs_are_measured_and_judged_together(tmp_path: Path) -> None:
         ]
     assert (first.returncode, "NOT JUDGED" in first.stdout) == (0, True), first.stderr
     assert sorted(path.name for path in (tmp_path / "before").iterdir()) == [
-        "01", "02", "report.html", "summary.json", "summary.md",
+        "01", "02", "junit.xml", "report.html", "summary.json", "summary.md",
     ]  # fmt: skip
     summary = json.loads((tmp_path / "before" / "summary.json").read_text())
     assert summary["judgement"]["verdict"] == "not judged"
