@@ -48,7 +48,8 @@ class Rule:
     A change for the worse is tolerated up to a share of the baseline's value, and always up to `floor` (in the
     metric's unit): smaller differences come from clocks, schedulers and allocators. `absolute` compares by
     subtraction, for metrics that may be 0. With observations of the metric `instead`, this one is not compared.
-    `any_load` is for a figure that can be compared between runs of different load. `tolerance` is the share that is
+    `any_load` is for a figure that can be compared between runs of different load, `in_ramp` for one that only a
+    growing number of sessions tells apart from what else happens in time. `tolerance` is the share that is
     tolerated where neither the command nor the targets say another one.
     """
 
@@ -58,6 +59,7 @@ class Rule:
     absolute: bool = False
     instead: Definition | None = None
     any_load: bool = False
+    in_ramp: bool = False
     tolerance: float = TOLERANCE
 
 
@@ -76,7 +78,7 @@ RULES: Final = (
     Rule(definitions.ERROR_RATE, "value", 10.0, absolute=True),
     Rule(definitions.MEMORY, "mean", _MEBIBYTE, tolerance=_MEMORY_TOLERANCE),
     # Bytes over the whole run, not per second or session: see `_floor`.
-    Rule(definitions.MEMORY_PER_SESSION, "value", _MEBIBYTE, absolute=True, any_load=True),
+    Rule(definitions.MEMORY_PER_SESSION, "value", _MEBIBYTE, absolute=True, any_load=True, in_ramp=True),
     Rule(definitions.MEMORY_GROWTH, "value", _MEBIBYTE, absolute=True),
     # At least one step of the ramp, since the levels between two steps were not tried.
     Rule(definitions.STABLE_SESSIONS, "value", 1.0, absolute=True, any_load=True),
@@ -113,7 +115,7 @@ def change(rule: Rule, runs: Sequence[Run], baseline: Sequence[Run], tolerance: 
 
     None where one of the two lacks the figure, or where the baseline's is infinite, or 0 for a relative rule.
     """
-    if rule.instead is not None and any(steady(run, rule.instead) for run in runs):
+    if any(_left_out(rule, run) for run in runs):
         return None
     if len(runs) + len(baseline) > 2:
         return _between_runs(rule, runs, baseline, tolerance)
@@ -203,6 +205,11 @@ def _shift(now: Values, reference: Values) -> UncertainValue:
     return intervals.relative_change(found)
 
 
+def _left_out(rule: Rule, run: Run) -> bool:
+    """Whether a run has a better metric for the figure, or no load that the figure is of."""
+    return bool(rule.instead is not None and steady(run, rule.instead)) or (rule.in_ramp and not ramp_step(run))
+
+
 def _comparable(rule: Rule, reference: float) -> bool:
     return math.isfinite(reference) and (rule.absolute or reference > 0)
 
@@ -239,7 +246,7 @@ def _delay(rule: Rule, runs: Sequence[Run]) -> float:
 
 
 def _plain(rule: Rule, run: Run) -> float:
-    if rule.instead is not None and steady(run, rule.instead):
+    if _left_out(rule, run):
         return math.nan
     return figure_of(run, rule.definition, rule.figure)
 

@@ -257,6 +257,16 @@ def test_a_leak_fails() -> None:
     assert row(heavy, "server_memory", "mean").verdict is FAIL
 
 
+@pytest.mark.parametrize(("ramp", "judged"), [({"step": 8, "search": False}, True), (None, False)])
+def test_memory_per_session_is_judged_where_sessions_grow(ramp: dict[str, Any] | None, judged: bool) -> None:
+    """Elsewhere a few sessions are opened while the server warms up, which says nothing about one of them."""
+    one, other = (
+        more(run(seed), [observed(definitions.MEMORY_PER_SESSION, 1e5, 1.0)], settings={"ramp": ramp})
+        for seed in (1, 2)
+    )
+    assert any(each.metric == "memory_per_session" for each in judge(one, other).rows) is judged
+
+
 def test_a_few_samples_of_memory_are_left_out() -> None:
     """A short run is judged by what it has."""
     judgement = judge(more(run(1), memory(0.0, n=5)[:-1]), more(run(2), memory(0.0, n=5)[:-1]))
