@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from opentelemetry.sdk.environment_variables import OTEL_EXPORTER_OTLP_PROTOCOL
 
 from ailoop_otel.export import choice
-from ailoop_otel.export.choice import Signal
 from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.guard import Guard, warn
-from ailoop_otel.recorded.otlp_json import SIGNALS
+from ailoop_otel.recorded.otlp_json import Signal
 from ailoop_otel.recording.internals import grpc_channel
 from ailoop_otel.settings import Settings, environment
 
@@ -116,7 +115,7 @@ def transport(signal: Signal, timeout: float) -> Transport:
         from ailoop_otel.replay.destination import of_signal
         from ailoop_otel.replay.http import PROTOBUF, Http
 
-        return Http(of_signal(SIGNALS[signal.name]), PROTOBUF, timeout, _credentials(signal))
+        return Http(of_signal(signal), PROTOBUF, timeout, _credentials(signal))
     if choice.protocol(signal) != choice.GRPC:
         raise LookupError(f"OTLP over {choice.protocol(signal)!r}")
     from ailoop_otel.export import grpc

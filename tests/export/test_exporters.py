@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from ailoop_otel.export import exporters
-from ailoop_otel.export.choice import LOGS, METRICS, SIGNALS, TRACES, Signal
+from ailoop_otel.export.choice import SIGNALS
 from ailoop_otel.export.exporters import Shared
 from ailoop_otel.export.files import RotatingLogExporter, RotatingMetricExporter, RotatingSpanExporter
 from ailoop_otel.guard import Guard
+from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.settings import Settings
 
 Lines = Callable[[], list[str]]
