@@ -38,7 +38,7 @@ class Sent:
 def send(timeout: float) -> Sent:
     """Send one span to the endpoint of the environment; returns shortly after `timeout` seconds at the latest."""
     try:
-        transport = exporters.transport(TRACES, timeout)
+        transport = exporters.transport(TRACES, choice.protocol(TRACES), timeout)
     except (ImportError, LookupError, OSError, ValueError, TypeError) as fault:
         return Sent("", _no_exporter(fault))
     ids, end = RandomIdGenerator(), time.time_ns()
