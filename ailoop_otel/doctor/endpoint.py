@@ -14,14 +14,14 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import requests
-from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE, OTEL_SDK_DISABLED
+from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE, OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SDK_DISABLED
 
 from ailoop_otel.doctor import probe
 from ailoop_otel.doctor.findings import ENDPOINT, NOTE, OK, PROBLEM, Finding
 from ailoop_otel.export import choice, retention
-from ailoop_otel.export.choice import SIGNALS, TRACES, Signal
+from ailoop_otel.export.choice import SIGNALS
 from ailoop_otel.names import SETTING_DIRECTORY
-from ailoop_otel.recorded.otlp_json import SIGNALS as recorded
+from ailoop_otel.recorded.otlp_json import TRACES, Signal
 from ailoop_otel.replay.acknowledged import unacknowledged
 from ailoop_otel.replay.destination import of_signal
 from ailoop_otel.settings import Settings, environment, is_true
@@ -55,7 +55,7 @@ def check(checkout: Path, query: str, timeout: float) -> Iterator[Finding]:
         yield from _collector(query, timeout)
     elif query:
         sentence = "it is not asked: traces do not go to a collector by OTLP."
-        yield Finding(ENDPOINT, NOTE, "Jaeger", sentence, f"Set {TRACES.endpoint}.")
+        yield Finding(ENDPOINT, NOTE, "Jaeger", sentence, f"Set {TRACES.own(OTEL_EXPORTER_OTLP_ENDPOINT)}.")
 
 
 def _place(name: str, signals: list[Signal], checkout: Path) -> Iterator[Finding]:
@@ -113,7 +113,7 @@ def _base(signal: Signal) -> str:
     if choice.protocol(signal) == choice.GRPC:
         return urlsplit(choice.endpoint(signal)).netloc
     with suppress(ValueError):
-        return of_signal(recorded[signal.name]).base
+        return of_signal(signal).base
     return ""
 
 

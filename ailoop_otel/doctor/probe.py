@@ -14,10 +14,9 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import SpanContext, format_trace_id
 
 from ailoop_otel.export import choice, exporters
-from ailoop_otel.export.choice import TRACES
 from ailoop_otel.export.encoders import message_encoder
 from ailoop_otel.guard import Guard
-from ailoop_otel.recorded import otlp_json
+from ailoop_otel.recorded.otlp_json import TRACES
 from ailoop_otel.replay import hops
 from ailoop_otel.replay.delivery import Attempt, Transport
 from ailoop_otel.replay.hops import Hop
@@ -39,7 +38,7 @@ class Sent:
 def send(timeout: float) -> Sent:
     """Send one span to the endpoint of the environment; returns shortly after `timeout` seconds at the latest."""
     try:
-        transport = exporters.transport(TRACES, timeout)
+        transport = exporters.transport(TRACES, choice.protocol(TRACES), timeout)
     except (ImportError, LookupError, OSError, ValueError, TypeError) as fault:
         return Sent("", _no_exporter(fault))
     ids, end = RandomIdGenerator(), time.time_ns()
@@ -55,7 +54,7 @@ def _broken(transport: Transport, content: bytes, timeout: float) -> Hop | None:
     attempts: list[Attempt] = []
 
     def attempt() -> None:
-        attempts.append(transport.attempt(otlp_json.TRACES, content))
+        attempts.append(transport.attempt(TRACES, content))
         transport.close()
 
     # The look-up of a name, for one, knows no timeout.

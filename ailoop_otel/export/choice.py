@@ -1,4 +1,4 @@
-"""The three signals, and the rules by which the environment (`OTEL_*`) decides where each goes.
+"""The rules by which the environment (`OTEL_*`) decides where each signal goes.
 
 Used by the pipeline, the distro and the doctor.
 """
@@ -8,74 +8,21 @@ from __future__ import annotations
 import re
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
-from opentelemetry.environment_variables import (
-    OTEL_LOGS_EXPORTER,
-    OTEL_METRICS_EXPORTER,
-    OTEL_PYTHON_METER_PROVIDER,
-    OTEL_PYTHON_TRACER_PROVIDER,
-    OTEL_TRACES_EXPORTER,
-)
 from opentelemetry.sdk.environment_variables import (
     OTEL_CONFIG_FILE,
     OTEL_EXPORTER_OTLP_ENDPOINT,
-    OTEL_EXPORTER_OTLP_LOGS_ENDPOINT,
-    OTEL_EXPORTER_OTLP_LOGS_PROTOCOL,
-    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT,
-    OTEL_EXPORTER_OTLP_METRICS_PROTOCOL,
     OTEL_EXPORTER_OTLP_PROTOCOL,
     OTEL_EXPORTER_OTLP_TIMEOUT,
-    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
-    OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,
 )
 
 from ailoop_otel.guard import warn
+from ailoop_otel.recorded import otlp_json
+from ailoop_otel.recorded.otlp_json import Signal
 from ailoop_otel.settings import environment
 
-# The API keeps this one to itself as long as its logs are not declared stable.
-OTEL_PYTHON_LOGGER_PROVIDER: Final = "OTEL_PYTHON_LOGGER_PROVIDER"
-
-
-@dataclass(frozen=True)
-class Signal:
-    """One signal: its name in file names and URLs, and its variables."""
-
-    name: str
-    exporter: str
-    endpoint: str
-    protocol: str
-    provider: str
-
-    @property
-    def group(self) -> str:
-        """The entry-point group of the signal's exporters."""
-        return f"opentelemetry_{self.name}_exporter"
-
-
-TRACES: Final = Signal(
-    "traces",
-    OTEL_TRACES_EXPORTER,
-    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
-    OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,
-    OTEL_PYTHON_TRACER_PROVIDER,
-)
-METRICS: Final = Signal(
-    "metrics",
-    OTEL_METRICS_EXPORTER,
-    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT,
-    OTEL_EXPORTER_OTLP_METRICS_PROTOCOL,
-    OTEL_PYTHON_METER_PROVIDER,
-)
-LOGS: Final = Signal(
-    "logs",
-    OTEL_LOGS_EXPORTER,
-    OTEL_EXPORTER_OTLP_LOGS_ENDPOINT,
-    OTEL_EXPORTER_OTLP_LOGS_PROTOCOL,
-    OTEL_PYTHON_LOGGER_PROVIDER,
-)
-SIGNALS: Final = (TRACES, METRICS, LOGS)
+SIGNALS: Final = tuple(otlp_json.SIGNALS.values())
 
 FILES: Final = "ailoop_json_files"
 OTLP: Final = "otlp"
@@ -122,12 +69,12 @@ def is_embedded(signal: Signal) -> bool:
 
 def protocol(signal: Signal) -> str:
     """The protocol of a signal's `otlp` exporter; without one it is http/protobuf, which needs no extra."""
-    return environment(signal.protocol) or environment(OTEL_EXPORTER_OTLP_PROTOCOL) or HTTP
+    return environment(signal.own(OTEL_EXPORTER_OTLP_PROTOCOL)) or environment(OTEL_EXPORTER_OTLP_PROTOCOL) or HTTP
 
 
 def endpoint(signal: Signal) -> str:
     """Where a signal's `otlp` exporter sends to, without what may be a secret in it."""
-    own = environment(signal.endpoint)
+    own = environment(signal.own(OTEL_EXPORTER_OTLP_ENDPOINT))
     shared = environment(OTEL_EXPORTER_OTLP_ENDPOINT)
     if protocol(signal) == GRPC:
         return _without_secrets(own or shared or _GRPC_BASE)
@@ -136,7 +83,7 @@ def endpoint(signal: Signal) -> str:
 
 def milliseconds() -> list[str]:
     """One sentence for each timeout that was probably meant as milliseconds, which the specification has."""
-    names = (OTEL_EXPORTER_OTLP_TIMEOUT, *map(_timeout_of, SIGNALS))
+    names = (OTEL_EXPORTER_OTLP_TIMEOUT, *(signal.own(OTEL_EXPORTER_OTLP_TIMEOUT) for signal in SIGNALS))
     found = []
     for name in names:
         with suppress(ValueError):
@@ -148,13 +95,9 @@ def milliseconds() -> list[str]:
     return found
 
 
-def _timeout_of(signal: Signal) -> str:
-    return OTEL_EXPORTER_OTLP_TIMEOUT.replace("_OTLP_", f"_OTLP_{signal.name.upper()}_")
-
-
 def export_timeout(signal: Signal) -> float:
     """Seconds that one export of a signal may take; the SDK's default where none is set, or none that makes sense."""
-    own = _timeout_of(signal)
+    own = signal.own(OTEL_EXPORTER_OTLP_TIMEOUT)
     name = own if environment(own) else OTEL_EXPORTER_OTLP_TIMEOUT
     text = environment(name)
     with suppress(ValueError):
@@ -181,7 +124,8 @@ def _has_names() -> bool:
 
 
 def _has_endpoint() -> bool:
-    return any(environment(name) for name in (OTEL_EXPORTER_OTLP_ENDPOINT, *(s.endpoint for s in SIGNALS)))
+    name = OTEL_EXPORTER_OTLP_ENDPOINT
+    return any(environment(each) for each in (name, *(signal.own(name) for signal in SIGNALS)))
 
 
 def _without_secrets(url: str) -> str:

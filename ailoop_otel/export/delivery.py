@@ -19,10 +19,10 @@ from opentelemetry.sdk.metrics.export import MetricExporter
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
-from ailoop_otel.export.choice import LOGS, METRICS, TRACES
 from ailoop_otel.export.ledger import FAILED, QUEUE_FULL, UNDELIVERED, Ledger
 from ailoop_otel.export.sinks import LogSink, MetricSink, SpanSink
 from ailoop_otel.fork import begin_anew
+from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES
 from ailoop_otel.recording.fast.spans import LightSpan
 from ailoop_otel.recording.internals import LogRecordProcessor, enqueue_of, sdk_logs_export
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from ailoop_otel.export.choice import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.guard import Guard
+from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.recording.internals import encode_logs
 from ailoop_otel.settings import Settings
 

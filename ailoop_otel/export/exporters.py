@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from opentelemetry.sdk.environment_variables import OTEL_EXPORTER_OTLP_PROTOCOL
 
 from ailoop_otel.export import choice
-from ailoop_otel.export.choice import Signal
 from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.guard import Guard, warn
-from ailoop_otel.recorded.otlp_json import SIGNALS
+from ailoop_otel.recorded.otlp_json import Signal
 from ailoop_otel.recording.internals import grpc_channel
 from ailoop_otel.settings import Settings, environment
 
@@ -98,27 +97,28 @@ def _make(signal: Signal, name: str, shared: Shared) -> Any:
         return _official(signal, name)()
     from ailoop_otel.export import otlp
 
+    protocol = choice.HTTP if name == _BY_PROTOCOL[choice.HTTP] else choice.GRPC
     timeout = choice.export_timeout(signal)
     try:
-        way = transport(signal, timeout)
+        way = transport(signal, protocol, timeout)
     except NotImplementedError:
         return _official(signal, name)()
     return otlp.make(signal, way, timeout, shared.spooling(), shared.guard)
 
 
-def transport(signal: Signal, timeout: float) -> Transport:
-    """The way to the collector of a signal's `otlp` exporter, each request within `timeout` seconds.
+def transport(signal: Signal, protocol: str, timeout: float) -> Transport:
+    """The way to the collector of a signal's exporter by a protocol, each request within `timeout` seconds.
 
     Raises LookupError or ImportError where there is none for the protocol, ValueError for what is no address, and
     NotImplementedError where only the official exporter knows it.
     """
-    if choice.protocol(signal) == choice.HTTP:
+    if protocol == choice.HTTP:
         from ailoop_otel.replay.destination import of_signal
         from ailoop_otel.replay.http import PROTOBUF, Http
 
-        return Http(of_signal(SIGNALS[signal.name]), PROTOBUF, timeout, _credentials(signal))
-    if choice.protocol(signal) != choice.GRPC:
-        raise LookupError(f"OTLP over {choice.protocol(signal)!r}")
+        return Http(of_signal(signal), PROTOBUF, timeout, _credentials(signal))
+    if protocol != choice.GRPC:
+        raise LookupError(f"OTLP over {protocol!r}")
     from ailoop_otel.export import grpc
 
     found = grpc_channel(_official(signal, _BY_PROTOCOL[choice.GRPC])(channel_options=grpc.OPTIONS))

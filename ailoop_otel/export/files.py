@@ -14,12 +14,12 @@ from typing import Any, ClassVar, Final
 from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
 
 from ailoop_otel.export.changes import Changes
-from ailoop_otel.export.choice import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.export.encoders import line_encoder
 from ailoop_otel.export.rotation import Bounds, RotatingFile
 from ailoop_otel.export.sinks import LogSink, MetricSink, SpanSink
 from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard
+from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.settings import Settings
 from ailoop_otel.unpatched import time
 

@@ -12,14 +12,13 @@ from typing import Any, Final
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from ailoop_otel.export.choice import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.export.encoders import message_encoder
 from ailoop_otel.export.ledger import UNDELIVERED, UNENCODABLE
 from ailoop_otel.export.sinks import LogSink, MetricSink, SpanSink
 from ailoop_otel.export.spool import Spool
 from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard
-from ailoop_otel.recorded.otlp_json import SIGNALS
+from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.recording.call_thread import CallThread
 from ailoop_otel.replay import ReplayStopped
 from ailoop_otel.replay.delivery import Answer, Delivery, Transport
@@ -142,7 +141,7 @@ class Courier:
         try:
             # In this thread's context: its requests are nobody's spans.
             with suppress_instrumentation():
-                answer = delivery.deliver(SIGNALS[self._signal.name], content)
+                answer = delivery.deliver(self._signal, content)
         except ReplayStopped as stopped:
             return None, str(stopped), stopped.mend
         return answer, f"{self._transport.base}: {answer.message}", answer.mend

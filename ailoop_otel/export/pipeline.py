@@ -13,13 +13,14 @@ from opentelemetry.sdk.resources import Resource
 
 from ailoop_otel import names
 from ailoop_otel.export import choice, exporters, providers
-from ailoop_otel.export.choice import LOGS, METRICS, SIGNALS, TRACES, Signal
+from ailoop_otel.export.choice import SIGNALS
 from ailoop_otel.export.delivery import Account
 from ailoop_otel.export.exporters import Shared, attempt, reason
 from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.export.sdk_logging import EXPORT_WARNINGS
 from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard
+from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.recording.call_thread import CallThread
 from ailoop_otel.recording.internals import forget_measurements
 from ailoop_otel.recording.spans import deferred_of

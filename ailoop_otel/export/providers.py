@@ -35,12 +35,12 @@ from opentelemetry.sdk.resources import (
 
 from ailoop_otel import names
 from ailoop_otel.export import choice
-from ailoop_otel.export.choice import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.export.delivery import Account, CountingLogProcessor, CountingSpanProcessor, counting_metrics
 from ailoop_otel.export.exporters import attempt, reason
 from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.export.quiet import QuietReader
 from ailoop_otel.guard import Guard, warn
+from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.recording.deferred import DeferredWork
 from ailoop_otel.recording.fast import histograms
 from ailoop_otel.recording.internals import LOGS as LOGS_API
@@ -65,8 +65,6 @@ _METRIC_INTERVAL_MS: Final = 60_000
 _ALL: Final = frozenset(names.FAST_PATHS)
 
 _API: Final[dict[Signal, ModuleType | None]] = {TRACES: trace, METRICS: metrics, LOGS: LOGS_API}
-# What the API's functions and classes have in their names.
-_NOUN: Final = {TRACES: "Tracer", METRICS: "Meter", LOGS: "Logger"}
 # Made by us and shut down since. A global provider cannot be taken back, so it may still be the global one.
 _ENDED: Final[weakref.WeakSet[Provider]] = weakref.WeakSet()
 
@@ -223,7 +221,7 @@ def _make_logs(exporters: Sequence[Any], resource: Resource) -> tuple[Provider, 
 
 def _from_api(signal: Signal, name: str) -> Any:
     """A function or class of the API, by its name without the noun; without the API it does nothing."""
-    return getattr(_API[signal], name.format(_NOUN[signal] if "NoOp" in name else _NOUN[signal].lower()), _nothing)
+    return getattr(_API[signal], name.format(signal.maker if "NoOp" in name else signal.maker.lower()), _nothing)
 
 
 def _nothing(*_: object) -> None:

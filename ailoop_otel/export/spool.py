@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from ailoop_otel.export import ledger, retention
-from ailoop_otel.export.choice import Signal
+from ailoop_otel.export.choice import SIGNALS
 from ailoop_otel.export.encoders import Encode, line_encoder
 from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.export.notices import Notices
@@ -24,7 +24,7 @@ from ailoop_otel.export.retention import TelemetryFile
 from ailoop_otel.export.rotation import Bounds, RotatingFile
 from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard, tried
-from ailoop_otel.recorded.otlp_json import SIGNALS
+from ailoop_otel.recorded.otlp_json import Signal
 from ailoop_otel.replay import protobuf
 from ailoop_otel.replay.acknowledged import unacknowledged
 from ailoop_otel.replay.delivery import Answer, Delivery, Transport
@@ -313,7 +313,7 @@ class Spool:
         send: Callable[[ExportRequest], Answer],
         on_refused: Callable[[ExportRequest, Answer], None],
     ) -> Replayer:
-        base, every = self._transports[signal].base, frozenset(SIGNALS.values())
+        base, every = self._transports[signal].base, frozenset(SIGNALS)
         return Replayer(send, base, every, None, lambda message: None, again=False, on_refused=on_refused)
 
     def _refused_for_good(self, request: ExportRequest, answer: Answer) -> None:

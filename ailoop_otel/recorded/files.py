@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from ailoop_otel.recorded.input_file import open_regular
-from ailoop_otel.recorded.lines import LONGEST_LINE, Line, read_lines
+from ailoop_otel.recorded.input_file import LONGEST_LINE, Line, open_regular, read_lines
 from ailoop_otel.recorded.otlp_json import text
 from ailoop_otel.recorded.records import Batch, Parser, parse, rescue
 

@@ -1,4 +1,7 @@
-"""Opens the files that a user names or a directory holds: regular ones only, compressed or not."""
+"""Opens the files that a user names or a directory holds, and reads them by lines of bounded length.
+
+Regular files only, compressed or not.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,12 @@ import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
+# A line is one export of a few hundred spans. A longer one was written by something else and must not fill memory.
+LONGEST_LINE: Final = 64 * 1024 * 1024
 _GZIP: Final = b"\x1f\x8b"
 _KINDS: Final = (
     (stat.S_ISDIR, "directory"),
@@ -21,6 +27,24 @@ _KINDS: Final = (
     (stat.S_ISCHR, "device"),
     (stat.S_ISBLK, "device"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a file; `content` is without the line break, `size` counts all bytes, `number` begins at 1.
+
+    `ended` is false if the line break is missing.
+    """
+
+    content: bytes
+    size: int
+    ended: bool
+    number: int
+
+    @property
+    def too_long(self) -> bool:
+        """Whether it is longer than any export; `content` is then only its beginning."""
+        return self.size > LONGEST_LINE
 
 
 class _Compressed(gzip.GzipFile):
@@ -56,6 +80,19 @@ def open_input(path: Path) -> Iterator[BinaryIO]:
         else:
             file.seek(0)
             yield file
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """Read the lines of a file up to its present end; raises OSError if it cannot be read, or not to its end."""
+    number = 0
+    with open_input(path) as file:
+        while piece := file.readline(LONGEST_LINE):
+            number += 1
+            content, size = piece, len(piece)
+            while not piece.endswith(b"\n") and len(piece) == LONGEST_LINE:
+                piece = file.readline(LONGEST_LINE)
+                size += len(piece)
+            yield Line(content.strip(), size, piece.endswith(b"\n"), number)
 
 
 def read_text(path: Path) -> str:

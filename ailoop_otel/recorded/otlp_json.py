@@ -19,21 +19,45 @@ Json: TypeAlias = "dict[str, object]"
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One signal as OTLP/HTTP and its JSON name it.
+    """One signal as OTLP/HTTP, its JSON and OpenTelemetry's variables name it.
 
     `name` stands in URLs, `record` is the word for one record, `members` are the three nested JSON members that lead
-    to the records, `rejected` is the member of a partial success that counts the rejected ones.
+    to the records, `rejected` is the member of a partial success that counts the rejected ones, and `maker` is what
+    the API calls that which records.
     """
 
     name: str
     record: str
     members: tuple[str, str, str]
     rejected: str
+    maker: str
+
+    @property
+    def exporter(self) -> str:
+        """The variable that names its exporters."""
+        return f"OTEL_{self.name.upper()}_EXPORTER"
+
+    @property
+    def provider(self) -> str:
+        """The variable that names its provider."""
+        return f"OTEL_PYTHON_{self.maker.upper()}_PROVIDER"
+
+    @property
+    def group(self) -> str:
+        """The entry-point group of its exporters."""
+        return f"opentelemetry_{self.name}_exporter"
+
+    def own(self, variable: str) -> str:
+        """Its own form of a variable of all OTLP exporters, which wins over that one."""
+        return variable.replace("_OTLP_", f"_OTLP_{self.name.upper()}_")
 
 
-TRACES: Final = Signal("traces", "span", ("resourceSpans", "scopeSpans", "spans"), "rejectedSpans")
-METRICS: Final = Signal("metrics", "metric", ("resourceMetrics", "scopeMetrics", "metrics"), "rejectedDataPoints")
-LOGS: Final = Signal("logs", "log record", ("resourceLogs", "scopeLogs", "logRecords"), "rejectedLogRecords")
+# fmt: off
+TRACES: Final = Signal("traces", "span", ("resourceSpans", "scopeSpans", "spans"), "rejectedSpans", "Tracer")
+METRICS: Final = Signal("metrics", "metric", ("resourceMetrics", "scopeMetrics", "metrics"), "rejectedDataPoints",
+    "Meter")
+LOGS: Final = Signal("logs", "log record", ("resourceLogs", "scopeLogs", "logRecords"), "rejectedLogRecords", "Logger")
+# fmt: on
 SIGNALS: Final = {signal.name: signal for signal in (TRACES, METRICS, LOGS)}
 
 

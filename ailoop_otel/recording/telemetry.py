@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.metrics import (
     CallbackOptions,
     Counter,
+    Histogram,
     MeterProvider,
     Observation,
     UpDownCounter,
@@ -24,7 +25,7 @@ from opentelemetry.trace import (
 from ailoop_otel import names
 from ailoop_otel.guard import Guard
 from ailoop_otel.names import Metric
-from ailoop_otel.recording.fast.histograms import store_of
+from ailoop_otel.recording.fast.histograms import LightHistogram, store_of
 from ailoop_otel.recording.internals import LOGS
 from ailoop_otel.recording.spans import EMPTY, context_of, deferred_of, spans_of
 from ailoop_otel.settings import Settings
@@ -39,27 +40,8 @@ SECOND: Final = 1_000_000_000
 SHORTEST: Final = 1_000
 
 
-class Clock(Protocol):
-    """Time in nanoseconds: `now` never goes back, `wall` is since the epoch."""
-
-    def now(self) -> int:
-        """Monotonic time."""
-
-    def wall(self) -> int:
-        """Time since the epoch."""
-
-
-class Instrument(Protocol):
-    """What records a distribution."""
-
-    def record(
-        self, amount: float, attributes: Mapping[str, Any] | None = None, context: Context | None = None
-    ) -> None:
-        """Record a value; the span in `context` is its exemplar."""
-
-
-class SystemClock:
-    """The machine's own clocks."""
+class Clock:
+    """The machine's own clocks, in nanoseconds: `now` never goes back, `wall` is since the epoch. Tests have others."""
 
     now = staticmethod(time.perf_counter_ns)
     wall = staticmethod(time.time_ns)
@@ -83,7 +65,7 @@ class Telemetry:
     ) -> None:
         self.settings = settings
         self.guard = guard
-        self.clock: Clock = clock or SystemClock()
+        self.clock = clock or Clock()
         spans = spans_of(tracers)
         self.start_span, self.end_span = spans.start, spans.end
         self.deferred = deferred_of(tracers)
@@ -175,7 +157,7 @@ class Telemetry:
         create = getattr(self.meter, f"create_{metric.kind}")
         create(metric.name, callbacks=[callback], unit=metric.unit, description=metric.description)
 
-    def _histogram(self, metric: Metric) -> Instrument:
+    def _histogram(self, metric: Metric) -> LightHistogram | Histogram:
         if self._store is not None:
             return self._store.histogram(metric)
         return self.meter.create_histogram(

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from ailoop_otel.recorded.lines import read_lines
+from ailoop_otel.recorded.input_file import read_lines
 from ailoop_otel.replay import ReplayStopped
 from ailoop_otel.replay.export_request import parse
 from ailoop_otel.settings import UsageError

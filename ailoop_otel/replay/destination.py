@@ -79,14 +79,11 @@ def of_signal(signal: Signal) -> Destination:
     Files that are missing are left for the first attempt to find: they may come later.
     """
 
-    def own(name: str) -> str:
-        return environment(name.replace("_OTLP_", f"_OTLP_{signal.name.upper()}_"))
-
     def variable(name: str) -> str:
-        return own(name) or environment(name)
+        return environment(signal.own(name)) or environment(name)
 
     shared = (environment(OTEL_EXPORTER_OTLP_ENDPOINT) or _OTLP_DEFAULT).removesuffix("/")
-    address = own(OTEL_EXPORTER_OTLP_ENDPOINT) or f"{shared}/v1/{signal.name}"
+    address = environment(signal.own(OTEL_EXPORTER_OTLP_ENDPOINT)) or f"{shared}/v1/{signal.name}"
     found, parts = _at(address, variable), urlsplit(address)
     return replace(
         found,

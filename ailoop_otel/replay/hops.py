@@ -35,54 +35,32 @@ class Hop:
     mend: str
 
 
-ADDRESS: Final = Hop(
-    "no address", "that is no address of a collector", f"Set {OTEL_EXPORTER_OTLP_ENDPOINT}=http://HOST:4318."
-)
-_DNS: Final = Hop(
-    "DNS", "the name of its host is not known here", f"Correct the host in {OTEL_EXPORTER_OTLP_ENDPOINT}, or the DNS."
-)
-_REFUSED: Final = Hop(
-    "connection refused",
-    "nobody listens there",
-    f"Start the collector, or correct host and port in {OTEL_EXPORTER_OTLP_ENDPOINT}.",
-)
-_UNREACHABLE: Final = Hop(
-    "network", "there is no way to its host", "Look at the network, the firewall and the proxy variables."
-)
-_PROXY: Final = Hop(
-    "proxy",
-    "the proxy that the environment names does not lead there",
-    "Correct HTTPS_PROXY, or add the host to NO_PROXY.",
-)
-_TLS: Final = Hop(
-    "TLS",
-    "no TLS connection comes about",
+# fmt: off
+ADDRESS: Final = Hop("no address", "that is no address of a collector",
+    f"Set {OTEL_EXPORTER_OTLP_ENDPOINT}=http://HOST:4318.")
+_DNS: Final = Hop("DNS", "the name of its host is not known here",
+    f"Correct the host in {OTEL_EXPORTER_OTLP_ENDPOINT}, or the DNS.")
+_REFUSED: Final = Hop("connection refused", "nobody listens there",
+    f"Start the collector, or correct host and port in {OTEL_EXPORTER_OTLP_ENDPOINT}.")
+_UNREACHABLE: Final = Hop("network", "there is no way to its host",
+    "Look at the network, the firewall and the proxy variables.")
+_PROXY: Final = Hop("proxy", "the proxy that the environment names does not lead there",
+    "Correct HTTPS_PROXY, or add the host to NO_PROXY.")
+_TLS: Final = Hop("TLS", "no TLS connection comes about",
     f"Use http:// if the collector speaks no TLS; else name its certificate's authority in "
-    f"{OTEL_EXPORTER_OTLP_CERTIFICATE} (REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE win over it).",
-)
-LATE: Final = Hop(
-    "no answer",
-    "it does not answer in time",
-    "Look whether the collector is stuck or a firewall swallows the connection; --timeout waits longer.",
-)
-_NOT_HTTP: Final = Hop(
-    "protocol",
-    "whoever listens there speaks no OTLP over HTTP",
-    f"Port 4317 is for gRPC: take 4318, or set {OTEL_EXPORTER_OTLP_PROTOCOL}=grpc.",
-)
-_NOT_GRPC: Final = Hop(
-    "protocol",
-    "whoever listens there speaks no gRPC",
-    f"Port 4318 is for HTTP: take 4317, or set {OTEL_EXPORTER_OTLP_PROTOCOL}=http/protobuf.",
-)
+    f"{OTEL_EXPORTER_OTLP_CERTIFICATE} (REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE win over it).")
+LATE: Final = Hop("no answer", "it does not answer in time",
+    "Look whether the collector is stuck or a firewall swallows the connection; --timeout waits longer.")
+_NOT_HTTP: Final = Hop("protocol", "whoever listens there speaks no OTLP over HTTP",
+    f"Port 4317 is for gRPC: take 4318, or set {OTEL_EXPORTER_OTLP_PROTOCOL}=grpc.")
+_NOT_GRPC: Final = Hop("protocol", "whoever listens there speaks no gRPC",
+    f"Port 4318 is for HTTP: take 4317, or set {OTEL_EXPORTER_OTLP_PROTOCOL}=http/protobuf.")
 _LOG: Final = "Look at the collector's log."
 _CREDENTIALS: Final = f"Put the credentials that it wants into {OTEL_EXPORTER_OTLP_HEADERS}."
 _REDIRECTED: Final = f"Name the address that it sends to in {OTEL_EXPORTER_OTLP_ENDPOINT}; http or https, for a start."
-_PAGE: Final = Hop(
-    "protocol",
-    "it answers with a page, as a web server or a user interface does",
-    f"Name the address of its OTLP/HTTP receiver in {OTEL_EXPORTER_OTLP_ENDPOINT}, port 4318 as a rule.",
-)
+_PAGE: Final = Hop("protocol", "it answers with a page, as a web server or a user interface does",
+    f"Name the address of its OTLP/HTTP receiver in {OTEL_EXPORTER_OTLP_ENDPOINT}, port 4318 as a rule.")
+# fmt: on
 _BUSY: Final = "It runs, but takes nothing now: look at the collector's log, and at what is behind it."
 TOO_LARGE: Final = "Raise the collector's limit for one request."
 # What an answer to OTLP may be; a body of any other type is somebody else's.

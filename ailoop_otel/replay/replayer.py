@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from ailoop_otel.recorded.lines import Line, read_lines
+from ailoop_otel.recorded.input_file import Line, read_lines
 from ailoop_otel.recorded.otlp_json import Signal, text
 from ailoop_otel.replay import ReplayStopped
 from ailoop_otel.replay.acknowledged import NAME, Acknowledged, Unrecorded

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from ailoop_otel.export import choice
-from ailoop_otel.export.choice import LOGS, METRICS, SIGNALS, TRACES
+from ailoop_otel.export.choice import SIGNALS
 from ailoop_otel.export.distro import AILoopDistro, defaults
+from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES
 
 FILES = ("ailoop_json_files",)
 OTLP = ("otlp",)

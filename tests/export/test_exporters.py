@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from ailoop_otel.export import exporters
-from ailoop_otel.export.choice import LOGS, METRICS, SIGNALS, TRACES, Signal
+from ailoop_otel.export.choice import SIGNALS
 from ailoop_otel.export.exporters import Shared
 from ailoop_otel.export.files import RotatingLogExporter, RotatingMetricExporter, RotatingSpanExporter
 from ailoop_otel.guard import Guard
+from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.settings import Settings
 
 Lines = Callable[[], list[str]]
@@ -47,16 +48,22 @@ def test_our_files_are_made_with_the_settings(signal: Signal, kind: type, guard:
 
 
 @pytest.mark.parametrize(
-    ("protocol", "transport"),
-    [("", "Http"), ("http/protobuf", "Http"), ("grpc", "Grpc")],
+    ("name", "protocol", "transport"),
+    [
+        ("otlp", "", "Http"),
+        ("otlp", "http/protobuf", "Http"),
+        ("otlp", "grpc", "Grpc"),
+        ("otlp_proto_grpc", "", "Grpc"),
+        ("otlp_proto_http", "grpc", "Http"),
+    ],
 )
 @pytest.mark.parametrize("signal", [TRACES, METRICS, LOGS])
 def test_otlp_speaks_the_protocol_that_is_set(
-    monkeypatch: pytest.MonkeyPatch, signal: Signal, protocol: str, transport: str, guard: Guard
+    monkeypatch: pytest.MonkeyPatch, signal: Signal, name: str, protocol: str, transport: str, guard: Guard
 ) -> None:
-    """Without one it is http/protobuf."""
+    """Without one it is http/protobuf; an exporter that is named with its protocol speaks that one."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
-    exporter = exporters.make(signal, "otlp", Shared(Settings(), guard))
+    exporter = exporters.make(signal, name, Shared(Settings(), guard))
     assert exporter is not None
     assert type(exporter.sink._transport).__name__ == transport
     exporter.shutdown()

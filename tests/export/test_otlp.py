@@ -22,9 +22,9 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.trace import SpanContext
 
 from ailoop_otel.export import exporters
-from ailoop_otel.export.choice import TRACES
 from ailoop_otel.export.exporters import Shared
 from ailoop_otel.guard import Guard
+from ailoop_otel.recorded.otlp_json import TRACES
 from ailoop_otel.recording.fast import protobuf
 from ailoop_otel.settings import Settings
 

@@ -13,8 +13,9 @@ import pytest
 from opentelemetry import _logs, metrics, trace
 
 from ailoop_otel.export import providers
-from ailoop_otel.export.choice import LOGS, METRICS, SIGNALS, TRACES, Signal
+from ailoop_otel.export.choice import SIGNALS
 from ailoop_otel.guard import Guard
+from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.settings import Settings
 from tests.export.conftest import Start
 from tests.export.recording import record, written

@@ -14,12 +14,12 @@ from opentelemetry.sdk.resources import Resource
 
 from ailoop_otel import names
 from ailoop_otel.export import providers
-from ailoop_otel.export.choice import METRICS
 from ailoop_otel.export.files import RotatingMetricExporter
 from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.export.quiet import QUIET, QuietReader
 from ailoop_otel.guard import Guard
 from ailoop_otel.process.metrics import ProcessMetrics
+from ailoop_otel.recorded.otlp_json import METRICS
 from ailoop_otel.recording.fast.histograms import HistogramStore, LightMeterProvider, LightMetricExporter
 
 INTERVAL = 10.0

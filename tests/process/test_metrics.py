@@ -219,7 +219,7 @@ from ailoop_otel.export.pipeline import Pipeline
 from ailoop_otel.guard import Guard
 from ailoop_otel.process.metrics import ProcessMetrics
 from ailoop_otel.recording.deferred import DeferredWork
-from ailoop_otel.recording.telemetry import SystemClock
+from ailoop_otel.recording.telemetry import Clock
 from ailoop_otel.settings import Settings
 from ailoop_otel.export.notices import Notices
 from ailoop_otel.export.ledger import Ledger
@@ -248,7 +248,7 @@ try:
     file = RotatingFile("traces", Bounds(sys.argv[1], 1e6, 1e7, 1e6))
     assert file.write(b"{}\\n")
     file.close()
-    SystemClock.now(), SystemClock.wall()
+    Clock.now(), Clock.wall()
     Notices(Ledger(), "").trouble("x", "")
 finally:
     for each in patches:

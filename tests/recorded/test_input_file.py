@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ailoop_otel.recorded.input_file import open_input, open_regular, read_json, read_text
-from ailoop_otel.recorded.lines import read_lines
+from ailoop_otel.recorded.input_file import open_input, open_regular, read_json, read_lines, read_text
 
 
 @pytest.fixture(params=["directory", "pipe", "socket", "device"])
@@ -78,7 +77,7 @@ def _lines_before_the_error(path: Path) -> list[bytes]:
 
 def test_a_small_file_that_holds_a_huge_line_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand times its size of nothing: reading ends with the first line that is longer than any export."""
-    monkeypatch.setattr("ailoop_otel.recorded.lines.LONGEST_LINE", 10_000)
+    monkeypatch.setattr("ailoop_otel.recorded.input_file.LONGEST_LINE", 10_000)
     path = tmp_path / "bomb.jsonl.gz"
     path.write_bytes(gzip.compress(b"{}\n" + b"\0" * 20_000_000))
     assert path.stat().st_size < 20_000

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from ailoop_otel.recorded import lines
-from ailoop_otel.recorded.lines import read_lines
+from ailoop_otel.recorded.input_file import read_lines
 from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES
 from ailoop_otel.replay import export_request
 from ailoop_otel.replay.export_request import ExportRequest, halves, is_skippable, parse

@@ -173,7 +173,7 @@ def test_a_torn_line_is_reported_and_what_stands_behind_it_sent(tmp_path: Path) 
 )
 def test_an_endless_line_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no line of ours, and must not fill memory."""
-    monkeypatch.setattr("ailoop_otel.recorded.lines.LONGEST_LINE", 1000)
+    monkeypatch.setattr("ailoop_otel.recorded.input_file.LONGEST_LINE", 1000)
     folder = recording(tmp_path, "one")
     (folder / "a.jsonl").write_bytes(b"x" * 5000 + b"\n" + traces("two"))
     run = Run(folder)

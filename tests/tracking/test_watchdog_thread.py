@@ -14,7 +14,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from ailoop_otel import names
-from ailoop_otel.recording.telemetry import SystemClock
+from ailoop_otel.recording.telemetry import Clock
 from ailoop_otel.tracking.watchdog import Watchdog
 from tests.exchanges import opened
 from tests.recorder import Recording
@@ -26,7 +26,7 @@ NAME = "ailoop-otel-watchdog"
 def real(**settings: Any) -> Recording:
     """A recording with the machine's own clock."""
     recording = Recording(**settings)
-    recording.telemetry.clock = SystemClock()
+    recording.telemetry.clock = Clock()
     return recording
 
 

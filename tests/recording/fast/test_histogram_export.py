@@ -18,9 +18,9 @@ from opentelemetry.sdk.resources import Resource
 
 from ailoop_otel import names
 from ailoop_otel.export import providers
-from ailoop_otel.export.choice import METRICS
 from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.guard import Guard
+from ailoop_otel.recorded.otlp_json import METRICS
 from ailoop_otel.recording.fast import histograms
 from ailoop_otel.recording.fast.histograms import store_of
 
