@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ailoop_otel import names
 from ailoop_otel.names import SETTING_ENABLED
 from ailoop_otel.recorded.files import ReadCounts, find, read
 from ailoop_otel.recorded.records import Span
@@ -64,14 +65,20 @@ def read_all(place: Path, filters: Filters) -> TraceFiles:
 
 
 def read_trace(place: Path, prefix: str) -> tuple[TraceFiles, list[Span]]:
-    """Read the trace whose id begins with `prefix`; raises UsageError if there is none or more than one."""
+    """Read the trace whose id, or whose client's trace's id, begins with `prefix`.
+
+    Raises UsageError if there is none or more than one.
+    """
     beginning = prefix.strip().lower()
     if not beginning or not set(beginning) <= _HEX:
         raise UsageError(f"--trace {prefix!r} is no trace id: it takes the first hexadecimal digits of one")
     paths = existing(place)
     counts, kept = ReadCounts(), defaultdict[str, list[Span]](list)
     for span in _spans(paths, [beginning], counts):
-        if span.trace_id.startswith(beginning) and len(kept[span.trace_id]) < _MOST_SPANS:
+        theirs = span.text(names.CLIENT_TRACE_ID)
+        if (span.trace_id.startswith(beginning) or theirs.startswith(beginning)) and len(
+            kept[span.trace_id]
+        ) < _MOST_SPANS:
             kept[span.trace_id].append(span)
             if len(kept) > _MOST_NAMED:
                 break
@@ -81,6 +88,8 @@ def read_trace(place: Path, prefix: str) -> tuple[TraceFiles, list[Span]]:
         raise UsageError(f"no trace in {place} begins with {prefix}: leave --trace out to see which there are")
     if len(kept) > 1:
         raise UsageError(f"several traces begin with {prefix}: give more of one of {_named(sorted(kept))}")
+    if not next(iter(kept)).startswith(beginning):
+        return read_trace(place, next(iter(kept)))  # all of it, now that the server's own id is known
     aggregator = Aggregator(Filters())
     spans = next(iter(kept.values()))
     for span in spans:

@@ -187,6 +187,7 @@ class Sample:
         inside: bool = False,
         spent: Sequence[float] = (),
         blocked: str = "",
+        client_trace: str = "",
     ) -> Span:
         """A message and its answer; without `finished` only what comes before its root."""
         common = {names.SESSION_ID: session_id}
@@ -199,6 +200,8 @@ class Sample:
             names.MESSAGE_SIZE: 184,
             names.OUTCOME: outcome,
         }
+        if client_trace:
+            attributes[names.CLIENT_TRACE_ID] = client_trace
         links = (session,) if session is not None else ()
         with self.open("sendUserMessage", at, attributes, kind=SpanKind.SERVER, links=links) as root:
             if inside:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ailoop_otel import names
 from ailoop_otel.settings import UsageError
 from ailoop_otel.view import traces
 from ailoop_otel.view.options import Filters, TracesOptions
@@ -275,3 +276,13 @@ def test_reading_much_asks_for_patience(sample: Sample, monkeypatch: pytest.Monk
     monkeypatch.setattr(traces, "_SLOW_TO_READ", 1)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     assert "reading" not in drawn(TracesOptions(directory="telemetry"))
+
+
+def test_a_client_s_trace_finds_the_server_s(tmp_path: Path, drawn: Drawn) -> None:
+    """A server that trusts no client only links to it: all of the server's own trace is shown."""
+    sample, theirs = Sample(tmp_path / "telemetry"), "c0ffee" + "0" * 26
+    root = sample.exchange("one", 1, 2.5, client_trace=theirs)
+    sample.close()
+    out = drawn(TracesOptions(directory="telemetry", trace="c0ffee"))
+    assert f"{root.get_span_context().trace_id:032x}" in out
+    assert names.SPAN_FIRST_CHUNK.removeprefix("ailoop.") in out

@@ -181,7 +181,8 @@ def _reconciled(run: Run, own: RunningServer | None) -> Run:
             f"The server wrote no telemetry into {own.telemetry}: install ailoop-otel in its environment, and let no "
             "OTEL_*_EXPORTER send it elsewhere."
         )
-        server = run.context.server | {"instrumented": False}
+        # It may be instrumented and send its telemetry elsewhere.
+        server = {name: value for name, value in run.context.server.items() if name != "instrumented"}
         return replace(run, context=replace(run.context, notes=(*run.context.notes, note), server=server))
 
 

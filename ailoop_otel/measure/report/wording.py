@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from ailoop_otel.measure.report import units
 from ailoop_otel.measure.report.contents import Report
 from ailoop_otel.measure.report.exchanges import COMPLETIONS, FIRST_CHUNKS, Exchange, observed_metric
-from ailoop_otel.measure.report.text import flat, plain, sentence
+from ailoop_otel.measure.report.text import CODE, flat, plain, sentence
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.definitions import Definition
 from ailoop_otel.measure.results.run import Context
@@ -204,7 +204,9 @@ def traces_hint(report: Report) -> str:
     """How to show a trace by its id; empty if there are links, or no traces."""
     if report.context.jaeger or not any(each.trace_id for each in report.worst):
         return ""
-    return "A trace is shown by `ailoop-otel traces --trace ID`."
+    known = str(report.context.server.get("telemetry", ""))
+    where = f"{plain(known)} " if known and CODE.fullmatch(f"`{known}`") else ""
+    return f"A trace is shown by `ailoop-otel traces {where}--trace ID`{'' if where else ', where the server writes'}."
 
 
 def environment(context: Context) -> Iterator[tuple[str, list[tuple[str, str]]]]:

@@ -106,10 +106,14 @@ def outcome_of(exchange: ServerExchange) -> str:
     return AI_TIMEOUT if exchange.hangs else exchange.outcome
 
 
+def is_command(exchange: ServerExchange) -> bool:
+    """Whether it was a slash command: only these succeed without a first chunk, as they do not call the AI."""
+    return exchange.ended and exchange.outcome == OK and exchange.first_chunk is None
+
+
 def server_observations(one: ServerExchange, **place: Any) -> Iterator[Observation]:
     """The observations of one exchange, with the fields `place`; none if it has neither an end nor a timeout."""
-    if one.ended and one.outcome == OK and one.first_chunk is None:
-        # Only a slash command succeeds without a first chunk: it does not call the AI.
+    if is_command(one):
         yield observed(definitions.SERVER_COMMAND, one.seconds, **place)
     elif one.ended or one.hangs:
         first_chunk = math.nan if one.first_chunk is None else one.first_chunk
@@ -162,8 +166,8 @@ def _session_observations(telemetry: ServerTelemetry, begin: int, numbers: _Numb
 
 
 def _run_observations(exchanges: Sequence[ServerExchange]) -> Iterator[Observation]:
-    """The metrics with one value per run."""
-    counted = [exchange for exchange in exchanges if exchange.ended or exchange.hangs]
+    """The metrics with one value per run; slash commands are in none of them, as in a load test."""
+    counted = [one for one in exchanges if (one.ended or one.hangs) and not is_command(one)]
     good = sum(exchange.outcome == OK for exchange in counted)
     if counted:
         yield observed(definitions.ERROR_RATE, 1000 * (len(counted) - good) / len(counted), 0.0)

@@ -69,7 +69,8 @@ def reconciled(run: Run, directory: Path) -> Run:
     rows.sort(key=lambda row: row.at)
     together = Run(run.context, rows, run.histograms)
     notes = (*run.context.notes, *_notes(match, together, directory), *reading_notes(reading.counts))
-    return replace(together, context=replace(run.context, notes=notes))
+    server = run.context.server | {"telemetry": str(directory)}
+    return replace(together, context=replace(run.context, notes=notes, server=server))
 
 
 def _unreconciled(run: Run) -> Run:

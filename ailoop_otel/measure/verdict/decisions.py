@@ -34,7 +34,7 @@ def against_target(run: Run, target: Target, confidence: float) -> Judged:
     found = estimate(run, definition, target.figure)
     row = Judged(
         target.metric, definition.unit, target.figure, math.nan, math.nan, math.nan,
-        Verdict.INCONCLUSIVE, "it was not observed in this run", target=target.limit, at_least=not target.at_most,
+        Verdict.INCONCLUSIVE, _unobserved(run, target), target=target.limit, at_least=not target.at_most,
     )  # fmt: skip
     if found is None:
         return row
@@ -49,6 +49,14 @@ def against_target(run: Run, target: Target, confidence: float) -> Judged:
             "process: use fewer --processes, or more sessions"
         )
     return replace(row, value=found.value, low=low, high=high, verdict=verdict, reason=reason, n=found.n)
+
+
+def _unobserved(run: Run, target: Target) -> str:
+    """Why a figure has no value, and which one the run has in its place: a server's telemetry knows no client."""
+    other = DEFINITIONS.get(f"server_{target.metric}")
+    if other is None or not any(True for _ in run.of(other)):
+        return "it was not observed in this run"
+    return f"it was not observed in this run, which has the server's own time: give a target for {other.name}"
 
 
 def _processes(run: Run) -> int:

@@ -329,3 +329,14 @@ def test_spans_that_end_before_they_start_make_no_figure(tmp_path: Path) -> None
     assert [row.value for row in run.of(definitions.SERVER_COMMAND)] == [0.5]
     assert all(row.value >= 0 for row in run.observations)
     assert "Spans that end before they start were left out: 1." in run.context.notes
+
+
+def test_slash_commands_are_in_no_rate(sample: Sample) -> None:
+    """A load test has them in none either: of two answers one failed, and the command is neither."""
+    sample.exchange("one", 0, 1.0)
+    sample.exchange("one", 2, 0.1, first_chunk=None)
+    sample.exchange("one", 3, 1.0, outcome="ai_error")
+    run = _run(sample.directory)
+    assert _values(run, definitions.ERROR_RATE) == [500.0]
+    assert _values(run, definitions.RATE) == [1 / 4.0]
+    assert len(_values(run, definitions.SERVER_COMMAND)) == 1

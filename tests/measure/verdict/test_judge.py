@@ -430,3 +430,12 @@ def test_a_bad_tolerance_is_one_error(definition: Definition) -> None:
     """It names its option."""
     with pytest.raises(Refusal, match="--tolerance: '10' is no tolerance"):
         judge_by_files(run(1, n=20), tolerance="10")
+
+
+def test_a_target_for_a_client_s_time_names_the_server_s_own() -> None:
+    """A report of production knows no client."""
+    rows = [observed(definitions.SERVER_FIRST_CHUNK, 0.2, float(number)) for number in range(40)]
+    made = Run(run(1, 10).context, rows)
+    judged = row(judge(made, targets=parse({"first_chunk": {"p95": "2 s"}}, "mixed")), "first_chunk", "p95", "target")
+    assert judged.verdict is INCONCLUSIVE
+    assert "give a target for server_first_chunk" in judged.reason

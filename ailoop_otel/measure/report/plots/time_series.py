@@ -62,7 +62,7 @@ def over_time(data: PlotData) -> Plot | None:
         f"{title} over time: {units.counted(len(usable.values), 'exchange')} as points, "
         f"{units.counted(len(failed), 'failed exchange')} marked above; below, exchanges begun per stretch of time."
     )
-    caption = _caption(len(usable.values), len(failed)) + _warm_up(data)
+    caption = _caption(data, len(usable.values), len(failed)) + _warm_up(data)
     spec = chart.panels(
         chart.layers(*map(chart.switched, upper), *marks, height=220, zoom="x"),
         chart.layers(_begun(exchanges, x), height=80, zoom="x"),
@@ -198,8 +198,13 @@ def _warm_up(data: PlotData) -> str:
     return " The warm-up is left out." if data.report.warmup else ""
 
 
-def _caption(points: int, failed: int) -> str:
-    parts = ["An exchange stands at the moment its message was planned to be sent."]
+def _caption(data: PlotData, points: int, failed: int) -> str:
+    moment = (
+        "the server received its message"
+        if data.report.context.source == "telemetry"
+        else "its message was planned to be sent"
+    )
+    parts = [f"An exchange stands at the moment {moment}."]
     if points > MOST_POINTS:
         parts.append(f"Of {points:,} points the extremes of each stretch are drawn.")
     if failed:
