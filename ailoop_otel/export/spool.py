@@ -196,7 +196,8 @@ class Spool:
         while not self._stop.wait(pause):
             self._wake.wait()
             self._wake.clear()
-            done, fault = tried(self._round)
+            with suppress_instrumentation():
+                done, fault = tried(self._send_all)
             if fault is not None:
                 self._guard.caught(fault)
             if done:
@@ -217,12 +218,8 @@ class Spool:
             self._encoders[signal.name] = line_encoder(signal, self.settings, self._guard)
         return self._encoders[signal.name](batch)
 
-    def _round(self) -> bool:
-        """Send what waits, oldest first; returns whether nothing waits any more."""
-        with suppress_instrumentation():
-            return self._send_all()
-
     def _send_all(self) -> bool:
+        """Send what waits, oldest first; returns whether nothing waits any more."""
         done, stopped = True, set()
         for file in self._waiting():
             if self._stop.is_set() or self.hurried:
