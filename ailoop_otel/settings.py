@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -14,6 +15,7 @@ from ailoop_otel import names
 from ailoop_otel.names import Setting
 
 _PREFIX = "AILOOP_OTEL_"
+_LONGEST_ADDRESS = 200
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 # The newer values of this variable also name where content is recorded; this package records it on spans only.
@@ -124,6 +126,12 @@ def is_true(text: str) -> bool:
 def environment(name: str) -> str:
     """One variable that another project defines (`OTEL_*`), stripped; empty when it is not set."""
     return environ.get(name, "").strip()
+
+
+def without_secrets(address: str) -> str:
+    """An address as it may be shown: without user, password and query, and nothing that a terminal obeys."""
+    shown = re.sub(r"^(\w*:?//)?[^/@]*@", r"\1", address.partition("?")[0])[:_LONGEST_ADDRESS]
+    return "".join(character for character in shown if character.isprintable())
 
 
 def _misspelt(variables: Mapping[str, str]) -> list[str]:

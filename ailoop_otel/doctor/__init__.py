@@ -6,11 +6,11 @@ import math
 import platform
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ailoop_otel.doctor import endpoint, environment, plugins, server, versions
 from ailoop_otel.doctor.findings import Finding, Report
 from ailoop_otel.protocol.registry import DIALECTS
+from ailoop_otel.replay.destination import is_address
 from ailoop_otel.settings import UsageError
 from ailoop_otel.version import __version__
 
@@ -26,21 +26,13 @@ def examine(checkout: str, query: str, timeout: float) -> Report:
     place = Path(checkout or ".").resolve()
     if not place.is_dir():
         raise UsageError(f"--checkout {checkout} is no directory: name the one that the server is started in")
-    if query and not _is_address(query):
+    if query and not is_address(query):
         raise UsageError("--jaeger is no address: write http://HOST:16686")
     if not (math.isfinite(timeout) and timeout > 0):
         raise UsageError(f"--timeout {timeout:g} leaves no time: take more than 0 s")
     generation = server.generation(server.folders(place))
     findings = tuple(_all(place, generation, query, timeout))
     return Report(__version__, platform.python_version(), str(place), generation, findings)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 def _all(place: Path, generation: str, query: str, timeout: float) -> Iterator[Finding]:

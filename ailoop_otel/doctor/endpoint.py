@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,11 +22,10 @@ from ailoop_otel.export.choice import SIGNALS
 from ailoop_otel.names import SETTING_DIRECTORY
 from ailoop_otel.recorded.otlp_json import TRACES, Signal
 from ailoop_otel.replay.acknowledged import unacknowledged
-from ailoop_otel.replay.destination import of_signal
-from ailoop_otel.settings import Settings, environment, is_true
+from ailoop_otel.replay.destination import is_loopback, of_signal
+from ailoop_otel.settings import Settings, environment, is_true, without_secrets
 
 DEFAULT_JAEGER: Final = "http://127.0.0.1:16686"
-_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _JAEGER_PATHS: Final = ("api/traces", "api/v3/traces")
 _PAUSE: Final = 0.2  # seconds
 _ONE_TRY: Final = 2.0  # seconds
@@ -137,12 +135,12 @@ def _collector(query: str, timeout: float) -> Iterator[Finding]:
     took = (time.monotonic() - begin) * 1e3
     sentence = f"took a span of service {probe.SERVICE} in {took:.0f} ms, trace {sent.trace_id}."
     yield Finding(ENDPOINT, OK, "Collector", sentence)
-    yield _jaeger(query, sent.trace_id, timeout, is_near=_is_loopback(where))
+    yield _jaeger(query, sent.trace_id, timeout, is_near=is_loopback(where))
 
 
 def _jaeger(query: str, trace_id: str, timeout: float, *, is_near: bool) -> Finding:
     base = query or DEFAULT_JAEGER
-    shown = re.sub(r"//[^/@]*@", "//", base.partition("?")[0])
+    shown = without_secrets(base)
     if not _has_query_api(base) if query or is_near else True:
         if query:
             mend = "Start Jaeger, or correct --jaeger: it is the address of its pages, port 16686 as a rule."
@@ -154,10 +152,6 @@ def _jaeger(query: str, trace_id: str, timeout: float, *, is_near: bool) -> Find
     sentence = f"the collector took the span, but within {timeout:g} s {shown} has not seen it."
     mend = "Look at the collector's exporters and its log; if this is not its Jaeger, name that with --jaeger URL."
     return Finding(ENDPOINT, PROBLEM, "Jaeger", sentence, mend)
-
-
-def _is_loopback(url: str) -> bool:
-    return urlsplit(url if "//" in url else f"//{url}").hostname in _LOOPBACK
 
 
 def _has_query_api(url: str) -> bool:
@@ -191,7 +185,7 @@ def _get(url: str, path: str, timeout: float) -> object:
     """GET a path and decode its JSON; raises OSError if there is no answer, ValueError if it is no JSON."""
     with requests.Session() as session:
         # For a proxy a loopback address would mean the proxy's own machine.
-        session.trust_env = not _is_loopback(url)
+        session.trust_env = not is_loopback(url)
         response = session.get(f"{url.partition('?')[0].rstrip('/')}/{path}", timeout=timeout)
         response.raise_for_status()
         return response.json()

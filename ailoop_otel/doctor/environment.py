@@ -64,16 +64,12 @@ def added(variables: dict[str, str]) -> Iterator[None]:
 
 
 def _start_up_file() -> Finding:
-    folders = [Path(folder) for folder in _site_folders()]
-    if any((folder / _START_UP_FILE).is_file() for folder in folders):
+    folders = [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
+    if any(Path(folder, _START_UP_FILE).is_file() for folder in folders):
         return Finding(SWITCH, OK, "Start-up file", f"{_START_UP_FILE} is where this Python looks for it.")
     sentence = f"there is no {_START_UP_FILE} in this Python's site-packages, so {_VARIABLE} alone switches nothing on."
     mend = f"{sys.executable} -m pip install --force-reinstall ailoop-otel, or start with: ailoop-otel run -- COMMAND."
     return Finding(SWITCH, PROBLEM, "Start-up file", sentence, mend)
-
-
-def _site_folders() -> list[str]:
-    return [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
 
 
 def _variable(dotenv: Mapping[str, str]) -> Finding:

@@ -5,7 +5,6 @@ Used by the pipeline, the distro and the doctor.
 
 from __future__ import annotations
 
-import re
 import threading
 from contextlib import suppress
 from typing import Final
@@ -20,7 +19,7 @@ from opentelemetry.sdk.environment_variables import (
 from ailoop_otel.guard import warn
 from ailoop_otel.recorded import otlp_json
 from ailoop_otel.recorded.otlp_json import Signal
-from ailoop_otel.settings import environment
+from ailoop_otel.settings import environment, without_secrets
 
 SIGNALS: Final = tuple(otlp_json.SIGNALS.values())
 
@@ -77,8 +76,8 @@ def endpoint(signal: Signal) -> str:
     own = environment(signal.own(OTEL_EXPORTER_OTLP_ENDPOINT))
     shared = environment(OTEL_EXPORTER_OTLP_ENDPOINT)
     if protocol(signal) == GRPC:
-        return _without_secrets(own or shared or _GRPC_BASE)
-    return _without_secrets(own or f"{(shared or _HTTP_BASE).removesuffix('/')}/v1/{signal.name}")
+        return without_secrets(own or shared or _GRPC_BASE)
+    return without_secrets(own or f"{(shared or _HTTP_BASE).removesuffix('/')}/v1/{signal.name}")
 
 
 def milliseconds() -> list[str]:
@@ -126,7 +125,3 @@ def _has_names() -> bool:
 def _has_endpoint() -> bool:
     name = OTEL_EXPORTER_OTLP_ENDPOINT
     return any(environment(each) for each in (name, *(signal.own(name) for signal in SIGNALS)))
-
-
-def _without_secrets(url: str) -> str:
-    return re.sub(r"^(\w+://)?[^/@]*@", r"\1", url.partition("?")[0])

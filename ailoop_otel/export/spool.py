@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
@@ -33,20 +33,13 @@ from ailoop_otel.replay.replayer import Replayer
 from ailoop_otel.settings import Settings, UsageError
 from ailoop_otel.unpatched import os, time
 
+if TYPE_CHECKING:
+    from ailoop_otel.export.otlp import Courier
+
 _FIRST_PAUSE: Final = 1.0  # seconds before the first try, doubled with each one that fails
 _LONGEST_PAUSE: Final = 15.0
 # Between two lines there is a pause as long as the collector took for the last one, and no shorter than this.
 _PACE: Final = 0.02  # seconds
-
-
-class Waiter(Protocol):
-    """Has a batch on its way, for which the end of the process does not wait."""
-
-    def take_back(self) -> None:
-        """Keep it, or count it as lost."""
-
-    def settle(self, timeout: float) -> bool:
-        """Wait until there is none; returns whether there is none."""
 
 
 class Spool:
@@ -62,7 +55,7 @@ class Spool:
         self._encoders: dict[str, Encode] = {}
         self._files: dict[str, RotatingFile] = {}
         self._transports: dict[str, Transport] = {}
-        self._waiters: list[Waiter] = []
+        self._couriers: list[Courier] = []
         self._stopped = False
         # Requests that the collector has refused for good, and files that hold nothing else, with their sizes.
         self._refused: dict[bytes, Answer] = {}
@@ -71,10 +64,10 @@ class Spool:
         begin_anew(self._begin)
 
     # --- What the exporters ask for ------------------------------------------------------------------------
-    def add(self, signal: Signal, transport: Transport, waiter: Waiter) -> None:
+    def add(self, signal: Signal, transport: Transport, courier: Courier) -> None:
         """Have the lines of a signal sent by its transport; what an earlier process left is sent too."""
         self._transports[signal.name] = transport
-        self._waiters.append(waiter)
+        self._couriers.append(courier)
         name = f"{retention.UNDELIVERED}{signal.name}"
         self._files[signal.name] = RotatingFile(name, self._bounds, on_delete=self._expired)
         if self.keeps and self._waiting():
@@ -152,13 +145,13 @@ class Spool:
     def settle(self, timeout: float) -> bool:
         """Wait for the batches that are on their way, `timeout` seconds at most; returns whether none is left."""
         deadline = time.monotonic() + timeout
-        return all([waiter.settle(max(0.0, deadline - time.monotonic())) for waiter in self._waiters])
+        return all([courier.settle(max(0.0, deadline - time.monotonic())) for courier in self._couriers])
 
     def hurry(self) -> None:
         """Keep, or count as lost, what is on its way, and send nothing more until `resume`."""
         self._hurry.set()
-        for waiter in self._waiters:
-            waiter.take_back()
+        for courier in self._couriers:
+            courier.take_back()
 
     def resume(self) -> None:
         """Send again."""
@@ -203,7 +196,8 @@ class Spool:
         while not self._stop.wait(pause):
             self._wake.wait()
             self._wake.clear()
-            done, fault = tried(self._round)
+            with suppress_instrumentation():
+                done, fault = tried(self._send_all)
             if fault is not None:
                 self._guard.caught(fault)
             if done:
@@ -224,12 +218,8 @@ class Spool:
             self._encoders[signal.name] = line_encoder(signal, self.settings, self._guard)
         return self._encoders[signal.name](batch)
 
-    def _round(self) -> bool:
-        """Send what waits, oldest first; returns whether nothing waits any more."""
-        with suppress_instrumentation():
-            return self._send_all()
-
     def _send_all(self) -> bool:
+        """Send what waits, oldest first; returns whether nothing waits any more."""
         done, stopped = True, set()
         for file in self._waiting():
             if self._stop.is_set() or self.hurried:

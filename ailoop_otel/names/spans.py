@@ -20,28 +20,24 @@ SPAN_TOOL: Final = "execute_tool"
 SPAN_MCP: Final = "tools/call"
 OTHER: Final = "_OTHER"
 
+# fmt: off
 SPANS: Final = (
     Name("{rpc.method}", "", "SERVER. One JSON-RPC call; `sendUserMessage` lasts until its answer is complete."),
     Name(SPAN_FIRST_CHUNK, "", "INTERNAL. Message received until the first frame with text of the answer."),
     Name(SPAN_STREAM, "", "INTERNAL. First chunk until the last; absent when the answer came in one piece."),
-    Name(
-        SPAN_AGENT + " {gen_ai.agent.id}",
-        "",
+    Name(SPAN_AGENT + " {gen_ai.agent.id}", "",
         "INTERNAL. One agent's work on one message, all its rounds. Or a background "
         "agent's on one task: then a root, linked to its session's start and to the call that asked for it; it is no "
-        "exchange, and counts in no metric of theirs.",
-    ),
+        "exchange, and counts in no metric of theirs."),
     Name(SPAN_MODEL + " {gen_ai.request.model}", "", "CLIENT. Request to the model sent until its last line read."),
     Name(SPAN_TOOL + " {gen_ai.tool.name}", "", "INTERNAL. One tool call."),
-    Name(
-        SPAN_MCP + " {gen_ai.tool.name}",
-        "",
-        "SERVER. A tool called from outside through the MCP server; CLIENT where AILoop calls another's.",
-    ),
+    Name(SPAN_MCP + " {gen_ai.tool.name}", "",
+        "SERVER. A tool called from outside through the MCP server; CLIENT where AILoop calls another's."),
     Name(SPAN_AI_TIMEOUT, "", "INTERNAL, ERROR. Last sign of life until the silence was noticed."),
     Name(SPAN_SESSION_START, "", "INTERNAL. A short root of its own trace, exported when the session starts."),
     Name(SPAN_SESSION, "", "INTERNAL. The whole life of a session, exported when it ends."),
 )
+# fmt: on
 
 OUTCOMES: Final = (
     Name("protocol_error", "", "JSON-RPC error −32700 or −32600 to −32602."),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 from opentelemetry.metrics import CallbackOptions, Observation
@@ -110,22 +111,8 @@ def _process() -> Any:
 
 
 # --- Garbage collection, by generation (an int, as in the semantic conventions) --------------------------------
-def observe_collections() -> list[Observation]:
-    """Garbage collections since the process began."""
-    return _of_collector("collections")
-
-
-def observe_collected() -> list[Observation]:
-    """Objects that garbage collections freed since the process began."""
-    return _of_collector("collected")
-
-
-def observe_uncollectable() -> list[Observation]:
-    """Objects that garbage collections found and could not free since the process began."""
-    return _of_collector("uncollectable")
-
-
-def _of_collector(field: str) -> list[Observation]:
+def observe_collector(field: str) -> list[Observation]:
+    """One of Python's counts since the process began: collections, objects that they freed, and could not free."""
     return [Observation(generation[field], {_GENERATION: number}) for number, generation in enumerate(gc.get_stats())]
 
 
@@ -135,9 +122,9 @@ _SAMPLES: Final[tuple[tuple[Metric, Sample], ...]] = (
     (names.METRIC_MEMORY_PEAK, observe_memory_peak),
     (names.METRIC_CPU_TIME, observe_cpu_time),
     (names.METRIC_DESCRIPTORS, observe_descriptors),
-    (names.METRIC_GC_COLLECTIONS, observe_collections),
-    (names.METRIC_GC_COLLECTED, observe_collected),
-    (names.METRIC_GC_UNCOLLECTABLE, observe_uncollectable),
+    (names.METRIC_GC_COLLECTIONS, partial(observe_collector, "collections")),
+    (names.METRIC_GC_COLLECTED, partial(observe_collector, "collected")),
+    (names.METRIC_GC_UNCOLLECTABLE, partial(observe_collector, "uncollectable")),
 )
 
 

@@ -51,6 +51,14 @@ class Signal:
         """Its own form of a variable of all OTLP exporters, which wins over that one."""
         return variable.replace("_OTLP_", f"_OTLP_{self.name.upper()}_")
 
+    def records(self, document: Json) -> Iterator[tuple[Json, Json]]:
+        """Each record that a document holds, with the member that holds those of its scope."""
+        outer, middle, inner = self.members
+        for resource in mappings(document.get(outer)):
+            for scoped in mappings(resource.get(middle)):
+                for record in mappings(scoped.get(inner)):
+                    yield scoped, record
+
 
 # fmt: off
 TRACES: Final = Signal("traces", "span", ("resourceSpans", "scopeSpans", "spans"), "rejectedSpans", "Tracer")

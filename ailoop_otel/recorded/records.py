@@ -170,13 +170,7 @@ def last_beginning(line: bytes) -> bytes:
 
 
 def _each(document: Json, signal: Signal, make: Callable[[Json, str], T | None]) -> tuple[tuple[T, ...], int]:
-    resources, scopes, records = signal.members
-    made = [
-        make(record, text(mapping(scoped.get("scope")).get("name")))
-        for resource in mappings(document.get(resources))
-        for scoped in mappings(resource.get(scopes))
-        for record in mappings(scoped.get(records))
-    ]
+    made = [make(record, text(mapping(scoped.get("scope")).get("name"))) for scoped, record in signal.records(document)]
     kept = tuple(record for record in made if record is not None)
     return kept, len(made) - len(kept)
 

@@ -21,7 +21,7 @@ from opentelemetry.sdk.environment_variables import (
 from opentelemetry.util.re import parse_env_headers
 
 from ailoop_otel.recorded.otlp_json import SIGNALS, Signal
-from ailoop_otel.settings import UsageError, environment
+from ailoop_otel.settings import UsageError, environment, without_secrets
 
 DEFAULT: Final = "http://127.0.0.1:4318"
 _OTLP_DEFAULT: Final = "http://localhost:4318"
@@ -50,11 +50,6 @@ class Destination:
     def url(self, signal: Signal) -> str:
         """The address for the requests of a signal."""
         return self.address or f"{self.base}/v1/{signal.name}"
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether it is on this machine; no proxy is used then."""
-        return urlsplit(self.base).hostname in _LOOPBACK
 
 
 def destination(endpoint: str, *, insecure: bool) -> Destination:
@@ -92,15 +87,25 @@ def of_signal(signal: Signal) -> Destination:
     )
 
 
-def _at(address: str, variable: Callable[[str], str]) -> Destination:
-    """The receiver at an address; `variable` reads the environment. Raises ValueError for what is no address."""
+def is_loopback(address: str) -> bool:
+    """Whether an address is on this machine: for a proxy it would be the proxy's own."""
+    return urlsplit(address if "//" in address else f"//{address}").hostname in _LOOPBACK
+
+
+def is_address(address: str) -> bool:
+    """Whether a text is the address of an HTTP server."""
     try:
         parts = urlsplit(address)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
-        valid = False
-    if not valid:
-        raise ValueError(f"{_without_secrets(address)!r} is no address: write it like {DEFAULT}")
+        return False
+
+
+def _at(address: str, variable: Callable[[str], str]) -> Destination:
+    """The receiver at an address; `variable` reads the environment. Raises ValueError for what is no address."""
+    if not is_address(address):
+        raise ValueError(f"{without_secrets(address)!r} is no address: write it like {DEFAULT}")
+    parts = urlsplit(address)
     path = _SIGNAL_PATH.sub("", parts.path.rstrip("/")).rstrip("/")
     authority, certificate, key = map(variable, _FILES)
     return Destination(
@@ -114,7 +119,3 @@ def _at(address: str, variable: Callable[[str], str]) -> Destination:
 
 def _host(parts: SplitResult) -> str:
     return parts.netloc.rpartition("@")[2]
-
-
-def _without_secrets(address: str) -> str:
-    return re.sub(r"^(\w+://)?[^/@]*@", r"\1", address.partition("?")[0])

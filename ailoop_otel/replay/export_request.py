@@ -79,16 +79,10 @@ def _parse(content: bytes) -> ExportRequest | None:
     signal = next((signal for signal in SIGNALS.values() if signal.members[0] in root), None)
     if signal is None:
         return None
-    resources = list(mappings(root.get(signal.members[0])))
-    records = [
-        record
-        for resource in resources
-        for scoped in mappings(resource.get(signal.members[1]))
-        for record in mappings(scoped.get(signal.members[2]))
-    ]
+    records = [record for _, record in signal.records(root)]
     begin, end = _times(records) if signal is TRACES else (0, 0)
     points = sum(map(_data_points, records)) if signal is METRICS else len(records)
-    return ExportRequest(content, signal, len(records), points, frozenset(_services(resources)), begin, end)
+    return ExportRequest(content, signal, len(records), points, frozenset(_services(root, signal)), begin, end)
 
 
 def _part(root: Json, signal: Signal, kept: range) -> Json:
@@ -113,19 +107,15 @@ def _data_points(metric: Json) -> int:
 
 def named(request: ExportRequest) -> str:
     """What a request with one record holds, for a message: `span chat of trace 4bf9…, 5,300,123 bytes`."""
-    outer, middle, inner = request.signal.members
-    holders = [json.loads(request.content)]
-    for member in (outer, middle, inner):
-        holders = [found for holder in holders for found in mappings(holder.get(member))]
-    first = holders[0] if holders else {}
+    first = next((record for _, record in request.signal.records(json.loads(request.content))), {})
     trace = text(first.get("traceId"))
     name = text(first.get("name")) or text(first.get("eventName"))
     words = (request.signal.record, name, f"of trace {trace}" if trace else "")
     return f"{' '.join(filter(None, words))}, {len(request.content):,} bytes"
 
 
-def _services(resources: list[Json]) -> Iterator[str]:
-    for resource in resources:
+def _services(root: Json, signal: Signal) -> Iterator[str]:
+    for resource in mappings(root.get(signal.members[0])):
         service = attributes(mapping(resource.get("resource")).get("attributes")).get(_SERVICE)
         if isinstance(service, str):
             yield service

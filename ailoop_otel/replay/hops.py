@@ -6,7 +6,6 @@ Errors are classified; their texts, which may hold secrets, are not repeated.
 from __future__ import annotations
 
 import errno
-import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -22,8 +21,9 @@ from opentelemetry.sdk.environment_variables import (
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
 )
 
+from ailoop_otel.settings import without_secrets
+
 _MOST_CAUSES: Final = 32
-_LONGEST_ADDRESS: Final = 200
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def of_response(status: int, content_type: str, location: str = "", *, empty: bo
         return None if kind in _OTLP_TYPES or (empty and kind != "text/html") else _PAGE
     if 300 <= status < 400:
         # A redirect is not followed: to where it leads, a POST may arrive as a GET, and credentials must not go there.
-        place = _without_secrets(location) or "elsewhere"
+        place = without_secrets(location) or "elsewhere"
         return Hop(f"HTTP {status}", f"it answers {status} and sends to {place}; nothing is taken", _REDIRECTED)
     try:
         phrase = f" {HTTPStatus(status).phrase}"
@@ -147,11 +147,6 @@ def of_grpc(code: str, details: str) -> Hop:
     if code == "UNIMPLEMENTED":
         return _NOT_GRPC
     return Hop(f"gRPC {code}", f"it answers {code}", _LOG)
-
-
-def _without_secrets(address: str) -> str:
-    shown = re.sub(r"^(\w*:?//)?[^/@]*@", r"\1", address.partition("?")[0])[:_LONGEST_ADDRESS]
-    return "".join(character for character in shown if character.isprintable())
 
 
 def _causes(fault: BaseException) -> Iterator[BaseException]:

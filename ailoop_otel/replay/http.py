@@ -17,7 +17,7 @@ from urllib3.util.retry import Retry
 from ailoop_otel.recorded.otlp_json import Signal, integer, mapping, text
 from ailoop_otel.replay import hops
 from ailoop_otel.replay.delivery import Answer, Attempt
-from ailoop_otel.replay.destination import Destination
+from ailoop_otel.replay.destination import Destination, is_loopback
 
 JSON: Final = "application/json"
 PROTOBUF: Final = "application/x-protobuf"
@@ -97,7 +97,7 @@ def _failed(fault: OSError) -> Attempt:
 
 def _session(destination: Destination) -> requests.Session:
     session = requests.Session()
-    session.trust_env = not destination.is_loopback
+    session.trust_env = not is_loopback(destination.base)
     # Not None: requests would then read ~/.netrc and replace the Authorization header with what it finds there.
     session.auth = HTTPBasicAuth(*destination.user) if destination.user else lambda prepared: prepared
     session.cert = destination.certificate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Set
 from contextvars import ContextVar
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanContext
@@ -14,46 +14,17 @@ from ailoop_otel.recording.spans import EMPTY
 from ailoop_otel.recording.telemetry import Attributes, Telemetry
 from ailoop_otel.server.content.capture import ContentCapture, capture
 from ailoop_otel.tracking.exchange import Exchange, TimeBreakdown, current_exchange
-from ailoop_otel.tracking.sessions import Ledger
+from ailoop_otel.tracking.sessions import Ledger, Session
+
+if TYPE_CHECKING:
+    from ailoop_otel.server.tasks import BackgroundTask
 
 
-class TraceOwner(Protocol):
-    """What has a trace of its own: an exchange, a background agent's task, a session."""
-
-    @property
-    def offset(self) -> int:
-        """Wall clock minus monotonic clock when the trace began, nanoseconds."""
-
-
-class Owner(TraceOwner, Protocol):
-    """What the inside of the server works for: an exchange, or a task of a background agent.
-
-    Times are nanoseconds of the monotonic clock, 0 for never.
-    """
-
-    cut: bool
-    failed: bool
-    error_type: str | None
-    model: str | None
-    waiting_for: str
-    tools_running: int
-    breakdown: TimeBreakdown | None
-
-    @property
-    def session_id(self) -> str | None:
-        """The id of its session, once known."""
-
-    @property
-    def ended(self) -> bool:
-        """Whether its span has ended."""
-
-    @property
-    def left(self) -> int:
-        """When its client was seen to have left."""
-
+# What the inside of the server works for: an exchange, or a task of a background agent.
+Owner: TypeAlias = "Exchange | BackgroundTask"
 
 # The background task that the running code works for; such code has the context of the call that made the agent.
-CURRENT_TASK: Final[ContextVar[Owner | None]] = ContextVar("ailoop_otel_background_task", default=None)
+CURRENT_TASK: Final[ContextVar[BackgroundTask | None]] = ContextVar("ailoop_otel_background_task", default=None)
 
 
 def current_owner() -> Owner | None:
@@ -108,7 +79,7 @@ class HookContext:
         return exchange.context if exchange is not None else EMPTY
 
     # --- One clock per trace -------------------------------------------------------------------------------
-    def offset(self, owner: TraceOwner | None) -> int:
+    def offset(self, owner: Owner | Session | None) -> int:
         """What makes a monotonic time a time since the epoch in the owner's trace, nanoseconds.
 
         It is read once per trace, so that a step of the wall clock moves no span out of its parent. Without an owner a
@@ -116,7 +87,7 @@ class HookContext:
         """
         return owner.offset if owner is not None else self.telemetry.offset()
 
-    def event(self, name: str, attributes: Attributes, context: Context, owner: TraceOwner | None) -> None:
+    def event(self, name: str, attributes: Attributes, context: Context, owner: Owner | Session | None) -> None:
         """Emit a log event now, in the owner's trace, at the place in it that `context` gives."""
         time = self.telemetry.clock.now() + self.offset(owner)
         self.telemetry.event(name, time, attributes, context)

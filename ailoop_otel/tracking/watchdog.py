@@ -9,12 +9,15 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ailoop_otel.fork import begin_anew
 from ailoop_otel.recording.deferred import DeferredWork
 from ailoop_otel.recording.telemetry import SECOND, Telemetry
 from ailoop_otel.settings import Settings
+
+if TYPE_CHECKING:
+    from ailoop_otel.tracking.exchange import Exchange
 
 FIRST_CHUNK: Final = "first_chunk"
 STALL: Final = "stall"
@@ -52,35 +55,11 @@ class Timeout(NamedTuple):
     noticed: int
 
 
-class Silence(Protocol):
-    """What is watched: an exchange, as far as its silence goes; times are monotonic nanoseconds.
-
-    `alarm` and `armed` are the watchdog's: the number of the entry for it that counts, and when that one comes up.
-    """
-
-    ended: bool
-    chunks: int
-    last: int
-    unread: int
-    turn: int
-    alarm: int
-    armed: int
-
-    def due(self, deadlines: Deadlines) -> tuple[int, str] | None:
-        """The next moment at which the silence is too long, and its phase."""
-
-    def notice(self, phase: str, allowed: int, due: int, now: int) -> Timeout:
-        """Note that a deadline has passed."""
-
-    def record_timeout(self, timeout: Timeout) -> None:
-        """Record a noticed timeout."""
-
-
 # As long a thread keeps the interpreter's lock that another one asks for (`sys.getswitchinterval`), nanoseconds.
 _SWITCH_INTERVAL: Final = 5_000_000
 
 # Weak, so that an exchange that has ended is freed at once and not when its deadline comes up.
-Watched = weakref.ref[Silence]
+Watched = weakref.ref["Exchange"]
 Entry = tuple[int, int, Watched]
 
 
@@ -105,7 +84,7 @@ class Watchdog:
         # A forked child has no thread, and what its parent watches the parent records.
         self._inbox: deque[Watched] = deque()
         self._heap: list[Entry] = []
-        self._unrecorded: deque[tuple[Silence, Timeout, Watched]] = deque()
+        self._unrecorded: deque[tuple[Exchange, Timeout, Watched]] = deque()
         # Recording goes through other people's processors, which may hang: a thread beside this one does it.
         self._recorder: DeferredWork | None = None
         self._most = _TIDY
@@ -141,7 +120,7 @@ class Watchdog:
         self._heap.clear()
         self._inbox.clear()
 
-    def watch(self, exchange: Silence) -> None:
+    def watch(self, exchange: Exchange) -> None:
         """Watch an exchange whose turn has come, or whose first chunk brought a nearer deadline, until it ends."""
         due = exchange.due(self.deadlines)
         # The entry that is there finds out by itself, if it comes up first.
@@ -214,7 +193,7 @@ class Watchdog:
         else:
             self._push(watched)
 
-    def _record(self, exchange: Silence, timeout: Timeout) -> None:
+    def _record(self, exchange: Exchange, timeout: Timeout) -> None:
         if self._recorder is None:
             exchange.record_timeout(timeout)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from ailoop_otel import names
 from ailoop_otel.guard import warn
@@ -12,15 +12,11 @@ from ailoop_otel.tracking.exchange import Exchange
 from ailoop_otel.tracking.sessions import Ledger, Session
 from ailoop_otel.tracking.watchdog import Watchdog
 
+if TYPE_CHECKING:
+    from ailoop_otel.wire.connection import Connection
+
 # So many different lines are logged at most.
 _MOST_REPORTS: Final = 8
-
-
-class Closing(Protocol):
-    """An open connection, as far as it can be closed from elsewhere."""
-
-    def close(self, now: int, raised: BaseException | None) -> None:
-        """Nothing more is observed on it; what is open ends."""
 
 
 class Wire:
@@ -32,7 +28,7 @@ class Wire:
         self.watchdog = watchdog
         self.queues = Queues()
         self.exchanges: set[Exchange] = set()
-        self.connections: set[Closing] = set()
+        self.connections: set[Connection] = set()
         self.active = True
         self.unread_method: str | None = None  # of the latest frame that may have carried an answer and was not read
         self._reported: set[str] = set()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from ailoop_otel.recorded import files, lines
+from ailoop_otel.recorded import files, input_file
 from ailoop_otel.recorded.files import Follower, ReadCounts, find, read
 from tests.recorded.locked import lock
 
@@ -107,7 +107,7 @@ def test_no_garbage_loses_a_good_line(tmp_path: Path, pieces: list[bytes | list[
 )
 def test_a_line_without_end_does_not_fill_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is longer than any export is skipped as one line, and the next is read."""
-    monkeypatch.setattr(lines, "LONGEST_LINE", 400)
+    monkeypatch.setattr(input_file, "LONGEST_LINE", 400)
     path = tmp_path / "traces.jsonl"
     path.write_bytes(b"x" * 3000 + b"\n" + _line("one"))
     counts = ReadCounts()

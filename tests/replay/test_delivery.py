@@ -13,7 +13,7 @@ import trustme
 
 from ailoop_otel.replay import ReplayStopped
 from ailoop_otel.replay.delivery import Answer, Delivery
-from ailoop_otel.replay.destination import Destination, destination
+from ailoop_otel.replay.destination import destination
 from ailoop_otel.replay.export_request import ExportRequest, parse
 from ailoop_otel.replay.http import Http
 from tests.replay.exports import logs, traces
@@ -236,7 +236,7 @@ def test_a_password_for_other_programs_is_not_sent(
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20abc")
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr(Destination, "is_loopback", False)
+    monkeypatch.setattr("ailoop_otel.replay.http.is_loopback", lambda address: False)
     trial = Trial(receiver.url)
     trial.send()
     trial.http.close()

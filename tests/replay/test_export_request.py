@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from ailoop_otel.recorded import lines
+from ailoop_otel.recorded import input_file
 from ailoop_otel.recorded.input_file import read_lines
 from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES
 from ailoop_otel.replay import export_request
@@ -31,7 +31,7 @@ def test_lines_come_with_their_place(tmp_path: Path) -> None:
 
 def test_a_line_without_end_does_not_fill_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its beginning is read, its size is known, and the next line is whole."""
-    monkeypatch.setattr(lines, "LONGEST_LINE", 100)
+    monkeypatch.setattr(input_file, "LONGEST_LINE", 100)
     path = tmp_path / "file"
     path.write_bytes(b"x" * 1000 + b"\nnext\n" + b"y" * 99 + b"\n" + b"z" * 100)
     read = list(read_lines(path))
