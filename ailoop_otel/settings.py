@@ -42,6 +42,7 @@ class Settings:
     content: bool = False
     content_limit: int = 16_384
     redact: str = ""
+    prices: str = ""
     fast_paths: frozenset[str] = frozenset(names.FAST_PATHS)
     problems: tuple[str, ...] = ()
 
@@ -72,6 +73,7 @@ class Settings:
             content=_content(variables.get(names.SETTING_CONTENT.name), problems),
             content_limit=int(number(names.SETTING_CONTENT_LIMIT)),
             redact=variables.get(names.SETTING_REDACT.name, "").strip(),
+            prices=variables.get(names.SETTING_PRICES.name, "").strip(),
             fast_paths=_fast_paths(variables.get(names.SETTING_FAST_PATHS.name), problems),
             problems=(*problems, *_misspelt(variables)),
         )

@@ -6,6 +6,11 @@ from typing import Final
 
 from ailoop_otel.names.kinds import Name
 
+# Where all names `gen_ai.*` are from, here and of metrics: these conventions' release v0.1.0.
+GEN_AI_CONVENTIONS: Final = (
+    "https://github.com/open-telemetry/semantic-conventions-genai/tree/024a4f944a1291fcb627c9c47da69e79868dd15e"
+)
+
 SESSION_ID: Final = "session.id"
 RPC_SYSTEM: Final = "rpc.system.name"
 RPC_METHOD: Final = "rpc.method"
@@ -59,6 +64,7 @@ MODEL_ABANDONED: Final = "ailoop.model.abandoned"
 MODEL_CHUNKS: Final = "ailoop.model.chunks"
 MODEL_UNREAD: Final = "ailoop.model.unread_chunks"
 MODEL_BYTES: Final = "ailoop.model.response.size"
+MODEL_TIME_PER_TOKEN: Final = "ailoop.model.time_per_output_token"
 HTTP_STATUS: Final = "http.response.status_code"
 HTTP_ROUTE: Final = "http.route"
 SERVER_ADDRESS: Final = "server.address"
@@ -66,7 +72,6 @@ SERVER_PORT: Final = "server.port"
 GEN_AI_OPERATION: Final = "gen_ai.operation.name"
 GEN_AI_PROVIDER: Final = "gen_ai.provider.name"
 GEN_AI_CONVERSATION: Final = "gen_ai.conversation.id"
-GEN_AI_AGENT_ID: Final = "gen_ai.agent.id"
 GEN_AI_AGENT_NAME: Final = "gen_ai.agent.name"
 GEN_AI_REQUEST_MODEL: Final = "gen_ai.request.model"
 GEN_AI_RESPONSE_MODEL: Final = "gen_ai.response.model"
@@ -74,10 +79,24 @@ GEN_AI_RESPONSE_ID: Final = "gen_ai.response.id"
 GEN_AI_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
 GEN_AI_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
 GEN_AI_STREAM: Final = "gen_ai.request.stream"
+GEN_AI_TEMPERATURE: Final = "gen_ai.request.temperature"
+GEN_AI_TOP_P: Final = "gen_ai.request.top_p"
+GEN_AI_TOP_K: Final = "gen_ai.request.top_k"
+GEN_AI_MAX_TOKENS: Final = "gen_ai.request.max_tokens"
+GEN_AI_FREQUENCY_PENALTY: Final = "gen_ai.request.frequency_penalty"
+GEN_AI_PRESENCE_PENALTY: Final = "gen_ai.request.presence_penalty"
+GEN_AI_SEED: Final = "gen_ai.request.seed"
+GEN_AI_REASONING_LEVEL: Final = "gen_ai.request.reasoning.level"
+GEN_AI_OUTPUT_TYPE: Final = "gen_ai.output.type"
 GEN_AI_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
 GEN_AI_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
-GEN_AI_TOKEN_TYPE: Final = "gen_ai.token.type"
-GEN_AI_COST: Final = "ailoop.model.cost"
+GEN_AI_CACHE_READ: Final = "gen_ai.usage.cache_read.input_tokens"
+GEN_AI_CACHE_WRITE: Final = "gen_ai.usage.cache_write.input_tokens"
+GEN_AI_REASONING: Final = "gen_ai.usage.reasoning.output_tokens"
+GEN_AI_MODALITY: Final = "gen_ai.token.modality"
+COST: Final = "ailoop.cost.amount"
+COST_CURRENCY: Final = "ailoop.cost.currency"
+COST_SOURCE: Final = "ailoop.cost.source"
 GEN_AI_TOOL_NAME: Final = "gen_ai.tool.name"
 GEN_AI_TOOL_TYPE: Final = "gen_ai.tool.type"
 GEN_AI_TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
@@ -160,6 +179,7 @@ ATTRIBUTES: Final = (
     Name(MODEL_CHUNKS, "{chunk}", "Data lines of the model's stream; keep-alive comments are none."),
     Name(MODEL_UNREAD, "{chunk}", "Those that are no JSON: servers leave them out or give up; absent without any."),
     Name(MODEL_BYTES, "By", "Bytes of the model's stream."),
+    Name(MODEL_TIME_PER_TOKEN, "s", "First chunk of output until the last, for each output token after the first."),
     Name(HTTP_STATUS, "", "The provider's HTTP status."),
     Name(HTTP_ROUTE, "", "The template of the route that a plain HTTP request is for; absent without one."),
     Name(SERVER_ADDRESS, "", "The provider's host."),
@@ -167,17 +187,40 @@ ATTRIBUTES: Final = (
     Name(GEN_AI_OPERATION, "", "`invoke_agent`, `chat` or `execute_tool`."),
     Name(GEN_AI_PROVIDER, "", "Who serves the model."),
     Name(GEN_AI_CONVERSATION, "", "The session's id."),
-    Name(GEN_AI_AGENT_ID, "", "The agent's id in AILoop."),
-    Name(GEN_AI_AGENT_NAME, "", "The agent's display name."),
+    Name(GEN_AI_AGENT_NAME, "", "The agent's display name; its id in AILoop where it has none."),
     Name(GEN_AI_REQUEST_MODEL, "", "The model that was asked."),
     Name(GEN_AI_RESPONSE_MODEL, "", "The model that answered."),
     Name(GEN_AI_RESPONSE_ID, "", "The provider's id of the answer."),
-    Name(GEN_AI_FINISH_REASONS, "", "Why the model stopped."),
+    Name(GEN_AI_FINISH_REASONS, "", "Why the model stopped; `error` where it failed or its stream ended before."),
     Name(GEN_AI_FIRST_CHUNK, "s", "Request sent until the model's first chunk with text, reasoning or a tool call."),
-    Name(GEN_AI_STREAM, "", "Always true."),
-    Name(GEN_AI_INPUT_TOKENS, "{token}", "Tokens of the prompt, as the provider says."),
-    Name(GEN_AI_OUTPUT_TOKENS, "{token}", "Tokens of the answer, as the provider says."),
-    Name(GEN_AI_COST, "", "The cost that the provider sent along, in its own currency."),
+    Name(GEN_AI_STREAM, "", "True where the answer was asked for as a stream."),
+    Name(GEN_AI_TEMPERATURE, "", "The temperature that was asked for."),
+    Name(GEN_AI_TOP_P, "", "The `top_p` that was asked for."),
+    Name(GEN_AI_TOP_K, "", "The `top_k` that was asked for."),
+    Name(GEN_AI_MAX_TOKENS, "{token}", "The most tokens of an answer that were asked for."),
+    Name(GEN_AI_FREQUENCY_PENALTY, "", "The frequency penalty that was asked for."),
+    Name(GEN_AI_PRESENCE_PENALTY, "", "The presence penalty that was asked for."),
+    Name(GEN_AI_SEED, "", "The seed that was sent along."),
+    Name(GEN_AI_REASONING_LEVEL, "", "How much the model was told to reason."),
+    Name(GEN_AI_OUTPUT_TYPE, "", "`json` where a structured answer was asked for."),
+    Name(
+        GEN_AI_INPUT_TOKENS,
+        "{token}",
+        "Tokens of the prompt, cached ones too, as the provider says; on the span of an agent, of a message and of a "
+        "session the sum over their model calls.",
+    ),
+    Name(GEN_AI_OUTPUT_TOKENS, "{token}", "Tokens of the answer, reasoning too; summed as those of the prompt."),
+    Name(GEN_AI_CACHE_READ, "{token}", "Those of the prompt that the provider had cached; summed as those."),
+    Name(GEN_AI_CACHE_WRITE, "{token}", "Those of the prompt that the provider has cached now; summed as those."),
+    Name(GEN_AI_REASONING, "{token}", "Those of the answer that the model reasoned with; summed as those."),
+    Name(GEN_AI_MODALITY, "", "Always `unknown`: the provider does not say of which kind tokens are."),
+    Name(COST, "", "What the model calls whose cost is known cost, in `ailoop.cost.currency`; summed as tokens."),
+    Name(COST_CURRENCY, "", "Always `USD`; OpenRouter's credits are that."),
+    Name(
+        COST_SOURCE,
+        "",
+        "`provider` where the provider sent the cost; `computed` where some of it is made from `AILOOP_OTEL_PRICES`.",
+    ),
     Name(GEN_AI_TOOL_NAME, "", "The tool, if the registry knows it, else `_OTHER`."),
     Name(GEN_AI_TOOL_TYPE, "", "Always `function`."),
     Name(GEN_AI_TOOL_CALL_ID, "", "The provider's id of the call."),

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from ailoop_otel.names.attributes import (
+    COST_CURRENCY,
+    COST_SOURCE,
     DIALECT,
     ERROR_TYPE,
-    GEN_AI_AGENT_ID,
+    GEN_AI_AGENT_NAME,
+    GEN_AI_MODALITY,
     GEN_AI_OPERATION,
     GEN_AI_PROVIDER,
     GEN_AI_REQUEST_MODEL,
-    GEN_AI_TOKEN_TYPE,
     GEN_AI_TOOL_NAME,
+    GEN_AI_TOOL_TYPE,
     MCP_METHOD,
     OUTCOME,
     RPC_METHOD,
@@ -31,11 +34,15 @@ _SECONDS: Final = (
 _DELAYS: Final = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0)
 _LIFETIMES: Final = (1.0, 10.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 14400.0, 86400.0)
 _COUNTS: Final = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
-_BY_OUTCOME: Final = (DIALECT, OUTCOME, GEN_AI_AGENT_ID, GEN_AI_REQUEST_MODEL)
+_TOKENS: Final = tuple(4.0**power for power in range(14))
+_CALLS: Final = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0)
+_INFERENCE: Final = (GEN_AI_OPERATION, GEN_AI_PROVIDER, GEN_AI_REQUEST_MODEL)
+_USAGE: Final = (*_INFERENCE, GEN_AI_MODALITY, GEN_AI_AGENT_NAME)
+_BY_OUTCOME: Final = (DIALECT, OUTCOME, GEN_AI_AGENT_NAME, GEN_AI_REQUEST_MODEL)
 
 METRIC_FIRST_CHUNK: Final = Metric(
     "ailoop.exchange.time_to_first_chunk", "s", "Message received until the first AI chunk.",
-    "histogram", (DIALECT, GEN_AI_AGENT_ID, GEN_AI_REQUEST_MODEL), _SECONDS,
+    "histogram", (DIALECT, GEN_AI_AGENT_NAME, GEN_AI_REQUEST_MODEL), _SECONDS,
 )  # fmt: skip
 METRIC_EXCHANGE_DURATION: Final = Metric(
     "ailoop.exchange.duration", "s", "Message received until its answer was complete; its count is the "
@@ -89,22 +96,65 @@ METRIC_RPC_DURATION: Final = Metric(
     "histogram", (RPC_SYSTEM, RPC_METHOD, RPC_STATUS, ERROR_TYPE), _SECONDS,
 )  # fmt: skip
 METRIC_MODEL_DURATION: Final = Metric(
-    "gen_ai.client.operation.duration", "s", "A request to the model until its last line.", "histogram",
-    (GEN_AI_OPERATION, GEN_AI_PROVIDER, GEN_AI_REQUEST_MODEL, ERROR_TYPE), _SECONDS,
-)  # fmt: skip
-METRIC_TOKENS: Final = Metric(
-    "gen_ai.client.token.usage", "{token}", "Tokens of a model call.", "histogram",
-    (GEN_AI_OPERATION, GEN_AI_PROVIDER, GEN_AI_REQUEST_MODEL, GEN_AI_TOKEN_TYPE),
-    (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262144.0, 1048576.0),
+    "gen_ai.client.inference.duration", "s", "A request to the model until its last line.", "histogram",
+    (*_INFERENCE, ERROR_TYPE), _SECONDS,
 )  # fmt: skip
 METRIC_MODEL_FIRST_CHUNK: Final = Metric(
-    "gen_ai.client.operation.time_to_first_chunk", "s", "A request to the model until its first chunk.", "histogram",
-    (GEN_AI_OPERATION, GEN_AI_PROVIDER, GEN_AI_REQUEST_MODEL), _SECONDS,
+    "gen_ai.client.inference.time_to_first_chunk", "s", "A request to the model until its first chunk.", "histogram",
+    _INFERENCE, _SECONDS,
 )  # fmt: skip
 METRIC_MODEL_CHUNK: Final = Metric(
-    "gen_ai.client.operation.time_per_output_chunk", "s", "The mean time between a model call's chunks of output.",
-    "histogram",
-    (GEN_AI_OPERATION, GEN_AI_PROVIDER, GEN_AI_REQUEST_MODEL), _DELAYS,
+    "gen_ai.client.inference.time_per_output_chunk", "s", "From a chunk of output to the next, each of a model call's; "
+    "of those beyond 10,000 the latest.", "histogram", _INFERENCE, _DELAYS,
+)  # fmt: skip
+METRIC_CALL_INPUT: Final = Metric(
+    "gen_ai.client.inference.operation.input_tokens", "{token}", "Tokens of a model call's prompt; 0 where the "
+    "provider did not say.", "histogram", (*_INFERENCE, ERROR_TYPE), _TOKENS,
+)  # fmt: skip
+METRIC_CALL_OUTPUT: Final = Metric(
+    "gen_ai.client.inference.operation.output_tokens", "{token}", "Tokens of a model call's answer; 0 where the "
+    "provider did not say.", "histogram", (*_INFERENCE, ERROR_TYPE), _TOKENS,
+)  # fmt: skip
+# Of the agent, the conventions have nothing on these five.
+METRIC_INPUT_TOKENS: Final = Metric(
+    "gen_ai.client.inference.usage.input_tokens", "{token}", "Tokens of prompts, cached ones too.",
+    "observable_counter", _USAGE,
+)  # fmt: skip
+METRIC_OUTPUT_TOKENS: Final = Metric(
+    "gen_ai.client.inference.usage.output_tokens", "{token}", "Tokens of answers, reasoning too.",
+    "observable_counter", _USAGE,
+)  # fmt: skip
+METRIC_CACHE_READ: Final = Metric(
+    "gen_ai.client.inference.usage.cache_read.input_tokens", "{token}", "Those of prompts that were cached.",
+    "observable_counter", _USAGE,
+)  # fmt: skip
+METRIC_CACHE_WRITE: Final = Metric(
+    "gen_ai.client.inference.usage.cache_write.input_tokens", "{token}", "Those of prompts that were put in the cache.",
+    "observable_counter", _USAGE,
+)  # fmt: skip
+METRIC_REASONING: Final = Metric(
+    "gen_ai.client.inference.usage.reasoning.output_tokens", "{token}", "Those of answers that models reasoned with.",
+    "observable_counter", _USAGE,
+)  # fmt: skip
+METRIC_COST: Final = Metric(
+    "ailoop.cost", "{currency}", "What model calls cost, where the provider or `AILOOP_OTEL_PRICES` says.",
+    "observable_counter", (GEN_AI_REQUEST_MODEL, GEN_AI_AGENT_NAME, COST_CURRENCY, COST_SOURCE),
+)  # fmt: skip
+METRIC_AGENT_DURATION: Final = Metric(
+    "gen_ai.invoke_agent.duration", "s", "An agent's work on one message, or on one task in the background.",
+    "histogram", (GEN_AI_AGENT_NAME, ERROR_TYPE), _SECONDS,
+)  # fmt: skip
+METRIC_AGENT_INFERENCES: Final = Metric(
+    "gen_ai.invoke_agent.inference_calls", "{inference_call}", "Model calls of such a work.", "histogram",
+    (GEN_AI_AGENT_NAME,), _CALLS,
+)  # fmt: skip
+METRIC_AGENT_TOOLS: Final = Metric(
+    "gen_ai.invoke_agent.tool_calls", "{tool_call}", "Tool calls of such a work.", "histogram",
+    (GEN_AI_AGENT_NAME,), _CALLS,
+)  # fmt: skip
+METRIC_TOOL_DURATION: Final = Metric(
+    "gen_ai.execute_tool.duration", "s", "One tool call.", "histogram",
+    (GEN_AI_TOOL_NAME, GEN_AI_TOOL_TYPE, GEN_AI_AGENT_NAME, ERROR_TYPE), _SECONDS,
 )  # fmt: skip
 METRIC_MCP_SERVER: Final = Metric(
     "mcp.server.operation.duration", "s", "A tool called by a client of the MCP server.", "histogram",
@@ -169,4 +219,8 @@ METRIC_FRAMES_UNMATCHED: Final = Metric(
     "observable_counter",
 )  # fmt: skip
 
+# Read when metrics are collected, out of `Telemetry.totals`: an instrument would cost more at each model call.
+TOTALS: Final = (
+    METRIC_INPUT_TOKENS, METRIC_OUTPUT_TOKENS, METRIC_CACHE_READ, METRIC_CACHE_WRITE, METRIC_REASONING, METRIC_COST,
+)  # fmt: skip
 METRICS: Final = tuple(value for key, value in sorted(globals().items()) if key.startswith("METRIC_"))

@@ -13,8 +13,10 @@ from ailoop_otel.guard import Guard
 from ailoop_otel.recording.spans import EMPTY
 from ailoop_otel.recording.telemetry import Attributes, Telemetry
 from ailoop_otel.server.content.capture import ContentCapture, capture
+from ailoop_otel.server.prices import prices_in
 from ailoop_otel.tracking.exchange import Exchange, TimeBreakdown, current_exchange
 from ailoop_otel.tracking.sessions import Ledger
+from ailoop_otel.tracking.usage import AgentWork, Usage
 
 
 class TraceOwner(Protocol):
@@ -35,6 +37,7 @@ class Owner(TraceOwner, Protocol):
     failed: bool
     error_type: str | None
     model: str | None
+    usage: Usage | None
     waiting_for: str
     tools_running: int
     breakdown: TimeBreakdown | None
@@ -46,6 +49,10 @@ class Owner(TraceOwner, Protocol):
     @property
     def ended(self) -> bool:
         """Whether its span has ended."""
+
+    @property
+    def work(self) -> AgentWork | None:
+        """What its agent does for it now."""
 
     @property
     def left(self) -> int:
@@ -80,6 +87,7 @@ class HookContext:
         self.sessions = sessions
         self.remote_span = remote_span
         self.content: ContentCapture | None = capture(telemetry.settings, telemetry.guard)
+        self.prices = prices_in(telemetry.settings.prices)
 
     # --- Whom the running code works for -------------------------------------------------------------------
     def exchange(self) -> Exchange | None:

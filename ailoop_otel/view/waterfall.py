@@ -38,7 +38,7 @@ _HIDDEN: Final = frozenset(
         names.JSONRPC_VERSION, names.JSONRPC_ID,
         names.RPC_SYSTEM, names.RPC_METHOD, names.CLIENT_ADDRESS, names.CORRELATION,
         names.GEN_AI_OPERATION, names.GEN_AI_CONVERSATION, names.GEN_AI_PROVIDER, names.GEN_AI_TOOL_NAME,
-        names.GEN_AI_AGENT_NAME, names.GEN_AI_AGENT_ID, names.GEN_AI_TOOL_TYPE, names.GEN_AI_TOOL_CALL_ID,
+        names.GEN_AI_AGENT_NAME, names.GEN_AI_TOOL_TYPE, names.GEN_AI_TOOL_CALL_ID,
         names.GEN_AI_RESPONSE_ID, names.GEN_AI_STREAM, names.GEN_AI_INPUT_TOKENS, names.GEN_AI_OUTPUT_TOKENS,
         names.HTTP_STATUS, names.MODEL_BYTES,
         names.TIME_MODEL_WAIT, names.TIME_MODEL_STREAM, names.TIME_TOOLS, names.TIME_SERVER, names.TIME_LOOP_LAG,
