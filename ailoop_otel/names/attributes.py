@@ -94,9 +94,25 @@ GEN_AI_CACHE_READ: Final = "gen_ai.usage.cache_read.input_tokens"
 GEN_AI_CACHE_WRITE: Final = "gen_ai.usage.cache_write.input_tokens"
 GEN_AI_REASONING: Final = "gen_ai.usage.reasoning.output_tokens"
 GEN_AI_MODALITY: Final = "gen_ai.token.modality"
+USAGE_INPUT: Final = "ailoop.usage.input_tokens"
+USAGE_OUTPUT: Final = "ailoop.usage.output_tokens"
+USAGE_CACHE_READ: Final = "ailoop.usage.cache_read.input_tokens"
+USAGE_CACHE_WRITE: Final = "ailoop.usage.cache_write.input_tokens"
+USAGE_REASONING: Final = "ailoop.usage.reasoning.output_tokens"
 COST: Final = "ailoop.cost.amount"
 COST_CURRENCY: Final = "ailoop.cost.currency"
 COST_SOURCE: Final = "ailoop.cost.source"
+# Its values.
+PROVIDER: Final = "provider"
+COMPUTED: Final = "computed"
+# Tokens and cost on any span.
+USED: Final = frozenset(
+    {
+        GEN_AI_INPUT_TOKENS, GEN_AI_OUTPUT_TOKENS, GEN_AI_CACHE_READ, GEN_AI_CACHE_WRITE, GEN_AI_REASONING,
+        USAGE_INPUT, USAGE_OUTPUT, USAGE_CACHE_READ, USAGE_CACHE_WRITE, USAGE_REASONING,
+        COST, COST_CURRENCY, COST_SOURCE,
+    }
+)  # fmt: skip
 GEN_AI_TOOL_NAME: Final = "gen_ai.tool.name"
 GEN_AI_TOOL_TYPE: Final = "gen_ai.tool.type"
 GEN_AI_TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
@@ -206,15 +222,29 @@ ATTRIBUTES: Final = (
     Name(
         GEN_AI_INPUT_TOKENS,
         "{token}",
-        "Tokens of the prompt, cached ones too, as the provider says; on the span of an agent, of a message and of a "
-        "session the sum over their model calls.",
+        "Tokens of the prompt, cached ones too, as the provider says; of an agent's work, of all its calls.",
     ),
     Name(GEN_AI_OUTPUT_TOKENS, "{token}", "Tokens of the answer, reasoning too; summed as those of the prompt."),
-    Name(GEN_AI_CACHE_READ, "{token}", "Those of the prompt that the provider had cached; summed as those."),
-    Name(GEN_AI_CACHE_WRITE, "{token}", "Those of the prompt that the provider has cached now; summed as those."),
-    Name(GEN_AI_REASONING, "{token}", "Those of the answer that the model reasoned with; summed as those."),
+    Name(GEN_AI_CACHE_READ, "{token}", "Those of the prompt that the provider had cached."),
+    Name(GEN_AI_CACHE_WRITE, "{token}", "Those of the prompt that the provider has cached now."),
+    Name(GEN_AI_REASONING, "{token}", "Those of the answer that the model reasoned with."),
+    Name(
+        USAGE_INPUT,
+        "{token}",
+        "As `gen_ai.usage.input_tokens`, summed over the model calls of a message or of a session. By that name Jaeger "
+        "would show the message as a model call.",
+    ),
+    Name(USAGE_OUTPUT, "{token}", "As `gen_ai.usage.output_tokens`, summed in the same way."),
+    Name(USAGE_CACHE_READ, "{token}", "As `gen_ai.usage.cache_read.input_tokens`, summed in the same way."),
+    Name(USAGE_CACHE_WRITE, "{token}", "As `gen_ai.usage.cache_write.input_tokens`, summed in the same way."),
+    Name(USAGE_REASONING, "{token}", "As `gen_ai.usage.reasoning.output_tokens`, summed in the same way."),
     Name(GEN_AI_MODALITY, "", "Always `unknown`: the provider does not say of which kind tokens are."),
-    Name(COST, "", "What the model calls whose cost is known cost, in `ailoop.cost.currency`; summed as tokens."),
+    Name(
+        COST,
+        "",
+        "What a model call cost, or those of a message, of a session, of an agent's work whose cost is known; in "
+        "`ailoop.cost.currency`.",
+    ),
     Name(COST_CURRENCY, "", "Always `USD`; OpenRouter's credits are that."),
     Name(
         COST_SOURCE,

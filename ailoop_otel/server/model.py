@@ -28,7 +28,7 @@ from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes
 from ailoop_otel.server.content.capture import ModelContent
 from ailoop_otel.server.hooks import HookContext, HookHost, Owner, argument, failed
 from ailoop_otel.server.stream import GARBAGE, ModelStream
-from ailoop_otel.tracking.usage import CURRENCY, Usage
+from ailoop_otel.tracking.usage import CURRENCY, OF_CALL, Usage
 
 _PROVIDER: Final = "openrouter"
 _CUT: Final = "cut"
@@ -225,7 +225,7 @@ class ModelCall:
             known[names.GEN_AI_FIRST_CHUNK] = (stream.first - self._sent) / SECOND
             if (tokens := summary.output_tokens or 0) > 1 and stream.outputs > 1:
                 known[names.MODEL_TIME_PER_TOKEN] = (stream.latest - stream.first) / (tokens - 1) / SECOND
-        return known | summary.attributes()
+        return known | summary.attributes(OF_CALL)
 
     def _record_metrics(self, context: Context, error: str | None) -> None:
         telemetry, stream, summary = self._hooks.telemetry, self.stream, self.stream.summary

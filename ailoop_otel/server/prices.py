@@ -17,7 +17,7 @@ from typing import Any, Final
 from ailoop_otel import names
 from ailoop_otel.guard import tried, warn
 from ailoop_otel.protocol.foreign import amount
-from ailoop_otel.tracking.usage import COMPUTED, Usage
+from ailoop_otel.tracking.usage import Usage
 
 _MILLION: Final = 1_000_000
 _KINDS: Final = ("input", "output", "cached")
@@ -49,7 +49,7 @@ class Prices:
         """Set the cost of what a model used, if its tokens and its price are known."""
         price = next((each for each in self._prices if fnmatchcase(model, each.pattern)), None)
         if price is not None and (usage.input_tokens is not None or usage.output_tokens is not None):
-            usage.cost, usage.cost_source = price.of(usage), COMPUTED
+            usage.cost, usage.cost_source = price.of(usage), names.COMPUTED
 
 
 def prices_in(path: str) -> Prices | None:

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from ailoop_otel.names import PROVIDER
 from ailoop_otel.protocol.foreign import amount, count, http_error, text
-from ailoop_otel.tracking.usage import PROVIDER, Usage
+from ailoop_otel.tracking.usage import Usage
 
 DATA: Final = b"data: "
 _DONE: Final = b"data: [DONE]"

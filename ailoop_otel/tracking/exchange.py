@@ -13,7 +13,7 @@ from ailoop_otel.protocol.answer import AI_TIMEOUT, CANCELLED, DISCONNECTED, OK,
 from ailoop_otel.recording.spans import context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, Telemetry
 from ailoop_otel.tracking.sessions import Session
-from ailoop_otel.tracking.usage import AgentWork, Usage
+from ailoop_otel.tracking.usage import OF_ALL, AgentWork, Usage
 from ailoop_otel.tracking.watchdog import FIRST_CHUNK, NEVER, STALL, TOTAL, Deadlines, Timeout
 
 # How an exchange was found for a frame.
@@ -274,7 +274,7 @@ class Exchange(Answer[int]):
         if self.breakdown is not None:
             attributes |= self.breakdown.attributes(now - self.received, lag)
         if self.usage is not None:
-            attributes |= self.usage.attributes()
+            attributes |= self.usage.attributes(OF_ALL)
         if self.code:
             attributes[names.RPC_STATUS] = str(self.code)
         if error is not None:

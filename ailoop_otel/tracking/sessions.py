@@ -11,7 +11,7 @@ from opentelemetry.trace import Link, SpanContext
 from ailoop_otel import names
 from ailoop_otel.protocol.traits import NOTHING_KNOWN
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, Telemetry, context_of_link
-from ailoop_otel.tracking.usage import Usage
+from ailoop_otel.tracking.usage import OF_ALL, Usage
 
 STOPPED: Final = "stopped"
 DISCONNECTED: Final = "disconnected"
@@ -147,7 +147,7 @@ class Ledger:
             names.SESSION_END_REASON: reason,
         }
         if session.usage is not None:
-            attributes |= session.usage.attributes()
+            attributes |= session.usage.attributes(OF_ALL)
         context = session.context
         end = max(now, session.began + SHORTEST) + session.offset
         telemetry.span(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,8 +13,6 @@ from ailoop_otel.recording.spans import context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, Telemetry
 
 CURRENCY: Final = "USD"
-PROVIDER: Final = "provider"
-COMPUTED: Final = "computed"
 
 
 @dataclass
@@ -33,27 +32,30 @@ class Usage:
         for field in _SUMMED:
             if (more := getattr(other, field)) is not None:
                 setattr(self, field, (getattr(self, field) or 0) + more)
-        if self.cost_source != COMPUTED:
+        if self.cost_source != names.COMPUTED:
             self.cost_source = other.cost_source or self.cost_source
 
-    def attributes(self, *, parts: bool = True) -> dict[str, Any]:
-        """The attributes of a span; without `parts` none of what the totals are made of."""
-        known = {name: getattr(self, field) for name, field in (_TOTALS | _PARTS if parts else _TOTALS).items()}
+    def attributes(self, fields: Mapping[str, str]) -> dict[str, Any]:
+        """What is known of the `fields`, each under its name on a span, and the cost."""
+        known = {name: getattr(self, field) for name, field in fields.items()}
         if self.cost is not None:
-            known[names.COST_CURRENCY] = CURRENCY
+            known |= {names.COST: self.cost, names.COST_CURRENCY: CURRENCY, names.COST_SOURCE: self.cost_source}
         return {name: value for name, value in known.items() if value is not None}
 
 
-_TOTALS: Final = {
-    names.GEN_AI_INPUT_TOKENS: "input_tokens",
-    names.GEN_AI_OUTPUT_TOKENS: "output_tokens",
-    names.COST: "cost",
-    names.COST_SOURCE: "cost_source",
-}
-_PARTS: Final = {
+OF_AGENT: Final = {names.GEN_AI_INPUT_TOKENS: "input_tokens", names.GEN_AI_OUTPUT_TOKENS: "output_tokens"}
+OF_CALL: Final = OF_AGENT | {
     names.GEN_AI_CACHE_READ: "cache_read",
     names.GEN_AI_CACHE_WRITE: "cache_write",
     names.GEN_AI_REASONING: "reasoning",
+}
+# Of a message or a session.
+OF_ALL: Final = {
+    names.USAGE_INPUT: "input_tokens",
+    names.USAGE_OUTPUT: "output_tokens",
+    names.USAGE_CACHE_READ: "cache_read",
+    names.USAGE_CACHE_WRITE: "cache_write",
+    names.USAGE_REASONING: "reasoning",
 }
 _SUMMED: Final = ("input_tokens", "output_tokens", "cache_read", "cache_write", "reasoning", "cost")
 
@@ -87,5 +89,5 @@ class AgentWork:
         end = max(now, self._began + SHORTEST)
         failure = {} if error is None else {names.ERROR_TYPE: error}
         telemetry.agent_duration.record((end - self._began) / SECOND, labels | failure, context)
-        attributes |= failure | self.usage.attributes(parts=False)
+        attributes |= failure | self.usage.attributes(OF_AGENT)
         telemetry.end_span(self.span, end + self._offset, attributes, error is not None)

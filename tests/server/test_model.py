@@ -18,7 +18,9 @@ from ailoop_otel.recording.fast import json_lines, protobuf
 from ailoop_otel.server import model
 from ailoop_otel.server import stream as model_stream
 from ailoop_otel.server.hooks import HookContext
+from ailoop_otel.tracking.exchange import CURRENT
 from ailoop_otel.tracking.sessions import Ledger
+from tests.exchanges import opened
 from tests.recorder import Recording
 
 END = b"data: [DONE]"
@@ -207,6 +209,35 @@ async def test_what_a_call_used(monkeypatch: pytest.MonkeyPatch) -> None:
     assert counted == [[9_200], [41], [9_000], [100], [21], [0.0125]]
     for metric, value in ((names.METRIC_CALL_INPUT, 9_200), (names.METRIC_CALL_OUTPUT, 41)):
         assert [point.value for point in server.recording.points(metric.name)] == [value]
+
+
+async def test_what_a_message_and_its_session_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sums over the model calls of a message are on its span, those of its messages on their session's."""
+    usage = b"data: " + json.dumps({"choices": [], "usage": USED}).encode()
+    server = Server(monkeypatch, [piece(finish_reason="stop"), usage, END])
+    clock = server.recording.clock
+    session = Ledger(server.recording.telemetry).start("s-1", clock.time, clock.time)
+    for _ in range(2):
+        exchange = opened(server.recording, session="s-1")
+        CURRENT.set(exchange)
+        for _ in range(2):
+            assert len([item async for item in server.stream()]) == 2
+            server.threads.pop().join()
+        clock.move(1)
+        exchange.end(clock.time, session)
+    Ledger(server.recording.telemetry).end(session, "stopped", clock.time)
+    spans = server.recording.spans("sendUserMessage") + [server.recording.span(names.SPAN_SESSION)]
+    for span, calls in zip(spans, (2, 2, 4), strict=True):
+        assert {name: value for name, value in (span.attributes or {}).items() if name in names.USED} == {
+            names.USAGE_INPUT: calls * 9_200,
+            names.USAGE_OUTPUT: calls * 41,
+            names.USAGE_CACHE_READ: calls * 9_000,
+            names.USAGE_CACHE_WRITE: calls * 100,
+            names.USAGE_REASONING: calls * 21,
+            names.COST: pytest.approx(calls * 0.0125),
+            names.COST_CURRENCY: "USD",
+            names.COST_SOURCE: "provider",
+        }
 
 
 async def test_a_call_of_which_no_tokens_are_known_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
