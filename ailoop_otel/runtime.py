@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from opentelemetry.metrics import CallbackOptions, Observation
@@ -218,6 +219,8 @@ class Runtime:
         telemetry.observe(names.METRIC_DROPPED, self._reading(telemetry, _each(names.METRIC_DROPPED, dropped)))
         for metric, read_all in ((names.METRIC_KEPT, pipeline.kept), (names.METRIC_SENT, pipeline.sent)):
             telemetry.observe(metric, self._reading(telemetry, _each(metric, read_all)))
+        for metric in names.TOTALS:
+            telemetry.observe(metric, self._reading(telemetry, partial(telemetry.total, metric)))
 
     def _reading(self, telemetry: Telemetry, read: Callable[[], Iterable[Observation]]) -> Callback:
         def callback(options: CallbackOptions) -> Iterable[Observation]:

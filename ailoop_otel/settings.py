@@ -100,6 +100,7 @@ class Settings:
     content: bool = _of(names.SETTING_CONTENT)
     content_limit: int = _of(names.SETTING_CONTENT_LIMIT)
     redact: str = _of(names.SETTING_REDACT)
+    prices: str = _of(names.SETTING_PRICES)
     fast_paths: frozenset[str] = _of(names.SETTING_FAST_PATHS)
     problems: tuple[str, ...] = ()
 

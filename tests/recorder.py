@@ -95,6 +95,8 @@ class Recording:
         # As the process has it observed.
         telemetry = self.telemetry
         telemetry.observe(names.METRIC_EXCHANGE_ACTIVE, lambda _: [Observation(telemetry.open_exchanges)])
+        for metric in names.TOTALS:
+            telemetry.observe(metric, lambda _, metric=metric: telemetry.total(metric))  # type: ignore[misc]
 
     def spans(self, name: str | None = None) -> list[ReadableSpan]:
         """The spans that have ended, in order."""

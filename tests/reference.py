@@ -9,12 +9,15 @@ from ailoop_otel import names
 from ailoop_otel.names import Name
 
 PATH = Path(__file__).parent.parent / "docs" / "telemetry.md"
-_HEAD = """# Telemetry
+_HEAD = f"""# Telemetry
 
 Every name that ailoop-otel puts into telemetry, and every variable it reads. Made from `ailoop_otel/names/` by
 `make docs`; do not edit.
 
-Units are UCUM: `s` seconds, `By` bytes, `MBy` megabytes, `h` hours, `{thing}` a count of things.
+The names `gen_ai.*` are those of [OpenTelemetry's GenAI conventions]({names.GEN_AI_CONVENTIONS}),
+release v0.1.0.
+
+Units are UCUM: `s` seconds, `By` bytes, `MBy` megabytes, `h` hours, `{{thing}}` a count of things.
 """
 
 

@@ -6,6 +6,11 @@ from typing import Final
 
 from ailoop_otel.names.kinds import Name
 
+# Where all names `gen_ai.*` are from, here and of metrics: these conventions' release v0.1.0.
+GEN_AI_CONVENTIONS: Final = (
+    "https://github.com/open-telemetry/semantic-conventions-genai/tree/024a4f944a1291fcb627c9c47da69e79868dd15e"
+)
+
 _TABLE: Final[list[Name]] = []
 
 
@@ -24,17 +29,17 @@ RPC_METHOD_ORIGINAL: Final = _name("rpc.method_original", "",
 RPC_STATUS: Final = _name("rpc.response.status_code", "", "The JSON-RPC error code, as text.")
 JSONRPC_ID: Final = _name("jsonrpc.request.id", "", "The request's id, as text, where it is harmless.")
 JSONRPC_VERSION: Final = _name("jsonrpc.protocol.version", "", "The JSON-RPC version.")
+ERROR_TYPE: Final = _name("error.type", "", "The HTTP status if known, else the exception's class, else the outcome.")
 SIGNAL: Final = _name("ailoop_otel.signal", "",
     "The signal of the records that a metric counts: traces, metrics or logs.")
-ERROR_TYPE: Final = _name("error.type", "", "The HTTP status if known, else the exception's class, else the outcome.")
 CLIENT_ADDRESS: Final = _name("client.address", "", "The client's address, from the handshake.")
 NETWORK_PEER_ADDRESS: Final = _name("network.peer.address", "", "The peer's address, from the handshake.")
 NETWORK_PEER_PORT: Final = _name("network.peer.port", "", "The peer's port, from the handshake.")
 NETWORK_PROTOCOL: Final = _name("network.protocol.name", "", "Always `websocket`.")
 NETWORK_TRANSPORT: Final = _name("network.transport", "", "Always `tcp`.")
 DIALECT: Final = _name("ailoop.dialect", "",
-    "How this server speaks: `stateless` (current generation), `delegates` (earlier one), a plugin's name, `mixed` or "
-    "`unknown`.")
+    "How this server speaks: `stateless` (current generation), `delegates` (earlier one), a plugin's name, `mixed` "
+    "or `unknown`.")
 MESSAGE_SIZE: Final = _name("ailoop.message.size", "{character}", "Length of the frame that carried the message.")
 ANSWER_SIZE: Final = _name("ailoop.answer.size", "{character}", "Length of the AI's answer.")
 STREAM_SIZE: Final = _name("ailoop.stream.size", "{character}",
@@ -47,8 +52,8 @@ TIME_TO_FIRST_CHUNK: Final = _name("ailoop.exchange.time_to_first_chunk", "s",
 CORRELATION: Final = _name("ailoop.exchange.correlation", "",
     "How frames found their exchange: `context`, `order` (the session's queue), `connection` or `server`.")
 UNREAD_FRAMES: Final = _name("ailoop.exchange.unread_frames", "{frame}",
-    "Frames that may have carried text of the answer in a form that no dialect knows; absent without any. What cannot "
-    "be known then is absent: time to first chunk, chunks, stream.")
+    "Frames that may have carried text of the answer in a form that no dialect knows; absent without any. What "
+    "cannot be known then is absent: time to first chunk, chunks, stream.")
 ABANDONED_TIME: Final = _name("ailoop.exchange.abandoned_time", "s",
     "How long the server went on answering after the client had left.")
 TIMEOUT_PHASE: Final = _name("ailoop.timeout.phase", "", "`first_chunk`, `stall` or `total`.")
@@ -92,6 +97,8 @@ MODEL_CHUNKS: Final = _name("ailoop.model.chunks", "{chunk}",
 MODEL_UNREAD: Final = _name("ailoop.model.unread_chunks", "{chunk}",
     "Those that are no JSON: servers leave them out or give up; absent without any.")
 MODEL_BYTES: Final = _name("ailoop.model.response.size", "By", "Bytes of the model's stream.")
+MODEL_TIME_PER_TOKEN: Final = _name("ailoop.model.time_per_output_token", "s",
+    "First chunk of output until the last, for each output token after the first.")
 HTTP_STATUS: Final = _name("http.response.status_code", "", "The provider's HTTP status.")
 HTTP_ROUTE: Final = _name("http.route", "",
     "The template of the route that a plain HTTP request is for; absent without one.")
@@ -100,21 +107,60 @@ SERVER_PORT: Final = _name("server.port", "", "The provider's port.")
 GEN_AI_OPERATION: Final = _name("gen_ai.operation.name", "", "`invoke_agent`, `chat` or `execute_tool`.")
 GEN_AI_PROVIDER: Final = _name("gen_ai.provider.name", "", "Who serves the model.")
 GEN_AI_CONVERSATION: Final = _name("gen_ai.conversation.id", "", "The session's id.")
-GEN_AI_AGENT_ID: Final = _name("gen_ai.agent.id", "", "The agent's id in AILoop.")
-GEN_AI_AGENT_NAME: Final = _name("gen_ai.agent.name", "", "The agent's display name.")
+GEN_AI_AGENT_NAME: Final = _name("gen_ai.agent.name", "",
+    "The agent's display name; its id in AILoop where it has none.")
 GEN_AI_REQUEST_MODEL: Final = _name("gen_ai.request.model", "", "The model that was asked.")
 GEN_AI_RESPONSE_MODEL: Final = _name("gen_ai.response.model", "", "The model that answered.")
 GEN_AI_RESPONSE_ID: Final = _name("gen_ai.response.id", "", "The provider's id of the answer.")
-GEN_AI_FINISH_REASONS: Final = _name("gen_ai.response.finish_reasons", "", "Why the model stopped.")
+GEN_AI_FINISH_REASONS: Final = _name("gen_ai.response.finish_reasons", "",
+    "Why the model stopped; `error` where it failed or its stream ended before.")
 GEN_AI_FIRST_CHUNK: Final = _name("gen_ai.response.time_to_first_chunk", "s",
     "Request sent until the model's first chunk with text, reasoning or a tool call.")
-GEN_AI_STREAM: Final = _name("gen_ai.request.stream", "", "Always true.")
+GEN_AI_STREAM: Final = _name("gen_ai.request.stream", "", "True where the answer was asked for as a stream.")
+GEN_AI_TEMPERATURE: Final = _name("gen_ai.request.temperature", "", "The temperature that was asked for.")
+GEN_AI_TOP_P: Final = _name("gen_ai.request.top_p", "", "The `top_p` that was asked for.")
+GEN_AI_TOP_K: Final = _name("gen_ai.request.top_k", "", "The `top_k` that was asked for.")
+GEN_AI_MAX_TOKENS: Final = _name("gen_ai.request.max_tokens", "{token}",
+    "The most tokens of an answer that were asked for.")
+GEN_AI_FREQUENCY_PENALTY: Final = _name("gen_ai.request.frequency_penalty", "",
+    "The frequency penalty that was asked for.")
+GEN_AI_PRESENCE_PENALTY: Final = _name("gen_ai.request.presence_penalty", "",
+    "The presence penalty that was asked for.")
+GEN_AI_SEED: Final = _name("gen_ai.request.seed", "", "The seed that was sent along.")
+GEN_AI_REASONING_LEVEL: Final = _name("gen_ai.request.reasoning.level", "", "How much the model was told to reason.")
+GEN_AI_OUTPUT_TYPE: Final = _name("gen_ai.output.type", "", "`json` where a structured answer was asked for.")
 GEN_AI_INPUT_TOKENS: Final = _name("gen_ai.usage.input_tokens", "{token}",
-    "Tokens of the prompt, as the provider says.")
+    "Tokens of the prompt, cached ones too, as the provider says; of an agent's work, of all its calls.")
 GEN_AI_OUTPUT_TOKENS: Final = _name("gen_ai.usage.output_tokens", "{token}",
-    "Tokens of the answer, as the provider says.")
-GEN_AI_TOKEN_TYPE: Final = "gen_ai.token.type"  # a label of metrics only
-GEN_AI_COST: Final = _name("ailoop.model.cost", "", "The cost that the provider sent along, in its own currency.")
+    "Tokens of the answer, reasoning too; summed as those of the prompt.")
+GEN_AI_CACHE_READ: Final = _name("gen_ai.usage.cache_read.input_tokens", "{token}",
+    "Those of the prompt that the provider had cached.")
+GEN_AI_CACHE_WRITE: Final = _name("gen_ai.usage.cache_write.input_tokens", "{token}",
+    "Those of the prompt that the provider has cached now.")
+GEN_AI_REASONING: Final = _name("gen_ai.usage.reasoning.output_tokens", "{token}",
+    "Those of the answer that the model reasoned with.")
+GEN_AI_MODALITY: Final = _name("gen_ai.token.modality", "",
+    "Always `unknown`: the provider does not say of which kind tokens are.")
+USAGE_INPUT: Final = _name("ailoop.usage.input_tokens", "{token}",
+    "As `gen_ai.usage.input_tokens`, summed over the model calls of a message or of a session. By that name Jaeger "
+    "would show the message as a model call.")
+USAGE_OUTPUT: Final = _name("ailoop.usage.output_tokens", "{token}",
+    "As `gen_ai.usage.output_tokens`, summed in the same way.")
+USAGE_CACHE_READ: Final = _name("ailoop.usage.cache_read.input_tokens", "{token}",
+    "As `gen_ai.usage.cache_read.input_tokens`, summed in the same way.")
+USAGE_CACHE_WRITE: Final = _name("ailoop.usage.cache_write.input_tokens", "{token}",
+    "As `gen_ai.usage.cache_write.input_tokens`, summed in the same way.")
+USAGE_REASONING: Final = _name("ailoop.usage.reasoning.output_tokens", "{token}",
+    "As `gen_ai.usage.reasoning.output_tokens`, summed in the same way.")
+COST: Final = _name("ailoop.cost.amount", "",
+    "What a model call cost, or those of a message, of a session, of an agent's work whose cost is known; in "
+    "`ailoop.cost.currency`.")
+COST_CURRENCY: Final = _name("ailoop.cost.currency", "", "Always `USD`; OpenRouter's credits are that.")
+COST_SOURCE: Final = _name("ailoop.cost.source", "",
+    "`provider` where the provider sent the cost; `computed` where some of it is made from `AILOOP_OTEL_PRICES`.")
+# Its values.
+PROVIDER: Final = "provider"
+COMPUTED: Final = "computed"
 GEN_AI_TOOL_NAME: Final = _name("gen_ai.tool.name", "", "The tool, if the registry knows it, else `_OTHER`.")
 GEN_AI_TOOL_TYPE: Final = _name("gen_ai.tool.type", "", "Always `function`.")
 GEN_AI_TOOL_CALL_ID: Final = _name("gen_ai.tool.call.id", "", "The provider's id of the call.")
@@ -138,6 +184,14 @@ CONTENT_TOOL_ARGUMENTS_SIZE: Final = _name("ailoop.content.tool_arguments.origin
     "Length of `gen_ai.tool.call.arguments` before it was cut.")
 CONTENT_TOOL_RESULT_SIZE: Final = _name("ailoop.content.tool_result.original_size", "{character}",
     "Length of `gen_ai.tool.call.result` before it was cut.")
+# Tokens and cost on any span.
+USED: Final = frozenset(
+    {
+        GEN_AI_INPUT_TOKENS, GEN_AI_OUTPUT_TOKENS, GEN_AI_CACHE_READ, GEN_AI_CACHE_WRITE, GEN_AI_REASONING,
+        USAGE_INPUT, USAGE_OUTPUT, USAGE_CACHE_READ, USAGE_CACHE_WRITE, USAGE_REASONING,
+        COST, COST_CURRENCY, COST_SOURCE,
+    }
+)  # fmt: skip
 # fmt: on
 
 ATTRIBUTES: Final = tuple(_TABLE)

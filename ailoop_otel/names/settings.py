@@ -48,6 +48,10 @@ SETTING_FAST_PATHS: Final = Setting("AILOOP_OTEL_FAST_PATHS", "",
     "Which parts of recording and encoding go past the SDK's own code to cost less: `all`, `none`, or some of `spans`, "
     "`histograms`, `deferred`, `protobuf`, `json`, separated by commas. What is exported is the same.", "all", "choice",
     choices=("all", "none", *FAST_PATHS))
+SETTING_PRICES: Final = Setting("AILOOP_OTEL_PRICES", "",
+    "A TOML file with prices, for the cost of model calls where the provider sends none: a table for each pattern of "
+    "models (`[\"openai/gpt-4o*\"]`, the first that fits counts) with `input`, `output` and, if cached input has "
+    "another, `cached`: USD for a million tokens.", "")
 SETTING_REDACT: Final = Setting("AILOOP_OTEL_REDACT", "",
     "A function `package.module:function` that all captured content goes through before it is exported: "
     "`function(kind, text)` returns the text to keep. Where it raises, or takes longer than 5 s, the content is left "

@@ -25,7 +25,7 @@ SPANS: Final = (
     Name("{rpc.method}", "", "SERVER. One JSON-RPC call; `sendUserMessage` lasts until its answer is complete."),
     Name(SPAN_FIRST_CHUNK, "", "INTERNAL. Message received until the first frame with text of the answer."),
     Name(SPAN_STREAM, "", "INTERNAL. First chunk until the last; absent when the answer came in one piece."),
-    Name(SPAN_AGENT + " {gen_ai.agent.id}", "",
+    Name(SPAN_AGENT + " {gen_ai.agent.name}", "",
         "INTERNAL. One agent's work on one message, all its rounds. Or a background "
         "agent's on one task: then a root, linked to its session's start and to the call that asked for it; it is no "
         "exchange, and counts in no metric of theirs."),

@@ -53,6 +53,13 @@ def amount(value: object) -> float | None:
     return None if found is None else float(found)
 
 
+def number(value: object) -> float | None:
+    """A number that is finite and not beyond 2^53, negative or not."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -_MOST <= value <= _MOST:
+        return None
+    return float(value)
+
+
 def http_error(value: object) -> str | None:
     """The status of an HTTP error, as an `error.type`."""
     return str(value) if isinstance(value, int) and value in _HTTP_ERRORS else None

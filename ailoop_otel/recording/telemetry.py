@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ from ailoop_otel.unpatched import time
 from ailoop_otel.version import __version__
 
 Attributes = dict[str, "str | bool | int | float"]
+Labels = tuple["str | None", ...]
 Callback = Callable[[CallbackOptions], Iterable[Observation]]
 
 SECOND: Final = 1_000_000_000
@@ -92,7 +94,12 @@ class Telemetry:
         self.model_duration = self._histogram(names.METRIC_MODEL_DURATION)
         self.model_first_chunk = self._histogram(names.METRIC_MODEL_FIRST_CHUNK)
         self.model_chunk = self._histogram(names.METRIC_MODEL_CHUNK)
-        self.tokens = self._histogram(names.METRIC_TOKENS)
+        self.call_input = self._histogram(names.METRIC_CALL_INPUT)
+        self.call_output = self._histogram(names.METRIC_CALL_OUTPUT)
+        self.agent_duration = self._histogram(names.METRIC_AGENT_DURATION)
+        self.agent_inferences = self._histogram(names.METRIC_AGENT_INFERENCES)
+        self.agent_tools = self._histogram(names.METRIC_AGENT_TOOLS)
+        self.tool_duration = self._histogram(names.METRIC_TOOL_DURATION)
         self.mcp_server = self._histogram(names.METRIC_MCP_SERVER)
         self.mcp_client = self._histogram(names.METRIC_MCP_CLIENT)
 
@@ -103,6 +110,8 @@ class Telemetry:
         # Read when metrics are collected: to record it would be a twentieth of what an exchange costs.
         self.open_exchanges = 0
         self.lag = 0  # how late the event loop has been in all, nanoseconds
+        self._totals: dict[str, dict[Labels, float]] = {metric.name: {} for metric in names.TOTALS}
+        self._adding = threading.Lock()
 
     def late(self, seconds: float) -> None:
         """Record that the event loop was late for a timer of this package."""
@@ -156,6 +165,32 @@ class Telemetry:
         """Make the asynchronous instrument of a metric."""
         create = getattr(self.meter, f"create_{metric.kind}")
         create(metric.name, callbacks=[callback], unit=metric.unit, description=metric.description)
+
+    def record_all(
+        self, histogram: LightHistogram | Histogram, amounts: Sequence[float], attributes: Attributes, context: Context
+    ) -> None:
+        """Record many values in a histogram at once."""
+        if isinstance(histogram, LightHistogram):
+            histogram.record_all(amounts, attributes, context)
+        else:
+            for amount in amounts:
+                histogram.record(amount, attributes, context)
+
+    def add(self, metric: Metric, labels: Labels, amount: float) -> None:
+        """Add to one of `names.TOTALS`; `labels` are the values of its labels, None for one that is absent."""
+        totals = self._totals[metric.name]
+        with self._adding:
+            totals[labels] = totals.get(labels, 0) + amount
+
+    def total(self, metric: Metric) -> list[Observation]:
+        """The sums so far of one of `names.TOTALS`."""
+        with self._adding:
+            found = list(self._totals[metric.name].items())
+        labelled = ((amount, zip(metric.labels, labels, strict=True)) for labels, amount in found)
+        return [
+            Observation(amount, {name: value for name, value in pairs if value is not None})
+            for amount, pairs in labelled
+        ]
 
     def _histogram(self, metric: Metric) -> LightHistogram | Histogram:
         if self._store is not None:

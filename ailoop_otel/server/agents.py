@@ -7,34 +7,36 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from opentelemetry.context import attach, get_current
-from opentelemetry.trace import Span, set_span_in_context
+from opentelemetry.trace import set_span_in_context
 
 from ailoop_otel import names
 from ailoop_otel.protocol.foreign import display_name, harmless
-from ailoop_otel.recording.telemetry import SHORTEST, Attributes
+from ailoop_otel.recording.telemetry import Attributes
 from ailoop_otel.server.hooks import End, HookContext, HookHost, error_name, failed, observed
 from ailoop_otel.tracking.exchange import Exchange
+from ailoop_otel.tracking.usage import AgentWork
 
 
 class Invocation:
     """One agent's work on one message; `rounds` counts how often the server let it answer."""
 
-    __slots__ = ("_before", "_outer", "agent", "began", "exchange", "hooks", "rounds", "span")
+    __slots__ = ("_before", "_hooks", "_outer", "_outer_work", "agent", "exchange", "rounds", "work")
 
     def __init__(self, hooks: HookContext, exchange: Exchange, session: Any, agent: str) -> None:
         telemetry = hooks.telemetry
-        self.hooks = hooks
+        self._hooks = hooks
         self.exchange = exchange
         self.agent = agent
         self.rounds = 1
-        self.began = telemetry.clock.now()
-        exchange.agent = exchange.agent or agent
-        attributes = agent_attributes(agent, getattr(session, "agents", {}).get(agent), exchange.session_id)
-        start = self.began + exchange.offset
+        name = agent_name(agent, getattr(session, "agents", {}).get(agent))
+        exchange.agent = exchange.agent or name
         self._outer, self._before = _CURRENT.get(), get_current()
-        self.span: Span = telemetry.start_span(f"{names.SPAN_AGENT} {agent}", start, attributes, self._before)
+        began, attributes = telemetry.clock.now(), agent_attributes(name, exchange.session_id)
+        span = telemetry.start_span(f"{names.SPAN_AGENT} {name}", began + exchange.offset, attributes, self._before)
+        self.work = AgentWork(name, span, began, exchange.offset)
+        self._outer_work, exchange.work = exchange.work, self.work
         _CURRENT.set(self)
-        attach(set_span_in_context(self.span))
+        attach(set_span_in_context(span))
 
     def end(self, result: Any, raised: type[BaseException] | None) -> None:
         """The agent has finished with the message."""
@@ -42,14 +44,10 @@ class Invocation:
         # Set again and not detached: a token is valid only in the context that it was made in.
         attach(self._before)
         error = raised.__name__ if raised is not None else _error_of(result)
-        telemetry = self.hooks.telemetry
-        attributes: Attributes = {names.AGENT_ROUNDS: self.rounds}
-        if error is not None:
-            attributes[names.ERROR_TYPE] = error
-            if not self.exchange.cut:
-                failed(self.exchange, error)
-        end = max(telemetry.clock.now(), self.began + SHORTEST) + self.exchange.offset
-        telemetry.defer(telemetry.end_span, self.span, end, attributes, error is not None)
+        if error is not None and not self.exchange.cut:
+            failed(self.exchange, error)
+        self.exchange.work = self._outer_work
+        self.work.end(self._hooks.telemetry, error, {names.AGENT_ROUNDS: self.rounds})
 
 
 _CURRENT: Final[ContextVar[Invocation | None]] = ContextVar("ailoop_otel_agent", default=None)
@@ -76,14 +74,16 @@ def switch_hook(host: HookHost) -> Callable[..., Any]:
     return observed(host, begin)
 
 
-def agent_attributes(agent_id: str, agent: Any, session_id: str | None) -> Attributes:
-    """The attributes of an agent's span; `agent` is the server's own object."""
-    attributes: Attributes = {names.GEN_AI_OPERATION: names.SPAN_AGENT, names.GEN_AI_AGENT_ID: agent_id}
+def agent_name(agent_id: str, agent: Any) -> str:
+    """What an agent is called: its display name, else its id; `agent` is the server's own object."""
+    return display_name(getattr(getattr(agent, "config", None), "name", None)) or agent_id
+
+
+def agent_attributes(name: str, session_id: str | None) -> Attributes:
+    """The attributes of an agent's span."""
+    attributes: Attributes = {names.GEN_AI_OPERATION: names.SPAN_AGENT, names.GEN_AI_AGENT_NAME: name}
     if session_id is not None:
         attributes[names.SESSION_ID] = attributes[names.GEN_AI_CONVERSATION] = session_id
-    name = display_name(getattr(getattr(agent, "config", None), "name", None))
-    if name is not None:
-        attributes[names.GEN_AI_AGENT_NAME] = name
     return attributes
 
 
@@ -105,7 +105,7 @@ def _error_of(result: Any) -> str | None:
 
 def _record_switch(hooks: HookContext, session: Any, agent: str) -> None:
     exchange = hooks.exchange()
-    attributes: Attributes = {names.GEN_AI_AGENT_ID: agent}
+    attributes: Attributes = {names.GEN_AI_AGENT_NAME: agent_name(agent, getattr(session, "agents", {}).get(agent))}
     if (session_id := harmless(getattr(session, "session_id", None))) is not None:
         attributes[names.SESSION_ID] = session_id
     hooks.event(names.EVENT_AGENT_SWITCH, attributes, hooks.parent(exchange), exchange)

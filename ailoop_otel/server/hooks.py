@@ -13,6 +13,7 @@ from ailoop_otel.guard import Guard
 from ailoop_otel.recording.spans import EMPTY
 from ailoop_otel.recording.telemetry import Attributes, Telemetry
 from ailoop_otel.server.content.capture import ContentCapture, capture
+from ailoop_otel.server.prices import prices_in
 from ailoop_otel.tracking.exchange import Exchange, TimeBreakdown, current_exchange
 from ailoop_otel.tracking.sessions import Ledger, Session
 
@@ -51,6 +52,7 @@ class HookContext:
         self.sessions = sessions
         self.remote_span = remote_span
         self.content: ContentCapture | None = capture(telemetry.settings, telemetry.guard)
+        self.prices = prices_in(telemetry.settings.prices)
 
     # --- Whom the running code works for -------------------------------------------------------------------
     def exchange(self) -> Exchange | None:

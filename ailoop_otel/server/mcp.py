@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import wrapt
 from opentelemetry.context import Context, attach, get_current
-from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind
 
 from ailoop_otel import names
 from ailoop_otel.protocol.foreign import harmless
@@ -64,15 +64,12 @@ class ToolRequest:
         telemetry = self._hooks.telemetry
         error = self._error_of(result, raised)
         attach(self._before)
-        labels: Attributes = {names.MCP_METHOD: names.SPAN_MCP, names.GEN_AI_TOOL_NAME: self.tool}
-        if error is not None:
-            labels[names.ERROR_TYPE] = error
-            self.span.set_attribute(names.ERROR_TYPE, error)
-            self.span.set_status(Status(StatusCode.ERROR))
+        failure: Attributes = {} if error is None else {names.ERROR_TYPE: error}
+        labels = failure | {names.MCP_METHOD: names.SPAN_MCP, names.GEN_AI_TOOL_NAME: self.tool}
         now = max(telemetry.clock.now(), self._began + SHORTEST)
         instrument = telemetry.mcp_server if self._kind is SpanKind.SERVER else telemetry.mcp_client
         instrument.record((now - self._began) / SECOND, labels, context_of(self.span))
-        self.span.end(now + self._offset)
+        telemetry.end_span(self.span, now + self._offset, failure, error is not None)
 
     def _error_of(self, result: Any, raised: type[BaseException] | None) -> str | None:
         if raised is None:

@@ -11,32 +11,61 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from contextvars import ContextVar, copy_context
+from itertools import islice
+from operator import sub
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from opentelemetry.context import Context, get_current
 from opentelemetry.instrumentation.utils import suppress_http_instrumentation
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanKind
 
 from ailoop_otel import names
 from ailoop_otel.guard import Guard
-from ailoop_otel.protocol.foreign import harmless
-from ailoop_otel.recording.spans import context_of
+from ailoop_otel.protocol.foreign import count, harmless, number
+from ailoop_otel.recording.spans import ERROR, context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes
 from ailoop_otel.server.content.capture import ModelContent
 from ailoop_otel.server.hooks import HookContext, HookHost, Owner, argument, failed
 from ailoop_otel.server.stream import GARBAGE, ModelStream
+from ailoop_otel.tracking.usage import CURRENCY, OF_CALL, Usage
 
 _PROVIDER: Final = "openrouter"
 _CUT: Final = "cut"
+# The finish reason of what ended without one.
+_NO_REASON: Final = "error"
+_MODALITY: Final = "unknown"
+
+
+def _effort(reasoning: object) -> str | None:
+    return harmless(reasoning.get("effort")) if isinstance(reasoning, dict) else None
+
+
+def _output_type(form: object) -> str | None:
+    return "json" if isinstance(form, dict) and form.get("type") in ("json_schema", "json_object") else None
+
+
+# What of a request is recorded, and how it is read. Not `stop`: what it holds may be content.
+_PARAMETERS: Final[dict[str, tuple[str, Callable[[object], Any]]]] = {
+    "stream": (names.GEN_AI_STREAM, lambda value: value is True or None),
+    "temperature": (names.GEN_AI_TEMPERATURE, number),
+    "top_p": (names.GEN_AI_TOP_P, number),
+    "top_k": (names.GEN_AI_TOP_K, count),
+    "max_tokens": (names.GEN_AI_MAX_TOKENS, count),
+    "frequency_penalty": (names.GEN_AI_FREQUENCY_PENALTY, number),
+    "presence_penalty": (names.GEN_AI_PRESENCE_PENALTY, number),
+    "seed": (names.GEN_AI_SEED, count),
+    "reasoning": (names.GEN_AI_REASONING_LEVEL, _effort),
+    "response_format": (names.GEN_AI_OUTPUT_TYPE, _output_type),
+}
 
 
 class ModelCall:
     """A request to the model and its answer. Made in the context of its owner, used in the thread that reads."""
 
     __slots__ = (
-        "_abandoned", "_chunks", "_ended", "_hooks", "_last", "_model", "_offset", "_sent", "_status", "_url",
-        "content", "owner", "parent", "stream",
+        "_abandoned", "_chunks", "_ended", "_hooks", "_last", "_model", "_offset", "_parameters", "_sent", "_status",
+        "_url", "_work", "content", "owner", "parent", "stream",
     )  # fmt: skip
 
     def __init__(self, hooks: HookContext, owner: Owner | None, parent: Context, chunks: Any) -> None:
@@ -44,10 +73,12 @@ class ModelCall:
         # The async generator of the chunks. A weak reference: if the server drops it, the call is abandoned.
         self._chunks = weakref.ref(chunks)
         self.owner = owner
+        self._work = owner.work if owner is not None else None
+        self._parameters: dict[str, Any] = {}
         self.parent = parent
         self._offset = hooks.offset(owner)
         self.stream = ModelStream(hooks.telemetry.clock.now)
-        self._model = self._url = ""
+        self._model, self._url = names.OTHER, ""
         self._status: int | None = None
         self._sent = self._last = 0
         self._abandoned = self._ended = False
@@ -70,8 +101,12 @@ class ModelCall:
         self._url = str(url)
         if self._hooks.content is not None:
             self.content = self._hooks.content.model(payload)
-        asked = payload.get("model") if isinstance(payload, dict) else None
-        self._model = harmless(asked) or names.OTHER
+        if isinstance(payload, dict):
+            # Not the payload: it holds messages, and its owner may change it.
+            self._parameters = {key: payload[key] for key in _PARAMETERS if key in payload}
+            self._model = harmless(payload.get("model")) or names.OTHER
+        if self._work is not None:
+            self._work.inference_calls += 1
         if self.owner is not None:
             self.owner.model = self._model
             self.owner.waiting_for = "model"
@@ -126,29 +161,40 @@ class ModelCall:
     def _record(self, error: str | None) -> None:
         # Started only now: it has no children, and a span is cheapest when it is started with all its attributes.
         telemetry = self._hooks.telemetry
-        attributes = self._request_attributes() | self._response_attributes()
-        if error is not None:
-            attributes[names.ERROR_TYPE] = error
+        self._sum_up()
+        attributes = self._request_attributes() | self._response_attributes(error)
         name = f"{names.SPAN_MODEL} {self._model}"
         span = telemetry.start_span(name, self._sent + self._offset, attributes, self.parent, SpanKind.CLIENT)
-        if error is not None:
-            span.set_status(Status(StatusCode.ERROR))
         self._record_metrics(context_of(span), error)
         end = max(self._last, self._sent + SHORTEST) + self._offset
         if self._hooks.content is not None and self.content is not None:
-            self.content.finish_reason = harmless(self.stream.summary.finish_reason)
+            if error is not None:
+                span.set_status(ERROR)
             self._hooks.content.end_model(span, end, self.content)
             self.content = None
         else:
-            span.end(end)
+            telemetry.end_span(span, end, error=error is not None)
+
+    def _sum_up(self) -> None:
+        summary = self.stream.summary
+        if summary.cost is None and self._hooks.prices is not None:
+            self._hooks.prices.apply(self._model, summary)
+        if self._work is not None:
+            self._work.usage.add(summary)
+        if self.owner is not None:
+            self.owner.usage = self.owner.usage or Usage()
+            self.owner.usage.add(summary)
 
     def _request_attributes(self) -> Attributes:
         attributes: Attributes = {
             names.GEN_AI_OPERATION: names.SPAN_MODEL,
             names.GEN_AI_PROVIDER: _PROVIDER,
             names.GEN_AI_REQUEST_MODEL: self._model,
-            names.GEN_AI_STREAM: True,
         }
+        for key, sent in self._parameters.items():
+            name, read = _PARAMETERS[key]
+            if (value := read(sent)) is not None:
+                attributes[name] = value
         with suppress(ValueError):  # an address that requests would not take
             address = urlsplit(self._url)
             attributes[names.SERVER_PORT] = address.port or (443 if address.scheme == "https" else 80)
@@ -157,26 +203,29 @@ class ModelCall:
             attributes[names.SESSION_ID] = attributes[names.GEN_AI_CONVERSATION] = self.owner.session_id
         return attributes
 
-    def _response_attributes(self) -> dict[str, Any]:
+    def _response_attributes(self, error: str | None) -> dict[str, Any]:
         stream, summary = self.stream, self.stream.summary
         attributes = {
+            names.ERROR_TYPE: error,
             names.HTTP_STATUS: self._status,
             names.MODEL_CHUNKS: stream.chunks,
             names.MODEL_BYTES: stream.size,
             names.MODEL_UNREAD: stream.unread or None,
             names.GEN_AI_RESPONSE_MODEL: harmless(summary.model),
             names.GEN_AI_RESPONSE_ID: harmless(summary.response_id),
-            names.GEN_AI_INPUT_TOKENS: summary.input_tokens,
-            names.GEN_AI_OUTPUT_TOKENS: summary.output_tokens,
-            names.GEN_AI_COST: summary.cost,
             names.MODEL_ABANDONED: self._abandoned or None,
         }
         known: dict[str, Any] = {name: value for name, value in attributes.items() if value is not None}
-        if (reason := harmless(summary.finish_reason)) is not None:
+        reason = harmless(summary.finish_reason)
+        if reason is None and (error is not None or not stream.done):
+            reason = _NO_REASON
+        if reason is not None:
             known[names.GEN_AI_FINISH_REASONS] = (reason,)
         if stream.first:
             known[names.GEN_AI_FIRST_CHUNK] = (stream.first - self._sent) / SECOND
-        return known
+            if (tokens := summary.output_tokens or 0) > 1 and stream.outputs > 1:
+                known[names.MODEL_TIME_PER_TOKEN] = (stream.latest - stream.first) / (tokens - 1) / SECOND
+        return known | summary.attributes(OF_CALL)
 
     def _record_metrics(self, context: Context, error: str | None) -> None:
         telemetry, stream, summary = self._hooks.telemetry, self.stream, self.stream.summary
@@ -185,16 +234,26 @@ class ModelCall:
             names.GEN_AI_PROVIDER: _PROVIDER,
             names.GEN_AI_REQUEST_MODEL: self._model,
         }
-        duration = (self._last - self._sent) / SECOND
-        telemetry.model_duration.record(duration, labels | ({names.ERROR_TYPE: error} if error else {}), context)
+        with_error: Attributes = labels if error is None else labels | {names.ERROR_TYPE: error}
+        telemetry.model_duration.record((self._last - self._sent) / SECOND, with_error, context)
+        telemetry.call_input.record(summary.input_tokens or 0, with_error, context)
+        telemetry.call_output.record(summary.output_tokens or 0, with_error, context)
         if stream.first:
             telemetry.model_first_chunk.record((stream.first - self._sent) / SECOND, labels, context)
-        if stream.outputs > 1:
-            mean = (stream.latest - stream.first) / (stream.outputs - 1) / SECOND
-            telemetry.model_chunk.record(mean, labels, context)
-        for kind, count in (("input", summary.input_tokens), ("output", summary.output_tokens)):
-            if count is not None:
-                telemetry.tokens.record(count, labels | {names.GEN_AI_TOKEN_TYPE: kind}, context)
+        if len(stream.times) > 1:
+            gaps = [gap / SECOND for gap in map(sub, islice(stream.times, 1, None), stream.times)]
+            stream.times.clear()
+            telemetry.record_all(telemetry.model_chunk, gaps, labels, context)
+        agent = self._work.name if self._work is not None else None
+        usage = (names.SPAN_MODEL, _PROVIDER, self._model, _MODALITY, agent)
+        # A call that used none, or of which it is not known, counts as 0: so the conventions want it.
+        telemetry.add(names.METRIC_INPUT_TOKENS, usage, summary.input_tokens or 0)
+        telemetry.add(names.METRIC_OUTPUT_TOKENS, usage, summary.output_tokens or 0)
+        telemetry.add(names.METRIC_CACHE_READ, usage, summary.cache_read or 0)
+        telemetry.add(names.METRIC_CACHE_WRITE, usage, summary.cache_write or 0)
+        telemetry.add(names.METRIC_REASONING, usage, summary.reasoning or 0)
+        if summary.cost is not None:
+            telemetry.add(names.METRIC_COST, (self._model, agent, CURRENCY, summary.cost_source), summary.cost)
 
 
 # The call whose generator was made last: the thread that its first step starts is the one that will read the stream.
@@ -272,7 +331,7 @@ def _observed_lines(call: ModelCall, iter_lines: Callable[..., Iterator[bytes]],
         error: str | None = None
         # The usual line is counted here, in local variables, and the barrier is written out: a method that is called,
         # or a field that is written, for each line would cost as much as all the rest.
-        now, outputs, size, latest, last = stream.now, 0, 0, 0, b""
+        now, came, outputs, size, last = stream.now, stream.times.append, 0, 0, b""
         shortest, longest, place, sign, span, other = stream.shape
         try:
             for line in iter_lines(*args, **kwargs):
@@ -280,7 +339,7 @@ def _observed_lines(call: ModelCall, iter_lines: Callable[..., Iterator[bytes]],
                     if line:
                         length = len(line)
                         if shortest < length and line[place] == sign and (length < longest or line[span] == other):
-                            latest = now()
+                            came(now())
                             outputs += 1
                             size += length
                             last = line
@@ -298,7 +357,7 @@ def _observed_lines(call: ModelCall, iter_lines: Callable[..., Iterator[bytes]],
             raise
         finally:
             with guard:
-                stream.add(outputs, size, latest, last)
+                stream.add(outputs, size, last)
                 call.end(error)
 
     return lines

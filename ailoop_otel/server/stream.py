@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from ailoop_otel.names import PROVIDER
 from ailoop_otel.protocol.foreign import amount, count, http_error, text
+from ailoop_otel.tracking.usage import Usage
 
 DATA: Final = b"data: "
 _DONE: Final = b"data: [DONE]"
@@ -22,6 +25,8 @@ _ANSWER: Final = re.compile(rb'"(?:content|reasoning|arguments)": ?"((?:[^"\\]|\
 _UNFINISHED: Final = re.compile(rb'"finish_reason": ?null')
 # An error or token counts that are put into a chunk make it at least so many bytes longer: `"error":0,`.
 _SLACK: Final = 10
+# How many times of chunks are kept: 80 kB of them, and as much for the numbers.
+_MOST_TIMES: Final = 10_000
 
 
 class Shape(NamedTuple):
@@ -49,14 +54,17 @@ class ModelStream:
 
     A line is read as JSON unless it has the `shape` of one that was: the reader of the lines counts such a line by
     itself, as a call for each would cost more, and hands over at the end what it counted (`add`). `outputs` are the
-    chunks that bring something of the answer, from the `first` to the `latest`.
+    chunks that bring something of the answer, from the `first` to the `latest`; `times` are theirs, the last 10,000.
     """
 
-    __slots__ = ("chunks", "done", "first", "latest", "now", "outputs", "shape", "size", "summary", "unread", "unsure")
+    __slots__ = (
+        "chunks", "done", "first", "now", "outputs", "shape", "size", "summary", "times", "unread", "unsure",
+    )  # fmt: skip
 
     def __init__(self, now: Callable[[], int]) -> None:
         self.now = now
-        self.first = self.latest = 0
+        self.first = 0
+        self.times: deque[int] = deque(maxlen=_MOST_TIMES)
         self.chunks = self.outputs = 0
         self.unread = 0  # chunks that are no JSON
         self.unsure = False  # the latest line is such a one
@@ -64,6 +72,11 @@ class ModelStream:
         self.done = False
         self.shape = _NONE
         self.summary = Summary()
+
+    @property
+    def latest(self) -> int:
+        """When the latest chunk of output came."""
+        return self.times[-1] if self.times else 0
 
     def line(self, line: bytes) -> None:
         """Count a line that is not empty, and read it."""
@@ -74,12 +87,14 @@ class ModelStream:
         elif is_data(line):
             self._take(line, self.now())
 
-    def add(self, outputs: int, size: int, latest: int, last: bytes) -> None:
-        """Add lines of the `shape` that were counted elsewhere: `size` in bytes without line ends, `last` or b""."""
+    def add(self, outputs: int, size: int, last: bytes) -> None:
+        """Add lines of the `shape` that were counted elsewhere: `size` in bytes without line ends, `last` or b"".
+
+        Their `times` are there already.
+        """
         self.chunks += outputs
         self.outputs += outputs
         self.size += size + outputs
-        self.latest = max(self.latest, latest)
         self.summary.take(read(last) or {})  # if any line was taken for another one, then not the last
 
     def failure(self, raised: BaseException) -> str | None:
@@ -99,7 +114,7 @@ class ModelStream:
         self.summary.take(chunk)
         if has_output(chunk):
             self.first = self.first or now
-            self.latest = now
+            self.times.append(now)
             self.outputs += 1
             self.shape = _NONE if self.summary.says(chunk) else _shape_of(line)
 
@@ -132,15 +147,15 @@ def delta(chunk: dict[str, Any]) -> dict[str, Any]:
 
 
 @dataclass
-class Summary:
-    """The values in a stream's chunks that are about the whole: model, token counts, cost, finish reason, error."""
+class Summary(Usage):
+    """The values in a stream's chunks that are about the whole: model, token counts, cost, finish reason, error.
+
+    Of tokens and cost: https://openrouter.ai/docs/use-cases/usage-accounting
+    """
 
     model: str | None = None
     response_id: str | None = None
     finish_reason: str | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cost: float | None = None
     error: str | None = None
 
     @staticmethod
@@ -158,7 +173,14 @@ class Summary:
         if isinstance(usage, dict):
             self.input_tokens = _known(count(usage.get("prompt_tokens")), self.input_tokens)
             self.output_tokens = _known(count(usage.get("completion_tokens")), self.output_tokens)
+            prompt, completion = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+            if isinstance(prompt, dict):
+                self.cache_read = _known(count(prompt.get("cached_tokens")), self.cache_read)
+                self.cache_write = _known(count(prompt.get("cache_write_tokens")), self.cache_write)
+            if isinstance(completion, dict):
+                self.reasoning = _known(count(completion.get("reasoning_tokens")), self.reasoning)
             self.cost = _known(amount(usage.get("cost")), self.cost)
+            self.cost_source = None if self.cost is None else PROVIDER
         error = chunk.get("error")
         if error:  # some write an empty one into each chunk
             self.error = http_error(error.get("code") if isinstance(error, dict) else None) or "error"

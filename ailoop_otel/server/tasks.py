@@ -9,15 +9,16 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from opentelemetry.context import attach, get_current
-from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode
+from opentelemetry.trace import Link, SpanContext
 
 from ailoop_otel import names
 from ailoop_otel.protocol.foreign import harmless
 from ailoop_otel.recording.spans import context_of
-from ailoop_otel.recording.telemetry import SHORTEST, Attributes, Clock
-from ailoop_otel.server.agents import agent_attributes
+from ailoop_otel.server.agents import agent_attributes, agent_name
 from ailoop_otel.server.hooks import CURRENT_TASK, End, HookContext, HookHost, argument, observed
 from ailoop_otel.tracking.exchange import CALLER, CURRENT, TimeBreakdown
+from ailoop_otel.tracking.sessions import Session
+from ailoop_otel.tracking.usage import AgentWork, Usage
 
 # The server's own queue of an agent holds no more.
 _MOST_QUEUED: Final = 100
@@ -69,16 +70,16 @@ class BackgroundTask:
     """
 
     __slots__ = (
-        "_agent", "_before", "_began", "_clock", "_errors", "breakdown", "cut", "ended", "error_type", "failed", "left",
-        "model", "offset", "session_id", "span", "tools_running", "waiting_for",
+        "_agent", "_before", "_errors", "_hooks", "breakdown", "cut", "ended", "error_type", "failed", "left", "model",
+        "offset", "session_id", "tools_running", "usage", "waiting_for", "work",
     )  # fmt: skip
 
-    def __init__(self, agent: Any, span: Span, clock: Clock, began: int, offset: int, session_id: str | None) -> None:
+    def __init__(self, hooks: HookContext, agent: Any, work: AgentWork, offset: int, session_id: str | None) -> None:
+        self._hooks = hooks
         self._agent = agent
-        self._clock = clock
-        self._began = began
         self._errors = _error_count(agent)
-        self.span = span
+        self.work = work
+        self.usage: Usage | None = None  # of its model calls, once one has been recorded
         self.offset = offset
         self.session_id = session_id
         self.ended = False
@@ -97,8 +98,8 @@ class BackgroundTask:
         CURRENT_TASK.set(self)
         # The exchange that the agent was made in has no part in its tasks.
         CURRENT.set(None)
-        CALLER.set(self.span.get_span_context())
-        attach(context_of(self.span))
+        CALLER.set(self.work.span.get_span_context())
+        attach(context_of(self.work.span))
 
     def end(self, result: Any, raised: type[BaseException] | None) -> None:
         """Restore the context and end the span; the server counts the exceptions that it catches, and drops them."""
@@ -111,10 +112,14 @@ class BackgroundTask:
         error = "cancelled" if raised is not None else self.error_type
         if error is None and _error_count(self._agent) > self._errors:
             error = names.OTHER
-        if error is not None:
-            self.span.set_attribute(names.ERROR_TYPE, error)
-            self.span.set_status(Status(StatusCode.ERROR))
-        self.span.end(max(self._clock.now(), self._began + SHORTEST) + self.offset)
+        telemetry = self._hooks.telemetry
+        self.work.end(telemetry, error, {})
+        if (session := self._hooks.sessions.get(self.session_id)) is not None:
+            telemetry.defer(self._add_to, session)
+
+    def _add_to(self, session: Session) -> None:
+        if self.usage is not None:
+            session.used(self.usage)
 
 
 def manager_hook(host: HookHost) -> Callable[..., Any]:
@@ -166,14 +171,15 @@ def _begin(hooks: HookContext, manager: Any, args: Any, kwargs: Any) -> End | No
         return None
     telemetry = hooks.telemetry
     session_id = _MANAGERS.session_of(manager)
-    attributes: Attributes = agent_attributes(agent_id, getattr(agent, "agent", None), session_id)
+    name = agent_name(agent_id, getattr(agent, "agent", None))
+    attributes = agent_attributes(name, session_id)
     attributes[names.TASK_TYPE] = harmless(job.get("type")) or "user"
     session = hooks.sessions.link(session_id) if session_id is not None else None
     caller = _MANAGERS.take(manager, agent_id, job.get("prompt"))
     links = [link for link in (session, Link(caller) if caller is not None else None) if link is not None]
     began, offset = telemetry.clock.now(), hooks.offset(None)
-    span = telemetry.start_span(f"{names.SPAN_AGENT} {agent_id}", began + offset, attributes, links=links)
-    task = BackgroundTask(agent, span, telemetry.clock, began, offset, session_id)
+    span = telemetry.start_span(f"{names.SPAN_AGENT} {name}", began + offset, attributes, links=links)
+    task = BackgroundTask(hooks, agent, AgentWork(name, span, began, offset), offset, session_id)
     task.begin()
     return task.end
 

@@ -12,13 +12,15 @@ from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
 
 from ailoop_otel import names
 from ailoop_otel.protocol.foreign import harmless
-from ailoop_otel.recording.telemetry import SHORTEST, Attributes
+from ailoop_otel.recording.spans import context_of
+from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes
 from ailoop_otel.server.hooks import End, HookContext, HookHost, Owner, argument, failed, observed
 
 # A tool that blocks the event loop for less than this is not recorded as blocking, nanoseconds.
 _NOTABLE: Final = 50_000_000
 # The `error.type` of a tool that failed without raising.
 _RETURNED: Final = "tool_error"
+_TYPE: Final = "function"
 _UNKNOWN: Final = "unknown_tool"
 
 
@@ -47,6 +49,8 @@ class ToolBatch:
         self._position = -1
         self._outer = _RUNNING.get()
         _RUNNING.set(self)
+        self._work = owner.work
+        self._agent: Attributes = {} if owner.work is None else {names.GEN_AI_AGENT_NAME: owner.work.name}
         owner.waiting_for = "tool"
         owner.tools_running += 1
 
@@ -64,6 +68,8 @@ class ToolBatch:
         known = (harmless(name) or names.OTHER) if tool is not None else names.OTHER
         span = self._start(known, position, now)
         blocking = tool is not None and not asyncio.iscoroutinefunction(getattr(tool, "execute", None))
+        if self._work is not None:
+            self._work.tool_calls += 1
         self._calls[position] = ToolCall(known, now, span, blocking=blocking)
         attach(set_span_in_context(span, self._context))
 
@@ -79,27 +85,37 @@ class ToolBatch:
             error = error_of(results[position]) if known else "cancelled"
             if error is not None:
                 error = _UNKNOWN if call.name == names.OTHER else error
-                call.span.set_attribute(names.ERROR_TYPE, error)
-                call.span.set_status(Status(StatusCode.ERROR))
                 if known:
                     failed(self._owner, error)
-            end = max(call.ended, call.began + SHORTEST) + self._owner.offset
-            if self._hooks.content is not None:
-                arguments = self._wanted[position]["function"].get("arguments")
-                self._hooks.content.end_tool(call.span, end, arguments, results[position] if known else None)
-            else:
-                call.span.end(end)
+            content = (self._wanted[position]["function"].get("arguments"), results[position] if known else None)
+            self._hooks.telemetry.defer(self._record, call, error, content if self._hooks.content else None)
+
+    def _record(self, call: ToolCall, error: str | None, content: tuple[Any, Any] | None) -> None:
+        telemetry = self._hooks.telemetry
+        failure: Attributes = {} if error is None else {names.ERROR_TYPE: error}
+        labels: Attributes = {names.GEN_AI_TOOL_NAME: call.name, names.GEN_AI_TOOL_TYPE: _TYPE} | self._agent | failure
+        end = max(call.ended, call.began + SHORTEST)
+        telemetry.tool_duration.record((end - call.began) / SECOND, labels, context_of(call.span))
+        end += self._owner.offset
+        if self._hooks.content is None or content is None:
+            telemetry.end_span(call.span, end, failure, error is not None)
+            return
+        if error is not None:
+            call.span.set_attribute(names.ERROR_TYPE, error)
+            call.span.set_status(Status(StatusCode.ERROR))
+        self._hooks.content.end_tool(call.span, end, *content)
 
     def _start(self, name: str, position: int, now: int) -> Span:
         attributes: Attributes = {
             names.GEN_AI_OPERATION: names.SPAN_TOOL,
             names.GEN_AI_TOOL_NAME: name,
-            names.GEN_AI_TOOL_TYPE: "function",
+            names.GEN_AI_TOOL_TYPE: _TYPE,
         }
+        attributes |= self._agent
         if (call_id := harmless(self._wanted[position].get("id"))) is not None:
             attributes[names.GEN_AI_TOOL_CALL_ID] = call_id
         if self._owner.session_id is not None:
-            attributes[names.SESSION_ID] = self._owner.session_id
+            attributes[names.SESSION_ID] = attributes[names.GEN_AI_CONVERSATION] = self._owner.session_id
         start = now + self._owner.offset
         return self._hooks.telemetry.start_span(f"{names.SPAN_TOOL} {name}", start, attributes, self._context)
 

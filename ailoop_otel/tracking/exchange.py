@@ -12,6 +12,8 @@ from ailoop_otel import names
 from ailoop_otel.protocol.answer import AI_TIMEOUT, CANCELLED, DISCONNECTED, OK, Answer
 from ailoop_otel.recording.spans import context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, Telemetry
+from ailoop_otel.tracking.sessions import Session
+from ailoop_otel.tracking.usage import OF_ALL, AgentWork, Usage
 from ailoop_otel.tracking.watchdog import FIRST_CHUNK, NEVER, STALL, TOTAL, Deadlines, Timeout
 
 # How an exchange was found for a frame.
@@ -67,7 +69,7 @@ class Exchange(Answer[int]):
     __slots__ = (
         "__weakref__", "_paused", "_tools_running", "agent", "alarm", "armed", "breakdown", "context", "correlation",
         "ended", "error_type", "finish", "grace", "home", "message_size", "model", "named", "offset", "quiet",
-        "rearm", "received", "session_id", "span", "telemetry", "timeouts", "turn", "waiting_for",
+        "rearm", "received", "session_id", "span", "telemetry", "timeouts", "turn", "usage", "waiting_for", "work",
     )  # fmt: skip
 
     def __init__(self, telemetry: Telemetry, span: Span, received: int, offset: int, message_size: int) -> None:
@@ -92,6 +94,8 @@ class Exchange(Answer[int]):
         self._tools_running = 0
         self._paused = 0  # since when a tool runs, and the clocks of silence stand still
         self.breakdown: TimeBreakdown | None = None  # made by the hooks inside the server
+        self.usage: Usage | None = None  # of its model calls, once one has been recorded
+        self.work: AgentWork | None = None  # of the agent that works on it now
         self.agent: str | None = None
         self.model: str | None = None
         self.finish: Callable[[Exchange, int], None] = _alone  # how the wire ends it
@@ -217,19 +221,24 @@ class Exchange(Answer[int]):
         self.tail = None
         self.telemetry.open_exchanges -= 1
 
-    def end(self, now: int) -> str | None:
-        """End it and have everything recorded; returns the outcome, or None when it had ended before."""
+    def end(self, now: int, session: Session | None = None) -> str | None:
+        """End it and have everything recorded; returns the outcome, or None when it had ended before.
+
+        What it used is added to what its `session` used.
+        """
         if self.ended:
             return None
         self._close()
         outcome = self.outcome
         if self.knows_first and self.unread_first:
             self.telemetry.defer(self._record_first_chunk, self._labels())
-        self.telemetry.defer(self._record, outcome, now, self.telemetry.lag)
+        self.telemetry.defer(self._record, outcome, now, self.telemetry.lag, session)
         return outcome
 
-    def _record(self, outcome: str, now: int, lag: int) -> None:
+    def _record(self, outcome: str, now: int, lag: int, session: Session | None) -> None:
         telemetry = self.telemetry
+        if self.usage is not None and session is not None:
+            session.used(self.usage)
         error = None if outcome == OK else self._error(outcome)
         labels = self._labels() | {names.OUTCOME: outcome}
         telemetry.exchange_duration.record((now - self.received) / SECOND, labels, self.context)
@@ -239,11 +248,11 @@ class Exchange(Answer[int]):
             for timeout in self.timeouts:
                 labels = {names.DIALECT: self.traits.name, names.TIMEOUT_PHASE: timeout.phase}
                 telemetry.report_delay.record(max(0, now - timeout.noticed) / SECOND, labels, self.context)
+        if self.chunks > 1 and self.knows_stream:
+            self._record_stream()
         self._finish_span(outcome, error, now, lag)
 
     def _finish_span(self, outcome: str, error: str | None, now: int, lag: int) -> None:
-        if self.chunks > 1 and self.knows_stream:
-            self._record_stream()
         attributes: Attributes = {
             names.OUTCOME: outcome,
             names.DIALECT: self.traits.name,
@@ -264,6 +273,8 @@ class Exchange(Answer[int]):
             attributes[names.TIMEOUT_RECOVERED] = self.recovered
         if self.breakdown is not None:
             attributes |= self.breakdown.attributes(now - self.received, lag)
+        if self.usage is not None:
+            attributes |= self.usage.attributes(OF_ALL)
         if self.code:
             attributes[names.RPC_STATUS] = str(self.code)
         if error is not None:
@@ -297,7 +308,7 @@ class Exchange(Answer[int]):
     def _labels(self) -> Attributes:
         labels: Attributes = {names.DIALECT: self.traits.name}
         if self.agent is not None:
-            labels[names.GEN_AI_AGENT_ID] = self.agent
+            labels[names.GEN_AI_AGENT_NAME] = self.agent
         if self.model is not None:
             labels[names.GEN_AI_REQUEST_MODEL] = self.model
         return labels

@@ -11,6 +11,7 @@ from opentelemetry.trace import Link, SpanContext
 from ailoop_otel import names
 from ailoop_otel.protocol.traits import NOTHING_KNOWN
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, Telemetry, context_of_link
+from ailoop_otel.tracking.usage import OF_ALL, Usage
 
 STOPPED: Final = "stopped"
 DISCONNECTED: Final = "disconnected"
@@ -22,7 +23,7 @@ EVICTED: Final = "evicted"
 class Session:
     """One session from its start to its end. `users` counts the connections that use it."""
 
-    __slots__ = ("began", "ended", "errors", "id", "link", "offset", "traits", "turns", "users")
+    __slots__ = ("began", "ended", "errors", "id", "link", "offset", "traits", "turns", "usage", "users")
 
     def __init__(self, session_id: str, began: int, offset: int, link: Link) -> None:
         self.id = session_id
@@ -33,8 +34,14 @@ class Session:
         self.traits = NOTHING_KNOWN  # what is known of its server's dialect
         self.turns = 0
         self.errors = 0
+        self.usage: Usage | None = None  # of its exchanges' model calls
         self.users = 0
         self.ended = False
+
+    def used(self, usage: Usage) -> None:
+        """Add what an exchange used."""
+        self.usage = self.usage or Usage()
+        self.usage.add(usage)
 
     @property
     def context(self) -> Context:
@@ -139,6 +146,8 @@ class Ledger:
             names.SESSION_ERRORS: session.errors,
             names.SESSION_END_REASON: reason,
         }
+        if session.usage is not None:
+            attributes |= session.usage.attributes(OF_ALL)
         context = session.context
         end = max(now, session.began + SHORTEST) + session.offset
         telemetry.span(

@@ -10,6 +10,7 @@ from ailoop_otel import names
 from ailoop_otel.recorded.records import Span
 from ailoop_otel.view import units
 from ailoop_otel.view.options import OPEN
+from ailoop_otel.view.usage import Usage, usage_of
 
 OK: Final = "ok"
 _ENDED_BY_CLIENT: Final = ("disconnected", "cancelled")
@@ -20,6 +21,7 @@ SERVER: Final = "server"
 LAG: Final = "lag"
 # Shorter times are not shown.
 _SHORTEST_SHOWN: Final = 0.0005  # seconds
+_NOTHING_USED: Final = Usage()
 _PARTS: Final = (names.TIME_MODEL_WAIT, names.TIME_MODEL_STREAM, names.TIME_TOOLS, names.TIME_SERVER)
 
 
@@ -94,6 +96,7 @@ class Exchange:
     recovered: bool = False
     timeouts: int = 0
     mostly: str = ""
+    usage: Usage = _NOTHING_USED
 
     @property
     def open(self) -> bool:
@@ -149,6 +152,7 @@ class Exchange:
         self.error_type = span.text(names.ERROR_TYPE)
         self.recovered = self.recovered or span.flag(names.TIMEOUT_RECOVERED)
         breakdown = time_breakdown(span)
+        self.usage = usage_of(span)
         self.mostly = breakdown.largest if breakdown else ""
         first_chunk = span.number(names.TIME_TO_FIRST_CHUNK)
         self.first_chunk = self.first_chunk if first_chunk is None else first_chunk
@@ -190,6 +194,7 @@ class Session:
     end_reason: str = ""
     turns: int = 0
     errors: int = 0
+    usage: Usage = _NOTHING_USED
 
     @property
     def seconds(self) -> float:
@@ -201,6 +206,7 @@ class Session:
         self.started, self.ended, self.seen = span.start, span.end, span.end
         self.end_reason = span.text(names.SESSION_END_REASON)
         self.resumed = self.resumed or span.flag(names.SESSION_RESUMED)
+        self.usage = usage_of(span)
         turns, errors = span.number(names.SESSION_TURNS), span.number(names.SESSION_ERRORS)
         self.turns = self.turns if turns is None else int(turns)
         self.errors = self.errors if errors is None else int(errors)

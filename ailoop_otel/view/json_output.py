@@ -40,6 +40,7 @@ def session(record: Session) -> dict[str, object]:
         "state": "ended" if record.ended else "open",
         "end_reason": record.end_reason or None,
         "resumed": record.resumed,
+        **record.usage.members(),
     }
 
 
@@ -61,6 +62,7 @@ def exchange(record: Exchange) -> dict[str, object]:
         "timeouts": record.timeouts,
         "recovered": record.recovered,
         "mostly": record.mostly or None,
+        **record.usage.members(),
     }
 
 

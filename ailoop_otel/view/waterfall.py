@@ -18,6 +18,7 @@ from ailoop_otel.recorded.records import Span
 from ailoop_otel.view import theme, units
 from ailoop_otel.view.exchanges import Exchange, time_breakdown
 from ailoop_otel.view.theme import Look
+from ailoop_otel.view.usage import usage_of
 
 MOST_ROWS: Final = 200
 _DEEPEST: Final = 12
@@ -38,8 +39,8 @@ _HIDDEN: Final = frozenset(
         names.JSONRPC_VERSION, names.JSONRPC_ID,
         names.RPC_SYSTEM, names.RPC_METHOD, names.CLIENT_ADDRESS, names.CORRELATION,
         names.GEN_AI_OPERATION, names.GEN_AI_CONVERSATION, names.GEN_AI_PROVIDER, names.GEN_AI_TOOL_NAME,
-        names.GEN_AI_AGENT_NAME, names.GEN_AI_AGENT_ID, names.GEN_AI_TOOL_TYPE, names.GEN_AI_TOOL_CALL_ID,
-        names.GEN_AI_RESPONSE_ID, names.GEN_AI_STREAM, names.GEN_AI_INPUT_TOKENS, names.GEN_AI_OUTPUT_TOKENS,
+        names.GEN_AI_AGENT_NAME, names.GEN_AI_TOOL_TYPE, names.GEN_AI_TOOL_CALL_ID,
+        names.GEN_AI_RESPONSE_ID, names.GEN_AI_STREAM, *names.USED,
         names.HTTP_STATUS, names.MODEL_BYTES,
         names.TIME_MODEL_WAIT, names.TIME_MODEL_STREAM, names.TIME_TOOLS, names.TIME_SERVER, names.TIME_LOOP_LAG,
         names.BLOCKED_BY, names.BLOCKED_TIME,
@@ -271,16 +272,8 @@ def attribute_summary(span: Span) -> str:
         for name, value in sorted(span.attributes.items(), key=_order)
         if not _is_hidden(name, value)
     ]
-    parts.insert(names.ERROR_TYPE in span.attributes, _tokens(span))
+    parts.insert(names.ERROR_TYPE in span.attributes, usage_of(span).words())
     return " · ".join(words for words in parts if words.removeprefix("by ") not in span.name and words != outcome)
-
-
-def _tokens(span: Span) -> str:
-    """The number of input and output tokens of a model call."""
-    counts = ((names.GEN_AI_INPUT_TOKENS, "in"), (names.GEN_AI_OUTPUT_TOKENS, "out"))
-    numbers = ((span.number(name), word) for name, word in counts)
-    parts = ", ".join(f"{units.count(number)} {word}" for number, word in numbers if number is not None)
-    return f"tokens {parts}" if parts else ""
 
 
 def _labelled(name: str, value: Value) -> str:

@@ -84,8 +84,8 @@ class Wire:
         if exchange.unread:
             self._report_unread()
         try:
-            outcome = exchange.end(now)
             session = self.ledger.get(exchange.session_id)
+            outcome = exchange.end(now, session)
             if outcome is not None and session is not None:
                 self.ledger.turn(session, outcome)
         finally:

@@ -24,6 +24,7 @@ _ROWS: Final = (
     ("How long people wait", users.latency),
     ("AI timeouts and errors", users.errors),
     ("Model", users.model),
+    ("Tokens and cost", users.usage),
     ("Agents and tools", users.agents),
     ("Sessions", servers.sessions),
     ("JSON-RPC", servers.calls),

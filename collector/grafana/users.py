@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from collector.grafana.expressions import (
-    CALLS,
     SERVICE,
-    SPANS,
     Query,
     buckets,
     failures,
@@ -25,7 +23,8 @@ from collector.grafana.panels import heat, lines, number, rows
 Panel = Any
 FIRST_CHUNK: Final = "ailoop_exchange_time_to_first_chunk_seconds"
 DURATION: Final = "ailoop_exchange_duration_seconds"
-MODEL: Final = "gen_ai_client_operation"
+MODEL: Final = "gen_ai_client_inference"
+USAGE: Final = f"{MODEL}_usage"
 
 
 def well() -> Iterator[Panel]:
@@ -83,7 +82,7 @@ def latency() -> Iterator[Panel]:
     yield lines(
         "First chunk by agent and model, p95",
         "Which agent, and which model behind it, makes people wait.",
-        [quantile(0.95, FIRST_CHUNK, "gen_ai_agent_id, gen_ai_request_model")],
+        [quantile(0.95, FIRST_CHUNK, "gen_ai_agent_name, gen_ai_request_model")],
         "s",
     )
 
@@ -127,7 +126,6 @@ def errors() -> Iterator[Panel]:
 def model() -> Iterator[Panel]:
     """The AI behind it."""
     name = "gen_ai_request_model"
-    tokens = f"{name}, gen_ai_token_type"
     calls = per_minute(f"{MODEL}_duration_seconds_count", name)
     yield lines("Model calls", "Requests to the model, per minute.", [calls], "cpm")
     yield lines(
@@ -138,37 +136,64 @@ def model() -> Iterator[Panel]:
     )
     whole = quantile(0.95, f"{MODEL}_duration_seconds", name).pointed
     yield lines("Model: whole answer, p95", "Request sent until the last line of its stream.", [whole], "s")
-    yield lines(
-        "Failed model calls",
-        "Per minute, by error type: an HTTP status, or how the stream broke.",
-        [failures('span_name=~"chat .+"')],
-        "cpm",
-        stacked=True,
-    )
+    by_type = "Per minute, by error type: an HTTP status, or how the stream broke."
+    yield lines("Failed model calls", by_type, [failures('span_name=~"chat .+"')], "cpm", stacked=True)
     gaps = quantile(0.95, f"{MODEL}_time_per_output_chunk_seconds", name)
-    yield lines("Model: between chunks, p95", "The mean time between a call's chunks.", [gaps], "s")
-    paid = per_second("gen_ai_client_token_usage_sum", tokens)
-    yield lines("Tokens", "Per second, as the provider counts them: what is paid for.", [paid], "suffix: token/s")
+    yield lines("Model: between chunks, p95", "From one chunk of an answer to the next.", [gaps], "s")
+    streamed = per_second(f"{MODEL}_time_per_output_chunk_seconds_sum", name).expression
+    written = per_second(f"{USAGE}_output_tokens_total", name)
+    pace = Query(f"{streamed} / ({written.expression} > 0)", written.legend)
+    yield lines("Model: for each token", "The time of streaming, divided by the tokens that came.", [pace], "s")
+
+
+def usage() -> Iterator[Panel]:
+    """Tokens and cost: what is paid for, as the provider counts it."""
+    agent = "gen_ai_agent_name, gen_ai_request_model"
+    kinds = {
+        "input": "input_tokens",
+        "of it from the cache": "cache_read_input_tokens",
+        "output": "output_tokens",
+        "of it reasoning": "reasoning_output_tokens",
+    }
+    totals = [per_second(f"{USAGE}_{kind}_total").called(legend) for legend, kind in kinds.items()]
+    yield lines("Tokens", "Per second.", totals, "suffix: token/s")
+    read, asked = (
+        per_second(f"{USAGE}_{kind}_total").expression for kind in ("cache_read_input_tokens", "input_tokens")
+    )
+    hits = Query(f"{read} / ({asked} > 0)", "cached")
+    yield lines("Cache hits", "The part of the input tokens that the provider had cached.", [hits], "percentunit")
+    long = quantile(0.95, f"{MODEL}_operation_input_tokens", "gen_ai_request_model")
+    yield lines("Input tokens of a call, p95", "Input that grows is a history that grows.", [long], "suffix: token")
+    spent = "Of the calls whose cost is known: what the provider sent, else computed from AILOOP_OTEL_PRICES."
+    cost = per_second("ailoop:cost:total", "gen_ai_request_model, ailoop_cost_source")
+    hourly = Query(f"3600 * {cost.expression}", cost.legend)
+    yield lines("Cost by model, per hour", spent, [hourly], "currencyUSD", stacked=True)
+    day = [Query(f"ailoop:cost:increase_1d{{{SERVICE}}}", "spent"), target("cost_in_1d")]
     yield lines(
-        "Tokens per call",
-        "The mean. Input that grows is a history that grows.",
-        [mean("gen_ai_client_token_usage", tokens)],
-        "suffix: token",
-        width=24,
+        "Cost of a day against the budget", "The last 24 hours. The budget is set in targets.yaml.", day, "currencyUSD"
+    )
+    yield rows(
+        "Cost by agent and model, in the time shown",
+        spent,
+        shown("ailoop:cost:total", agent),
+        {"gen_ai_agent_name": "Agent", "gen_ai_request_model": "Model"},
     )
 
 
 def agents() -> Iterator[Panel]:
-    """Agents and tools, out of their spans."""
+    """Agents and tools."""
     kinds = (
-        ("Agents", "invoke_agent .+", "An agent's work on one message, all its rounds."),
-        ("Tools", "execute_tool .+", "One tool call."),
+        ("Agents", "invoke_agent", "gen_ai_agent_name", "An agent's work on one message."),
+        ("Tools", "execute_tool", "gen_ai_tool_name", "One tool call."),
     )
-    for title, name, what in kinds:
-        chosen = f'span_name=~"{name}"'
-        count = per_minute(CALLS, "span_name", f"{SPANS}, {chosen}")
-        times = quantile(0.95, "ailoop_spans_duration_milliseconds", "span_name", f"{SPANS}, {chosen}")
-        yield lines(f"{title}: how many", f"{what} Per minute.", [count], "cpm")
-        yield lines(f"{title}: how long, p95", what, [times], "ms")
-        by_type = f"{what} Per minute, by error type."
-        yield lines(f"{title}: failures", by_type, [failures(chosen)], "cpm", stacked=True)
+    for title, operation, name, what in kinds:
+        metric = f"gen_ai_{operation}_duration_seconds"
+        yield lines(f"{title}: how many", f"{what} Per minute.", [per_minute(f"{metric}_count", name)], "cpm")
+        yield lines(f"{title}: how long, p95", what, [quantile(0.95, metric, name).pointed], "s")
+        failed = failures(f'span_name=~"{operation} .+"')
+        yield lines(f"{title}: failures", f"{what} Per minute, by error type.", [failed], "cpm", stacked=True)
+    for title, kind in (
+        ("Model calls of an agent's work", "inference_calls"),
+        ("Tool calls of an agent's work", "tool_calls"),
+    ):
+        yield lines(title, "The mean.", [mean(f"gen_ai_invoke_agent_{kind}", "gen_ai_agent_name")], "short", width=12)

@@ -178,7 +178,14 @@ class _Stream:
         if step.usage:
             asked = sum(len(str(each.get("content"))) for each in self._served.messages) // 4
             said = len(self._served.chunks)
-            usage = {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
+            usage = {
+                "prompt_tokens": asked,
+                "prompt_tokens_details": {"cached_tokens": asked // 2},
+                "completion_tokens": said,
+                "completion_tokens_details": {"reasoning_tokens": said // 2},
+                "total_tokens": asked + said,
+                "cost": (2 * asked + 10 * said) / 1_000_000,
+            }
             self._data([], {"usage": usage})
         if step.finish:
             self._write(b"data: [DONE]\n\n")

@@ -12,12 +12,12 @@ from typing import Any
 from ailoop_otel.protocol import answer, delegates, dialect, foreign, jsonrpc, registry, stateless, traits
 from ailoop_otel.recording import spans, telemetry
 from ailoop_otel.recording.fast import spans as fast_spans
-from ailoop_otel.tracking import exchange, sessions, watchdog
+from ailoop_otel.tracking import exchange, sessions, usage, watchdog
 from ailoop_otel.wire import calls, connection, correlation, middleware, socket, state
 
 ROOMS: tuple[ModuleType, ...] = (
     answer, calls, connection, correlation, delegates, dialect, exchange, fast_spans, foreign, jsonrpc, middleware,
-    registry, sessions, socket, spans, state, stateless, telemetry, traits, watchdog,
+    registry, sessions, socket, spans, state, stateless, telemetry, traits, usage, watchdog,
 )  # fmt: skip
 
 

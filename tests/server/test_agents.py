@@ -1,4 +1,4 @@
-"""An agent's attributes: only what may be recorded of what its configuration says."""
+"""An agent's name: only what may be recorded of what its configuration says."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from typing import Any
 
 import pytest
 
-from ailoop_otel import names
-from ailoop_otel.server.agents import agent_attributes
+from ailoop_otel.server.agents import agent_name
 
 
 @pytest.mark.parametrize(
     ("name", "recorded"),
-    [("Debbie the Debugger", "Debbie the Debugger"), ("\ud800", None), ("a\nb", None), ("x" * 65, None), (7, None)],
+    [("Debbie the Debugger", "Debbie the Debugger"), ("\ud800", "d"), ("a\nb", "d"), ("x" * 65, "d"), (7, "d")],
 )
-def test_a_name_is_recorded_where_it_is_one(name: Any, recorded: str | None) -> None:
+def test_a_name_is_recorded_where_it_is_one(name: Any, recorded: str) -> None:
     """One line, printable, and short: else an exporter may lose it, and who reads it a line."""
-    attributes = agent_attributes("d", SimpleNamespace(config=SimpleNamespace(name=name)), None)
-    assert attributes.get(names.GEN_AI_AGENT_NAME) == recorded
+    assert agent_name("d", SimpleNamespace(config=SimpleNamespace(name=name))) == recorded

@@ -18,7 +18,9 @@ from ailoop_otel.recording.fast import json_lines, protobuf
 from ailoop_otel.server import model
 from ailoop_otel.server import stream as model_stream
 from ailoop_otel.server.hooks import HookContext
+from ailoop_otel.tracking.exchange import CURRENT
 from ailoop_otel.tracking.sessions import Ledger
+from tests.exchanges import opened
 from tests.recorder import Recording
 
 END = b"data: [DONE]"
@@ -38,6 +40,7 @@ class Server:
         self.guard = self.recording.guard
         self.lines = lines
         self.url = "https://ai.example/v1"
+        self.payload: dict[str, Any] = {"model": "some/model"}
         self.threads: list[Any] = []
         self.go_on = threading.Event()
         self.inner: Any = None
@@ -87,7 +90,7 @@ class Server:
                 loop.call_soon_threadsafe(queue.put_nowait, item)
 
         def read() -> None:
-            for line in self._post(self.url, json={"model": "some/model"}).iter_lines():
+            for line in self._post(self.url, json=self.payload).iter_lines():
                 if line == END:
                     break
                 if line.startswith(b"data: "):
@@ -156,16 +159,117 @@ async def test_how_a_stream_ended(monkeypatch: pytest.MonkeyPatch, lines: list[b
 
 
 async def test_the_time_between_chunks_of_output(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those before the first output are none, nor is what tells of the end."""
+    """Each counts; those before the first output are none, nor is what tells of the end."""
     role = piece(delta={"role": "assistant", "content": ""})
     usage = b'data: {"choices": [], "usage": {"prompt_tokens": 7}}'
-    lines = [*[role] * 6, piece(), b": 0.4", piece(), b": 0.7", piece(finish_reason="stop", delta={}), usage, END]
-    server = Server(monkeypatch, lines)
-    assert len([item async for item in server.stream()]) == 10
+    odd = piece(delta={"tool_calls": [{"index": 0}]})
+    lines = [*[role] * 6, piece(), b": 0.4", piece(), b": 0.1", odd, b": 0.02", piece(), b": 0.7"]
+    server = Server(monkeypatch, [*lines, piece(finish_reason="stop", delta={}), usage, END])
+    assert len([item async for item in server.stream()]) == 12
     recorded = server.chat()
     (point,) = server.recording.points(names.METRIC_MODEL_CHUNK.name)
-    assert (point.value, point.count) == (pytest.approx(0.4), 1)
-    assert recorded[names.MODEL_CHUNKS] == 10
+    assert (point.value, point.count) == (pytest.approx(0.52), 3)
+    assert recorded[names.MODEL_CHUNKS] == 12
+
+
+async def test_of_a_very_long_stream_the_latest_times_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more of them are kept; how long it took is known of all."""
+    server = Server(monkeypatch, [piece(), b": 0.5", *[piece()] * 10_000, END])
+    assert len([item async for item in server.stream()]) == 10_001
+    server.chat()
+    (point,) = server.recording.points(names.METRIC_MODEL_CHUNK.name)
+    assert (point.value, point.count) == (0, 9_999)
+
+
+USED = {
+    "prompt_tokens": 9_200, "completion_tokens": 41, "cost": 0.0125,
+    "prompt_tokens_details": {"cached_tokens": 9_000, "cache_write_tokens": 100, "audio_tokens": 0},
+    "completion_tokens_details": {"reasoning_tokens": 21},
+}  # fmt: skip
+
+
+async def test_what_a_call_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens with their parts, and cost, are on the span and in the metrics as the provider sent them."""
+    usage = b"data: " + json.dumps({"choices": [], "usage": USED}).encode()
+    server = Server(monkeypatch, [piece(), b": 0.4", piece(finish_reason="stop"), usage, END])
+    assert len([item async for item in server.stream()]) == 3
+    recorded = server.chat()
+    assert {name: recorded[name] for name in recorded if "usage" in name or "cost" in name} == {
+        names.GEN_AI_INPUT_TOKENS: 9_200,
+        names.GEN_AI_OUTPUT_TOKENS: 41,
+        names.GEN_AI_CACHE_READ: 9_000,
+        names.GEN_AI_CACHE_WRITE: 100,
+        names.GEN_AI_REASONING: 21,
+        names.COST: 0.0125,
+        names.COST_CURRENCY: "USD",
+        names.COST_SOURCE: "provider",
+    }
+    assert recorded[names.MODEL_TIME_PER_TOKEN] == pytest.approx(0.01)
+    counted = [[point.value for point in server.recording.points(each.name)] for each in names.TOTALS]
+    assert counted == [[9_200], [41], [9_000], [100], [21], [0.0125]]
+    for metric, value in ((names.METRIC_CALL_INPUT, 9_200), (names.METRIC_CALL_OUTPUT, 41)):
+        assert [point.value for point in server.recording.points(metric.name)] == [value]
+
+
+async def test_what_a_message_and_its_session_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sums over the model calls of a message are on its span, those of its messages on their session's."""
+    usage = b"data: " + json.dumps({"choices": [], "usage": USED}).encode()
+    server = Server(monkeypatch, [piece(finish_reason="stop"), usage, END])
+    clock = server.recording.clock
+    session = Ledger(server.recording.telemetry).start("s-1", clock.time, clock.time)
+    for _ in range(2):
+        exchange = opened(server.recording, session="s-1")
+        CURRENT.set(exchange)
+        for _ in range(2):
+            assert len([item async for item in server.stream()]) == 2
+            server.threads.pop().join()
+        clock.move(1)
+        exchange.end(clock.time, session)
+    Ledger(server.recording.telemetry).end(session, "stopped", clock.time)
+    spans = server.recording.spans("sendUserMessage") + [server.recording.span(names.SPAN_SESSION)]
+    for span, calls in zip(spans, (2, 2, 4), strict=True):
+        assert {name: value for name, value in (span.attributes or {}).items() if name in names.USED} == {
+            names.USAGE_INPUT: calls * 9_200,
+            names.USAGE_OUTPUT: calls * 41,
+            names.USAGE_CACHE_READ: calls * 9_000,
+            names.USAGE_CACHE_WRITE: calls * 100,
+            names.USAGE_REASONING: calls * 21,
+            names.COST: pytest.approx(calls * 0.0125),
+            names.COST_CURRENCY: "USD",
+            names.COST_SOURCE: "provider",
+        }
+
+
+async def test_a_call_of_which_no_tokens_are_known_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A zero, as the conventions want it; of its cost nothing is said."""
+    server = Server(monkeypatch, [piece()])
+    assert len([item async for item in server.stream()]) == 1
+    recorded = server.chat()
+    assert recorded[names.GEN_AI_FINISH_REASONS] == ("error",)
+    assert names.GEN_AI_INPUT_TOKENS not in recorded
+    (point,) = server.recording.points(names.METRIC_INPUT_TOKENS.name)
+    assert (point.value, point.labels[names.GEN_AI_MODALITY]) == (0, "unknown")
+    assert server.recording.points(names.METRIC_COST.name) == []
+
+
+async def test_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The request's parameters, each if it is of its kind; never what may be content."""
+    server = Server(monkeypatch, [piece(finish_reason="stop"), END])
+    server.payload |= {
+        "stream": True, "temperature": 0.7, "max_tokens": 512, "top_p": "1", "frequency_penalty": -0.5, "top_k": 1.5,
+        "stop": ["a secret"], "reasoning": {"effort": "high"}, "response_format": {"type": "json_schema"},
+    }  # fmt: skip
+    assert len([item async for item in server.stream()]) == 1
+    recorded = server.chat()
+    assert {name: value for name, value in recorded.items() if ".request." in name or ".output." in name} == {
+        names.GEN_AI_REQUEST_MODEL: "some/model",
+        names.GEN_AI_STREAM: True,
+        names.GEN_AI_TEMPERATURE: 0.7,
+        names.GEN_AI_MAX_TOKENS: 512,
+        names.GEN_AI_FREQUENCY_PENALTY: -0.5,
+        names.GEN_AI_REASONING_LEVEL: "high",
+        names.GEN_AI_OUTPUT_TYPE: "json",
+    }
 
 
 async def test_chunks_that_are_no_json_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:

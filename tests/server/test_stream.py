@@ -211,10 +211,12 @@ def test_the_line_at_which_a_server_gives_up(after: list[bytes], error: str | No
 def test_what_is_no_cost(field: str, value: str, cost: float | None) -> None:
     """It is left out, and the rest is kept; an earlier value stays."""
     usage = f'data: {{"usage": {{"{field}": {value}, "prompt_tokens": 7}}}}'.encode()
-    assert Call().read([usage]).summary == Summary(input_tokens=7, cost=cost)
+    assert Call().read([usage]).summary == Summary(
+        input_tokens=7, cost=cost, cost_source=None if cost is None else "provider"
+    )
     earlier = b'data: {"usage": {"cost": 0.25, "completion_tokens": 3}}'
     assert Call().read([earlier, usage]).summary == Summary(
-        input_tokens=7, output_tokens=3, cost=0.25 if cost is None else cost
+        input_tokens=7, output_tokens=3, cost=0.25 if cost is None else cost, cost_source="provider"
     )
 
 

@@ -14,7 +14,7 @@ from tests.serving.conftest import Serve
 from tests.serving.folder import Folder, Span
 from tests.serving.test_hooks import last, tree
 
-AGENT = "invoke_agent d"
+AGENT = "invoke_agent Debbie the Debugger"
 TOOL = '[[tool name=list_directory arguments={"path": "."}]] [[say chunks=2]]'
 MAIL = '{"to_agent": "Debbie", "subject": "a secret", "body": "another"}'
 CONTINUE = (
@@ -55,7 +55,7 @@ async def test_a_background_task_is_a_trace_of_its_own(stateless: Installation, 
     assert two.links == (start.id, asked[1].id)
     assert one.trace not in {two.trace, root.trace, start.trace, *(span.trace for span in asked)}
     assert {one.attributes[key] for key in (names.SESSION_ID, names.GEN_AI_CONVERSATION)} == {session}
-    assert one.attributes[names.GEN_AI_AGENT_ID] == "d"
+    assert one.attributes[names.GEN_AI_AGENT_NAME] == "Debbie the Debugger"
     assert one.attributes[names.TASK_TYPE] == "direct"
     below = tree(folder, one)
     (tool,) = below["execute_tool"]
@@ -146,7 +146,7 @@ async def test_an_agent_that_mails_another_waits_for_it(stateless: Installation,
     assert (first.name, first.parent) == ("invoke_agent a", root.id)
     assert (second.name, second.parent) == (AGENT, first.id)
     assert {chat.parent for chat in spans["chat"]} == {first.id, second.id}
-    assert [switch[names.GEN_AI_AGENT_ID] for switch in switches][-2:] == ["d", "a"]
+    assert [switch[names.GEN_AI_AGENT_NAME] for switch in switches][-2:] == ["Debbie the Debugger", "a"]
     (sent,) = folder.events(names.EVENT_MAIL_SENT)
     assert sent[names.MAIL_TO].lower() == "debbie"
     assert sent[names.MAIL_PRIORITY] == "normal"

@@ -49,7 +49,7 @@ async def test_a_message_with_a_tool_call_is_one_tree(stateless: Installation, s
     assert first.parent == second.parent == tool.parent == agent.id
     assert first.end <= tool.start
     assert tool.end <= second.start
-    assert agent.attributes[names.GEN_AI_AGENT_ID] == "a"
+    assert agent.attributes[names.GEN_AI_AGENT_NAME] == "a"
     assert tool.name == "execute_tool list_directory"
     assert {span.kind for span in (first, second)} == {CLIENT}
     assert first.attributes[names.GEN_AI_FINISH_REASONS]["values"][0]["stringValue"] == "tool_calls"

@@ -268,7 +268,7 @@ def test_prometheus_counts_what_the_client_counted(told: Told, ask: Callable[[st
     assert ask("sum(ailoop_session_duration_seconds_count{JOB})", len(told.sessions))
     assert ask("sum(ailoop_session_turns_sum{JOB})", len(told.exchanges))
     assert ask("sum(ailoop_connection_duration_seconds_count{JOB})", len(told.sessions))
-    assert ask("sum(gen_ai_client_operation_duration_seconds_count{JOB})", sum(kinds.values()) + kinds["tool"])
+    assert ask("sum(gen_ai_client_inference_duration_seconds_count{JOB})", sum(kinds.values()) + kinds["tool"])
     assert ask("sum(ailoop_exchange_active{JOB})", 0)
     assert ask("sum(ailoop_connection_active{JOB})", 0)
     assert ask("sum(ailoop_otel_spans_dropped_total{JOB})", 0)

@@ -15,7 +15,7 @@ from tests.recorder import EPOCH, Point, Recording, duration
 from tests.scripted import SESSION, chunk, update
 
 NAME = "stateless"
-LABELS = {names.DIALECT: NAME, names.GEN_AI_AGENT_ID: "alice", names.GEN_AI_REQUEST_MODEL: "m1"}
+LABELS = {names.DIALECT: NAME, names.GEN_AI_AGENT_NAME: "alice", names.GEN_AI_REQUEST_MODEL: "m1"}
 
 
 @pytest.fixture

@@ -257,6 +257,12 @@ def test_scripts_get_the_same_as_json(drawn: Drawn) -> None:
         "timeouts": 0,
         "recovered": False,
         "mostly": None,
+        "input_tokens": None,
+        "output_tokens": None,
+        "cached_tokens": None,
+        "reasoning_tokens": None,
+        "cost_usd": None,
+        "cost_computed": False,
     }
     assert [row["ending"] for row in _documents(text, "timeout")] == ["ai_timeout", "recovered", "open"]
     totals = _documents(text, "totals")[0]

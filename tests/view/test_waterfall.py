@@ -161,6 +161,14 @@ def test_only_an_agents_further_rounds_are_reported() -> None:
     assert _with({names.AGENT_ROUNDS: 2}) == "rounds 2"
 
 
+def test_what_was_used_is_reported_in_short() -> None:
+    """Of a model call or of a whole message: parts where there are any, and whether the cost is computed."""
+    used: dict[str, Value] = {names.USAGE_INPUT: 1210, names.USAGE_CACHE_READ: 900, names.USAGE_OUTPUT: 85}
+    cost: dict[str, Value] = {names.COST: 0.0125, names.COST_CURRENCY: "USD", names.COST_SOURCE: names.PROVIDER}
+    assert _with(used | cost | {names.USAGE_REASONING: 0}) == "tokens 1,210 in (900 cached), 85 out, $0.0125"
+    assert _with(cost | {names.COST_SOURCE: names.COMPUTED}) == "$0.0125 computed"
+
+
 def test_a_model_call_is_reported_in_short() -> None:
     """The error first, then tokens; what the name contains and what is of little use is left out."""
     attributes: dict[str, Value] = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -50,6 +50,7 @@ _MOST_POINTS: Final = 2000
 _BEYOND: Final = {"otel.metric.overflow": True}
 _BEYOND_KEY: Final = frozenset([("otel.metric.overflow", True, bool)])
 _MOST: Final = sys.float_info.max
+_Amount = float | tuple[float, ...]
 _Key = frozenset[tuple[str, Any, type]]
 _NO_LABELS: Final[Mapping[str, Any]] = {}
 _CUMULATIVE: Final = AggregationTemporality.CUMULATIVE
@@ -77,6 +78,10 @@ class LightHistogram:
         if len(waiting) > _MOST_WAITING:
             self.count()
 
+    def record_all(self, amounts: Sequence[float], attributes: Mapping[str, Any], context: Context) -> None:
+        """As `record`, many values at once."""
+        self._waiting.append((self, tuple(amounts), attributes, span_context_in(context), time_ns()))
+
     def add(
         self, number: int, amount: float, attributes: Mapping[str, Any], span: SpanContext | None, time: int
     ) -> None:
@@ -84,11 +89,7 @@ class LightHistogram:
         # As the SDK: what is negative, no number, or without end would stay in the sum for ever.
         if not 0 <= amount <= _MOST:
             return
-        # With the types: `True`, `1` and `1.0` are equal in Python, and three values in OpenTelemetry.
-        key = frozenset([(name, value, value.__class__) for name, value in attributes.items()])
-        point = self._points.get(key)
-        if point is None:
-            point = self._new(key, attributes, time)
+        point = self._point(attributes, time)
         bucket = bisect_left(self._bounds, amount)
         point.counts[bucket] += 1
         point.total += amount
@@ -98,6 +99,26 @@ class LightHistogram:
             point.most = amount
         if span is not None and flags_of(span) & TraceFlags.SAMPLED:
             point.exemplars[bucket] = (number, amount, time, span)
+
+    def add_all(
+        self, number: int, amounts: Sequence[float], attributes: Mapping[str, Any], span: SpanContext | None, time: int
+    ) -> None:
+        """As `add`, many values; the largest of each bucket is its exemplar."""
+        values = sorted(amount for amount in amounts if 0 <= amount <= _MOST)
+        if not values:
+            return
+        point = self._point(attributes, time)
+        point.total += sum(values)
+        point.least, point.most = min(point.least, values[0]), max(point.most, values[-1])
+        sampled = span is not None and flags_of(span) & TraceFlags.SAMPLED
+        below = 0
+        for bucket, bound in enumerate((*self._bounds, _MOST)):
+            up_to = bisect_right(values, bound, below)
+            if up_to > below:
+                point.counts[bucket] += up_to - below
+                if span is not None and sampled:
+                    point.exemplars[bucket] = (number, values[up_to - 1], time, span)
+                below = up_to
 
     @property
     def counted(self) -> int:
@@ -114,6 +135,11 @@ class LightHistogram:
         points = [point.data(self._bounds, now, since) for point in self._points.values()]
         kind = HistogramData(points, AggregationTemporality.CUMULATIVE)
         return Metric(metric.name, metric.description, metric.unit, kind) if points else None
+
+    def _point(self, attributes: Mapping[str, Any], time: int) -> _Point:
+        # With the types: `True`, `1` and `1.0` are equal in Python, and three values in OpenTelemetry.
+        key = frozenset([(name, value, value.__class__) for name, value in attributes.items()])
+        return self._points.get(key) or self._new(key, attributes, time)
 
     def _new(self, key: _Key, attributes: Mapping[str, Any], time: int) -> _Point:
         if len(self._points) >= _MOST_POINTS:
@@ -151,7 +177,7 @@ class HistogramStore:
     """All light histograms of a meter provider, and the measurements that wait to be aggregated."""
 
     def __init__(self) -> None:
-        self.waiting: deque[tuple[LightHistogram, float, Mapping[str, Any], SpanContext | None, int]] = deque()
+        self.waiting: deque[tuple[LightHistogram, _Amount, Mapping[str, Any], SpanContext | None, int]] = deque()
         self._histograms: dict[str, LightHistogram] = {}
         self._counted = 0
         self._begin()
@@ -187,8 +213,12 @@ class HistogramStore:
         # Not more than there are now: other threads go on recording.
         for _ in range(len(waiting)):
             histogram, amount, attributes, span, time = waiting.popleft()
-            self._counted += 1
-            histogram.add(self._counted, amount, attributes, span, time)
+            if isinstance(amount, tuple):
+                self._counted += len(amount)
+                histogram.add_all(self._counted, amount, attributes, span, time)
+            else:
+                self._counted += 1
+                histogram.add(self._counted, amount, attributes, span, time)
 
     def _begin(self) -> None:
         # In a forked child all measurements are the parent's, and the thread that holds the lock does not exist.

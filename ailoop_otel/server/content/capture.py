@@ -29,12 +29,11 @@ from ailoop_otel.settings import Settings
 class ModelContent:
     """The content of one model call: the messages sent, and the output as it comes."""
 
-    __slots__ = ("finish_reason", "messages", "output")
+    __slots__ = ("messages", "output")
 
     def __init__(self, messages: tuple[Any, ...]) -> None:
         self.messages = messages
         self.output = ModelOutput()
-        self.finish_reason: str | None = None
 
 
 class ContentCapture:
@@ -64,12 +63,14 @@ class ContentCapture:
         attributes: dict[str, Any] = {}
         if count:
             attribute = self._text_of(SYSTEM)
-            found = [part for each in content.messages[:count] for part in parts(each, attribute)]
+            found = [
+                part for each in content.messages[:count] for part in parts(each, attribute) if part["type"] == "text"
+            ]
             attributes |= attribute.attributes(found)
         attribute = self._text_of(INPUT)
         attributes |= attribute.attributes(_latest(content.messages[count:], attribute))
         attribute = self._text_of(OUTPUT)
-        if output := content.output.messages(content.finish_reason, attribute):
+        if output := content.output.messages(attribute):
             attribute.characters += content.output.missing()
             attributes |= attribute.attributes(output)
         return attributes

@@ -78,7 +78,7 @@ class ModelOutput:
             if isinstance(call, dict):
                 self._take_call(call)
 
-    def messages(self, finish_reason: str | None, attribute: AttributeText) -> list[dict[str, Any]]:
+    def messages(self, attribute: AttributeText) -> list[dict[str, Any]]:
         """The answer as a list of one message; an empty list where nothing came."""
         found: list[Part] = []
         if self._reasoning.size:
@@ -89,7 +89,7 @@ class ModelOutput:
             _tool_call(call.id, call.name, attribute.value(call.arguments.joined()), attribute)
             for call in self._calls.values()
         )
-        return [{"role": _ASSISTANT, "parts": found, "finish_reason": attribute.label(finish_reason)}] if found else []
+        return [{"role": _ASSISTANT, "parts": found}] if found else []
 
     def missing(self) -> int:
         """How many characters came beyond the bound."""
