@@ -9,7 +9,8 @@ from hypothesis import strategies as some
 
 from ailoop_otel import names
 from ailoop_otel.protocol.answer import Answer
-from ailoop_otel.protocol.jsonrpc import error_code, harmless, id_text, is_reply, read_frame, read_request
+from ailoop_otel.protocol.foreign import harmless
+from ailoop_otel.protocol.jsonrpc import error_code, id_text, is_reply, read_frame, read_request
 from ailoop_otel.protocol.registry import DIALECTS
 from tests.fuzz.target import Target
 from tests.laws import hostile

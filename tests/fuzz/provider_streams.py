@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as some
 from opentelemetry.exporter.otlp.proto.common._internal import _encode_attributes
 
-from ailoop_otel.protocol.jsonrpc import harmless
+from ailoop_otel.protocol.foreign import harmless
 from ailoop_otel.server.stream import ModelStream
 from tests.fuzz.otlp import ANYTHING, ODD
 from tests.fuzz.target import Target
