@@ -27,17 +27,15 @@ _LOGS: Final = "OTEL_PYTHON_LOG_AUTO_INSTRUMENTATION"
 _FASTAPI: Final = "FASTAPI_OTEL_AUTO_CONFIGURE"
 _AUTO: Final = os.path.join("opentelemetry", "instrumentation", "auto_instrumentation")
 
+_WEB: Final = "its spans for AILoop's sockets are left out; HTTP requests get one span."
+_CALLS: Final = "its spans for model calls are left out; other requests keep theirs."
+_NOT_USED: Final = "AILoop calls its models by another library."
 _HANDLED: Final = {
-    "fastapi": "its spans for AILoop's sockets are left out; HTTP requests get one span.",
-    "starlette": "its spans for AILoop's sockets are left out; HTTP requests get one span.",
-    "asgi": "its spans for AILoop's sockets are left out; HTTP requests get one span.",
-    "requests": "its spans for model calls are left out; other requests keep theirs.",
-    "urllib3": "its spans for model calls are left out; other requests keep theirs.",
+    **dict.fromkeys(("fastapi", "starlette", "asgi"), _WEB),
+    **dict.fromkeys(("requests", "urllib3"), _CALLS),
+    **dict.fromkeys(("httpx", "aiohttp-client", "openai_v2"), _NOT_USED),
     "threading": "it carries context into threads, as is done here for model calls; no span is made twice.",
     "asyncio": "it makes spans for nothing in AILoop unless it is told names of coroutines.",
-    "httpx": "AILoop calls its models by another library.",
-    "aiohttp-client": "AILoop calls its models by another library.",
-    "openai_v2": "AILoop calls its models without that library.",
 }
 
 

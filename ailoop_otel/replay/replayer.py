@@ -50,6 +50,7 @@ class Replayer:
         self._on_refused = on_refused
         self._unsupported: set[Signal] = set()
         self._divisions = 0
+        self._acknowledged: Acknowledged | Unrecorded = Unrecorded()
 
     def run(self, files: Sequence[Path], on_line: Callable[[int], None]) -> None:
         """Send everything that was not acknowledged yet; calls `on_line` with the size of each line when it is done.
@@ -63,7 +64,8 @@ class Replayer:
             }
             try:
                 for path in files:
-                    self._file(path, databases[states[path]], on_line)
+                    self._acknowledged = databases[states[path]]
+                    self._file(path, on_line)
             except ReplayStopped as reason:
                 self.summary.stopped = str(reason)
             except KeyboardInterrupt:
@@ -71,23 +73,23 @@ class Replayer:
 
     def divide(self, request: ExportRequest) -> None:
         """Send one request that is not in a file, in halves if need be."""
-        self._divisions = 0
+        self._divisions, self._acknowledged = 0, Unrecorded()
         try:
-            self._send(request, "a batch", Unrecorded())
+            self._send(request, "a batch")
         except ReplayStopped as reason:
             self.summary.stopped = str(reason)
 
-    def _file(self, path: Path, acknowledged: Acknowledged | Unrecorded, on_line: Callable[[int], None]) -> None:
+    def _file(self, path: Path, on_line: Callable[[int], None]) -> None:
         try:
             for line in read_lines(path):
-                self._line(line, path, acknowledged)
+                self._line(line, path)
                 on_line(line.size)
         except FileNotFoundError:  # deleted by the writer's rotation
             return
         except OSError as fault:
             self.summary.unreadable.append(f"{text(path.name)} ({fault.strerror or type(fault).__name__})")
 
-    def _line(self, line: Line, path: Path, acknowledged: Acknowledged | Unrecorded) -> None:
+    def _line(self, line: Line, path: Path) -> None:
         place = f"{text(path.name)}, line {line.number}"
         if not line.content:
             return
@@ -95,12 +97,12 @@ class Replayer:
             self._invalid(f"{place}: longer than any export")
         elif is_skippable(line.content, self._wanted):
             self.summary.unwanted += 1
-        elif self._is_known(line.content, acknowledged):
+        elif self._is_known(line.content):
             self.summary.already += 1
         else:
-            self._new(line, path, place, acknowledged)
+            self._new(line, path, place)
 
-    def _new(self, line: Line, path: Path, place: str, acknowledged: Acknowledged | Unrecorded) -> None:
+    def _new(self, line: Line, path: Path, place: str) -> None:
         found = parse(line.content)
         if found is None or found.content != line.content:
             if not line.ended and found is None:
@@ -113,20 +115,20 @@ class Replayer:
             self.summary.unwanted += 1
         elif found.signal in self._unsupported:
             self.summary.unsupported[found.signal] += 1
-        elif found.content != line.content and self._is_known(found.content, acknowledged):
+        elif found.content != line.content and self._is_known(found.content):
             self.summary.already += 1
         else:
             self._divisions = 0
-            self.summary.sent += self._send(found, place, acknowledged)
+            self.summary.sent += self._send(found, place)
 
-    def _send(self, found: ExportRequest, place: str, acknowledged: Acknowledged | Unrecorded) -> bool:
+    def _send(self, found: ExportRequest, place: str) -> bool:
         """Send a line or a part of one; returns whether all of it was accepted."""
-        if self._is_known(_DIVIDED + found.content, acknowledged):
-            return self._divide(found, place, acknowledged)
+        if self._is_known(_DIVIDED + found.content):
+            return self._divide(found, place)
         answer = self._send_request(found)
         if answer.accepted:
             # If the process is killed between sending and storing, the next replay sends the line again.
-            acknowledged.add(found.content)
+            self._acknowledged.add(found.content)
             self.summary.add(found, answer)
             if answer.rejected:
                 self._on_message(
@@ -140,7 +142,7 @@ class Replayer:
             mend = f". {answer.mend}" if answer.mend else ""
             self._on_message(f"{found.signal.name.capitalize()} are not taken: {answer.message}{mend}")
         elif answer.divisible and found.records > 1 and (answer.too_large or self._divisions < _MOST_DIVISIONS):
-            return self._divide(found, place, acknowledged)
+            return self._divide(found, place)
         else:
             self.summary.refused[found.signal] += found.records
             self._on_refused(found, answer)
@@ -149,22 +151,19 @@ class Replayer:
             self._on_message(f"{place}: {what} refused with {answer.message}{which}")
         return answer.accepted
 
-    def _divide(self, found: ExportRequest, place: str, acknowledged: Acknowledged | Unrecorded) -> bool:
+    def _divide(self, found: ExportRequest, place: str) -> bool:
         """Send a rejected request in halves, and these again, so that only invalid records are left out."""
         self._divisions += 1
         # The whole is never sent again, as that would duplicate a half that was accepted.
-        acknowledged.add(_DIVIDED + found.content)
-        parts = [
-            self._is_known(half.content, acknowledged) or self._send(half, place, acknowledged)
-            for half in halves(found)
-        ]
+        self._acknowledged.add(_DIVIDED + found.content)
+        parts = [self._is_known(half.content) or self._send(half, place) for half in halves(found)]
         if all(parts):
-            acknowledged.add(found.content)
+            self._acknowledged.add(found.content)
         return all(parts)
 
     def _invalid(self, message: str) -> None:
         self.summary.invalid += 1
         self._on_message(message)
 
-    def _is_known(self, content: bytes, acknowledged: Acknowledged | Unrecorded) -> bool:
-        return not self._again and acknowledged.holds(content)
+    def _is_known(self, content: bytes) -> bool:
+        return not self._again and self._acknowledged.holds(content)

@@ -29,38 +29,9 @@ MAIL_SESSION: Final[ContextVar[str | None]] = ContextVar("ailoop_otel_mail_sessi
 _Queued = deque[tuple[str, SpanContext]]
 
 
-class AgentManagers:
-    """For each manager of background agents: its session's id, and the calls that queued the tasks that wait."""
-
-    def __init__(self) -> None:
-        self._sessions: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
-        self._queued: WeakKeyDictionary[Any, dict[str, _Queued]] = WeakKeyDictionary()
-
-    def set_session(self, manager: Any, session_id: str) -> None:
-        """Note which session a manager belongs to."""
-        self._sessions[manager] = session_id
-
-    def session_of(self, manager: Any) -> str | None:
-        """The id of a manager's session."""
-        return self._sessions.get(manager)
-
-    def queue(self, manager: Any, agent: str, prompt: str, caller: SpanContext) -> None:
-        """Note the call that is about to queue a task."""
-        self._queued.setdefault(manager, {}).setdefault(agent, deque(maxlen=_MOST_QUEUED)).append((prompt, caller))
-
-    def take(self, manager: Any, agent: str, prompt: Any) -> SpanContext | None:
-        """The call that queued the task that begins; known by its prompt, the same object in queue and task."""
-        waiting = self._queued.get(manager, {}).get(agent)
-        if not waiting or not any(queued is prompt for queued, _ in waiting):
-            return None
-        while waiting:
-            queued, caller = waiting.popleft()
-            if queued is prompt:
-                return caller
-        return None
-
-
-_MANAGERS: Final = AgentManagers()
+# For each manager of background agents: its session's id, and the calls that queued the tasks that wait, by agent.
+_SESSIONS: Final[WeakKeyDictionary[Any, str]] = WeakKeyDictionary()
+_QUEUED: Final[WeakKeyDictionary[Any, dict[str, _Queued]]] = WeakKeyDictionary()
 
 
 class BackgroundTask:
@@ -129,7 +100,12 @@ def manager_hook(host: HookHost) -> Callable[..., Any]:
         session_id = harmless(argument(args, kwargs, 0, "session_id"))
         if session_id is None:
             return None
-        return lambda manager, raised: _MANAGERS.set_session(manager, session_id) if raised is None else None
+
+        def end(manager: Any, raised: type[BaseException] | None) -> None:
+            if raised is None:
+                _SESSIONS[manager] = session_id
+
+        return end
 
     return observed(host, begin)
 
@@ -141,7 +117,8 @@ def queue_hook(host: HookHost) -> Callable[..., Any]:
         agent, prompt = argument(args, kwargs, 0, "agent_id"), argument(args, kwargs, 1, "prompt")
         caller = CALLER.get()
         if caller is not None and agent in manager.sessions:
-            _MANAGERS.queue(manager, agent, prompt, caller)
+            waiting = _QUEUED.setdefault(manager, {}).setdefault(agent, deque(maxlen=_MOST_QUEUED))
+            waiting.append((prompt, caller))
 
     return observed(host, begin)
 
@@ -155,7 +132,7 @@ def check_mail_hook(host: HookHost) -> Callable[..., Any]:
     """Wraps `_check_mail_async`, so that the mail it finds is known to be the session's."""
 
     async def check(wrapped: Callable[..., Any], manager: Any, args: Any, kwargs: Any) -> Any:
-        MAIL_SESSION.set(_MANAGERS.session_of(manager))
+        MAIL_SESSION.set(_SESSIONS.get(manager))
         try:
             return await wrapped(*args, **kwargs)
         finally:
@@ -170,18 +147,30 @@ def _begin(hooks: HookContext, manager: Any, args: Any, kwargs: Any) -> End | No
     if agent_id is None or not isinstance(job, dict):
         return None
     telemetry = hooks.telemetry
-    session_id = _MANAGERS.session_of(manager)
+    session_id = _SESSIONS.get(manager)
     name = agent_name(agent_id, getattr(agent, "agent", None))
     attributes = agent_attributes(name, session_id)
     attributes[names.TASK_TYPE] = harmless(job.get("type")) or "user"
     session = hooks.sessions.link(session_id) if session_id is not None else None
-    caller = _MANAGERS.take(manager, agent_id, job.get("prompt"))
+    caller = _take(manager, agent_id, job.get("prompt"))
     links = [link for link in (session, Link(caller) if caller is not None else None) if link is not None]
     began, offset = telemetry.clock.now(), hooks.offset(None)
     span = telemetry.start_span(f"{names.SPAN_AGENT} {name}", began + offset, attributes, links=links)
     task = BackgroundTask(hooks, agent, AgentWork(name, span, began, offset), offset, session_id)
     task.begin()
     return task.end
+
+
+def _take(manager: Any, agent: str, prompt: Any) -> SpanContext | None:
+    """The call that queued the task that begins; known by its prompt, the same object in queue and task."""
+    waiting = _QUEUED.get(manager, {}).get(agent)
+    if not waiting or not any(queued is prompt for queued, _ in waiting):
+        return None
+    while waiting:
+        queued, caller = waiting.popleft()
+        if queued is prompt:
+            return caller
+    return None
 
 
 def _error_count(agent: Any) -> int:

@@ -26,11 +26,13 @@ class SpanFinisher:
     A span ends with the end time it was given, whenever its content is ready.
     """
 
+    _thread: CallThread | None
+
     def __init__(self, guard: Guard, redaction: Redaction | None = None) -> None:
         self._redaction = redaction
         self._number = 0
         self._warned: set[str] = set()
-        self._thread = CallThread("ailoop-otel-content", guard)
+        self._guard = guard
         self._begin()
         begin_anew(self._begin)
 
@@ -43,6 +45,8 @@ class SpanFinisher:
         self._number += 1
         number = self._number
         self._open[number] = (span, end)
+        if self._thread is None:
+            self._thread = CallThread("ailoop-otel-content", self._guard)
         self._thread.submit(partial(self._form, number, make))
 
     def drain(self, timeout: float) -> None:
@@ -56,12 +60,14 @@ class SpanFinisher:
     def stop(self, timeout: float) -> None:
         """As `drain`, and end the thread."""
         self.drain(timeout)
-        self._thread.stop()
+        if self._thread is not None:
+            self._thread.stop()
         if self._redaction is not None:
             self._redaction.stop()
 
     def _begin(self) -> None:
         # In a forked child those that wait are the parent's; it gets a finisher of its own.
+        self._thread = None
         # Who takes a span out of here ends it: so it ends once.
         self._open: dict[int, tuple[Span, int]] = {}
 
