@@ -98,6 +98,29 @@ def test_points_are_the_sdks(measurements: list[Any]) -> None:
             pair.record(*measurement)
 
 
+BATCHES = st.tuples(
+    st.lists(st.one_of(st.floats(-1, 1e4), st.sampled_from([*METRIC.buckets, 2.0**70, math.inf]))).map(sorted),
+    LABELS, SPANS,
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(st.lists(BATCHES, min_size=1, max_size=5))
+def test_many_at_once_are_as_each_by_itself(batches: list[Any]) -> None:
+    """Beside single ones, too; in ascending order, as the largest of a bucket is its exemplar."""
+    pair = Pair()
+    light, sdk = pair.instruments
+    for amounts, labels, span in batches:
+        pair.record(1.5, labels, span)
+        light.record_all(amounts, labels, span)
+        for amount in amounts:
+            if math.isfinite(amount):  # the SDK leaves out negative ones only
+                sdk.record(amount, labels, span)
+    found, wanted = pair.collect()
+    assert found == wanted
+    assert pair.store.recorded(besides=names.METRIC_LOOP_LAG) == sum(1 + len(amounts) for amounts, _, _ in batches)
+
+
 @pytest.mark.parametrize("amount", [-1, -0.5, math.nan, math.inf, -math.inf, 10**400])
 def test_what_cannot_be_added_up_is_left_out(amount: float) -> None:
     """One of them would spoil the sum, or every later export."""
