@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from opentelemetry.exporter.otlp.json.file import FileMetricExporter
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -54,7 +53,12 @@ class MetricSink(_OverSink, MetricExporter):
     """
 
     def __init__(self, sink: Sink, like: MetricExporter | None = None) -> None:
-        temporality, aggregation = metric_preferences(like or FileMetricExporter()) or ({}, {})
+        if like is None:
+            # Only here: where its package is missing, the other signals have their exporters.
+            from opentelemetry.exporter.otlp.json.file import FileMetricExporter
+
+            like = FileMetricExporter()
+        temporality, aggregation = metric_preferences(like) or ({}, {})
         MetricExporter.__init__(self, preferred_temporality=temporality, preferred_aggregation=aggregation)
         super().__init__(sink)
 

@@ -40,7 +40,7 @@ def check(lines: list[bytes]) -> None:
     stream = ModelStream(lambda: next(ticks))
     for line in filter(None, lines):
         stream.line(line)
-    stream.add(0, 0, 0, lines[-1] if lines else b"")
+    stream.add(0, 0, lines[-1] if lines else b"")
     assert 0 <= stream.chunks <= len(lines)
     assert stream.size >= 0
     # Texts are recorded only if they are harmless.

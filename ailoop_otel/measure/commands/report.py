@@ -75,7 +75,7 @@ def runs_of(options: ReportOptions, console: Console) -> list[Run]:
     if len(options.places) > 1:
         raise Refusal("name one directory: of telemetry, or of a run; several files go with --legacy")
     place = next(iter(options.places), Path(Settings.from_environment().directory))
-    if os.path.isfile(place / storage.RUN) or any(place.glob(f"*/{storage.RUN}")):
+    if os.path.isfile(place / storage.RUN) or (os.path.isdir(place) and any(place.glob(f"*/{storage.RUN}"))):
         _check_alone(options, f"{place}, a run directory,")
         return baseline.load(place) or []
     if options.client:
