@@ -189,7 +189,7 @@ def agents() -> Iterator[Panel]:
     for title, operation, name, what in kinds:
         metric = f"gen_ai_{operation}_duration_seconds"
         yield lines(f"{title}: how many", f"{what} Per minute.", [per_minute(f"{metric}_count", name)], "cpm")
-        yield lines(f"{title}: how long, p95", what, [quantile(0.95, metric, name).pointed], "s")
+        yield lines(f"{title}: how long, p95", what, [quantile(0.95, metric, name)], "s")
         failed = failures(f'span_name=~"{operation} .+"')
         yield lines(f"{title}: failures", f"{what} Per minute, by error type.", [failed], "cpm", stacked=True)
     for title, kind in (
