@@ -9,8 +9,8 @@ from typing import Final
 from ailoop_otel.settings import UsageError
 
 _SECONDS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
-_SPAN: Final = re.compile(r"(?:(\d+(?:\.\d+)?)\s*(s|min|m|h|d)\s*)+", re.IGNORECASE)
 _PIECE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d)", re.IGNORECASE)
+_SPAN: Final = re.compile(rf"(?:{_PIECE.pattern}\s*)+", re.IGNORECASE)
 # Not longer ago than the clock goes back.
 _MOST: Final = 1e9
 

@@ -75,10 +75,8 @@ def read_trace(place: Path, prefix: str) -> tuple[TraceFiles, list[Span]]:
     paths = existing(place)
     counts, kept = ReadCounts(), defaultdict[str, list[Span]](list)
     for span in _spans(paths, [beginning], counts):
-        theirs = span.text(names.CLIENT_TRACE_ID)
-        if (span.trace_id.startswith(beginning) or theirs.startswith(beginning)) and len(
-            kept[span.trace_id]
-        ) < _MOST_SPANS:
+        meant = any(each.startswith(beginning) for each in (span.trace_id, span.text(names.CLIENT_TRACE_ID)))
+        if meant and len(kept[span.trace_id]) < _MOST_SPANS:
             kept[span.trace_id].append(span)
             if len(kept) > _MOST_NAMED:
                 break

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -75,7 +74,7 @@ def runs_of(options: ReportOptions, console: Console) -> list[Run]:
     if len(options.places) > 1:
         raise Refusal("name one directory: of telemetry, or of a run; several files go with --legacy")
     place = next(iter(options.places), Path(Settings.from_environment().directory))
-    if os.path.isfile(place / storage.RUN) or (os.path.isdir(place) and any(place.glob(f"*/{storage.RUN}"))):
+    if baseline.run_directories(place):
         _check_alone(options, f"{place}, a run directory,")
         return baseline.load(place) or []
     if options.client:

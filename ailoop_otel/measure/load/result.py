@@ -9,7 +9,7 @@ import numpy as np
 
 from ailoop_otel.measure.load.ramp import FEWEST, SearchResult
 from ailoop_otel.measure.load.scenario import OPEN, Ramp, Scenario, StabilityCriteria
-from ailoop_otel.measure.load.worker_pool import LoadProcess
+from ailoop_otel.measure.load.worker_pool import LoadProcess, first_reason
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.observations import Observation, is_missing, observed
 from ailoop_otel.measure.results.run import Run
@@ -77,7 +77,7 @@ def delivered(
         yield "sessions", scenario.sessions if ramp is None else ramp.most
         yield "connected", connected
     for name in ("refusal", "own_limit"):
-        yield name, next((each.beat[name] for each in processes if each.beat.get(name)), "")
+        yield name, first_reason(processes, name)
     planned = [row.at for row in run.of(definitions.FIRST_CHUNK)] + [row.at for row in run.of(definitions.COMMAND)]
     if planned and ramp is None and scenario.loop == OPEN:
         last = max(planned) + _SLACK

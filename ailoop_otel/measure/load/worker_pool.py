@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -170,7 +170,7 @@ class WorkerPool:
 
     def reason(self, name: str) -> str:
         """The first text of this name in the last reports of all processes."""
-        return next((each.beat[name] for each in self.processes if each.beat.get(name)), "")
+        return first_reason(self.processes, name)
 
     def events(self) -> list[list[Any]]:
         """Return and clear the events of single messages."""
@@ -198,6 +198,11 @@ class WorkerPool:
                 return False
             self.wait(min(left, 0.5))
         return True
+
+
+def first_reason(processes: Iterable[LoadProcess], name: str) -> str:
+    """The first text of this name in the last reports of load processes; empty if none has one."""
+    return next((each.beat[name] for each in processes if each.beat.get(name)), "")
 
 
 def _environment() -> dict[str, str]:

@@ -14,6 +14,8 @@ from ailoop_otel.measure.report.text import LONGEST_SENTENCE, plain, sentence
 from ailoop_otel.measure.results.quantities import shown
 from ailoop_otel.measure.verdict.verdict import Judged, Judgement, Verdict
 
+# What stands for the whole run beside its figures: that load and measurement were what was asked for.
+WHOLE: Final = "the run itself"
 _LEVELS: Final = {Verdict.FAIL: "error", Verdict.INCONCLUSIVE: "warning"}
 # How a workflow command writes what would end it: in its text, and in one of its properties.
 _IN_TEXT: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
@@ -31,8 +33,8 @@ def commands(judgement: Judgement) -> Iterator[str]:
     for row in judgement.rows:
         if row.verdict in _LEVELS:
             yield _command(row.verdict, f"{row.metric} {row.figure}", judged_line(row))
-    if judgement.verdict in _LEVELS and judgement.verdict not in {row.verdict for row in judgement.rows}:
-        yield _command(judgement.verdict, "the run itself", " ".join(map(sentence, judgement.notes)))
+    if judgement.own_verdict in _LEVELS:
+        yield _command(judgement.own_verdict, WHOLE, " ".join(map(sentence, judgement.notes)))
 
 
 def judged_line(row: Judged) -> str:

@@ -8,14 +8,12 @@ from __future__ import annotations
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from ailoop_otel.measure.report.annotations import judged_line
+from ailoop_otel.measure.report.annotations import WHOLE, judged_line
 from ailoop_otel.measure.report.text import LONGEST_SENTENCE, plain
 from ailoop_otel.measure.results.run import Context
 from ailoop_otel.measure.verdict.verdict import Judgement, Verdict
 
 SUITE: Final = "ailoop-otel"
-# The test that stands for the whole run: that load and measurement were what was asked for.
-WHOLE: Final = "the run itself"
 # The only two that `plain` leaves and XML has no place for: https://www.w3.org/TR/xml/#charsets
 _NO_XML: Final = str.maketrans({"\ufffe": None, "\uffff": None})
 
@@ -28,11 +26,7 @@ def render(judgement: Judgement | None, context: Context) -> str:
     for row in rows:
         _case(suite, row.metric, f"{row.metric} {row.figure}", row.verdict, judged_line(row))
     notes = " ".join(judgement.notes) if judgement else "nothing was judged: give targets or a baseline"
-    # It fails and stays open only for reasons of its own; those of the figures are told there.
-    whole = judgement.verdict if judgement else Verdict.INCONCLUSIVE
-    if whole in {row.verdict for row in rows}:
-        whole = Verdict.PASS
-    _case(suite, SUITE, WHOLE, whole, notes)
+    _case(suite, SUITE, WHOLE, judgement.own_verdict if judgement else Verdict.INCONCLUSIVE, notes)
     results = [child.tag for case in suite for child in case]
     counts = {"tests": len(suite), "failures": results.count("failure"), "skipped": results.count("skipped")}
     for element in (suites, suite):

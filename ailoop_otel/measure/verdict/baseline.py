@@ -46,10 +46,7 @@ def load(path: str | Path) -> list[Run] | None:
     if not os.path.exists(place):
         return None
     if place.is_dir():
-        inside = (
-            [] if (place / storage.RUN).exists() else sorted(found.parent for found in place.glob(f"*/{storage.RUN}"))
-        )
-        runs = [storage.load(each) for each in inside or [place]]
+        runs = [storage.load(each) for each in run_directories(place) or [place]]
         for each in runs:
             check_comparable(runs[0], each)
         return runs
@@ -65,6 +62,13 @@ def load(path: str | Path) -> list[Run] | None:
             f"{place} is no baseline ({type(error).__name__}: {error}): give a run directory, or a file that "
             "--save-baseline wrote"
         ) from error
+
+
+def run_directories(place: Path) -> list[Path]:
+    """The run directories at a path: itself, or else those in it; none for anything else."""
+    if os.path.isfile(place / storage.RUN):
+        return [place]
+    return sorted(found.parent for found in place.glob(f"*/{storage.RUN}")) if os.path.isdir(place) else []
 
 
 def expected(path: str | Path, *written: str | Path | None) -> list[Run] | None:

@@ -67,6 +67,11 @@ class Judgement:
     notes: tuple[str, ...] = ()
     method: str = ""
 
+    @property
+    def own_verdict(self) -> Verdict:
+        """The verdict on the run for reasons of its own, such as its load: a pass where the figures explain it."""
+        return Verdict.PASS if self.verdict in {row.verdict for row in self.rows} else self.verdict
+
     def exit_code(self, *, strict: bool = False) -> int:
         """The exit code for CI: 1 for a failure, and with `strict` also for an inconclusive verdict."""
         return 1 if strict and self.verdict is Verdict.INCONCLUSIVE else EXIT_CODES[self.verdict.value]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ailoop_otel.measure.report.junit import WHOLE, render
+from ailoop_otel.measure.report.annotations import WHOLE
+from ailoop_otel.measure.report.junit import render
 from ailoop_otel.measure.results.run import Context
 from ailoop_otel.measure.verdict.verdict import Judgement, Verdict
 from tests.measure.report import sample
