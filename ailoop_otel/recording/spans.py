@@ -67,7 +67,8 @@ class Spans:
             set_status_on_exception=False,
         )
 
-    def end(self, span: Span, end: int, attributes: Attributes | None = None, error: bool = False) -> None:
+    @staticmethod
+    def end(span: Span, end: int, attributes: Attributes | None = None, error: bool = False) -> None:
         """End a span, with what is known of it only now."""
         if attributes:
             span.set_attributes(attributes)

@@ -206,6 +206,11 @@ class Telemetry:
         return self.meter.create_up_down_counter(metric.name, metric.unit, metric.description)
 
 
+def failure(error: str | None) -> Attributes:
+    """The attribute of what failed with an error; none without one."""
+    return {} if error is None else {names.ERROR_TYPE: error}
+
+
 def _at_once(record: Callable[..., object], *arguments: Any) -> None:
     record(*arguments)
 

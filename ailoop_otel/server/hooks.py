@@ -51,7 +51,7 @@ class HookContext:
         self.exchanges = exchanges
         self.sessions = sessions
         self.remote_span = remote_span
-        self.content: ContentCapture | None = capture(telemetry.settings, telemetry.guard)
+        self.content: ContentCapture | None = capture(telemetry.settings, telemetry.guard, telemetry.end_span)
         self.prices = prices_in(telemetry.settings.prices)
 
     # --- Whom the running code works for -------------------------------------------------------------------

@@ -14,7 +14,7 @@ from ailoop_otel import names
 from ailoop_otel.protocol.foreign import harmless
 from ailoop_otel.recording.internals import is_known_tool, request_context
 from ailoop_otel.recording.spans import EMPTY, context_of
-from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes
+from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, failure
 from ailoop_otel.server.hooks import End, HookContext, HookHost, Owner, argument, observed
 from ailoop_otel.server.tools import error_of
 
@@ -64,12 +64,12 @@ class ToolRequest:
         telemetry = self._hooks.telemetry
         error = self._error_of(result, raised)
         attach(self._before)
-        failure: Attributes = {} if error is None else {names.ERROR_TYPE: error}
-        labels = failure | {names.MCP_METHOD: names.SPAN_MCP, names.GEN_AI_TOOL_NAME: self.tool}
+        known = failure(error)
+        labels = known | {names.MCP_METHOD: names.SPAN_MCP, names.GEN_AI_TOOL_NAME: self.tool}
         now = max(telemetry.clock.now(), self._began + SHORTEST)
         instrument = telemetry.mcp_server if self._kind is SpanKind.SERVER else telemetry.mcp_client
         instrument.record((now - self._began) / SECOND, labels, context_of(self.span))
-        telemetry.end_span(self.span, now + self._offset, failure, error is not None)
+        telemetry.end_span(self.span, now + self._offset, known, error is not None)
 
     def _error_of(self, result: Any, raised: type[BaseException] | None) -> str | None:
         if raised is None:

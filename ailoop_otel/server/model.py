@@ -23,8 +23,8 @@ from opentelemetry.trace import SpanKind
 from ailoop_otel import names
 from ailoop_otel.guard import Guard
 from ailoop_otel.protocol.foreign import count, harmless, number
-from ailoop_otel.recording.spans import ERROR, context_of
-from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes
+from ailoop_otel.recording.spans import context_of
+from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, failure
 from ailoop_otel.server.content.capture import ModelContent
 from ailoop_otel.server.hooks import HookContext, HookHost, Owner, argument, failed
 from ailoop_otel.server.stream import GARBAGE, ModelStream
@@ -162,15 +162,18 @@ class ModelCall:
         # Started only now: it has no children, and a span is cheapest when it is started with all its attributes.
         telemetry = self._hooks.telemetry
         self._sum_up()
-        attributes = self._request_attributes() | self._response_attributes(error)
+        labels: Attributes = {
+            names.GEN_AI_OPERATION: names.SPAN_MODEL,
+            names.GEN_AI_PROVIDER: _PROVIDER,
+            names.GEN_AI_REQUEST_MODEL: self._model,
+        }
+        attributes = labels | self._request_attributes() | self._response_attributes(error)
         name = f"{names.SPAN_MODEL} {self._model}"
         span = telemetry.start_span(name, self._sent + self._offset, attributes, self.parent, SpanKind.CLIENT)
-        self._record_metrics(context_of(span), error)
+        self._record_metrics(context_of(span), labels, error)
         end = max(self._last, self._sent + SHORTEST) + self._offset
         if self._hooks.content is not None and self.content is not None:
-            if error is not None:
-                span.set_status(ERROR)
-            self._hooks.content.end_model(span, end, self.content)
+            self._hooks.content.end_model(span, end, self.content, error is not None)
             self.content = None
         else:
             telemetry.end_span(span, end, error=error is not None)
@@ -186,11 +189,7 @@ class ModelCall:
             self.owner.usage.add(summary)
 
     def _request_attributes(self) -> Attributes:
-        attributes: Attributes = {
-            names.GEN_AI_OPERATION: names.SPAN_MODEL,
-            names.GEN_AI_PROVIDER: _PROVIDER,
-            names.GEN_AI_REQUEST_MODEL: self._model,
-        }
+        attributes: Attributes = {}
         for key, sent in self._parameters.items():
             name, read = _PARAMETERS[key]
             if (value := read(sent)) is not None:
@@ -227,14 +226,9 @@ class ModelCall:
                 known[names.MODEL_TIME_PER_TOKEN] = (stream.latest - stream.first) / (tokens - 1) / SECOND
         return known | summary.attributes(OF_CALL)
 
-    def _record_metrics(self, context: Context, error: str | None) -> None:
+    def _record_metrics(self, context: Context, labels: Attributes, error: str | None) -> None:
         telemetry, stream, summary = self._hooks.telemetry, self.stream, self.stream.summary
-        labels: Attributes = {
-            names.GEN_AI_OPERATION: names.SPAN_MODEL,
-            names.GEN_AI_PROVIDER: _PROVIDER,
-            names.GEN_AI_REQUEST_MODEL: self._model,
-        }
-        with_error: Attributes = labels if error is None else labels | {names.ERROR_TYPE: error}
+        with_error = labels | failure(error)
         telemetry.model_duration.record((self._last - self._sent) / SECOND, with_error, context)
         telemetry.call_input.record(summary.input_tokens or 0, with_error, context)
         telemetry.call_output.record(summary.output_tokens or 0, with_error, context)

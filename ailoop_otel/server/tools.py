@@ -8,12 +8,12 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from opentelemetry.context import Context, attach, get_current
-from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import Span, set_span_in_context
 
 from ailoop_otel import names
 from ailoop_otel.protocol.foreign import harmless
 from ailoop_otel.recording.spans import context_of
-from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes
+from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, failure
 from ailoop_otel.server.hooks import End, HookContext, HookHost, Owner, argument, failed, observed
 
 # A tool that blocks the event loop for less than this is not recorded as blocking, nanoseconds.
@@ -92,18 +92,15 @@ class ToolBatch:
 
     def _record(self, call: ToolCall, error: str | None, content: tuple[Any, Any] | None) -> None:
         telemetry = self._hooks.telemetry
-        failure: Attributes = {} if error is None else {names.ERROR_TYPE: error}
-        labels: Attributes = {names.GEN_AI_TOOL_NAME: call.name, names.GEN_AI_TOOL_TYPE: _TYPE} | self._agent | failure
+        known = failure(error)
+        labels: Attributes = {names.GEN_AI_TOOL_NAME: call.name, names.GEN_AI_TOOL_TYPE: _TYPE} | self._agent | known
         end = max(call.ended, call.began + SHORTEST)
         telemetry.tool_duration.record((end - call.began) / SECOND, labels, context_of(call.span))
         end += self._owner.offset
         if self._hooks.content is None or content is None:
-            telemetry.end_span(call.span, end, failure, error is not None)
-            return
-        if error is not None:
-            call.span.set_attribute(names.ERROR_TYPE, error)
-            call.span.set_status(Status(StatusCode.ERROR))
-        self._hooks.content.end_tool(call.span, end, *content)
+            telemetry.end_span(call.span, end, known, error is not None)
+        else:
+            self._hooks.content.end_tool(call.span, end, content, known, error is not None)
 
     def _start(self, name: str, position: int, now: int) -> Span:
         attributes: Attributes = {

@@ -10,7 +10,7 @@ from opentelemetry.trace import Span
 
 from ailoop_otel import names
 from ailoop_otel.recording.spans import context_of
-from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, Telemetry
+from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, Telemetry, failure
 
 CURRENCY: Final = "USD"
 
@@ -87,7 +87,7 @@ class AgentWork:
         telemetry.agent_inferences.record(self.inference_calls, labels, context)
         telemetry.agent_tools.record(self.tool_calls, labels, context)
         end = max(now, self._began + SHORTEST)
-        failure: Attributes = {} if error is None else {names.ERROR_TYPE: error}
-        telemetry.agent_duration.record((end - self._began) / SECOND, labels | failure, context)
-        attributes |= failure | self.usage.attributes(OF_AGENT)
+        known = failure(error)
+        telemetry.agent_duration.record((end - self._began) / SECOND, labels | known, context)
+        attributes |= known | self.usage.attributes(OF_AGENT)
         telemetry.end_span(self.span, end + self._offset, attributes, error is not None)

@@ -56,6 +56,7 @@ ELSEWHERE = {
     "recording.telemetry.Telemetry.add": "called by the hooks inside the server, each in the barrier",
     "recording.telemetry.Telemetry.record_all": "called by the hooks inside the server, each in the barrier",
     "recording.telemetry.Telemetry.total": "called when metrics are collected, in the barrier",
+    "recording.telemetry.failure": "called by the hooks inside the server, each in the barrier",
     "recording.telemetry.Telemetry.late": "called by the event loop's heartbeat, in the barrier",
     "recording.telemetry.Telemetry.settle": "called when the process ends, in the barrier",
     "recording.telemetry.Telemetry.observe": "called when the process is set up, in the barrier",

@@ -311,12 +311,13 @@ class LightSpans(Spans):
             return NonRecordingSpan(context)
         return LightSpan(self._origin, name, start, attributes, context, above, kind, links)
 
-    def end(self, span: Span, end: int, attributes: Attributes | None = None, error: bool = False) -> None:
+    @staticmethod
+    def end(span: Span, end: int, attributes: Attributes | None = None, error: bool = False) -> None:
         """End a span, with what is known of it only now."""
         if type(span) is LightSpan:
             span.finish(end, attributes, error)
         else:
-            super().end(span, end, attributes, error)
+            Spans.end(span, end, attributes, error)
 
 
 def span_context_in(context: Context) -> SpanContext:

@@ -10,6 +10,8 @@ from opentelemetry.trace import Span
 
 from ailoop_otel import names
 from ailoop_otel.guard import Guard, tried, warn
+from ailoop_otel.recording.spans import Spans
+from ailoop_otel.recording.telemetry import Attributes
 from ailoop_otel.server.content.attribute import (
     INPUT,
     OUTPUT,
@@ -19,7 +21,7 @@ from ailoop_otel.server.content.attribute import (
     AttributeText,
     Redact,
 )
-from ailoop_otel.server.content.finishing import SpanFinisher
+from ailoop_otel.server.content.finishing import EndSpan, SpanFinisher
 from ailoop_otel.server.content.messages import ModelOutput, as_message, parts, system_messages
 from ailoop_otel.server.content.redaction import Redaction
 from ailoop_otel.server.content.truncation import overhead
@@ -39,18 +41,18 @@ class ModelContent:
 class ContentCapture:
     """Makes content attributes of at most `limit` characters each, and ends the spans that have them."""
 
-    def __init__(self, limit: int, redact: Redact | None, guard: Guard) -> None:
+    def __init__(self, limit: int, redact: Redact | None, guard: Guard, end_span: EndSpan = Spans.end) -> None:
         self._limit = limit
         self._redact = None if redact is None else Redaction(redact, guard)
-        self.finisher = SpanFinisher(guard, self._redact)
+        self.finisher = SpanFinisher(guard, self._redact, end_span)
 
-    def end_model(self, span: Span, end: int, content: ModelContent) -> None:
+    def end_model(self, span: Span, end: int, content: ModelContent, error: bool) -> None:
         """End a model call's span, with its content as soon as that is ready."""
-        self.finisher.end(span, end, partial(self.of_model, content))
+        self.finisher.end(span, end, partial(self.of_model, content), error=error)
 
-    def end_tool(self, span: Span, end: int, arguments: Any, result: Any) -> None:
-        """End a tool call's span, with its content as soon as that is ready."""
-        self.finisher.end(span, end, partial(self.of_tool, arguments, result))
+    def end_tool(self, span: Span, end: int, content: tuple[Any, Any], known: Attributes, error: bool) -> None:
+        """End a tool call's span, with its arguments and result, its `content`, as soon as these are ready."""
+        self.finisher.end(span, end, partial(self.of_tool, *content), known, error)
 
     def model(self, payload: Any) -> ModelContent | None:
         """The content of a model call with this request; only its messages are kept, as it may hold the API key."""
@@ -86,18 +88,18 @@ class ContentCapture:
         return AttributeText(kind, self._limit, self._redact)
 
 
-def capture(settings: Settings, guard: Guard) -> ContentCapture | None:
+def capture(settings: Settings, guard: Guard, end_span: EndSpan = Spans.end) -> ContentCapture | None:
     """Content capture as set; None where it is off, or where its redaction hook cannot be imported."""
     if not settings.content:
         return None
     if not settings.redact:
-        return ContentCapture(settings.content_limit, None, guard)
+        return ContentCapture(settings.content_limit, None, guard, end_span)
     redact, fault = tried(_imported, settings.redact)
     if redact is None:
         what = type(fault).__name__ if fault is not None else "it is no function"
         warn(f"{names.SETTING_REDACT.name}={settings.redact!r} can't be used ({what}); no content is captured.")
         return None
-    return ContentCapture(settings.content_limit, redact, guard)
+    return ContentCapture(settings.content_limit, redact, guard, end_span)
 
 
 def _imported(path: str) -> Redact | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -10,12 +11,16 @@ from opentelemetry.trace import Span
 from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard, tried, warn
 from ailoop_otel.recording.call_thread import CallThread
+from ailoop_otel.recording.spans import Spans
 from ailoop_otel.server.content.attribute import Withheld
 from ailoop_otel.server.content.redaction import MakeAttributes, Redaction
 from ailoop_otel.unpatched import time
 
+EndSpan = Callable[[Span, int, "dict[str, Any]", bool], None]
+
 # So many spans may wait for their content; further ones end without.
 _MOST: Final = 512
+_NOTHING: Final[Mapping[str, Any]] = {}
 # Seconds between two looks at whether all spans have ended.
 _PAUSE: Final = 0.005
 
@@ -23,28 +28,32 @@ _PAUSE: Final = 0.005
 class SpanFinisher:
     """A queue of spans that have ended and wait for their content attributes, and the thread that makes these.
 
-    A span ends with the end time it was given, whenever its content is ready.
+    A span ends with the end time it was given, whenever its content is ready; `end_span` is how.
     """
 
     _thread: CallThread | None
 
-    def __init__(self, guard: Guard, redaction: Redaction | None = None) -> None:
+    def __init__(self, guard: Guard, redaction: Redaction | None = None, end_span: EndSpan = Spans.end) -> None:
         self._redaction = redaction
+        self._end_span = end_span
         self._number = 0
         self._warned: set[str] = set()
         self._guard = guard
         self._begin()
         begin_anew(self._begin)
 
-    def end(self, span: Span, end: int, make: MakeAttributes) -> None:
-        """End a span at `end` (nanoseconds since the epoch) with the attributes that `make` returns."""
+    def end(
+        self, span: Span, end: int, make: MakeAttributes, known: Mapping[str, Any] = _NOTHING, error: bool = False
+    ) -> None:
+        """End a span at `end` (nanoseconds since the epoch) with what is `known`, and what `make` returns."""
+        finish = partial(self._ended, span, end, known, error)
         if len(self._open) >= _MOST:
             self._warn_once("spans come faster than their content can be formed")
-            span.end(end)
+            finish({})
             return
         self._number += 1
         number = self._number
-        self._open[number] = (span, end)
+        self._open[number] = finish
         if self._thread is None:
             self._thread = CallThread("ailoop-otel-content", self._guard)
         self._thread.submit(partial(self._form, number, make))
@@ -69,7 +78,7 @@ class SpanFinisher:
         # In a forked child those that wait are the parent's; it gets a finisher of its own.
         self._thread = None
         # Who takes a span out of here ends it: so it ends once.
-        self._open: dict[int, tuple[Span, int]] = {}
+        self._open: dict[int, Callable[[dict[str, Any]], None]] = {}
 
     def _form(self, number: int, make: MakeAttributes) -> None:
         attributes, fault = tried(make) if self._redaction is None else self._redaction.run(make)
@@ -80,10 +89,12 @@ class SpanFinisher:
         self._finish(number, attributes or {})
 
     def _finish(self, number: int, attributes: dict[str, Any]) -> None:
-        span, end = self._open.pop(number, (None, 0))
-        if span is not None:
-            span.set_attributes(attributes)
-            span.end(end)
+        finish = self._open.pop(number, None)
+        if finish is not None:
+            finish(attributes)
+
+    def _ended(self, span: Span, end: int, known: Mapping[str, Any], error: bool, attributes: dict[str, Any]) -> None:
+        self._end_span(span, end, {**known, **attributes}, error)
 
     def _warn_once(self, reason: str) -> None:
         if reason not in self._warned and len(self._warned) < _MOST:

@@ -8,11 +8,15 @@ import time
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 
 from ailoop_otel.guard import Guard
+from ailoop_otel.recording.fast.spans import Promotion
+from ailoop_otel.recording.spans import OwnTracerProvider, spans_of
 from ailoop_otel.server.content.finishing import SpanFinisher
 from ailoop_otel.server.content.redaction import Redaction
 
@@ -53,6 +57,20 @@ def test_a_span_ends_when_it_ended_whatever_happens_to_its_content(caplog: pytes
     assert len(caplog.messages) == 1
     assert "canary" not in caplog.text
     finisher.stop(1)
+
+
+def test_a_light_span_with_content_stays_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets its content, its error and its status as without content: one of the SDK's would cost far more."""
+    exporter = InMemorySpanExporter()
+    spans = spans_of(OwnTracerProvider(Resource({}), [SimpleSpanProcessor(exporter)]))
+    monkeypatch.setattr(Promotion, "promoted", lambda _, span: pytest.fail("another span was made"))
+    finisher = SpanFinisher(Guard(strict=True), end_span=spans.end)
+    finisher.end(spans.start("x", 1, {}), 2, lambda: {"a": "1"}, {"error.type": "500"}, error=True)
+    finisher.drain(60)
+    finisher.stop(60)
+    [span] = exporter.get_finished_spans()
+    assert (dict(span.attributes or {}), span.end_time) == ({"error.type": "500", "a": "1"}, 2)
+    assert span.status.status_code is StatusCode.ERROR
 
 
 def test_a_hook_that_hangs_holds_up_nothing(caplog: pytest.LogCaptureFixture) -> None:
