@@ -41,8 +41,7 @@ class Environments:
             try:
                 self._made[name] = make()
             except subprocess.CalledProcessError as fault:
-                lines = (fault.stderr or fault.stdout or "").strip().splitlines()
-                self._made[name] = lines[-1] if lines else str(fault)
+                self._made[name] = why(fault)
         made = self._made[name]
         if isinstance(made, str):
             raise Unavailable(f"{name} could not be installed: {made}")
@@ -53,20 +52,11 @@ class Environments:
         folder = HOME / name
         python = folder / "bin" / "python"
         if not python.exists():
-            _run(sys.executable, "-m", "venv", "--without-pip", str(folder))
+            run(sys.executable, "-m", "venv", "--without-pip", str(folder))
         return python
 
     def _make(self, name: str) -> Path:
-        folder = HOME / name
-        python = folder / "bin" / "python"
-        locked = ROOT / "requirements" / f"bench-{name}.txt"
-        mark = folder / "made-from"
-        wanted = hashlib.sha256(locked.read_bytes() + sys.version.encode()).hexdigest()
-        if not mark.exists() or mark.read_text() != wanted:
-            self._say(f"environment of {name}: installing")
-            _run(sys.executable, "-m", "venv", "--clear", str(folder))
-            _run(str(python), *_PIP, "install", "--require-hashes", "-r", str(locked))
-            mark.write_text(wanted)
+        python = installed(HOME / name, f"bench-{name}", sys.executable, self._say)
         if name == OURS:
             self.install(python)
         return python
@@ -88,13 +78,13 @@ class Environments:
         wanted = hashlib.sha256(locked.read_bytes() + repr((_version(base), underneath)).encode()).hexdigest()
         if not mark.exists() or mark.read_text() != wanted:
             self._say(f"environment of {name} over the server's: installing")
-            _run(base, "-m", "venv", "--clear", "--without-pip", str(folder))
+            run(base, "-m", "venv", "--clear", "--without-pip", str(folder))
             pip = (sys.executable, *_PIP, "--python", str(python))
-            _run(*pip, "install", "--require-hashes", "-r", str(locked))
+            run(*pip, "install", "--require-hashes", "-r", str(locked))
             both = _names(python) & _names(base)
             shared = [each for each in both if not each.startswith(_TELEMETRY)]
             if shared:
-                _run(*pip, "uninstall", "--yes", *shared)
+                run(*pip, "uninstall", "--yes", *shared)
             mark.write_text(wanted)
         place = next(folder.glob("lib*/python*/site-packages")) / "underneath.pth"
         # Last: as long as it is not there, nothing can be uninstalled underneath.
@@ -111,27 +101,49 @@ class Environments:
         """
         self._wheel = self._wheel or _build()
         pip = (sys.executable, *_PIP, "--python", str(python), "install")
-        _run(*pip, "--force-reinstall", "--no-deps", str(self._wheel))
+        run(*pip, "--force-reinstall", "--no-deps", str(self._wheel))
+
+
+def installed(folder: Path, locked: str, base: str, say: Callable[[str], None] = lambda text: None) -> Path:
+    """The Python of an environment in `folder` with requirements/`locked`.txt, made by the Python `base`.
+
+    It is made again when either has changed. Raises CalledProcessError, of which `why` says what it was.
+    """
+    requirements = ROOT / "requirements" / f"{locked}.txt"
+    python, mark = folder / "bin" / "python", folder / "made-from"
+    wanted = hashlib.sha256(requirements.read_bytes() + _version(base).encode()).hexdigest()
+    if not mark.exists() or mark.read_text() != wanted:
+        say(f"environment of {folder.name}: installing")
+        run(base, "-m", "venv", "--clear", str(folder))
+        run(str(python), *_PIP, "install", "--require-hashes", "-r", str(requirements))
+        mark.write_text(wanted)
+    return python
+
+
+def why(fault: subprocess.CalledProcessError) -> str:
+    """What a command said last before it failed."""
+    lines = (fault.stderr or fault.stdout or "").strip().splitlines()
+    return lines[-1] if lines else str(fault)
 
 
 def _build() -> Path:
     folder = HOME / "wheel"
     for old in folder.glob("*.whl"):
         old.unlink()
-    _run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(folder), str(ROOT))
+    run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(folder), str(ROOT))
     (built,) = folder.glob("*.whl")
     return built
 
 
 def _version(python: str) -> str:
-    return _run(python, "-c", "import sys; print(sys.version)")
+    return run(python, "-c", "import sys; print(sys.version)")
 
 
 def _added_paths(python: str) -> list[str]:
     """Where a Python finds what is installed in it, editable installations' folders included."""
     code = "import sys; print(*sys.path, sep='\\n')"
-    own = set(_run(python, "-I", "-S", "-c", code).splitlines())
-    return [path for path in _run(python, "-I", "-c", code).splitlines() if path not in own]
+    own = set(run(python, "-I", "-S", "-c", code).splitlines())
+    return [path for path in run(python, "-I", "-c", code).splitlines() if path not in own]
 
 
 def _names(python: Path | str) -> set[str]:
@@ -142,7 +154,7 @@ def _names(python: Path | str) -> set[str]:
 def versions(python: Path | str) -> dict[str, str]:
     """The packages of an environment and their versions: of two, that which is imported."""
     code = "from importlib.metadata import distributions as d; print(*(x.name+'='+x.version for x in reversed([*d()])))"
-    return dict(pair.split("=", 1) for pair in _run(str(python), "-c", code).split())
+    return dict(pair.split("=", 1) for pair in run(str(python), "-c", code).split())
 
 
 def plain_variables() -> dict[str, str]:
@@ -152,6 +164,6 @@ def plain_variables() -> dict[str, str]:
     return {name: value for name, value in inherited.items() if not name.lower().endswith("_proxy")}
 
 
-def _run(*command: str) -> str:
-    done = subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    return done.stdout
+def run(*command: str) -> str:
+    """What a command prints; CalledProcessError with what it said if it fails."""
+    return subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout

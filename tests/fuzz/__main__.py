@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import logging
-import platform
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 from ailoop_otel.terminal import Terminal
-from ailoop_otel.version import __version__
 from tests.fuzz import guided, random_examples
 from tests.fuzz.targets import TARGETS
+from tests.reliability.results import RESULTS, about, keep
 
-RESULT = Path(__file__).parent.parent.parent / "docs" / "results" / "fuzz.json"
+RESULT = RESULTS / "fuzz.json"
 FULL = sum(target.random + target.guided for target in TARGETS.values())
 
 
@@ -84,12 +81,8 @@ def _total(results: dict[str, dict[str, Any]]) -> int:
 
 
 def _keep(results: dict[str, dict[str, Any]], seed: int, seconds: int, *, guided: bool) -> None:
-    RESULT.parent.mkdir(exist_ok=True)
     document = {
-        "what": "random and coverage-guided examples for all that reads what others write",
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "version": __version__,
-        "python": platform.python_version(),
+        **about("random and coverage-guided examples for all that reads what others write"),
         "engines": ["hypothesis", *(["atheris"] if guided else [])],
         "seed": seed,
         "seconds": seconds,
@@ -97,7 +90,7 @@ def _keep(results: dict[str, dict[str, Any]], seed: int, seconds: int, *, guided
         "failed": sum(bool(result["failures"]) for result in results.values()),
         "targets": results,
     }
-    RESULT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    keep(document, RESULT)
 
 
 if __name__ == "__main__":

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from ailoop_otel.terminal import Terminal
-from ailoop_otel.version import __version__
 from tests.ailoop.process import STATELESS, Installation, checkout, standin
 from tests.ailoop.provider import Provider
 from tests.kill.last_kill import WAYS, Account, kill
+from tests.reliability.results import RESULTS, about, keep
 
-RESULT = Path(__file__).parent.parent.parent / "docs" / "results" / "kill.json"
+RESULT = RESULTS / "kill.json"
 _SUMS = (
     "answered",
     "readable",
@@ -67,19 +64,15 @@ def _kill(installation: Installation, name: str, way: str, seed: int) -> Account
 
 
 def _keep(accounts: dict[str, list[Account]], seconds: int) -> None:
-    RESULT.parent.mkdir(exist_ok=True)
     document = {
-        "what": "SIGKILL at random moments: what was written is read, shown and delivered",
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "version": __version__,
-        "python": platform.python_version(),
+        **about("SIGKILL at random moments: what was written is read, shown and delivered"),
         "seconds": seconds,
         "kills": sum(map(len, accounts.values())),
         "problems": _problems(accounts),
         "ways": {name: _sums(made) for name, made in accounts.items()},
         "accounts": [{"server": name, **asdict(each)} for name, made in accounts.items() for each in made],
     }
-    RESULT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    keep(document, RESULT)
 
 
 def _problems(accounts: dict[str, list[Account]]) -> list[str]:
