@@ -50,4 +50,5 @@ def draw(soak: dict[str, Any]) -> str:
         drawn = io.StringIO()
         figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None}, bbox_inches="tight")
         plt.close(figure)
-    return drawn.getvalue()
+    # Without the XML declaration and the type of the document, which no page needs.
+    return drawn.getvalue()[drawn.getvalue().index("<svg") :]
