@@ -12,6 +12,7 @@ from opentelemetry.metrics import (
     Counter,
     Histogram,
     MeterProvider,
+    NoOpHistogram,
     Observation,
     UpDownCounter,
 )
@@ -172,7 +173,7 @@ class Telemetry:
         """Record many values in a histogram at once."""
         if isinstance(histogram, LightHistogram):
             histogram.record_all(amounts, attributes, context)
-        else:
+        elif not isinstance(histogram, NoOpHistogram):
             for amount in amounts:
                 histogram.record(amount, attributes, context)
 

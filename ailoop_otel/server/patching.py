@@ -100,7 +100,7 @@ class Patches:
     def _asking(self, original: Any, wrapper: Wrapper, needed: Callable[[], object]) -> Any:
         @wraps(original)
         def method(instance: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._armed and needed():
+            if needed() and self._armed:
                 return wrapper(original.__get__(instance), instance, args, kwargs)
             return original(instance, *args, **kwargs)
 
