@@ -55,6 +55,7 @@ class Runtime:
         self._lag: LoopLag | None = None
         self._process_metrics: ProcessMetrics | None = None
         self._serving = False
+        self._tells_its_end = False  # the server knows ASGI's lifespan
         begin_anew(self._begin)
 
     # --- What the middleware asks for ----------------------------------------------------------------------
@@ -83,13 +84,12 @@ class Runtime:
 
     def started(self) -> None:
         """The application has started, on the running event loop."""
+        self._tells_its_end = True
         if self.wire() is not None:
             self._event(names.EVENT_SERVER_START)
 
     async def stopping(self) -> None:
         """The application has shut down: end all open exchanges and sessions, then flush, within 3 s."""
-        from ailoop_otel.wire.middleware import in_thread
-
         if not self._serving:
             return
         self._serving = False
@@ -100,9 +100,21 @@ class Runtime:
             self._wire.shut_down(self.telemetry.clock.now())
         if self._watchdog is not None:
             self._watchdog.stop()
+        if self._pipeline is not None:
+            await self._flush_in_thread(self._pipeline)
+
+    async def left(self) -> None:
+        """A WebSocket is over: export what ended if it was the last one and the server does not tell of its own end.
+
+        Without a lifespan uvicorn ends by the signal that stopped it, and no exit handler runs. It waits for this.
+        """
         pipeline = self._pipeline
-        if pipeline is not None and not await in_thread(lambda: self._flush(pipeline), FLUSH):
-            warn(f"not all telemetry could be flushed or kept within {FLUSH:g} s of shutdown")
+        if self._tells_its_end or pipeline is None or self._wire is None or self._wire.connections:
+            return
+        if self._wire.stopping:
+            await self.stopping()
+        else:
+            await self._flush_in_thread(pipeline)
 
     def switch_off(self) -> None:
         """End all open exchanges and sessions and record nothing more; open connections are passed through."""
@@ -124,6 +136,12 @@ class Runtime:
     def switch_on(self) -> None:
         """Undo `switch_off`."""
         self.enabled = True
+
+    async def _flush_in_thread(self, pipeline: Pipeline) -> None:
+        from ailoop_otel.wire.middleware import in_thread
+
+        if not await in_thread(lambda: self._flush(pipeline), FLUSH):
+            warn(f"not all telemetry could be flushed or kept within {FLUSH:g} s of shutdown")
 
     def _flush(self, pipeline: Pipeline) -> bool:
         # In this order: deferred work ends spans, these may wait for their content, and then they are exported.

@@ -43,6 +43,9 @@ class Server:
     async def stopping(self) -> None:
         """As a host has it."""
 
+    async def left(self) -> None:
+        """As a host has it."""
+
     async def serve(self, application: Application, **scope: Any) -> Socket:
         """Run an application on a new socket until it waits for its first message."""
         socket = Socket(self, application)

@@ -91,7 +91,7 @@ class Connection(Correlation):
 
     def disconnected(self, code: int, now: int) -> None:
         """The client has left, or the server sends it away because it stops."""
-        stopping = code == _SERVICE_RESTART
+        self.wire.stopping = stopping = code == _SERVICE_RESTART
         for exchange in list(self.exchanges):
             if stopping:
                 # A chunk may have failed between the close and its being read: no client has left for that.

@@ -35,6 +35,9 @@ class Host(Protocol):
     async def stopping(self) -> None:
         """The application has shut down; returns within 3 s."""
 
+    async def left(self) -> None:
+        """A WebSocket is over; returns within 3 s."""
+
 
 class Observer:
     """A pure ASGI middleware. It holds configuration only: the state of a socket is in its `Connection`."""
@@ -66,6 +69,7 @@ class Observer:
                 raise
             with self._host.guard:
                 _end(scope, connection, None)
+                await self._host.left()
         elif kind == "lifespan":
             with self._host.guard:
                 send = self._lifespan_send(send)

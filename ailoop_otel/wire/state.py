@@ -30,6 +30,7 @@ class Wire:
         self.exchanges: set[Exchange] = set()
         self.connections: set[Connection] = set()
         self.active = True
+        self.stopping = False  # the server has sent a client away because it stops
         self.unread_method: str | None = None  # of the latest frame that may have carried an answer and was not read
         self._reported: set[str] = set()
         # Bound once: each exchange holds both.

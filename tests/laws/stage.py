@@ -93,6 +93,9 @@ class Host(Bare):
         if self.state is not None:
             self.state.shut_down(self.clock.now())
 
+    async def left(self) -> None:
+        """As a host has it."""
+
 
 @dataclass
 class Seen:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ailoop_otel import names
+from tests.ailoop.client import connected
 from tests.ailoop.process import Server
 from tests.serving.folder import Folder
 from tests.switching.requests import answer
@@ -51,17 +52,21 @@ async def test_event_loops(tmp_path: Path) -> None:
 @pytest.mark.fault(
     "process",
     theirs="The server runs without ASGI's lifespan",
-    promise="Messages are exported while it runs, the rest at its end",
+    promise="What ended is exported when the last client has left, or is sent away because the server stops",
 )
-async def test_without_a_lifespan(tmp_path: Path) -> None:
-    """Under `--lifespan off` messages are exported while it runs, and the rest when the interpreter ends."""
+@pytest.mark.parametrize("stays", [True, False])
+async def test_without_a_lifespan(tmp_path: Path, stays: bool) -> None:
+    """Under `--lifespan off` SIGTERM loses nothing: not while a client is there, and not after the last has left."""
     folder = Folder(tmp_path)
     async with running(STARTUP_FILE, folder, arguments=["--lifespan", "off"]) as server:
-        await converse(server.port)
-        folder.exchanges(1)
-        await converse(server.port)
-        await asyncio.to_thread(server.stop, signal.SIGINT)
-    assert Recorded.of(folder).conversation == sorted(CONVERSATION * 2)
+        async with connected(server.port) as client:
+            await client.start_session()
+            await client.ask("what time is it?")
+            if stays:
+                await asyncio.to_thread(server.stop)
+        if not stays:
+            await asyncio.to_thread(server.stop)
+    assert Recorded.of(folder).conversation == CONVERSATION
 
 
 @pytest.mark.fault(

@@ -57,12 +57,7 @@ CELLS = (
     _server("`uvicorn --loop asyncio`", (*_UVICORN, "--loop", "asyncio"), "uvicorn"),
     _server("`uvicorn --workers 2`", (*_UVICORN, *_TWO), "uvicorn"),
     _server("`uvicorn --reload`", (*_UVICORN, "--reload"), "uvicorn", "watchfiles"),
-    _server(
-        "`uvicorn --lifespan off`",
-        (*_UVICORN, "--lifespan", "off"),
-        "uvicorn",
-        note="it dies of the signal, untold: SIGTERM loses what is younger than an export interval, SIGINT nothing",
-    ),
+    _server("`uvicorn --lifespan off`", (*_UVICORN, "--lifespan", "off"), "uvicorn"),
     _server("`python -m interactive_server.main`", ("-m", "interactive_server.main", "--port", "{port}"), "uvicorn"),
     _server("`gunicorn -k uvicorn_worker.UvicornWorker`", _GUNICORN, "gunicorn", "uvicorn-worker"),
     _server("`gunicorn -k … -w 2`", (*_GUNICORN, "-w", "2"), "gunicorn", "uvicorn-worker"),
