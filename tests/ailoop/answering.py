@@ -62,7 +62,8 @@ class Connection(BaseHTTPRequestHandler):
         """Answer a completion or a control request."""
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"null")
         if self.path.endswith("/chat/completions"):
-            self._complete(body)
+            if body is not None:  # it is where the server was killed before it had sent it
+                self._complete(body)
         else:
             self._control(body)
 
