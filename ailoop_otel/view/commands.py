@@ -3,12 +3,16 @@
 # No `from __future__ import annotations`: typer reads the annotations.
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Final
 
 import typer
 
+from ailoop_otel.settings import UsageError
+
 OK: Final = 0
+Jaeger = Annotated[str, typer.Option(metavar="URL", help="Read from a Jaeger's query API instead of files.")]
 Directory = Annotated[str, typer.Argument(metavar="DIR", help="Where the files are; AILOOP_OTEL_DIRECTORY otherwise.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")]
 Session = Annotated[str, typer.Option(help="Only sessions whose id begins so.")]
@@ -41,6 +45,7 @@ def register(app: typer.Typer, exit_code: Callable[[Callable[[], int]], int]) ->
         json: Json = False,
         html: Annotated[str, typer.Option(metavar="FILE", help="Write what is shown as one HTML file.")] = "",
         svg: Annotated[str, typer.Option(metavar="FILE", help="Write what is shown as one SVG picture.")] = "",
+        jaeger: Jaeger = "",
         following: Annotated[bool, typer.Option("--follow", "-f", help="Print what comes, until Ctrl-C.")] = False,
     ) -> None:
         """Show the sessions, exchanges and AI timeouts that the embedded default has written."""
@@ -54,8 +59,10 @@ def register(app: typer.Typer, exit_code: Callable[[Callable[[], int]], int]) ->
             now = time.time_ns()
             limits = parse_since(since, now), parse_since(until, now, "--until")
             filters = Filters(session, outcome, errors, limits[0], limit, limits[1], min_duration, agent, model)
-            with page(html, svg) as console:
-                options = TracesOptions(directory, filters, trace, waterfall, json, depth, only)
+            if following and jaeger:
+                raise UsageError("--follow reads files as they grow: leave --jaeger out")
+            with _source(directory, jaeger, *limits) as place, page(html, svg) as console:
+                options = TracesOptions(place, filters, trace, waterfall, json, depth, only)
                 (follow if following else show)(options, console)
             return OK
 
@@ -71,6 +78,7 @@ def register(app: typer.Typer, exit_code: Callable[[Callable[[], int]], int]) ->
         json: Json = False,
         html: Annotated[str, typer.Option(metavar="FILE", help="Write what is shown as one HTML file.")] = "",
         svg: Annotated[str, typer.Option(metavar="FILE", help="Write what is shown as one SVG picture.")] = "",
+        jaeger: Jaeger = "",
     ) -> None:
         """Say why an exchange took longer than the usual ones of its agent and model; or than a second one."""
         from ailoop_otel.since import parse_since
@@ -80,8 +88,20 @@ def register(app: typer.Typer, exit_code: Callable[[Callable[[], int]], int]) ->
 
         def shown() -> int:
             begin = parse_since(since, time.time_ns())
-            with page(html, svg) as console:
-                explain(TracesOptions(directory).place, traces or [], console, since=begin, json=json)
+            with _source(directory, jaeger, begin, 0) as place, page(html, svg) as console:
+                explain(TracesOptions(place).place, traces or [], console, since=begin, json=json)
             return OK
 
         raise typer.Exit(exit_code(shown))
+
+
+@contextmanager
+def _source(directory: str, jaeger: str, since: int, until: int) -> Iterator[str]:
+    """Where the files are: a directory, or what a Jaeger has."""
+    if not jaeger:
+        yield directory
+        return
+    from ailoop_otel.view.jaeger import fetched
+
+    with fetched(jaeger, since, until) as place:
+        yield str(place)

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.terminal_theme import DEFAULT_TERMINAL_THEME, SVG_EXPORT_THEME
 
@@ -17,7 +16,7 @@ from ailoop_otel.terminal import terminal
 
 _WIDTH: Final = 140
 # Rich's picture takes its font from a server; a file to send to others takes that of its reader.
-_SVG: Final = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+_FONT: Final = re.compile(r"@font-face \{.*?\}", re.DOTALL)
 _TITLE: Final = "ailoop-otel"
 
 
@@ -32,14 +31,13 @@ def page(html: str, svg: str) -> Iterator[Console]:
         return
     console = terminal()
     console.record = True
-    console.quiet = False
     if not console.is_terminal:
         console.width = _WIDTH
     yield console
     if html:
         _write(html, console.export_html(theme=DEFAULT_TERMINAL_THEME, clear=False, inline_styles=True))
     if svg:
-        _write(svg, console.export_svg(title=_TITLE, theme=SVG_EXPORT_THEME, clear=False, code_format=_SVG))
+        _write(svg, _FONT.sub("", console.export_svg(title=_TITLE, theme=SVG_EXPORT_THEME, clear=False)))
 
 
 def _write(name: str, content: str) -> None:
