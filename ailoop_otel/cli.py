@@ -5,7 +5,6 @@
 
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -68,6 +67,7 @@ def _app() -> "Typer":
     import typer
 
     from ailoop_otel.measure.commands import options as measuring
+    from ailoop_otel.view import commands as viewing
 
     app = typer.Typer(
         add_completion=False,
@@ -93,36 +93,7 @@ def _app() -> "Typer":
         """Run a command with the instrumentation switched on: run -- COMMAND [ARGUMENT ...]."""
         raise typer.Exit(run(command))
 
-    @app.command("traces")
-    def traces_verb(
-        directory: Annotated[
-            str, typer.Argument(metavar="DIR", help="Where the files are; AILOOP_OTEL_DIRECTORY otherwise.")
-        ] = "",
-        session: Annotated[str, typer.Option(help="Only sessions whose id begins so.")] = "",
-        outcome: Annotated[str, typer.Option(help="Only exchanges that ended so: ok, ai_timeout, open, ...")] = "",
-        errors: Annotated[bool, typer.Option("--errors", help="Only what did not end well, or hangs.")] = False,
-        since: Annotated[str, typer.Option(help="Only the last 90s, 10m, 1h30m, 2d, or since 2025-11-28T10:00.")] = "",
-        limit: Annotated[int, typer.Option(help="The most rows of a table; the newest are shown.")] = 50,
-        trace: Annotated[str, typer.Option(help="Only this trace, by the first digits of its id.")] = "",
-        waterfall: Annotated[int, typer.Option(min=0, help="How many of the worst exchanges to draw.")] = 1,
-        json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")] = False,
-        following: Annotated[bool, typer.Option("--follow", "-f", help="Print what comes, until Ctrl-C.")] = False,
-    ) -> None:
-        """Show the sessions, exchanges and AI timeouts that the embedded default has written."""
-        from ailoop_otel.since import parse_since
-        from ailoop_otel.terminal import terminal
-        from ailoop_otel.view.follow import follow
-        from ailoop_otel.view.options import Filters, TracesOptions
-        from ailoop_otel.view.traces import show
-
-        def shown() -> int:
-            filters = Filters(session, outcome, errors, parse_since(since, time.time_ns()), limit)
-            options = TracesOptions(directory, filters, trace, waterfall, json)
-            (follow if following else show)(options, terminal())
-            return OK
-
-        raise typer.Exit(_exit_code(shown))
-
+    viewing.register(app, _exit_code)
     measuring.register(app)
 
     @app.command("replay")

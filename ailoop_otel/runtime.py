@@ -24,6 +24,7 @@ from ailoop_otel.version import __version__
 if TYPE_CHECKING:
     from ailoop_otel.export.pipeline import Pipeline
     from ailoop_otel.process.event_loop import LoopLag
+    from ailoop_otel.process.garbage import CollectionPauses
     from ailoop_otel.process.metrics import ProcessMetrics
     from ailoop_otel.tracking.watchdog import Watchdog
     from ailoop_otel.wire.middleware import App
@@ -53,6 +54,7 @@ class Runtime:
         self._wire: Wire | None = None
         self._hook_context: HookContext | None = None
         self._lag: LoopLag | None = None
+        self._pauses: CollectionPauses | None = None
         self._process_metrics: ProcessMetrics | None = None
         self._serving = False
         self._tells_its_end = False  # the server knows ASGI's lifespan
@@ -94,8 +96,7 @@ class Runtime:
             return
         self._serving = False
         self._event(names.EVENT_SERVER_STOP)
-        if self._lag is not None:
-            self._lag.stop()
+        self._stop_beating()
         if self._wire is not None and self.telemetry is not None:
             self._wire.shut_down(self.telemetry.clock.now())
         if self._watchdog is not None:
@@ -169,8 +170,7 @@ class Runtime:
         # In a forked child what is open and what is counted is the parent's; the pipeline sees to itself.
         self.guard.errors = 0
         self._serving = False
-        if self._lag is not None:
-            self._lag.stop()
+        self._stop_beating()
         if self.telemetry is not None:
             self.telemetry.begin()
             self._set_up()
@@ -210,8 +210,7 @@ class Runtime:
         with self.guard:
             if self._wire is not None and telemetry is not None:
                 self._wire.switch_off(telemetry.clock.now())
-        if self._lag is not None:
-            self._lag.stop()
+        self._stop_beating()
         if self._watchdog is not None:
             self._watchdog.stop()
 
@@ -252,6 +251,7 @@ class Runtime:
 
     def _serve(self) -> None:
         from ailoop_otel.process.event_loop import LoopLag
+        from ailoop_otel.process.garbage import CollectionPauses
 
         self._serving = True
         with self.guard:
@@ -262,6 +262,14 @@ class Runtime:
         if self.telemetry is not None:
             self._lag = LoopLag(self.telemetry.late, self.guard)
             self._lag.start(asyncio.get_running_loop())
+            self._pauses = CollectionPauses(self.telemetry.collected)
+            self._pauses.start()
+
+    def _stop_beating(self) -> None:
+        if self._lag is not None:
+            self._lag.stop()
+        if self._pauses is not None:
+            self._pauses.stop()
 
     def _event(self, name: str) -> None:
         telemetry = self.telemetry

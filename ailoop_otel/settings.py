@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from os import environ
 from os.path import expanduser
+from pathlib import Path
 from typing import Any
 
 from ailoop_otel import names
@@ -16,6 +17,7 @@ from ailoop_otel.names import Setting
 
 _PREFIX = "AILOOP_OTEL_"
 _LONGEST_ADDRESS = 200
+_DOTENV_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*)")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 # The newer values of this variable also name where content is recorded; this package records it on spans only.
@@ -129,10 +131,27 @@ def environment(name: str) -> str:
     return environ.get(name, "").strip()
 
 
+def read_dotenv(checkout: Path) -> dict[str, str]:
+    """Read the telemetry variables of the checkout's `.env`; empty if there is no such file."""
+    try:
+        text = (checkout / ".env").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    found = (match.groups() for match in map(_DOTENV_LINE.fullmatch, text.splitlines()) if match)
+    return {name: _dotenv_value(raw) for name, raw in found if name.startswith(("OTEL_", _PREFIX))}
+
+
 def without_secrets(address: str) -> str:
     """An address as it may be shown: without user, password and query, and nothing that a terminal obeys."""
     shown = re.sub(r"^(\w*:?//)?[^/@]*@", r"\1", address.partition("?")[0])[:_LONGEST_ADDRESS]
     return "".join(character for character in shown if character.isprintable())
+
+
+def _dotenv_value(raw: str) -> str:
+    text = raw.strip()
+    if text[:1] in ("'", '"'):
+        return text[1:].partition(text[0])[0]
+    return re.split(r"\s+#", text)[0]
 
 
 def _misspelt(variables: Mapping[str, str]) -> list[str]:

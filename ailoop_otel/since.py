@@ -1,4 +1,4 @@
-"""The option `--since`, which is the same in all commands: a span of time before now, or a moment."""
+"""The options `--since` and `--until`, which are the same in all commands: a span of time before now, or a moment."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ _SPAN: Final = re.compile(rf"(?:{_PIECE.pattern}\s*)+", re.IGNORECASE)
 _MOST: Final = 1e9
 
 
-def parse_since(text: str, now: int) -> int:
+def parse_since(text: str, now: int, option: str = "--since") -> int:
     """Read `90s`, `30 min`, `1h30m`, `2d` or `2025-11-28T10:00` (local time without a zone) as a moment.
 
-    `now` and the result are nanoseconds since 1970, 0 for an empty text. Raises UsageError for anything else.
+    `now` and the result are nanoseconds since 1970, 0 for an empty text. Raises UsageError, which names the `option`,
+    for anything else.
     """
     wanted = text.strip()
     if not wanted:
@@ -30,4 +31,4 @@ def parse_since(text: str, now: int) -> int:
         # Python 3.10 does not read the `Z`.
         return round(datetime.fromisoformat(re.sub("[zZ]$", "+00:00", wanted)).timestamp() * 1e9)
     except (ValueError, OverflowError, OSError):
-        raise UsageError(f"--since {text!r} is no time: write 90s, 10m, 1h30m, 2d or 2025-11-28T10:00") from None
+        raise UsageError(f"{option} {text!r} is no time: write 90s, 10m, 1h30m, 2d or 2025-11-28T10:00") from None

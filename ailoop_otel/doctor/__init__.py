@@ -11,7 +11,7 @@ from ailoop_otel.doctor import endpoint, environment, plugins, server, versions
 from ailoop_otel.doctor.findings import Finding, Report
 from ailoop_otel.protocol.registry import DIALECTS
 from ailoop_otel.replay.destination import is_address
-from ailoop_otel.settings import UsageError
+from ailoop_otel.settings import UsageError, read_dotenv
 from ailoop_otel.version import __version__
 
 __all__ = ["examine"]
@@ -37,7 +37,7 @@ def examine(checkout: str, query: str, timeout: float) -> Report:
 
 def _all(place: Path, generation: str, query: str, timeout: float) -> Iterator[Finding]:
     yield from server.check(place)
-    dotenv = environment.read_dotenv(place)
+    dotenv = read_dotenv(place)
     yield from environment.check(dotenv)
     yield from versions.check(generation)
     with environment.added(dotenv):

@@ -6,7 +6,6 @@ The server adds the variables of the `.env` to its environment while it starts.
 from __future__ import annotations
 
 import os
-import re
 import site
 import sys
 from collections.abc import Iterator, Mapping
@@ -21,8 +20,6 @@ from ailoop_otel.settings import Settings, enabled
 
 _START_UP_FILE: Final = "ailoop_otel.pth"
 _VARIABLE: Final = SETTING_ENABLED.name
-_LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*)")
-_PREFIXES: Final = ("OTEL_", "AILOOP_OTEL_")
 
 
 def check(dotenv: Mapping[str, str]) -> Iterator[Finding]:
@@ -39,16 +36,6 @@ def check(dotenv: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding(SWITCH, PROBLEM, name, problem, f"Correct {name} or unset it.")
     if not problems:
         yield Finding(SWITCH, OK, "Settings", "each can be used.")
-
-
-def read_dotenv(checkout: Path) -> dict[str, str]:
-    """Read the telemetry variables of the checkout's `.env`; empty if there is no such file."""
-    try:
-        text = (checkout / ".env").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return {}
-    found = (match.groups() for match in map(_LINE.fullmatch, text.splitlines()) if match)
-    return {name: _dotenv_value(raw) for name, raw in found if name.startswith(_PREFIXES)}
 
 
 @contextmanager
@@ -85,10 +72,3 @@ def _variable(dotenv: Mapping[str, str]) -> Finding:
     sentence = "not true in this environment: a server that is started from here is observed only by another way."
     mend = f"Set {_VARIABLE}=true, or start with: ailoop-otel run -- COMMAND."
     return Finding(SWITCH, NOTE, _VARIABLE, sentence, mend)
-
-
-def _dotenv_value(raw: str) -> str:
-    text = raw.strip()
-    if text[:1] in ("'", '"'):
-        return text[1:].partition(text[0])[0]
-    return re.split(r"\s+#", text)[0]

@@ -75,6 +75,8 @@ TIME_MODEL_STREAM: Final = _name("ailoop.time.model_stream", "s", "First chunks 
 TIME_TOOLS: Final = _name("ailoop.time.tools", "s", "Tools running, in all.")
 TIME_SERVER: Final = _name("ailoop.time.server", "s", "What neither model nor tools took: the server's own work.")
 TIME_LOOP_LAG: Final = _name("ailoop.time.loop_lag", "s", "How much of it the event loop ran late, in all.")
+TIME_GARBAGE: Final = _name("ailoop.time.garbage_collection", "s",
+    "How long garbage collections stopped the process meanwhile, in all; absent without any but the youngest's.")
 BLOCKED_BY: Final = _name("ailoop.event_loop.blocked_by", "",
     "The tool that blocked the event loop meanwhile, of whichever session.")
 BLOCKED_TIME: Final = _name("ailoop.event_loop.blocked_time", "s", "For how long it did.")

@@ -6,7 +6,7 @@ import json
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias, TypeVar
 
 from ailoop_otel import names
@@ -95,10 +95,13 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:
-    """One log record that has an event name; `time` in nanoseconds since 1970."""
+    """One log record that has an event name; `time` in nanoseconds since 1970, ids empty outside of a trace."""
 
     name: str
     time: int
+    trace_id: str = ""
+    span_id: str = ""
+    attributes: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,4 +204,12 @@ def _link(record: Json) -> Link:
 
 def _event(record: Json, scope: str) -> LogEvent | None:
     time = instant(record.get("timeUnixNano")) or instant(record.get("observedTimeUnixNano"))
-    return LogEvent(name=text(record.get("eventName")), time=time) if time else None
+    if not time:
+        return None
+    return LogEvent(
+        name=text(record.get("eventName")),
+        time=time,
+        trace_id=identifier(record.get("traceId")),
+        span_id=identifier(record.get("spanId")),
+        attributes=attributes(record.get("attributes")),
+    )

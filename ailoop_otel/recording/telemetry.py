@@ -111,6 +111,7 @@ class Telemetry:
         # Read when metrics are collected: to record it would be a twentieth of what an exchange costs.
         self.open_exchanges = 0
         self.lag = 0  # how late the event loop has been in all, nanoseconds
+        self.collecting = 0  # how long garbage collections have stopped the process in all, nanoseconds
         self._totals: dict[str, dict[Labels, float]] = {metric.name: {} for metric in names.TOTALS}
         self._adding = threading.Lock()
 
@@ -118,6 +119,10 @@ class Telemetry:
         """Record that the event loop was late for a timer of this package."""
         self.lag += int(seconds * SECOND)
         self.loop_lag.record(seconds)
+
+    def collected(self, nanoseconds: int) -> None:
+        """Count the time of a garbage collection."""
+        self.collecting += nanoseconds
 
     def offset(self) -> int:
         """What to add to a monotonic time to make it time since the epoch, nanoseconds."""

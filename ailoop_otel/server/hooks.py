@@ -74,6 +74,7 @@ class HookContext:
         if exchange.breakdown is None:
             exchange.breakdown = TimeBreakdown()
             exchange.breakdown.lag_before = self.telemetry.lag
+            exchange.breakdown.garbage = -self.telemetry.collecting
         return exchange.breakdown
 
     def parent(self, exchange: Exchange | None) -> Context:

@@ -27,16 +27,18 @@ _UNREPORTED = frozenset({DISCONNECTED, CANCELLED})
 class TimeBreakdown:
     """Where the time of one exchange went, as the hooks inside the server see it: sums of nanoseconds.
 
-    `lag_before` is how late the event loop had been in all when the exchange began.
+    `lag_before` is how late the event loop had been in all when the exchange began. `garbage` begins below zero, with
+    what garbage collections had taken until then.
     """
 
-    __slots__ = ("blocked", "blocked_by", "lag_before", "model_stream", "model_wait", "tools")
+    __slots__ = ("blocked", "blocked_by", "garbage", "lag_before", "model_stream", "model_wait", "tools")
 
     def __init__(self) -> None:
         self.model_wait = 0
         self.model_stream = 0
         self.tools = 0
         self.lag_before = 0
+        self.garbage = 0
         self.blocked = 0
         self.blocked_by: str | None = None
 
@@ -53,6 +55,8 @@ class TimeBreakdown:
             names.TIME_SERVER: own / SECOND,
             names.TIME_LOOP_LAG: max(0, lag - self.lag_before) / SECOND,
         }
+        if self.garbage > 0:
+            attributes[names.TIME_GARBAGE] = self.garbage / SECOND
         if self.blocked_by is not None:
             attributes[names.BLOCKED_BY] = self.blocked_by
             attributes[names.BLOCKED_TIME] = self.blocked / SECOND
@@ -232,6 +236,8 @@ class Exchange(Answer[int]):
         outcome = self.outcome
         if self.knows_first and self.unread_first:
             self.telemetry.defer(self._record_first_chunk, self._labels())
+        if self.breakdown is not None:
+            self.breakdown.garbage += self.telemetry.collecting
         self.telemetry.defer(self._record, outcome, now, self.telemetry.lag, session)
         return outcome
 

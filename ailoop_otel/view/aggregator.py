@@ -111,10 +111,14 @@ class Aggregator:
         self._done: OrderedDict[str, Exchange] = OrderedDict()
         self._orphans: OrderedDict[str, Exchange] = OrderedDict()
         self._done_traces: OrderedDict[str, None] = OrderedDict()
+        self._makers: OrderedDict[str, tuple[str, str]] = OrderedDict()
 
     def add(self, span: Span) -> Entry | None:
         """Add one span; returns the session that began or ended, the exchange that ended, or the AI timeout."""
-        if span.end < self.filters.since or not self.filters.has_session(span.text(names.SESSION_ID)):
+        if not self.filters.has_times(span.start, span.end):
+            return None
+        self._note_maker(span)
+        if not self.filters.has_session(span.text(names.SESSION_ID)):
             return None
         self.totals.add(span)
         if span.name == names.SPAN_SESSION_START:
@@ -131,7 +135,7 @@ class Aggregator:
     def add_event(self, event: LogEvent) -> bool:
         """Add a log event; returns whether it is a start or stop of the server."""
         start, stop = event.name == names.EVENT_SERVER_START, event.name == names.EVENT_SERVER_STOP
-        if event.time < self.filters.since or not (start or stop):
+        if not self.filters.has_times(event.time, event.time) or not (start or stop):
             return False
         self.totals.server_starts += start
         self.totals.server_stops += stop
@@ -140,6 +144,9 @@ class Aggregator:
     def exchanges(self) -> list[Exchange]:
         """The newest exchanges that pass the filters, open ones included, newest last."""
         done = [exchange for _, _, exchange in self._newest]
+        for exchange in done:  # whose other spans came after its root
+            if not (exchange.agent or exchange.model):
+                exchange.agent, exchange.model = self._makers.get(exchange.trace_id, ("", ""))
         return self._last(sorted([*done, *self._passing_open()], key=lambda exchange: exchange.start))
 
     def matching(self) -> int:
@@ -169,7 +176,21 @@ class Aggregator:
         return records[-self.filters.limit :]
 
     def _passes(self, exchange: Exchange) -> bool:
-        return self.filters.has_outcome(exchange.outcome, failed=exchange.failed)
+        filters = self.filters
+        if exchange.open:
+            exchange.agent, exchange.model = self._makers.get(exchange.trace_id, ("", ""))
+        return (
+            exchange.seconds >= filters.min_duration
+            and filters.has_outcome(exchange.outcome, failed=exchange.failed)
+            and filters.has_maker(exchange.agent, exchange.model)
+        )
+
+    def _note_maker(self, span: Span) -> None:
+        """Keep the agent and the model of a trace's exchange, whose spans come before its root."""
+        agent, model = span.text(names.GEN_AI_AGENT_NAME), span.text(names.GEN_AI_REQUEST_MODEL)
+        if agent or model:
+            known = self._makers.get(span.trace_id, ("", ""))
+            _remember(self._makers, span.trace_id, (known[0] or agent, known[1] or model))
 
     def _passing_open(self) -> list[Exchange]:
         return [exchange for exchange in self.open() if self._passes(exchange)]
@@ -190,6 +211,7 @@ class Aggregator:
             return None
         exchange = self._open.pop(span.span_id, None) or _open_exchange(span, span.span_id)
         exchange.finish(span)
+        exchange.agent, exchange.model = self._makers.pop(span.trace_id, ("", ""))
         _remember(self._done, span.span_id, exchange)
         self.totals.add_finished(exchange)
         self._count_turn(exchange, span)

@@ -97,6 +97,8 @@ class Exchange:
     timeouts: int = 0
     mostly: str = ""
     usage: Usage = _NOTHING_USED
+    agent: str = ""
+    model: str = ""
 
     @property
     def open(self) -> bool:

@@ -62,6 +62,8 @@ def exchange(record: Exchange) -> dict[str, object]:
         "timeouts": record.timeouts,
         "recovered": record.recovered,
         "mostly": record.mostly or None,
+        "agent": record.agent or None,
+        "model": record.model or None,
         **record.usage.members(),
     }
 
@@ -104,6 +106,18 @@ def span(record: Span) -> dict[str, object]:
         "start": units.timestamp(record.start),
         "duration_s": record.seconds,
         "error": record.error,
+        "attributes": {name: _value(value) for name, value in record.attributes.items()},
+    }
+
+
+def event(record: LogEvent) -> dict[str, object]:
+    """One log event of a trace."""
+    return {
+        "kind": "event",
+        "trace_id": record.trace_id,
+        "span_id": record.span_id or None,
+        "name": record.name,
+        "time": units.timestamp(record.time),
         "attributes": {name: _value(value) for name, value in record.attributes.items()},
     }
 

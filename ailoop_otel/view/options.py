@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from ailoop_otel import names
-from ailoop_otel.settings import Settings, UsageError
+from ailoop_otel.settings import Settings, UsageError, read_dotenv
 
 OPEN: Final = "open"
 OUTCOMES: Final = (*(outcome.name for outcome in names.OUTCOMES), OPEN)
@@ -15,7 +16,9 @@ OUTCOMES: Final = (*(outcome.name for outcome in names.OUTCOMES), OPEN)
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which records are shown; `since` is in nanoseconds since 1970, `limit` is the maximum of rows in a table.
+    """Which records are shown; `limit` is the maximum of rows in a table.
+
+    `since` and `until` are in nanoseconds since 1970, 0 without one; `min_duration` is in seconds.
 
     Raises UsageError for an unknown outcome or a limit below 1.
     """
@@ -25,6 +28,10 @@ class Filters:
     errors: bool = False
     since: int = 0
     limit: int = 50
+    until: int = 0
+    min_duration: float = 0.0
+    agent: str = ""
+    model: str = ""
 
     def __post_init__(self) -> None:
         if self.outcome and self.outcome not in OUTCOMES:
@@ -35,12 +42,25 @@ class Filters:
     @property
     def narrow(self) -> bool:
         """Whether any filter is set."""
-        return bool(self.session or self.outcome or self.errors or self.since)
+        return self != Filters(limit=self.limit)
+
+    @property
+    def of_exchanges(self) -> bool:
+        """Whether a filter is set that only exchanges can pass."""
+        return bool(self.outcome or self.agent or self.model or self.min_duration)
 
     def has_session(self, session_id: str) -> bool:
         """Whether a session passes: by the beginning of its id, or by the `head…tail` form that a table shows."""
         head, _, tail = self.session.partition("…")
         return session_id.startswith(head) and session_id.endswith(tail)
+
+    def has_times(self, start: int, end: int) -> bool:
+        """Whether what lasted from `start` to `end` passes."""
+        return end >= self.since and (not self.until or start <= self.until)
+
+    def has_maker(self, agent: str, model: str) -> bool:
+        """Whether an exchange that this agent and this model answered passes."""
+        return (not self.agent or agent == self.agent) and self.model in model
 
     def has_outcome(self, outcome: str, *, failed: bool) -> bool:
         """Whether an exchange with this outcome passes."""
@@ -49,15 +69,21 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class TracesOptions:
-    """All options; an empty `directory` means the one of AILOOP_OTEL_DIRECTORY."""
+    """All options; an empty `directory` means the one of AILOOP_OTEL_DIRECTORY, here or in the server's `.env`.
+
+    `depth` is the number of levels of a trace that are shown, 0 for all. `source` names where the files are from.
+    """
 
     directory: str = ""
     filters: Filters = field(default_factory=Filters)
     trace: str = ""
     waterfalls: int = 1
     json: bool = False
+    depth: int = 0
+    only: str = ""
+    source: str = ""
 
     @property
     def place(self) -> Path:
         """The directory of the files, or one file."""
-        return Path(self.directory or Settings.from_environment().directory)
+        return Path(self.directory or Settings.from_environment({**read_dotenv(Path()), **os.environ}).directory)

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ailoop_otel.recorded.files import ReadCounts, size
 from ailoop_otel.view import theme, units
-from ailoop_otel.view.aggregator import Calls, DurationHistogram
+from ailoop_otel.view.aggregator import Aggregator, Calls, DurationHistogram
 from ailoop_otel.view.exchanges import Exchange, Session, Timeout
 from ailoop_otel.view.options import OPEN
 from ailoop_otel.view.theme import Look
@@ -31,7 +31,7 @@ _GAP: Final = 3
 def tables(files: TraceFiles, look: Look) -> Iterator[RenderableType]:
     """The title and the tables; a table without rows is left out."""
     aggregator, filters = files.aggregator, files.aggregator.filters
-    sessions, exchanges = aggregator.sessions(), aggregator.exchanges()
+    sessions, exchanges = shown_sessions(aggregator), aggregator.exchanges()
     timeouts, all_timeouts = aggregator.timeouts()
     short = units.shorten(
         session_id
@@ -41,9 +41,9 @@ def tables(files: TraceFiles, look: Look) -> Iterator[RenderableType]:
             (timeout.exchange.session_id for timeout in timeouts),
         )
     )
-    calls = [call for call in aggregator.calls.values() if call.errors or not filters.errors]
+    calls = shown_calls(aggregator)
     yield _title(files, look)
-    if sessions and not filters.outcome:
+    if sessions:
         all_sessions = len(sessions) if filters.errors else max(len(sessions), aggregator.totals.sessions)
         yield _sessions(sessions, all_sessions, look, short)
     if exchanges:
@@ -52,8 +52,19 @@ def tables(files: TraceFiles, look: Look) -> Iterator[RenderableType]:
         yield Text("No exchange" + (" matches." if filters.narrow else " yet."), theme.UNSURE)
     if timeouts:
         yield _timeouts(timeouts, all_timeouts, look, short)
-    if calls and not filters.outcome:
+    if calls:
         yield _calls(calls, look)
+
+
+def shown_sessions(aggregator: Aggregator) -> list[Session]:
+    """The sessions that the filters let pass; none where they ask for exchanges."""
+    return [] if aggregator.filters.of_exchanges else aggregator.sessions()
+
+
+def shown_calls(aggregator: Aggregator) -> list[Calls]:
+    """The calls that the filters let pass; none where they ask for exchanges."""
+    filters = aggregator.filters
+    return [] if filters.of_exchanges else [c for c in aggregator.calls.values() if c.errors or not filters.errors]
 
 
 def _title(files: TraceFiles, look: Look) -> Text:

@@ -53,12 +53,13 @@ class Signs:
     off: str = "○"
     again: str = "↻"
     error: str = "✗"
+    event: str = "◆"
     dot: str = "·"
     plain: bool = False
 
 
 PLAIN: Final = Signs(
-    "-", "=", "=", "=", "|- ", "`- ", "|  ", "*", "o", "resumed", "x", "-", plain=True
+    "-", "=", "=", "=", "|- ", "`- ", "|  ", "*", "o", "resumed", "x", "*", "-", plain=True
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from ailoop_otel import names
 from ailoop_otel.names import SETTING_ENABLED
 from ailoop_otel.recorded.files import ReadCounts, find, read
-from ailoop_otel.recorded.records import Span
+from ailoop_otel.recorded.records import LogEvent, Span
 from ailoop_otel.settings import UsageError
 from ailoop_otel.view.aggregator import Aggregator
 from ailoop_otel.view.exchanges import Exchange
@@ -64,22 +64,20 @@ def read_all(place: Path, filters: Filters) -> TraceFiles:
     return TraceFiles(place, paths, aggregator, counts)
 
 
-def read_trace(place: Path, prefix: str) -> tuple[TraceFiles, list[Span]]:
-    """Read the trace whose id, or whose client's trace's id, begins with `prefix`.
+def read_trace(place: Path, prefix: str) -> tuple[TraceFiles, list[Span], list[LogEvent]]:
+    """Read the trace whose id, or whose client's trace's id, begins with `prefix`: its spans and log events.
 
     Raises UsageError if there is none or more than one.
     """
-    beginning = prefix.strip().lower()
-    if not beginning or not set(beginning) <= _HEX:
-        raise UsageError(f"--trace {prefix!r} is no trace id: it takes the first hexadecimal digits of one")
+    beginning = trace_prefix(prefix)
     paths = existing(place)
     counts, kept = ReadCounts(), defaultdict[str, list[Span]](list)
-    for span in _spans(paths, [beginning], counts):
-        meant = any(each.startswith(beginning) for each in (span.trace_id, span.text(names.CLIENT_TRACE_ID)))
-        if meant and len(kept[span.trace_id]) < _MOST_SPANS:
-            kept[span.trace_id].append(span)
-            if len(kept) > _MOST_NAMED:
-                break
+    events: list[LogEvent] = []
+    for batch in read(paths, counts, _mentions([beginning])):
+        events += [event for event in batch.events if event.trace_id.startswith(beginning)][: _MOST_SPANS - len(events)]
+        _keep(batch.spans, beginning, kept)
+        if len(kept) > _MOST_NAMED:
+            break
     if not kept and counts.unreadable:
         raise UsageError(_unreadable(place, counts))
     if not kept:
@@ -92,7 +90,22 @@ def read_trace(place: Path, prefix: str) -> tuple[TraceFiles, list[Span]]:
     spans = next(iter(kept.values()))
     for span in spans:
         aggregator.add(span)
-    return TraceFiles(place, paths, aggregator, counts), spans
+    return TraceFiles(place, paths, aggregator, counts), spans, sorted(events, key=lambda event: event.time)
+
+
+def _keep(spans: Sequence[Span], beginning: str, kept: defaultdict[str, list[Span]]) -> None:
+    for span in spans:
+        meant = any(each.startswith(beginning) for each in (span.trace_id, span.text(names.CLIENT_TRACE_ID)))
+        if meant and len(kept[span.trace_id]) < _MOST_SPANS:
+            kept[span.trace_id].append(span)
+
+
+def trace_prefix(words: str) -> str:
+    """The beginning of a trace id as someone wrote it; raises UsageError if it is none."""
+    beginning = words.strip().lower()
+    if not beginning or not set(beginning) <= _HEX:
+        raise UsageError(f"{words!r} is no trace id: it takes the first hexadecimal digits of one")
+    return beginning
 
 
 def existing(place: Path) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -13,7 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from ailoop_otel.recorded.files import find, size
-from ailoop_otel.recorded.records import Span
+from ailoop_otel.recorded.records import LogEvent, Span
 from ailoop_otel.terminal import Terminal
 from ailoop_otel.view import json_output, overview, theme, units, waterfall
 from ailoop_otel.view.exchanges import Exchange
@@ -30,6 +30,7 @@ class Tree:
 
     exchanges: list[Exchange]
     spans: list[Span]
+    events: Sequence[LogEvent] = ()
 
 
 def show(options: TracesOptions, console: Console, *, zone: tzinfo | None = None) -> None:
@@ -42,7 +43,7 @@ def show(options: TracesOptions, console: Console, *, zone: tzinfo | None = None
         return
     totals = found.aggregator.totals
     look = theme.look(console, zone, (totals.first, totals.last))
-    parts = [_drawn(tree, look) for tree in trees]
+    parts = [_drawn(tree, look, options) for tree in trees]
     if not options.trace:
         parts = [*overview.tables(found, look), *_titled(parts, trees), Group(*overview.totals(found, look))]
     for part in parts:
@@ -54,8 +55,8 @@ def show(options: TracesOptions, console: Console, *, zone: tzinfo | None = None
 
 def _read(options: TracesOptions) -> tuple[TraceFiles, list[Tree]]:
     if options.trace:
-        found, spans = read_trace(options.place, options.trace)
-        return found, [Tree(found.aggregator.exchanges(), spans)]
+        found, spans, events = read_trace(options.place, options.trace)
+        return found, [Tree(found.aggregator.exchanges(), spans, events)]
     found = read_all(options.place, options.filters)
     return found, _worst(found, options.waterfalls)
 
@@ -86,19 +87,22 @@ def _worst(found: TraceFiles, number: int) -> list[Tree]:
     ]
 
 
-def _drawn(tree: Tree, look: Look) -> RenderableType:
+def _drawn(tree: Tree, look: Look, options: TracesOptions) -> RenderableType:
     headings = [waterfall.heading(exchange, look) for exchange in tree.exchanges]
-    return Group(*headings, waterfall.trace_line(tree.spans[0].trace_id), waterfall.waterfall(tree.spans, look))
+    shown = waterfall.with_events(tree.spans, tree.events)
+    drawn = waterfall.waterfall(shown, look, depth=options.depth, only=options.only)
+    return Group(*headings, waterfall.trace_line(tree.spans[0].trace_id), drawn)
 
 
 def _documents(found: TraceFiles, trees: list[Tree], *, everything: bool) -> Iterator[dict[str, object]]:
     aggregator = found.aggregator
     if everything:
-        yield from map(json_output.session, aggregator.sessions())
+        yield from map(json_output.session, overview.shown_sessions(aggregator))
     yield from map(json_output.exchange, aggregator.exchanges())
     yield from map(json_output.timeout, aggregator.timeouts()[0])
     if everything:
-        yield from map(json_output.calls, aggregator.calls.values())
+        yield from map(json_output.calls, overview.shown_calls(aggregator))
     yield from (json_output.span(span) for tree in trees for span in tree.spans)
+    yield from (json_output.event(event) for tree in trees for event in tree.events)
     if everything:
         yield json_output.totals(aggregator.totals, len(aggregator.open()), found.counts, found.paths)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Final
 
 NOTHING: Final = "–"
+SECOND: Final = 1_000_000_000  # nanoseconds
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _SHORTEST, _LONGEST = 8, 12
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from rich.cells import cell_len, set_cell_size
@@ -14,13 +14,15 @@ from rich.text import Text
 
 from ailoop_otel import names
 from ailoop_otel.recorded.otlp_json import Value
-from ailoop_otel.recorded.records import Span
+from ailoop_otel.recorded.records import LogEvent, Span
 from ailoop_otel.view import theme, units
 from ailoop_otel.view.exchanges import Exchange, time_breakdown
 from ailoop_otel.view.theme import Look
 from ailoop_otel.view.usage import usage_of
 
 MOST_ROWS: Final = 200
+# The scope of log events among the spans.
+EVENT: Final = "log event"
 _DEEPEST: Final = 12
 _LABEL_NARROW, _LABEL_WIDE = 36, 48
 _DURATION: Final = 9
@@ -70,12 +72,14 @@ _LABELS: Final = {
 class Row:
     """A span and its place in the tree; `levels` holds for the levels above whether more siblings follow.
 
-    The outermost levels are left out where they are too many to be drawn.
+    The outermost levels are left out where they are too many to be drawn. `below` counts rows that are folded.
     """
 
     span: Span
     levels: tuple[bool, ...]
     children: bool
+    level: int = 0
+    below: int = 0
 
 
 def tree(spans: Sequence[Span]) -> list[Row]:
@@ -127,11 +131,50 @@ def trace_line(trace_id: str) -> Text:
     return Text("trace ", theme.QUIET).append(trace_id, "default")
 
 
-def waterfall(spans: Sequence[Span], look: Look) -> RenderableType:
-    """The tree of spans with their bars, and how many spans were left out."""
-    rows = tree(spans)
+def with_events(spans: Sequence[Span], events: Sequence[LogEvent]) -> list[Span]:
+    """The spans, and each log event as a span without duration below the span that it is of."""
+    return [
+        *spans,
+        *(
+            Span(
+                trace_id=event.trace_id,
+                span_id=f"{EVENT} {number}",
+                parent_id=event.span_id,
+                name=event.name,
+                server=False,
+                start=event.time,
+                end=event.time,
+                attributes=event.attributes,
+                error=False,
+                links=(),
+                scope=EVENT,
+            )
+            for number, event in enumerate(events)
+        ),
+    ]
+
+
+def folded(rows: Sequence[Row], depth: int, only: str) -> list[Row]:
+    """The rows down to a depth below the roots, 0 for all, and those with `only` in their names, below the roots."""
+    if only:
+        rows = [replace(row, levels=(), children=False) for row in rows if not row.level or only in row.span.name]
+    kept: list[Row] = []
+    for row in rows:
+        if not depth or row.level <= depth:
+            kept.append(row)
+        else:
+            kept[-1] = replace(kept[-1], children=False, below=kept[-1].below + 1)
+    return kept
+
+
+def waterfall(spans: Sequence[Span], look: Look, length: int = 0, *, depth: int = 0, only: str = "") -> RenderableType:
+    """The tree of spans with their bars, and how many spans were left out; `depth` and `only` as in `folded`.
+
+    `length` is what the bars' width stands for in nanoseconds, if it is longer than the spans.
+    """
+    rows = folded(tree(spans), depth, only)
     shown = rows[:MOST_ROWS]
-    scale = _Scale.over(shown, look)
+    scale = _Scale.over(shown, look, length)
     lines = [scale.ruler()]
     for row in shown:
         lines.extend(_row_lines(row, scale))
@@ -152,7 +195,7 @@ class _Scale:
     attributes: int
 
     @classmethod
-    def over(cls, rows: Sequence[Row], look: Look) -> _Scale:
+    def over(cls, rows: Sequence[Row], look: Look, length: int) -> _Scale:
         start = min(row.span.start for row in rows)
         wide, width = look.wide, look.console.width
         longest = max(_label(row, look).cell_len for row in rows)
@@ -162,7 +205,7 @@ class _Scale:
         return cls(
             look=look,
             start=start,
-            length=max(1, max(row.span.end for row in rows) - start),
+            length=max(1, length, max(row.span.end for row in rows) - start),
             label=label,
             bar=bar,
             attributes=rest - bar,
@@ -179,6 +222,8 @@ class _Scale:
         begin = min(self._half(span.start), 2 * self.bar - 1)
         end = min(max(self._half(span.end), begin + 1), 2 * self.bar)
         signs = self.look.signs
+        if span.scope == EVENT:
+            return Text(set_cell_size(" " * min(begin // 2, self.bar - 1) + signs.event, self.bar), theme.UNSURE)
         body = (signs.left if begin % 2 else "") + signs.stream * (end // 2 - -(-begin // 2))
         body += signs.right if end % 2 and end > begin + begin % 2 else ""
         return Text(set_cell_size(" " * (begin // 2) + body, self.bar), _colour(span))
@@ -188,16 +233,16 @@ class _Scale:
 
 
 def _walk(root: Span, below: dict[str, list[Span]], seen: set[str]) -> Iterator[Row]:
-    pending: list[tuple[Span, tuple[bool, ...]]] = [(root, ())]
+    pending: list[tuple[Span, tuple[bool, ...], int]] = [(root, (), 0)]
     while pending:
-        span, levels = pending.pop()
+        span, levels, level = pending.pop()
         if span.span_id in seen:
             continue
         seen.add(span.span_id)
         children = [child for child in below.get(span.span_id, ()) if child.span_id not in seen]
-        yield Row(span, levels, bool(children))
+        yield Row(span, levels, bool(children), level)
         pending.extend(
-            (child, (*levels[-_DEEPEST:], position < len(children) - 1))
+            (child, (*levels[-_DEEPEST:], position < len(children) - 1), level + 1)
             for position, child in reversed(list(enumerate(children)))
         )
 
@@ -206,7 +251,8 @@ def _row_lines(row: Row, scale: _Scale) -> Iterator[Text]:
     look, span = scale.look, row.span
     label = _label(row, look)
     label.truncate(scale.label, overflow="ellipsis", pad=True)
-    line = Text() + label + " " + scale.bar_of(span) + units.duration(span.seconds).rjust(_DURATION)
+    line = Text() + label + " " + scale.bar_of(span)
+    line.append(("" if span.scope == EVENT else units.duration(span.seconds)).rjust(_DURATION))
     attributes = Text(attribute_summary(span).replace("·", look.signs.dot), theme.QUIET)
     if scale.attributes:
         attributes.truncate(scale.attributes, overflow="ellipsis")
@@ -239,7 +285,8 @@ def _breakdown(row: Row, look: Look) -> Iterator[Text]:
 def _label(row: Row, look: Look) -> Text:
     label = Text(_guides(row, look), theme.QUIET)
     label.append(row.span.name, f"not dim {theme.BAD}" if row.span.error else "not dim")
-    return label.append(f" {look.signs.error}" if row.span.error else "", theme.BAD)
+    label.append(f" {look.signs.error}" if row.span.error else "", theme.BAD)
+    return label.append(f" +{row.below}" if row.below else "", theme.QUIET)
 
 
 def _guides(row: Row, look: Look) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from ailoop_otel.doctor import environment
 from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM
+from ailoop_otel.settings import read_dotenv
 from tests.doctor.conftest import about
 
 ENABLED = "AILOOP_OTEL_ENABLED"
@@ -62,7 +63,7 @@ def test_a_dotenv_is_read_as_the_server_reads_it(tmp_path: Path, monkeypatch: py
     (tmp_path / ".env").write_text(
         "OPENROUTER_API_KEY=secret\n# OTEL_A=1\nexport OTEL_B = 'x # y'\nOTEL_C=2 # two\nOTEL_LOGS_EXPORTER=otlp\n"
     )
-    found = environment.read_dotenv(tmp_path)
+    found = read_dotenv(tmp_path)
     assert found == {"OTEL_B": "x # y", "OTEL_C": "2", "OTEL_LOGS_EXPORTER": "otlp"}
     with environment.added(found):
         assert [os.environ.get(name) for name in sorted(found)] == ["x # y", "2", "none"]

@@ -257,6 +257,8 @@ def test_scripts_get_the_same_as_json(drawn: Drawn) -> None:
         "timeouts": 0,
         "recovered": False,
         "mostly": None,
+        "agent": None,
+        "model": None,
         "input_tokens": None,
         "output_tokens": None,
         "cached_tokens": None,
