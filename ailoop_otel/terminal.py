@@ -6,12 +6,15 @@ import codecs
 import re
 import sys
 from collections.abc import Iterable
+from io import StringIO
 from typing import Any, Final, NoReturn
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.text import Text
 
-_REPLACEMENTS: Final = {"–": "-", "…": "~", "−": "-"}
+_REPLACEMENTS: Final = {"–": "-", "…": "~", "−": "-", "µ": "u", "✓": "+", "✗": "x", "─": "-", "•": "*"}
+_ASCII: Final = str.maketrans(_REPLACEMENTS | {"∞": "inf", "±": "+-", "≤": "<=", "≥": ">="})
 # Characters that move the cursor or colour the terminal, and those that change the direction of the text after them:
 # https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters
 _COMMANDS: Final = re.compile(
@@ -42,6 +45,15 @@ def terminal() -> Terminal:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="plain")
     return Terminal()
+
+
+def in_ascii(part: RenderableType, width: int) -> Text:
+    """What is printed, in ASCII and without colours; a number's column keeps its width."""
+    drawing = Terminal(file=StringIO(), width=width, color_system=None)
+    with drawing.capture() as captured:
+        drawing.print(part)
+    text = captured.get().rstrip("\n").replace("  ∞", "inf").translate(_ASCII)
+    return Text(text.encode("ascii", "replace").decode(), no_wrap=True, overflow="ignore")
 
 
 def printable(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -27,12 +27,9 @@ from ailoop_otel.measure.verdict.baseline import load as load_baseline
 from ailoop_otel.measure.verdict.targets import VALUE
 from ailoop_otel.measure.verdict.targets import load as load_targets
 from ailoop_otel.measure.verdict.verdict import Judged, Judgement, Verdict
+from ailoop_otel.terminal import in_ascii
 
 _WIDE: Final = 100
-Signs = Mapping[int, str]
-_ASCII: Final[Signs] = str.maketrans(
-    {"∞": "inf", "−": "-", "±": "+-", "µ": "u", "✓": "+", "✗": "x", "–": "-", "≤": "<=", "≥": ">=", "•": "*"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +77,8 @@ def labelled(judgement: Judgement, before: Context, after: Context) -> Judgement
 
 def show(judgement: Judgement, title: str, console: Console) -> None:
     """Print a judgement of two runs (or two servers) called A and B."""
-    signs = _ASCII if console.options.ascii_only else {}
-    for part in _page(judgement, title, signs, wide=console.width >= _WIDE):
-        console.print(part)
+    for part in _page(judgement, title, wide=console.width >= _WIDE):
+        console.print(in_ascii(part, console.width) if console.options.ascii_only else part)
 
 
 def written(judgement: Judgement, before: Context, after: Context) -> str:
@@ -143,30 +139,25 @@ def _title(options: CompareOptions, context: Context) -> str:
     return f"{plain(context.scenario, 80)}: A is {options.before}, B is {options.after}"
 
 
-def _page(judgement: Judgement, title: str, signs: Signs, *, wide: bool) -> Iterator[RenderableType]:
-    def line(text: str, style: str) -> Text:
-        return Text(text.translate(signs), style)
-
-    yield line(title, "bold")
+def _page(judgement: Judgement, title: str, *, wide: bool) -> Iterator[RenderableType]:
+    yield Text(title, "bold")
     compared = [row for row in judgement.rows if row.target is None]
     if compared:
         heads = ("A", "B", "Change", "95 % interval", *(("Allowed",) if wide else ()))
-        yield _table(heads, compared, _against_baseline, signs)
+        yield _table(heads, compared, _against_baseline)
     held = [row for row in judgement.rows if row.target is not None]
     if held:
-        yield _table(("B", "95 % interval", "Target"), held, _against_target, signs)
+        yield _table(("B", "95 % interval", "Target"), held, _against_target)
     for row in judgement.rows:
         if row.verdict is not Verdict.PASS:
-            yield line(f"{_name(row)}: {row.reason}", STYLES[row.verdict])
-    yield from (line(f"• {plain(note, 1000)}", "") for note in judgement.notes)
-    yield line(judgement.method, "dim")
+            yield Text(f"{_name(row)}: {row.reason}", STYLES[row.verdict])
+    yield from (Text(f"• {plain(note, 1000)}") for note in judgement.notes)
+    yield Text(judgement.method, "dim")
     sign = f"{SIGNS[judgement.verdict]} {judgement.verdict.value.upper()}"
-    yield line(sign, f"bold {STYLES[judgement.verdict]}").append(f"  {conclusion(judgement)}", "not bold default")
+    yield Text(sign, f"bold {STYLES[judgement.verdict]}").append(f"  {conclusion(judgement)}", "not bold default")
 
 
-def _table(
-    heads: Sequence[str], rows: Iterable[Judged], cells: Callable[[Judged], Sequence[str]], signs: Signs
-) -> Table:
+def _table(heads: Sequence[str], rows: Iterable[Judged], cells: Callable[[Judged], Sequence[str]]) -> Table:
     table = Table(
         box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim", border_style="dim"
     )
@@ -175,8 +166,8 @@ def _table(
     for name in heads:
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        sign = Text(SIGNS[row.verdict].translate(signs), STYLES[row.verdict])
-        table.add_row(sign, _name(row), *(_short(cell).translate(signs) for cell in cells(row)[: len(heads)]))
+        sign = Text(SIGNS[row.verdict], STYLES[row.verdict])
+        table.add_row(sign, _name(row), *(_short(cell) for cell in cells(row)[: len(heads)]))
     return table
 
 
@@ -186,17 +177,17 @@ def _short(cell: str) -> str:
 
 def _against_target(row: Judged) -> Sequence[str]:
     limit = math.nan if row.target is None else row.target
-    held = f"{'≥' if row.at_least else '≤'} {shown(limit, row.unit)}"
-    return shown(row.value, row.unit), between(row.low, row.high, row.unit), held
+    held = f"{'≥' if row.at_least else '≤'} {shown(limit, row.metric)}"
+    return shown(row.value, row.metric), between(row.low, row.high, row.metric), held
 
 
 def _against_baseline(row: Judged) -> Sequence[str]:
     reference, allowed, low, high = (
         math.nan if value is None else value for value in (row.reference, row.allowed, row.change_low, row.change_high)
     )
-    both = (shown(reference, row.unit), shown(row.value, row.unit))
+    both = (shown(reference, row.metric), shown(row.value, row.metric))
     if row.change is None:
-        return *both, signed(row.value - reference, row.unit), "", shown(allowed, row.unit)
+        return *both, signed(row.value - reference, row.metric), "", shown(allowed, row.metric)
     interval = "–" if math.isnan(low) else f"{percent(low)} to {percent(high)}"
     return *both, percent(row.change), interval, percent(allowed).lstrip("+±")
 

@@ -40,8 +40,8 @@ def commands(judgement: Judgement) -> Iterator[str]:
 def judged_line(row: Judged) -> str:
     """A judged figure in one line: its value, what it is held against, and the reason of its verdict."""
     limit = row.target if row.target is not None else row.reference
-    held = "" if limit is None else f", {row.against} {shown(limit, row.unit)}"
-    return f"{shown(row.value, row.unit)}{held}: {row.reason}"
+    held = "" if limit is None else f", {row.against} {shown(limit, row.metric)}"
+    return f"{shown(row.value, row.metric)}{held}: {row.reason}"
 
 
 def _command(verdict: Verdict, title: str, text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -25,7 +24,7 @@ from ailoop_otel.measure.results.definitions import Definition
 from ailoop_otel.measure.results.observations import Observation
 from ailoop_otel.measure.results.run import Context, Run
 from ailoop_otel.measure.statistics.percentiles import Summary, summarise
-from ailoop_otel.measure.verdict.verdict import Judged, Judgement
+from ailoop_otel.measure.verdict.verdict import Judgement
 
 FIGURES: Final = ("mean", "p50", "p90", "p95", "p99", "max")
 # If a metric has more labels than this, only the most frequent ones get a row.
@@ -34,12 +33,16 @@ MOST_LABELS: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the table of figures: a metric, or the part of it with one label, and the scale of its figures."""
+    """One row of the table of figures: a metric, or the part of it with one label."""
 
     definition: Definition
     summary: Summary
-    scale: Scale
     label: str = ""
+
+    @property
+    def scale(self) -> Scale:
+        """The scale of its figures."""
+        return units.scale(self.definition)
 
     @property
     def title(self) -> str:
@@ -109,11 +112,6 @@ class Report:
         """The row of a whole metric, None if the metric was not observed."""
         return next((row for row in self.rows if row.definition is definition and not row.label), None)
 
-    def scale(self, judged: Judged) -> Scale:
-        """The scale of a judged figure: that of its metric's row, so that a figure looks the same everywhere."""
-        known = (row.scale for row in self.rows if row.definition.name == judged.metric and not row.label)
-        return next(known, None) or units.scale(judged.unit, judged.value)
-
 
 @dataclass(slots=True)
 class _Observed:
@@ -178,17 +176,11 @@ def _rows(run: Run, definition: Definition, observed: _Observed) -> Iterator[Row
     if definition.each != "call" or not labels:
         whole = [each for part in observed.by_label.values() for each in part]
         histograms = {definition.name: observed.histogram} if observed.histogram else {}
-        yield _row(Run(run.context, whole, histograms), definition)
+        yield Row(definition, summarise(Run(run.context, whole, histograms), definition))
     if definition.each == "call" or len(labels) > 1:
         for label in labels[:MOST_LABELS]:
-            yield _row(Run(run.context, observed.by_label[label]), definition, label or "(no label)")
-
-
-def _row(run: Run, definition: Definition, label: str = "") -> Row:
-    summary = summarise(run, definition)
-    candidates = (summary.p50, summary.mean, summary.max)
-    typical = next((value for value in candidates if value and math.isfinite(value)), math.nan)
-    return Row(definition, summary, units.scale(definition.unit, typical), label)
+            part = summarise(Run(run.context, observed.by_label[label]), definition)
+            yield Row(definition, part, label or "(no label)")
 
 
 def _notes(run: Run, observed: dict[str, _Observed]) -> Iterator[str]:

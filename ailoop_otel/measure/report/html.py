@@ -72,7 +72,7 @@ def render(report: Report) -> str:
             for plot in drawn
         ],
         scripts=[Markup(vega.script()), Markup(environment.get_template("plots.js").render())] if drawn else [],
-        judged=[(row, wording.judged_text(row, report), interval_drawing(row)) for row in judged],
+        judged=[(row, wording.judged_text(row), interval_drawing(row)) for row in judged],
         width=WIDTH,
         worst=[
             (each, wording.exchange_text(each), trace_link(report.context.jaeger, each.trace_id))

@@ -84,7 +84,7 @@ def _judgement(report: Report) -> Iterator[str]:
         yield ""
         yield from _table(
             ("Verdict", "Metric", "Figure", "Value", "95 % interval", "Held against", "Change", "Reason"),
-            [_judged(row, report) for row in judgement.rows],
+            [_judged(row) for row in judgement.rows],
             right=(3, 4, 5, 6),
         )
         yield ""
@@ -94,8 +94,8 @@ def _judgement(report: Report) -> Iterator[str]:
         yield f"<sub>{prose(judgement.method)}</sub>"
 
 
-def _judged(row: Judged, report: Report) -> Sequence[str]:
-    text = wording.judged_text(row, report)
+def _judged(row: Judged) -> Sequence[str]:
+    text = wording.judged_text(row)
     return (
         f"{_SIGNS[row.verdict]} {row.verdict.value}",
         code(row.metric),

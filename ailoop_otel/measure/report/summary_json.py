@@ -5,7 +5,8 @@
                 notes, jaeger
     method      how percentiles are computed, a sentence
     metrics     a list, one entry per metric, and one more per label where a metric has several:
-                metric, label ("" for all of a metric), title, definition, unit (UCUM), each, better,
+                metric, label ("" for all of a metric), title, definition, unit (UCUM), shown_in (the unit of
+                the other formats), each, better,
                 n (successes), failures, missing, mean, min, p50, p90, p95, p99, max (failures left out),
                 with_failures {p50, p90, p95, p99, max} (each failure as infinitely slow)
     requests    exchanges, failed, per_1000
@@ -18,7 +19,7 @@
                 change_low, change_high, allowed, n, reference_n, against, verdict, reason)
 
 It is strict JSON: null is a value that was not observed or does not exist, and infinity is the string "+inf" ("-inf").
-All values are in the unit that stands beside them, never in the scaled units of the other formats.
+All values are in `unit`, as OpenTelemetry has them; the other formats show each metric in its `shown_in`.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ def _metric(row: Row) -> dict[str, Any]:
         "title": definition.title,
         "definition": definition.text,
         "unit": definition.unit,
+        "shown_in": definition.shown_in,
         "each": definition.each,
         "better": definition.better,
     } | asdict(row.summary)

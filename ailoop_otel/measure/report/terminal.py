@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from io import StringIO
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
@@ -15,7 +14,7 @@ from ailoop_otel.measure.report import units, wording
 from ailoop_otel.measure.report.contents import FIGURES, Report, Row
 from ailoop_otel.measure.report.text import plain, sentence
 from ailoop_otel.measure.verdict.verdict import Judged, Judgement, Verdict
-from ailoop_otel.terminal import Terminal
+from ailoop_otel.terminal import in_ascii
 
 _WIDE: Final = 110
 _QUIET, _BAD, _HEADING = "dim", "red", "bold"
@@ -25,25 +24,12 @@ STYLES: Final = {
 }  # fmt: skip
 SIGNS: Final = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: "?", Verdict.NOT_JUDGED: "–"}
 _WORST: Final = 3
-# The replacements in a terminal without Unicode.
-_ASCII: Final = str.maketrans(
-    {"∞": "inf", "–": "-", "−": "-", "±": "+-", "µ": "u", "✓": "+", "✗": "x", "…": "~", "─": "-", "•": "*"}
-)
 
 
 def show(report: Report, console: Console) -> None:
     """Print title, notes, figures, failures, the worst exchanges and, last, the verdict."""
     for part in _parts(report, console.width >= _WIDE):
-        console.print(_in_ascii(part, console.width) if console.options.ascii_only else part)
-
-
-def _in_ascii(part: RenderableType, width: int) -> Text:
-    """The same in ASCII and without colours; each column keeps its width."""
-    drawing = Terminal(file=StringIO(), width=width, color_system=None)
-    with drawing.capture() as captured:
-        drawing.print(part)
-    text = captured.get().rstrip("\n").replace("  ∞", "inf").translate(_ASCII)
-    return Text(text.encode("ascii", "replace").decode(), no_wrap=True, overflow="ignore")
+        console.print(in_ascii(part, console.width) if console.options.ascii_only else part)
 
 
 def _parts(report: Report, wide: bool) -> Iterator[RenderableType]:
@@ -61,7 +47,7 @@ def _parts(report: Report, wide: bool) -> Iterator[RenderableType]:
     yield from _failures(report)
     if report.judgement:
         yield Text()
-        yield from _judgement(report.judgement, report, wide)
+        yield from _judgement(report.judgement, wide)
 
 
 def _figures(report: Report, wide: bool) -> Table:
@@ -104,13 +90,13 @@ def _failures(report: Report) -> Iterator[Text]:
         yield Text(f"  worst {trace}{plain(each.outcome, 40)}, {head} {text.times[1]}, at {text.at}", _QUIET)
 
 
-def _judgement(judgement: Judgement, report: Report, wide: bool) -> Iterator[RenderableType]:
+def _judgement(judgement: Judgement, wide: bool) -> Iterator[RenderableType]:
     if judgement.rows:
         table = _table(
             ("", "Judged", "", "Unit"), ("Value", "95 % interval", "Against", *(("Change",) if wide else ()))
         )
         for row in judgement.rows:
-            table.add_row(*_judged(row, report, wide))
+            table.add_row(*_judged(row, wide))
         yield table
         yield from (
             Text(f"{row.metric} {row.figure}: {plain(row.reason, 500)}", STYLES[row.verdict])
@@ -123,8 +109,8 @@ def _judgement(judgement: Judgement, report: Report, wide: bool) -> Iterator[Ren
     yield line.append(f"  {plain(wording.verdict(judgement), 500)}", "not bold default")
 
 
-def _judged(row: Judged, report: Report, wide: bool) -> list[RenderableType]:
-    text = wording.judged_text(row, report)
+def _judged(row: Judged, wide: bool) -> list[RenderableType]:
+    text = wording.judged_text(row)
     sign = Text(SIGNS[row.verdict], STYLES[row.verdict])
     change = f"{text.change} ({text.change_interval})" if text.change_interval else text.change
     return [sign, row.metric, row.figure, text.unit, *text.numbers, *((change,) if wide else ())]

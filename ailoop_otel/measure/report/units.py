@@ -1,4 +1,4 @@
-"""Numbers as people read them: one scale for all figures of a metric, and always with the unit's name.
+"""Numbers as people read them: one scale for a metric, that of its definition, and always with the unit's name.
 
 A scale belongs to a unit of the table of definitions, so bytes can never be printed as milliseconds.
 """
@@ -8,6 +8,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from typing import Final
+
+from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
+from ailoop_otel.view.units import counted
+
+__all__ = ["INFINITE", "NOTHING", "SCALES", "WORDS", "Scale", "change", "count", "counted", "duration", "fitting",
+           "per_thousand", "scale"]  # fmt: skip
 
 NOTHING: Final = "–"
 INFINITE: Final = "∞"
@@ -45,6 +51,8 @@ SCALES: Final[dict[str, tuple[Scale, ...]]] = {
     "{session}": (Scale("sessions", 1.0),),
     "{turn}": (Scale("turns", 1.0),),
     "1": (Scale("%", 0.01),),
+    "{token}": (Scale("tokens", 1.0),),
+    "USD": (Scale("USD", 1.0),),
 }
 
 # Each unit of the table of definitions in words.
@@ -58,18 +66,20 @@ WORDS: Final = {
     "{session}": "sessions",
     "{turn}": "turns",
     "1": "a share (1 is 100 %)",
+    "{token}": "tokens",
+    "USD": "US dollars",
 }
 
 
-def scale(unit: str, typical: float = math.nan) -> Scale:
-    """The scale that suits a typical value of a unit; raises ValueError for a unit that is not in `SCALES`."""
-    if unit not in SCALES:
-        raise ValueError(f"no scale is known for the unit {unit!r}: give it one in {__name__}.SCALES")
-    scales = SCALES[unit]
-    size = abs(typical)
-    if not math.isfinite(size) or size == 0:
-        return next(each for each in scales if each.factor <= 1)
-    return next((each for each in scales if size >= each.factor * 0.9995), scales[-1])
+def scale(metric: Definition | str) -> Scale:
+    """The scale of a metric, the same for all of its values; raises KeyError for the name of no metric."""
+    definition = DEFINITIONS[metric] if isinstance(metric, str) else metric
+    return next(each for each in SCALES[definition.unit] if each.name == definition.shown_in)
+
+
+def fitting(unit: str, value: float) -> Scale:
+    """The scale that suits a value which is no metric's, such as the memory of a machine."""
+    return next((each for each in SCALES[unit] if abs(value) >= each.factor * 0.9995), SCALES[unit][-1])
 
 
 def count(number: int) -> str:
@@ -77,20 +87,15 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
-def counted(number: int, thing: str, things: str = "") -> str:
-    """A number with its noun: `1 exchange`, `2 exchanges`."""
-    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
-
-
 def per_thousand(value: float) -> str:
     """A number of errors per 1,000 requests, without the unit."""
-    return scale("{error}/1000").number(value)
+    return scale("error_rate").number(value)
 
 
 def duration(seconds: float) -> str:
     """A duration in seconds as text: `1 h 02 min`, `2 min 05 s`, `3.50 s`."""
     if not math.isfinite(seconds) or seconds < 59.95:
-        return scale("s", seconds).quantity(seconds)
+        return fitting("s", seconds).quantity(seconds)
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
@@ -108,10 +113,10 @@ def change(share: float | None) -> str:
 
 
 def _digits(number: float) -> str:
-    """Three significant digits, but at least all before the decimal point; two for numbers below one."""
+    """Three significant digits, but at least all before the decimal point."""
     size = abs(number)
-    if size and size < 0.995:
-        text = f"{size:.2g}"
+    if size and size < 0.9995:
+        text = f"{size:.3g}"
     else:
         text = f"{size:,.{0 if size >= 99.95 or size == int(size) else 1 if size >= 9.995 else 2}f}"
     return f"−{text}" if number < 0 else text

@@ -36,8 +36,6 @@ _VERDICTS: Final = {
     Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.INCONCLUSIVE: "inconclusive",
     Verdict.NOT_JUDGED: "not judged",
 }  # fmt: skip
-# The entries of a machine's description that are sizes in bytes.
-_SIZES: Final = frozenset({"memory"})
 
 
 class KeyFigure(NamedTuple):
@@ -125,9 +123,9 @@ def further_notes(judgement: Judgement) -> tuple[str, ...]:
     return judgement.notes if judgement.rows else judgement.notes[1:]
 
 
-def judged_text(row: Judged, report: Report) -> JudgedText:
+def judged_text(row: Judged) -> JudgedText:
     """Format a judged figure in its metric's scale."""
-    scale = report.scale(row)
+    scale = units.scale(row.metric)
     interval = _interval(scale.number, row.low, row.high)
     limit = row.target if row.target is not None else row.reference
     return JudgedText(
@@ -142,14 +140,13 @@ def judged_text(row: Judged, report: Report) -> JudgedText:
 
 
 def exchange_text(exchange: Exchange) -> ExchangeText:
-    """Format an exchange, each time in the unit that suits it."""
-    times = (exchange.first_chunk, exchange.completion, exchange.longest_gap)
-    first_chunk, completion, longest_gap = (units.scale("s", seconds).quantity(seconds) for seconds in times)
+    """Format an exchange."""
+    show = units.scale(definitions.COMPLETION).quantity
     return ExchangeText(
         str(exchange.number) if exchange.number >= 0 else units.NOTHING,
         str(exchange.session) if exchange.session >= 0 else units.NOTHING,
-        units.scale("s", 1.0).quantity(exchange.at),
-        (first_chunk, completion, longest_gap),
+        units.fitting("s", 1.0).quantity(exchange.at),
+        (show(exchange.first_chunk), show(exchange.completion), show(exchange.longest_gap)),
     )
 
 
@@ -214,10 +211,9 @@ def environment(context: Context) -> Iterator[tuple[str, list[tuple[str, str]]]]
     run = {"scenario": context.scenario, "source": context.source, "started": context.started_at}
     if context.duration:
         run["duration"] = units.duration(context.duration)
-    machine = {
-        name: units.scale("By", value).quantity(value) if name in _SIZES and isinstance(value, (int, float)) else value
-        for name, value in context.machine.items()
-    }
+    machine = dict(context.machine)
+    if isinstance(size := machine.get("memory"), int | float):
+        machine["memory"] = units.fitting("By", size).quantity(size)
     groups = {
         "Run": run,
         "Load": context.load,

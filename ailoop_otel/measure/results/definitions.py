@@ -11,13 +11,20 @@ from typing import Final, Literal
 # What one observation stands for: the x axis of its plot, and what n counts.
 Each = Literal["exchange", "chunk", "session", "call", "sample", "run"]
 Better = Literal["lower", "higher", "neither"]
+# The unit in which every metric of a unit is shown, so that two reports can be compared by eye.
+_SHOWN_IN: Final = {
+    "s": "ms", "By": "MB", "By/s": "kB/s", "By/{session}": "kB/session", "{message}/s": "messages/s",
+    "{error}/1000": "per 1,000", "{session}": "sessions", "{turn}": "turns", "1": "%", "{token}": "tokens",
+    "USD": "USD",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
     """One metric: `unit` in UCUM, `each` what one observation stands for, `better` the direction of an improvement.
 
-    `of_failures` is true for a metric of failed exchanges: they are not left out of its percentiles.
+    `of_failures` is true for a metric of failed exchanges: they are not left out of its percentiles. `shown_in` is the
+    unit of its figures in every report, plot and comparison.
     """
 
     name: str
@@ -27,6 +34,10 @@ class Definition:
     each: Each
     better: Better = "lower"
     of_failures: bool = False
+    shown_in: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shown_in", self.shown_in or _SHOWN_IN[self.unit])
 
 
 FIRST_CHUNK: Final = Definition(
@@ -66,7 +77,7 @@ SESSION_START: Final = Definition(
 SESSION_DURATION: Final = Definition(
     "session_duration", "s", "Session duration",
     "From the response to startSession to the session's end, seen by its client; in a run from telemetry, by the "
-    "server.", "session", "neither",
+    "server.", "session", "neither", shown_in="s",
 )  # fmt: skip
 SESSION_TURNS: Final = Definition(
     "session_turns", "{turn}", "Turns of a session", "Messages that one session sent.", "session", "neither"

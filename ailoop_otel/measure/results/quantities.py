@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 from ailoop_otel.measure.report import units
+from ailoop_otel.measure.results.definitions import Definition
 
 _TIMES: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 _SIZES: Final = {
@@ -25,10 +26,12 @@ UNITS: Final[dict[str, dict[str, float]]] = {
     "{session}": {"": 1.0, "sessions": 1.0, "session": 1.0},
     "{turn}": {"": 1.0, "turns": 1.0, "turn": 1.0},
     "1": {"": 1.0, "%": 0.01},
+    "{token}": {"": 1.0, "tokens": 1.0, "token": 1.0},
+    "USD": {"USD": 1.0},
 }
 _EXAMPLES: Final = {
     "s": "2 s", "By": "200 MB", "By/s": "10 kB/s", "By/{session}": "40 kB/session", "{message}/s": "20 /s",
-    "{error}/1000": "5 /1000", "{session}": "50", "{turn}": "10", "1": "80 %",
+    "{error}/1000": "5 /1000", "{session}": "50", "{turn}": "10", "1": "80 %", "{token}": "500", "USD": "2 USD",
 }  # fmt: skip
 _FORMS: Final = 7
 _NUMBER: Final = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*)", re.DOTALL)
@@ -60,27 +63,22 @@ def example(unit: str) -> str:
     return f'"{_EXAMPLES.get(unit, f"1 {unit}")}"'
 
 
-def shown(value: float, unit: str) -> str:
-    """A value in a suitable scale, with its unit: `312 ms`; `–` for NaN, `∞` for infinity."""
-    return units.scale(unit, value).quantity(value)
+def shown(value: float, metric: Definition | str) -> str:
+    """A value of a metric with the metric's unit: `312 ms`; `–` for NaN, `∞` for infinity."""
+    return units.scale(metric).quantity(value)
 
 
-def between(low: float, high: float, unit: str) -> str:
-    """An interval in one scale: `98 to 103 ms`; `–` where a bound is NaN."""
+def between(low: float, high: float, metric: Definition | str) -> str:
+    """An interval in a metric's unit: `98 to 103 ms`; `–` where a bound is NaN."""
     if math.isnan(low) or math.isnan(high):
         return units.NOTHING
-    scale = units.scale(unit, max((abs(bound) for bound in (low, high) if math.isfinite(bound)), default=math.nan))
+    scale = units.scale(metric)
     return f"{scale.number(low)} to {scale.quantity(high)}"
 
 
-def signed(value: float, unit: str) -> str:
+def signed(value: float, metric: Definition | str) -> str:
     """A difference with its sign: `+3 per 1,000`."""
-    return f"{'+' if value > 0 else ''}{shown(value, unit)}"
-
-
-def counted(number: int, thing: str) -> str:
-    """A number with its noun: `1 exchange`, `2 exchanges`."""
-    return units.counted(number, thing)
+    return f"{'+' if value > 0 else ''}{shown(value, metric)}"
 
 
 def percent(share: float) -> str:

@@ -167,8 +167,8 @@ def _notes(match: _Match, run: Run, directory: Path) -> Iterator[str]:
         figures = summarise(run, definition)
         if figures.n:
             yield (
-                f"For the {what} the client waited {shown(figures.p50, definition.unit)} longer than the server says "
-                f"(median of {figures.n:,}), p95 {shown(figures.p95, definition.unit)}."
+                f"For the {what} the client waited {shown(figures.p50, definition)} longer than the server says "
+                f"(median of {figures.n:,}), p95 {shown(figures.p95, definition)}."
             )
     disagreements = match.disagreements()
     if disagreements:

@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Final
 
 from ailoop_otel.measure.results import definitions
-from ailoop_otel.measure.results.definitions import DEFINITIONS
-from ailoop_otel.measure.results.quantities import between, counted, percent, shown, signed
+from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
+from ailoop_otel.measure.results.quantities import between, percent, shown, signed
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics.estimates import Estimate, estimate
 from ailoop_otel.measure.statistics.intervals import CONFIDENCE, Bounds, UncertainValue
@@ -21,6 +21,7 @@ from ailoop_otel.measure.verdict.changes import BETWEEN_RUNS, Change, send_delay
 from ailoop_otel.measure.verdict.plain import PLAIN, plainly_beyond, plainly_failing, plainly_within
 from ailoop_otel.measure.verdict.targets import Target
 from ailoop_otel.measure.verdict.verdict import Judged, Verdict
+from ailoop_otel.view.units import counted
 
 FEWEST_RUNS: Final = 5
 """So many runs on each side know well enough how runs differ."""
@@ -39,13 +40,13 @@ def against_target(run: Run, target: Target, confidence: float) -> Judged:
     if found is None:
         return row
     low, high = found.uncertain.bounds(CONFIDENCE)
-    verdict, reason = _judge_target(found, target, definition.unit, confidence)
+    verdict, reason = _judge_target(found, target, definition, confidence)
     waited = send_delay(run, definition, target.figure)
     # Within one load process a message waits only where all sessions are busy, which is the server's time.
     if verdict is Verdict.FAIL and _processes(run) > 1 and found.value - waited <= target.limit:
         verdict = Verdict.INCONCLUSIVE
         reason += (
-            f", but of that {shown(waited, definition.unit)} was the wait for a session of the message's own load "
+            f", but of that {shown(waited, definition)} was the wait for a session of the message's own load "
             "process: use fewer --processes, or more sessions"
         )
     return replace(row, value=found.value, low=low, high=high, verdict=verdict, reason=reason, n=found.n)
@@ -65,14 +66,14 @@ def _processes(run: Run) -> int:
     return processes if isinstance(processes, int) else 1
 
 
-def _judge_target(found: Estimate, target: Target, unit: str, confidence: float) -> tuple[Verdict, str]:
+def _judge_target(found: Estimate, target: Target, definition: Definition, confidence: float) -> tuple[Verdict, str]:
     sign = 1 if target.at_most else -1
-    limit = f"the {'most' if target.at_most else 'least'} is {shown(target.limit, unit)}"
+    limit = f"the {'most' if target.at_most else 'least'} is {shown(target.limit, definition)}"
     within = sign * found.value <= sign * target.limit
     low, high = found.uncertain.bounds(CONFIDENCE)
-    text = f"{shown(found.value, unit)} ({between(low, high, unit)}), {limit}"
+    text = f"{shown(found.value, definition)} ({between(low, high, definition)}), {limit}"
     if math.isnan(low):
-        text = f"{shown(found.value, unit)}, {limit}"
+        text = f"{shown(found.value, definition)}, {limit}"
     if plainly_beyond(found, target.limit, sign):
         return Verdict.FAIL, f"{text}; each of {found.n:,} observations is beyond it by more than a factor of {PLAIN:g}"
     if plainly_within(found, target.limit, sign):
@@ -82,7 +83,7 @@ def _judge_target(found: Estimate, target: Target, unit: str, confidence: float)
     if math.isnan(low) and found.values is None:
         return (Verdict.PASS if within else Verdict.FAIL), f"{text} ({found.lacking})"
     if target.metric == definitions.ERROR_RATE.name and within:
-        return Verdict.PASS, f"{text}; up to {shown(high, unit)} cannot be excluded"
+        return Verdict.PASS, f"{text}; up to {shown(high, definition)} cannot be excluded"
     verdict = _decided(found.uncertain, target.limit, target.limit, sign, confidence)
     if verdict is not Verdict.INCONCLUSIVE:
         return verdict, text
@@ -201,7 +202,7 @@ def _plain_change(found: Change, sign: int) -> str:
 def _blamed(found: Change, beyond: str) -> tuple[Verdict, str]:
     """A failure, unless the load generator's own delay is what makes it one."""
     if found.delayed > 0 and found.change.value - found.delayed / found.reference.value <= found.allowed:
-        late = shown(found.delayed, found.rule.definition.unit)
+        late = shown(found.delayed, found.rule.definition)
         return Verdict.INCONCLUSIVE, f"{beyond}, but the load generator itself was {late} later"
     return Verdict.FAIL, beyond
 
@@ -226,24 +227,24 @@ def _needed(found: Change) -> int:
 
 def _amount(found: Change) -> str:
     if found.rule.absolute:
-        return signed(found.change.value, found.rule.definition.unit)
+        return signed(found.change.value, found.rule.definition)
     return percent(found.change.value)
 
 
 def _interval(found: Change) -> str:
     low, high = found.change.bounds(CONFIDENCE)
     if found.rule.absolute:
-        return between(low, high, found.rule.definition.unit)
+        return between(low, high, found.rule.definition)
     return f"{percent(low)} to {percent(high)}"
 
 
 def _allowed(found: Change) -> str:
     """What is tolerated, as a share or in the unit, as the rule or its floor has it."""
-    unit = found.rule.definition.unit
+    definition = found.rule.definition
     if found.rule.absolute:
-        return shown(found.allowed, unit)
+        return shown(found.allowed, definition)
     if found.floored:
-        return shown(found.allowed * found.reference.value, unit)
+        return shown(found.allowed * found.reference.value, definition)
     return percent(found.allowed).lstrip("+±")
 
 

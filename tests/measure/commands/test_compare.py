@@ -66,7 +66,7 @@ def test_targets_have_a_table_of_their_own(tmp_path: Path, capsys: pytest.Captur
     before, after = saved(run(1), tmp_path / "a"), saved(run(2), tmp_path / "b")
     assert cli.main(["compare", before, after, "--targets", str(tmp_path / "targets.toml")]) == 1
     out = capsys.readouterr().out
-    assert "≤ 1 s" in out
+    assert "≤ 1,000 ms" in out
     assert "≥ 90/s" in out
 
 

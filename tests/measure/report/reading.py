@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 FACTORS = {
     "s": 1.0, "ms": 1e-3, "µs": 1e-6, "GB": 1e9, "MB": 1e6, "kB": 1e3, "B": 1.0, "MB/s": 1e6, "kB/s": 1e3, "B/s": 1.0,
     "MB/session": 1e6, "kB/session": 1e3, "B/session": 1.0, "messages/s": 1.0, "per 1,000": 1.0, "sessions": 1.0,
-    "turns": 1.0, "%": 0.01,
+    "turns": 1.0, "%": 0.01, "tokens": 1.0, "USD": 1.0,
 }  # fmt: skip
 
 

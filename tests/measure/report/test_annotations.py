@@ -22,8 +22,8 @@ def test_each_figure_that_did_not_pass_is_annotated() -> None:
     """A failure as an error, what the data cannot decide as a warning, each with its numbers and its reason."""
     assert list(commands(sample.judgement())) == [
         "::error title=AILoop performance%3A completion p95 fail::"
-        "5.10 s, baseline 4.08 s: 25 %25 slower, 10 %25 is allowed",
-        "::error title=AILoop performance%3A completion p99 fail::∞, target 10 s: ∞, the most is 10 s",
+        "5,100 ms, baseline 4,080 ms: 25 %25 slower, 10 %25 is allowed",
+        "::error title=AILoop performance%3A completion p99 fail::∞, target 10,000 ms: ∞, the most is 10 s",
         "::warning title=AILoop performance%3A message_rate value inconclusive::"
         "7.76 messages/s, baseline 8 messages/s: 3 %25 fewer (−6 %25 to +1 %25), which holds the 5 %25 that are "
         "allowed",
@@ -52,5 +52,5 @@ def test_only_in_a_workflow(variable: str, written: bool, monkeypatch: pytest.Mo
 def test_no_text_ends_a_command_or_begins_another(text: str) -> None:
     """Each is one line of the form that the runner reads."""
     made = sample.judgement()
-    for line in commands(replace(made, rows=tuple(replace(row, reason=text, metric=text) for row in made.rows))):
+    for line in commands(replace(made, rows=tuple(replace(row, reason=text, figure=text) for row in made.rows))):
         assert COMMAND.fullmatch(line), line

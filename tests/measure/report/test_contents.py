@@ -24,7 +24,7 @@ def test_steps_of_a_test_are_never_averaged_together() -> None:
     """Each step has its own row and scale; there is no row of all steps."""
     rows = build_report(sample.steps()).rows
     assert sorted((row.label, row.scale.name, row.summary.n) for row in rows) == [
-        ("first answer", "ms", 40), ("log in", "ms", 40), ("long answer", "s", 40),
+        ("first answer", "ms", 40), ("log in", "ms", 40), ("long answer", "ms", 40),
     ]  # fmt: skip
 
 

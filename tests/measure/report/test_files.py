@@ -125,7 +125,7 @@ def test_no_figure_stands_without_its_unit(directory: Path) -> None:
     """Each value of the whole run ends in a unit."""
     found = page((directory / "report.html").read_text())
     (singles,) = (table for table in found.tables if table[0][0] == "Messages per second")
-    assert all(re.fullmatch(r"−?[\d.,]+ (messages/s|sessions|MB/session|kB/s|per 1,000)", row[1]) for row in singles)
+    assert all(re.fullmatch(r"−?[\d.,]+ (messages/s|sessions|kB/session|kB/s|per 1,000)", row[1]) for row in singles)
 
 
 def test_a_directory_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

@@ -51,8 +51,8 @@ def test_counts_and_reasons_are_there() -> None:
         "tests": "6", "failures": "2", "skipped": "1", "errors": "0",
     }  # fmt: skip
     assert [each.get("message") for each in found.iter("failure")] == [
-        "5.10 s, baseline 4.08 s: 25 % slower, 10 % is allowed",
-        "∞, target 10 s: ∞, the most is 10 s",
+        "5,100 ms, baseline 4,080 ms: 25 % slower, 10 % is allowed",
+        "∞, target 10,000 ms: ∞, the most is 10 s",
     ]
 
 
@@ -75,5 +75,5 @@ def test_what_was_not_judged_is_skipped() -> None:
 def test_it_can_be_parsed_whatever_the_texts_are(text: str) -> None:
     """XML has no place for some characters."""
     made = sample.judgement()
-    judgement = replace(made, rows=tuple(replace(row, reason=text, metric=text) for row in made.rows), notes=(text,))
+    judgement = replace(made, rows=tuple(replace(row, reason=text, figure=text) for row in made.rows), notes=(text,))
     fromstring(render(judgement, Context(text, started_at=text)))

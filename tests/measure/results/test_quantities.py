@@ -70,21 +70,21 @@ def test_every_unit_of_the_table_can_be_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "unit", "text"),
+    ("value", "metric", "text"),
     [
-        (0.3124, "s", "312 ms"),
-        (0.0, "s", "0 s"),
-        (-0.00421, "s", "−4.21 ms"),
-        (math.inf, "s", "∞"),
-        (math.nan, "s", "–"),
-        (123_456.0, "By", "123 kB"),
-        (5.0, "{error}/1000", "5 per 1,000"),
-        (38.83, "{message}/s", "38.8 messages/s"),
+        (0.3124, "first_chunk", "312 ms"),
+        (0.0, "first_chunk", "0 ms"),
+        (-0.00421, "first_chunk_difference", "−4.21 ms"),
+        (math.inf, "first_chunk", "∞"),
+        (math.nan, "first_chunk", "–"),
+        (123_456.0, "server_memory", "0.123 MB"),
+        (5.0, "error_rate", "5 per 1,000"),
+        (38.83, "message_rate", "38.8 messages/s"),
     ],
 )
-def test_a_value_is_shown_in_the_unit_that_suits_it(value: float, unit: str, text: str) -> None:
+def test_a_value_is_shown_in_its_metrics_unit(value: float, metric: str, text: str) -> None:
     """Three digits."""
-    assert shown(value, unit) == text
+    assert shown(value, metric) == text
 
 
 @pytest.mark.parametrize(("share", "text"), [(0.2, "+20 %"), (-0.031, "−3.1 %"), (0.0, "±0.0 %"), (math.inf, "+∞ %")])

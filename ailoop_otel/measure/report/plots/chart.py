@@ -15,6 +15,8 @@ from typing import Any, Final
 import numpy as np
 
 from ailoop_otel.measure.report import units
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.definitions import Definition
 from ailoop_otel.measure.statistics.percentiles import Values
 
 Spec = dict[str, Any]
@@ -29,6 +31,7 @@ _SHOWN, POINTED, _ZOOM = "shown", "pointed", "zoom"
 # With the Control key (a touchpad's pinch sends it, too), since the wheel alone scrolls the page.
 _WHEEL: Final = "wheel![event.ctrlKey]"
 _DIGITS: Final = 5
+_LATENCY: Final = units.scale(definitions.COMPLETION)
 # Of the ticks of a logarithmic axis, 1, 2, 5 and 10 have labels, and those between whole numbers, if zoom brings them.
 _MANTISSA: Final = "(datum.value / pow(10, floor(log(datum.value) / LN10 + 1e-9)))"
 _ROUND: Final = f"(abs({_MANTISSA} - round({_MANTISSA})) > 1e-6 || indexof([1, 2, 5], round({_MANTISSA})) >= 0)"
@@ -124,18 +127,21 @@ def coloured(names: Sequence[str], colours: Sequence[str] = SERIES) -> Spec:
 
 
 def duration_text(value: str) -> str:
-    """The expression of a duration in the unit that suits it, of the expression of one in seconds."""
-    scales = units.SCALES["s"]
-    texts = [f"format({value} / {scale.factor:g}, ',.4~r') + ' {scale.name}'" for scale in scales]
-    tests = [f"abs({value}) >= {scale.factor * 0.9995:g} ? " for scale in scales[:-1]]
-    return f"({value} == 0 ? '0 s' : {' : '.join(map(''.join, zip([*tests, ''], texts, strict=True)))})"
+    """The expression of a latency with its unit, of the expression of one in seconds."""
+    return f"format({value} / {_LATENCY.factor:g}, ',.4~r') + ' {_LATENCY.name}'"
+
+
+def moment_text(value: str) -> str:
+    """The expression of a time since the run began."""
+    return f"format({value}, ',.5~r') + ' s'"
 
 
 def durations(field: str, seconds: Values, title: str, *, log: bool = True) -> Spec:
-    """An axis of durations, each tick with its unit; `seconds` are the values that are drawn on it."""
+    """An axis of latencies, in the unit that latencies have everywhere; `seconds` are the values drawn on it."""
     known = seconds[np.isfinite(seconds) & (seconds > 0)]
     low, high = _decades(known) if log else (0.0, max(float(known.max(initial=0)) * 1.12, 1e-6))
-    text = duration_text("datum.value")
+    text = f"format(datum.value / {_LATENCY.factor:g}, ',.6~r')"
+    title = title.replace(" (log", f" ({_LATENCY.name}, log") if "(" in title else f"{title} ({_LATENCY.name})"
     axis: Spec = {"title": title, "tickCount": 6, "labelOverlap": "greedy", "labelSeparation": 6, "labelExpr": text}
     if log and high / low > 8:
         axis |= {
@@ -146,11 +152,11 @@ def durations(field: str, seconds: Values, title: str, *, log: bool = True) -> S
     return {"field": field, "type": "quantitative", "scale": scale, "axis": axis}
 
 
-def quantities(field: str, unit: str, values: Values, title: str, *, room: float = 1.12) -> tuple[Spec, float]:
-    """An axis from 0 of values in a unit of the table of definitions, and the factor to divide the values by."""
+def quantities(field: str, metric: Definition, values: Values, title: str, *, room: float = 1.12) -> tuple[Spec, float]:
+    """An axis from 0 of a metric's values, and the factor to divide the values by."""
     known = values[np.isfinite(values)]
     most = float(known.max(initial=0.0))
-    scale = units.scale(unit, most)
+    scale = units.scale(metric)
     return linear(field, 0, max(most / scale.factor * room, 1e-9), f"{title} ({scale.name})"), scale.factor
 
 

@@ -54,7 +54,7 @@ def load_ramp(data: PlotData) -> Plot | None:
     point = chart.pointed(line, {"Sessions": "datum.sessions", "First chunk p95": p95_text, "Exchanges": "datum.n"})
     style = {"shape": "triangle-up", "filled": True, "size": 50, "color": chart.RED, "clip": True}
     infinite = chart.layer("point", chart.rows(sessions=sessions[~known]), chart.bare(x), {"value": 8}, style=style)
-    rate, factor = chart.quantities("rate", definitions.ERROR_RATE.unit, errors, "Errors", room=1.45)
+    rate, factor = chart.quantities("rate", definitions.ERROR_RATE, errors, "Errors", room=1.45)
     bars = chart.rows(sessions=sessions - step * 0.35, end=sessions + step * 0.35, rate=errors / factor, at=sessions)
     style = {"color": chart.RED, "opacity": 0.8, "clip": True}
     bar = chart.layer("rect", bars, x, rate, style=style, x2={"field": "end"}, y2={"datum": 0})

@@ -150,7 +150,7 @@ def _crosses(failed: list[Exchange], x: Spec) -> Spec:
 
 def _exchange(begun: str) -> dict[str, str]:
     """What each exchange shows that is pointed at, with the field of its start."""
-    return {"Exchange": "datum.exchange", "Began after": chart.duration_text(f"datum.{begun}")}
+    return {"Exchange": "datum.exchange", "Began after": chart.moment_text(f"datum.{begun}")}
 
 
 def _percentiles(at: Values, values: Values) -> list[tuple[str, str, tuple[Values, Values]]]:
@@ -189,7 +189,7 @@ def _begun(exchanges: tuple[Exchange, ...], x: Spec) -> Spec:
         "rect", table, x, y, style={"clip": True}, x2={"field": "end"}, y2={"field": "bottom"},
         color=chart.coloured(("Succeeded", _FAILED), (chart.SKY, chart.RED)) | {"legend": None},
     )  # fmt: skip
-    after, rate = chart.duration_text("datum.at"), "format(datum.rate, ',.3~r')"
+    after, rate = chart.moment_text("datum.at"), "format(datum.rate, ',.3~r')"
     return chart.told(bar, {"Exchanges": "datum.series", "From": after, "Begun per second": rate})
 
 
@@ -216,7 +216,7 @@ def _lines(series: Series, x: Spec, colour: str, label: str, height: float) -> S
     """One line, or one for each process of a server that has several."""
     labels = sorted({row.label for row in series.rows})[:_MOST_LINES]
     usable = series.only(series.usable)
-    y, factor = chart.quantities("value", usable.definition.unit, usable.values, label)
+    y, factor = chart.quantities("value", usable.definition, usable.values, label)
     columns: dict[str, list[Any]] = {"at": [], "value": [], "series": []}
     for name in labels:
         part = usable.only(np.array([row.label == name for row in usable.rows], dtype=bool))
@@ -232,7 +232,7 @@ def _lines(series: Series, x: Spec, colour: str, label: str, height: float) -> S
     line = chart.layer("line", table, x, y, style={**style, "strokeWidth": 1.6}, color=colouring)
     process = {"Process": "datum.series"} if len(labels) > 1 else {}
     title = y["axis"]["title"]
-    point = chart.pointed(line, {**process, "After": chart.duration_text("datum.at"), title: "datum.value"})
+    point = chart.pointed(line, {**process, "After": chart.moment_text("datum.at"), title: "datum.value"})
     parts = [line, area, point]
     if len(labels) > 1:
         chart.series_colour(line, shown)
