@@ -12,7 +12,8 @@ from ailoop_otel.measure.load import scenario
 from ailoop_otel.measure.load.worker import packed, unpacked
 
 SHIPPED = {
-    "ai_service_timeout", "concurrent_sessions", "long_running_session", "memory_usage", "mixed", "soak", "spike", "throughput",
+    "ai_service_timeout", "concurrent_sessions", "long_running_session", "memory_usage", "mixed", "soak", "spike",
+    "throughput",
 }  # fmt: skip
 MESSAGES = '[[messages]]\ntext = "hello"\n'
 
