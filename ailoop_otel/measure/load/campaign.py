@@ -55,8 +55,7 @@ def measure(
     Ctrl-C.
     """
     address(url)
-    ramp = scenario.ramp
-    check_limits(ramp.most if ramp is not None else scenario.sessions, scenario.processes)
+    check_limits(scenario.most_sessions, scenario.processes)
     campaign = Campaign(scenario, url, pid, progress or NoProgress())
     try:
         campaign.conduct()
@@ -98,7 +97,9 @@ class Campaign:
                 if self.scenario.warmup:
                     self._segment(workers, "warmup", self._first_level(), self.scenario.warmup, "warm-up")
                 self._begun = time.perf_counter()
-                if self.scenario.ramp is None:
+                if self.scenario.stages:
+                    self._stages(workers)
+                elif self.scenario.ramp is None:
                     name = self.scenario.name
                     self._segment(workers, "run", self.scenario.sessions, self.scenario.duration, name, bounded=True)
                 else:
@@ -132,19 +133,47 @@ class Campaign:
         at = time.perf_counter() + _LEAD
         most = self.scenario.most_messages if bounded else 10_000_000
         segment = Segment(self._segments, phase, self._rate(sessions), at, most)
-        self._phase = phase
-        self._progress.segment(name, seconds)
+        self._run(workers, segment, name, at + seconds, bounded=bounded)
+        return segment.number
+
+    def _run(self, workers: WorkerPool, segment: Segment, name: str, until: float, *, bounded: bool) -> bool:
+        """Run a segment until a time (`perf_counter`); returns whether it ended early, after its most messages."""
+        self._phase = segment.phase
+        self._progress.segment(name, until - segment.at)
         workers.begin(segment)
 
         def exhausted() -> bool:
             """Whether the segment has no more messages to plan, and none that has not ended."""
             return bounded and workers.all_at("exhausted", segment.number) and not workers.total("waiting")
 
-        early = self._wait(workers, exhausted, at + seconds - time.perf_counter())
+        early = self._wait(workers, exhausted, until - time.perf_counter())
         self._ended = time.perf_counter()
         if early and self.scenario.loop == OPEN:
-            self.notes.append(f"It ended early: {most:,} messages are the most that it may send (most_messages).")
-        return segment.number
+            most = f"{segment.most:,} messages are the most that it may send (most_messages)"
+            self.notes.append(f"It ended early: {most}.")
+        return early
+
+    def _stages(self, workers: WorkerPool) -> None:
+        """Run the stages, each from the moment at which the one before ends."""
+        at = time.perf_counter() + _LEAD
+        end = at + self.scenario.duration
+        rate, first = self._rate(self.scenario.sessions), True
+        for name, stage in zip(self.scenario.stage_names(), self.scenario.stages, strict=True):
+            end_rate = rate if stage.rate is None else stage.rate
+            if stage.sessions is not None:
+                workers.fill(stage.sessions, stage.seconds)
+            if stage.seconds and at < end:
+                self._segments += 1
+                segment = Segment(
+                    self._segments, name, rate, at, self.scenario.most_messages, end_rate, stage.seconds,
+                    goes_on=not first,
+                )  # fmt: skip
+                at += stage.seconds
+                last = at >= end or stage is self.scenario.stages[-1]
+                if self._run(workers, segment, name, min(at, end) - (0 if last else _LEAD), bounded=True):
+                    return
+                first = False
+            rate = end_rate
 
     def _rate(self, sessions: int) -> float:
         """Messages per second for a number of sessions; in a closed loop any rate but 0 means the same."""
@@ -285,6 +314,7 @@ class Campaign:
 
     def _notes(self, run: Run, processes: list[LoadProcess]) -> Iterator[str]:
         yield from result.generator_notes(run, processes)
+        yield from result.stage_notes(run, self.scenario)
         yield from result.server_notes(self._pid, lost=self._sampler.lost)
         if self._found is not None and self.scenario.ramp is not None:
             yield from result.search_notes(self._found, self.scenario.ramp, self.scenario.stable)

@@ -7,6 +7,7 @@ latency still counts from the planned time. Closed loop: each session plans its 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections import deque
 from typing import Any, Final
@@ -66,6 +67,7 @@ class LoadGenerator:
         self._segment = Segment(0, "warmup", 0.0, time.perf_counter())
         self._arrivals = self._arrivals_of(self._segment)
         self._choice = Choice(scenario.messages, scenario.seed, job.process)
+        self._thinking = random.Random(f"{scenario.seed}/{job.process}/think")
         self._slots: list[SessionSlot] = []
         self._free: deque[SessionSlot] = deque()
         self._backlog: deque[PlannedMessage] = deque()
@@ -75,6 +77,7 @@ class LoadGenerator:
         self._tried = asyncio.Event()
         self._idle = asyncio.Event()
         self._attempts = 0
+        self._wanted = 0
         self._numbers = 0
         self._first_reported: set[int] = set()
 
@@ -99,22 +102,28 @@ class LoadGenerator:
         """Whether the segment has planned its highest number of messages."""
         return self._planned_in_segment >= self._share_of_segment()
 
-    async def fill(self, count: int) -> None:
-        """Keep `count` sessions open; returns when opening each new one was attempted once."""
-        surplus, self._slots = self._slots[count:], self._slots[:count]
-        for slot in surplus:
-            slot.wanted = False
-            slot.wake()
-        missing = count - len(self._slots)
-        gap = self.job.scenario.processes / self.job.scenario.opening
-        target = self._attempts + missing
-        for number in range(missing):
-            if number:
-                await asyncio.sleep(gap)
+    async def fill(self, count: int, seconds: float = 0.0) -> None:
+        """Keep `count` sessions open; returns when opening each new one was attempted once.
+
+        With `seconds` they are opened, or closed, evenly over so long. A later call replaces this one.
+        """
+        self._wanted = count
+        change = count - len(self._slots)
+        gap = seconds / abs(change) if seconds and change else self.job.scenario.processes / self.job.scenario.opening
+        target = self._attempts + max(0, change)
+        while self._wanted == count and len(self._slots) < count:
             slot = SessionSlot()
             self._slots.append(slot)
             slot.task = asyncio.create_task(self._occupy(slot))
-        while self._attempts < target:
+            if seconds or len(self._slots) < count:
+                await asyncio.sleep(gap)
+        while self._wanted == count and len(self._slots) > count:
+            slot = self._slots.pop()
+            slot.wanted = False
+            slot.wake()
+            if seconds:
+                await asyncio.sleep(gap)
+        while self._wanted == count and self._attempts < target:
             self._tried.clear()
             await self._tried.wait()
 
@@ -128,7 +137,8 @@ class LoadGenerator:
 
     def _switch(self, segment: Segment) -> None:
         self._segment = segment
-        self._planned_in_segment = 0
+        if not segment.goes_on:
+            self._planned_in_segment = 0
         self._arrivals = self._arrivals_of(segment)
         if self._is_open_loop:
             self._schedule()
@@ -178,11 +188,9 @@ class LoadGenerator:
 
     # --- Planning ------------------------------------------------------------------------------------------
     def _arrivals_of(self, segment: Segment) -> Arrivals:
-        scenario = self.job.scenario
-        return Arrivals(
-            segment.rate, scenario.arrivals, segment.at,
-            process=self.job.process, processes=scenario.processes, seed=scenario.seed + segment.number,
-        )  # fmt: skip
+        scenario, process = self.job.scenario, self.job.process
+        seed = scenario.seed + segment.number
+        return Arrivals(segment, scenario.arrivals, process=process, processes=scenario.processes, seed=seed)
 
     def _share_of_segment(self) -> int:
         return share(self._segment.most, self.job.process, self.job.scenario.processes)
@@ -303,12 +311,19 @@ class LoadGenerator:
                 return self._backlog.popleft()
             self._free.append(slot)
         elif self._segment.rate and not self.exhausted:
-            wait = session.turns > 0 and self.job.scenario.think
-            if not wait or not await self._think(slot, self.job.scenario.think):
-                return self._plan(time.perf_counter()) if session.is_open and self._segment.rate else None
+            pause = self._pause() if session.turns else 0.0
+            if not pause or not await self._think(slot, pause):
+                # Other sessions may have planned the last message meanwhile.
+                due = session.is_open and self._segment.rate and not self.exhausted
+                return self._plan(time.perf_counter()) if due else None
             return None
         slot.waiting = asyncio.get_running_loop().create_future()
         return await slot.waiting
+
+    def _pause(self) -> float:
+        """Draw the seconds from an answer to the next message."""
+        think, most = self.job.scenario.think, self.job.scenario.think_max
+        return think if most is None else self._thinking.uniform(think, most)
 
     async def _think(self, slot: SessionSlot, seconds: float) -> bool:
         """Wait for the think time in seconds; returns whether the slot was woken before its end."""

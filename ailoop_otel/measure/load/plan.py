@@ -5,6 +5,7 @@ The same seed gives the same plan.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,38 +15,65 @@ from ailoop_otel.measure.load.scenario import CONSTANT, Prompt, Scenario
 from ailoop_otel.measure.results.observations import Phase
 
 
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a run: from the time `at` (`perf_counter`) on, `rate` messages per second in total.
+
+    Over `seconds` the rate changes evenly to `end_rate`, where that is given, and stays. `most` bounds the number of
+    messages of all processes, with those of the segment before where it `goes_on`; a rate of 0 plans no more messages.
+    """
+
+    number: int
+    phase: Phase
+    rate: float
+    at: float
+    most: int = 10_000_000
+    end_rate: float | None = None
+    seconds: float = 0.0
+    goes_on: bool = False
+
+    def seconds_until(self, messages: float) -> float:
+        """The seconds from its begin until so many messages are expected; infinity for never."""
+        end = self.rate if self.end_rate is None else self.end_rate
+        left = messages - self.seconds * (self.rate + end) / 2
+        if left > 0 or end == self.rate or not self.seconds:
+            since, expected = (self.seconds, left) if end != self.rate else (0.0, messages)
+            return since + expected / end if end else math.inf
+        # The root of rate * t + (end - rate) / (2 * seconds) * t^2 = messages that loses no digits to a difference.
+        root = math.sqrt(max(0.0, self.rate**2 + 2 * messages * (end - self.rate) / self.seconds))
+        return 2 * messages / (self.rate + root) if messages else 0.0
+
+
 class Arrivals:
-    """The planned times of one load process: its share of `rate` messages per second, from `start` on.
+    """The planned times of one load process: its share of all messages of a segment.
 
     `kind` is `constant` or `poisson`. The constant arrivals of all processes interleave at equal distances, and their
     Poisson arrivals add up to one Poisson process of the whole rate. `due` is the next planned time, in seconds of the
-    clock of `start`; infinity where no more is planned.
+    clock of the segment's `at`; infinity where no more is planned.
+
+    Times are those at which the messages expected so far reach the next number, which is whole for constant arrivals,
+    and a sum of exponential ones for Poisson arrivals (inversion: Cinlar 1975, Introduction to Stochastic Processes).
     """
 
-    def __init__(
-        self, rate: float, kind: str, start: float, *, process: int = 0, processes: int = 1, seed: int = 1
-    ) -> None:
-        self._gap = processes / rate if rate > 0 else float("inf")
+    def __init__(self, segment: Segment, kind: str, *, process: int = 0, processes: int = 1, seed: int = 1) -> None:
+        self._segment = segment
         self._constant = kind == CONSTANT
-        self._start = start + (process / rate if rate > 0 else 0.0)
-        self._count = 0
+        self._process, self._processes = process, processes
         # A text seed does not depend on the interpreter's hash seed.
         self._random = random.Random(f"{seed}/{process}/arrivals")
-        self.due = self._start if self._constant else start + self._exponential()
-        if rate <= 0:
-            self.due = float("inf")
+        self._count = -1
+        self._expected = 0.0
+        self.due = 0.0
+        self.advance()
 
     def advance(self) -> None:
         """Go on to the next planned time."""
         self._count += 1
         if self._constant:
-            # Computed from the start each time: a sum of gaps would accumulate rounding errors.
-            self.due = self._start + self._count * self._gap
+            self._expected = float(self._process + self._count * self._processes)
         else:
-            self.due += self._exponential()
-
-    def _exponential(self) -> float:
-        return self._random.expovariate(1.0) * self._gap
+            self._expected += self._random.expovariate(1.0) * self._processes
+        self.due = self._segment.at + self._segment.seconds_until(self._expected)
 
 
 class Choice:
@@ -74,20 +102,6 @@ class Job:
     scenario: Scenario
     process: int
     origin: float
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A part of a run with one rate: from the time `at` (`perf_counter`) on, `rate` messages per second in total.
-
-    `most` bounds the number of messages of all processes; a rate of 0 plans no more messages.
-    """
-
-    number: int
-    phase: Phase
-    rate: float
-    at: float
-    most: int = 10_000_000
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from ailoop_otel.measure.results.observations import Observation, is_missing, ob
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics.estimates import answers_per_second, steady
 from ailoop_otel.measure.statistics.intervals import theil_sen_slope
+from ailoop_otel.measure.statistics.percentiles import percentile
 from ailoop_otel.measure.verdict.validity import BUSY
 
 _FEWEST_SAMPLES: Final = 10
@@ -55,7 +57,8 @@ def figures(
 
 def steady_memory(run: Run, scenario: Scenario) -> list[Observation]:
     """The samples of the server's memory under an even load, whose slope is the memory growth."""
-    return [row for row in run.of(definitions.MEMORY) if scenario.ramp is None or row.phase == "hold"]
+    uneven = scenario.ramp is not None or bool(scenario.stages)
+    return [row for row in run.of(definitions.MEMORY) if not uneven or row.phase == "hold"]
 
 
 def _slope(at: Sequence[float], values: Sequence[float]) -> float:
@@ -74,7 +77,7 @@ def delivered(
     """
     ramp = scenario.ramp
     if ramp is None or not ramp.search:
-        yield "sessions", scenario.sessions if ramp is None else ramp.most
+        yield "sessions", scenario.most_sessions
         yield "connected", connected
     for name in ("refusal", "own_limit"):
         yield name, first_reason(processes, name)
@@ -117,6 +120,17 @@ def generator_notes(run: Run, processes: Sequence[LoadProcess]) -> Iterator[str]
         )
     for problem in sorted({problem for each in processes for problem in each.beat.get("problems", ())}):
         yield f"In the load generator {problem}."
+
+
+def stage_notes(run: Run, scenario: Scenario) -> Iterator[str]:
+    """The figures of each stage, which those of the whole run mix."""
+    for name in scenario.stage_names():
+        rows = [row for row in run.of(definitions.FIRST_CHUNK) if row.phase == name]
+        if rows:
+            values = np.sort([math.inf if row.failed else row.value for row in rows if row.failed or row.value > 0])
+            shown = [f"p{percent} {percentile(values, percent):.3g} s" for percent in (50, 95)] if len(values) else []
+            failed = sum(row.failed for row in rows)
+            yield f"{name}: {len(rows):,} messages, {failed:,} failed; first chunk {', '.join(shown)}."
 
 
 def server_notes(pid: int | None, *, lost: bool) -> Iterator[str]:

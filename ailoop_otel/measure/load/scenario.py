@@ -7,16 +7,28 @@ of the classes below are all settings, with their limits.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.client.session import dialect_named
+from ailoop_otel.measure.load.checked_table import (
+    Setting,
+    flag,
+    meant,
+    number,
+    one_of,
+    read,
+    settings_of,
+    table,
+    tables,
+    words,
+)
+from ailoop_otel.measure.results.observations import PHASES
 from ailoop_otel.protocol.registry import DIALECTS
 from ailoop_otel.recorded.input_file import read_text
 
@@ -32,18 +44,6 @@ _DAY: Final = 86_400.0
 _SUFFIX: Final = ".toml"
 
 
-def _number(default: float, low: float, high: float, means: str = "") -> Any:
-    return field(default=default, metadata={"low": low, "high": high, "means": means})
-
-
-def _one_of(*choices: str, means: str = "") -> Any:
-    return field(default=choices[0], metadata={"choices": choices, "means": means})
-
-
-def _flag(default: bool, means: str) -> Any:
-    return field(default=default, metadata={"means": means})
-
-
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """A message that sessions send; `weight` is how often, relative to the other messages.
@@ -53,9 +53,9 @@ class Prompt:
     """
 
     text: str
-    weight: float = _number(1.0, 0.001, 1000.0)
+    weight: float = number(1.0, 0.001, 1000.0)
     name: str = ""
-    expects: str = _one_of("", AI_TIMEOUT)
+    expects: str = one_of("", AI_TIMEOUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +66,35 @@ class Ramp:
     stable, and the level before is held; without it, every level is run.
     """
 
-    start: int = _number(5, 1, 100_000, "sessions of the first level")
-    step: int = _number(5, 1, 100_000, "sessions more at each level")
-    most: int = _number(200, 1, 100_000, "sessions at most")
-    seconds: float = _number(15.0, 0.1, _DAY, "how long a level lasts")
-    rate: float = _number(0.2, 0.001, 1000.0, "messages/s of each session")
-    search: bool = _flag(True, "end at the first level that is not stable")
+    start: int = number(5, 1, 100_000, "sessions of the first level")
+    step: int = number(5, 1, 100_000, "sessions more at each level")
+    most: int = number(200, 1, 100_000, "sessions at most")
+    seconds: float = number(15.0, 0.1, _DAY, "how long a level lasts")
+    rate: float = number(0.2, 0.001, 1000.0, "messages/s of each session")
+    search: bool = flag(True, "end at the first level that is not stable")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of the measurement, in which the load changes evenly to what it is at the stage's end.
+
+    It begins with the load that the stage before ended with, the first with the scenario's. What is left out stays as
+    it is; a stage of 0 seconds is a jump. `rate` is for the open loop. `name` is the phase of its messages.
+    """
+
+    seconds: float = number(30.0, 0.0, _DAY)
+    rate: float | None = number(None, 0.0, 100_000.0)
+    sessions: int | None = number(None, 1, 100_000)
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class StabilityCriteria:
     """When a level is stable: limits of errors per 1,000 messages and p95 of the first chunk (s), held for `hold` s."""
 
-    errors: float = _number(10.0, 0.0, 1000.0, "errors per 1,000 messages at most")
-    first_chunk_p95: float = _number(2.0, 0.001, 3600.0, "seconds to the first chunk (p95) at most")
-    hold: float = _number(60.0, 0.1, _DAY, "seconds for which the level found is held")
+    errors: float = number(10.0, 0.0, 1000.0, "errors per 1,000 messages at most")
+    first_chunk_p95: float = number(2.0, 0.001, 3600.0, "seconds to the first chunk (p95) at most")
+    hold: float = number(60.0, 0.1, _DAY, "seconds for which the level found is held")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,35 +102,48 @@ class Scenario:
     """One scenario. Times are seconds.
 
     `loop`: `open` sends at planned times, independent of the server; `closed` sends each session's next message
-    `think` seconds after its answer. `rate` is messages per second over all sessions. `duration` and `most_messages`
-    bound the measurement, whichever is reached first. A session is replaced after `turns` messages (0: never).
-    `opening` is how many sessions are opened per second, `patience` when a client gives a message up.
+    `think` seconds after its answer; with `think_max` each of these pauses is drawn evenly from between the two. `rate`
+    is messages per second over all sessions, and `stages` change it and the sessions with time. `duration` and
+    `most_messages` bound the measurement, whichever is reached first; the stages' sum is the default of `duration`. A
+    session is replaced after `turns` messages (0: never). `opening` is how many sessions are opened per second,
+    `patience` when a client gives a message up.
     """
 
     name: str
     title: str = ""
     text: str = ""
-    loop: str = _one_of(OPEN, CLOSED, means="sent at planned times, or after the answer")
-    sessions: int = _number(10, 1, 100_000, "sessions at once")
-    rate: float = _number(5.0, 0.001, 100_000.0, "messages/s over all sessions, open loop")
-    arrivals: str = _one_of(CONSTANT, POISSON, means="gaps between planned times")
-    think: float = _number(0.0, 0.0, _DAY, "seconds from an answer to the next message, closed loop")
-    warmup: float = _number(5.0, 0.0, _DAY, "seconds of load before anything counts")
-    duration: float = _number(60.0, 0.1, 7 * _DAY, "seconds that are measured, at most")
-    most_messages: int = _number(100_000, 1, 10_000_000, "messages that are measured, at most")
-    turns: int = _number(0, 0, 1_000_000, "messages until a session is replaced; 0 is never")
-    opening: float = _number(20.0, 0.01, 10_000.0, "sessions opened a second")
-    patience: float = _number(120.0, 0.1, _DAY, "seconds until a client gives a message up")
-    processes: int = _number(1, 1, 64, "load processes")
-    compression: bool = _flag(True, "the WebSocket compresses, if the server does")
-    dialect: str = field(
-        default=DIALECTS.dialects[0].name, metadata={"means": "whose requests the server takes: see docs/dialects.md"}
-    )
-    seed: int = _number(1, 0, 2**31, "of what is random: the same seed, the same load")
-    stop: bool = _flag(True, "sessions are stopped at the end, not just left")
-    ramp: Ramp | None = None
-    stable: StabilityCriteria = StabilityCriteria()
-    messages: tuple[Prompt, ...] = ()
+    loop: str = one_of(OPEN, CLOSED, means="sent at planned times, or after the answer")
+    sessions: int = number(10, 1, 100_000, "sessions at once")
+    rate: float = number(5.0, 0.001, 100_000.0, "messages/s over all sessions, open loop")
+    arrivals: str = one_of(CONSTANT, POISSON, means="gaps between planned times")
+    think: float = number(0.0, 0.0, _DAY, "seconds from an answer to the next message, closed loop")
+    think_max: float | None = number(None, 0.0, _DAY, "seconds at most, each drawn evenly from `think` on")
+    warmup: float = number(5.0, 0.0, _DAY, "seconds of load before anything counts")
+    duration: float = number(60.0, 0.1, 7 * _DAY, "seconds that are measured, at most")
+    most_messages: int = number(100_000, 1, 10_000_000, "messages that are measured, at most")
+    turns: int = number(0, 0, 1_000_000, "messages until a session is replaced; 0 is never")
+    opening: float = number(20.0, 0.01, 10_000.0, "sessions opened a second")
+    patience: float = number(120.0, 0.1, _DAY, "seconds until a client gives a message up")
+    processes: int = number(1, 1, 64, "load processes")
+    compression: bool = flag(True, "the WebSocket compresses, if the server does")
+    dialect: str = words(DIALECTS.dialects[0].name, "whose requests the server takes: see docs/dialects.md")
+    seed: int = number(1, 0, 2**31, "of what is random: the same seed, the same load")
+    stop: bool = flag(True, "sessions are stopped at the end, not just left")
+    ramp: Ramp | None = table(Ramp, None)
+    stable: StabilityCriteria = table(StabilityCriteria, StabilityCriteria())
+    stages: tuple[Stage, ...] = tables(Stage)
+    messages: tuple[Prompt, ...] = tables(Prompt)
+
+    @property
+    def most_sessions(self) -> int:
+        """The most sessions that are wanted at once."""
+        if self.ramp is not None:
+            return self.ramp.most
+        return max(self.sessions, *(each.sessions or 0 for each in self.stages), 0)
+
+    def stage_names(self) -> list[str]:
+        """The names of the stages, which are the phases of their messages."""
+        return [each.name or f"stage {number}" for number, each in enumerate(self.stages, 1)]
 
     def settings(self) -> dict[str, Any]:
         """All settings as JSON, without the message texts, which may be long or private."""
@@ -125,30 +152,9 @@ class Scenario:
         return {name: value for name, value in values.items() if name not in ("title", "text")}
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting for `--set`: its key, its meaning with unit or choices, and its default."""
-
-    key: str
-    means: str
-    default: str
-
-
 def known() -> list[Setting]:
     """All settings, in the order of the fields."""
-    return [
-        *_settings(Scenario, ""),
-        *(setting for table, kind in _TABLES.items() for setting in _settings(kind, f"{table}.")),
-    ]
-
-
-def _settings(kind: Any, inside: str) -> Iterator[Setting]:
-    for each in dataclasses.fields(kind):
-        means = each.metadata.get("means", "")
-        choices = f" ({' or '.join(each.metadata['choices'])})" if "choices" in each.metadata else ""
-        default = str(each.default).lower() if isinstance(each.default, bool) else f"{each.default}"
-        if means:
-            yield Setting(inside + each.name, means + choices, default.removesuffix(".0"))
+    return settings_of(Scenario)
 
 
 def names() -> list[str]:
@@ -162,9 +168,9 @@ def load(name: str, overrides: Iterable[str] = (), messages: Iterable[str] = ())
 
     Raises Refusal for a file, a setting or a value that is not valid; the text names what to change.
     """
-    where, text = _text(name)
+    where, toml = _text(name)
     try:
-        document = tomllib.loads(text)
+        document = tomllib.loads(toml)
     except tomllib.TOMLDecodeError as error:
         raise Refusal(f"{where} is not TOML: {error}") from None
     for override in overrides:
@@ -175,8 +181,10 @@ def load(name: str, overrides: Iterable[str] = (), messages: Iterable[str] = ())
         document["messages"] = [{"text": each, "expects": expects} for each in texts]
     if "name" in document:
         raise Refusal(f"{where}: `name` is no setting; a scenario is called as its file is")
-    scenario: Scenario = _read(Scenario, {**document, "name": Path(name).stem}, where, "")
+    scenario: Scenario = read(Scenario, {**document, "name": Path(name).stem}, where)
     _check(scenario, where)
+    if scenario.stages and "duration" not in document:
+        return replace(scenario, duration=sum(each.seconds for each in scenario.stages))
     return scenario
 
 
@@ -196,7 +204,7 @@ def _text(name: str) -> tuple[str, str]:
     path = Path(name)
     if path.suffix != _SUFFIX and not path.exists():
         raise Refusal(
-            f"{name} is no scenario{_meant(name, names())}; "
+            f"{name} is no scenario{meant(name, names())}; "
             f"there are {', '.join(names())}, and any TOML file by its path"
         )
     try:
@@ -210,71 +218,20 @@ def _text(name: str) -> tuple[str, str]:
 def _override(document: dict[str, Any], override: str) -> None:
     """Set `ramp.step=5` in the document; a value that is not TOML is a string."""
     key, equals, value = override.partition("=")
-    words = key.strip().split(".")
-    if not equals or not all(words):
+    path = key.strip().split(".")
+    if not equals or not all(path):
         raise Refusal(f"--set {override}: a setting is written key=value, `--set sessions=5` say")
-    if words[0] == "messages":
+    if path[0] == "messages":
         raise Refusal("--set messages: give the texts by --message, once for each")
-    table = document
-    for word in words[:-1]:
-        table = table.setdefault(word, {})
-        if not isinstance(table, dict):
+    inside = document
+    for word in path[:-1]:
+        inside = inside.setdefault(word, {})
+        if not isinstance(inside, dict):
             raise Refusal(f"--set {override}: `{word}` holds no settings")
     try:
-        table[words[-1]] = tomllib.loads(f"value = {value}")["value"]
+        inside[path[-1]] = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        table[words[-1]] = value.strip()
-
-
-def _read(kind: Any, table: Mapping[str, Any], where: str, inside: str) -> Any:
-    fields = {each.name: each for each in dataclasses.fields(kind)}
-    for key in table:
-        if key not in fields:
-            raise Refusal(f"{where}: `{inside}{key}` is no setting{_meant(key, fields)}; there are {_listed(kind)}")
-    missing = [name for name, each in fields.items() if each.default is MISSING and name not in table]
-    if missing:
-        raise Refusal(f"{where}: `{inside}{missing[0]}` is missing")
-    return kind(**{key: _value(fields[key], value, where, inside + key) for key, value in table.items()})
-
-
-def _listed(kind: Any) -> str:
-    """The keys that a table may have, with those of the tables in it."""
-    keys = [setting.key for setting in (known() if kind is Scenario else _settings(kind, ""))]
-    return ", ".join(keys or [each.name for each in dataclasses.fields(kind)])
-
-
-def _value(known: Any, value: Any, where: str, key: str) -> Any:
-    if key in _TABLES:
-        if not isinstance(value, dict):
-            raise Refusal(f"{where}: `{key}` is a table of settings, `[{key}]`")
-        return _read(_TABLES[key], value, where, f"{key}.")
-    if key == "messages":
-        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-            raise Refusal(f'{where}: messages are written [[messages]] with text = "..." below, once for each')
-        return tuple(_read(Prompt, each, where, "messages.") for each in value)
-    if isinstance(known.default, bool):
-        if not isinstance(value, bool):
-            raise Refusal(f"{where}: `{key}` is true or false, not {value!r}")
-        return value
-    if "low" in known.metadata:
-        return _checked_number(known, value, where, key)
-    if not isinstance(value, str):
-        raise Refusal(f"{where}: `{key}` is text in quotes, not {value!r}")
-    choices = known.metadata.get("choices")
-    if choices is not None and value not in choices:
-        raise Refusal(f"{where}: `{key}` is one of {', '.join(filter(None, choices))}, not {value!r}")
-    return value
-
-
-def _checked_number(known: Any, value: Any, where: str, key: str) -> Any:
-    low, high = known.metadata["low"], known.metadata["high"]
-    whole = isinstance(known.default, int)
-    kinds = (int,) if whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
-        raise Refusal(
-            f"{where}: `{key}` is a {'whole ' if whole else ''}number from {low:g} to {high:g}, not {value!r}"
-        )
-    return value if whole else float(value)
+        inside[path[-1]] = value.strip()
 
 
 def _check(scenario: Scenario, where: str) -> None:
@@ -287,11 +244,23 @@ def _check(scenario: Scenario, where: str) -> None:
     ramp = scenario.ramp
     if ramp is not None and ramp.most < ramp.start:
         raise Refusal(f"{where}: `ramp.most` is {ramp.most}, which is below `ramp.start`, {ramp.start}")
+    _check_think(scenario.think, scenario.think_max, where)
+    if scenario.stages:
+        _check_stages(scenario, where)
 
 
-def _meant(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), 1)
-    return f"; did you mean `{close[0]}`?" if close else ""
+def _check_think(think: float, most: float | None, where: str) -> None:
+    if most is not None and most < think:
+        raise Refusal(f"{where}: `think_max` is {most:g}, which is below `think`, {think:g}")
 
 
-_TABLES: Final[dict[str, Any]] = {"ramp": Ramp, "stable": StabilityCriteria}
+def _check_stages(scenario: Scenario, where: str) -> None:
+    if scenario.ramp is not None:
+        raise Refusal(f"{where}: [ramp] and [[stages]] are two courses of the load; leave one of them out")
+    if not any(each.seconds for each in scenario.stages):
+        raise Refusal(f"{where}: its stages take no time; give one of them `seconds`")
+    for stage in scenario.stages:
+        if stage.rate is not None and scenario.loop != OPEN:
+            raise Refusal(f'{where}: `stages.rate` is for loop = "open"; a closed loop has `stages.sessions`')
+        if stage.name in PHASES:
+            raise Refusal(f"{where}: `stages.name` is {stage.name}, which is the name of another phase")

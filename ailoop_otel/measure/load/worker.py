@@ -1,6 +1,6 @@
 """A load process: reads commands as JSON lines from standard input, and writes reports to standard output.
 
-    in    {"job": ...}, {"fill": 5}, {"segment": ...}, {"end": true}, {"abort": true}
+    in    {"job": ...}, {"fill": 5, "seconds": 0}, {"segment": ...}, {"end": true}, {"abort": true}
     out   {"filled": 5}, {"beat": ...}, {"rows": [...]}, {"over": ...}
 
 When its input ends, the parent process has ended: the load process cancels all work and ends.
@@ -18,10 +18,11 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from ailoop_otel.measure.load.checked_table import read
 from ailoop_otel.measure.load.generator import LoadGenerator
 from ailoop_otel.measure.load.limits import raise_descriptors
 from ailoop_otel.measure.load.plan import Job, Segment
-from ailoop_otel.measure.load.scenario import Prompt, Ramp, Scenario, StabilityCriteria
+from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.results import histograms
 from ailoop_otel.protocol.registry import DIALECTS
 
@@ -35,15 +36,8 @@ def packed(scenario: Scenario) -> dict[str, Any]:
 
 def unpacked(document: dict[str, Any]) -> Scenario:
     """The scenario of a document that `packed` returned."""
-    ramp = document["ramp"]
-    return Scenario(
-        **{
-            **document,
-            "ramp": None if ramp is None else Ramp(**ramp),
-            "stable": StabilityCriteria(**document["stable"]),
-            "messages": tuple(Prompt(**each) for each in document["messages"]),
-        }
-    )
+    scenario: Scenario = read(Scenario, document, "the job")
+    return scenario
 
 
 class Worker:
@@ -61,7 +55,7 @@ class Worker:
     def execute(self, command: dict[str, Any]) -> None:
         """Execute one command; work that takes time runs as a task."""
         if "fill" in command:
-            self._start(self._fill(command["fill"]))
+            self._start(self._fill(command["fill"], command["seconds"]))
         elif "segment" in command:
             self._load.begin(Segment(**command["segment"]))
         elif "end" in command:
@@ -81,8 +75,8 @@ class Worker:
         load = self._load
         self._send({"over": {"gaps": histograms.written(load.gaps), "lag": histograms.written(load.lag)}})
 
-    async def _fill(self, count: int) -> None:
-        await self._load.fill(count)
+    async def _fill(self, count: int, seconds: float) -> None:
+        await self._load.fill(count, seconds)
         # The report goes first: the parent reads it when `filled` arrives.
         self._report()
         self._send({"filled": count})

@@ -131,10 +131,13 @@ class WorkerPool:
         for each in self.processes:
             each.close(_GRACE)
 
-    def fill(self, sessions: int) -> None:
-        """Keep `sessions` sessions open over all processes; `filled` is true when each was attempted once."""
+    def fill(self, sessions: int, seconds: float = 0.0) -> None:
+        """Keep `sessions` sessions open over all processes; `filled` is true when each was attempted once.
+
+        With `seconds` they are opened, or closed, evenly over so long.
+        """
         for each in self.processes:
-            each.send({"fill": share(sessions, each.number, len(self.processes))})
+            each.send({"fill": share(sessions, each.number, len(self.processes)), "seconds": seconds})
 
     def filled(self, sessions: int) -> bool:
         """Whether all sessions of the latest `fill` were attempted once."""

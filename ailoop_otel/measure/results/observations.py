@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from ailoop_otel.measure.results.definitions import Definition
 
@@ -11,8 +11,10 @@ OK: Final = "ok"
 _NUMBERS_PER_PROCESS: Final = 1_000_000
 # Larger than anything that is measured, and small enough for sums and squares of many.
 _LARGEST: Final = 1e18
-# `warmup` is in the raw data and in no figure; `ramp` is the search for the largest stable number of sessions.
-Phase = Literal["warmup", "ramp", "hold", "run"]
+# `warmup` is in the raw data and in no figure; `ramp` is the search for the largest stable number of sessions. Each
+# other phase is a stage of the load, by its name.
+Phase = str
+PHASES: Final = ("warmup", "ramp", "hold", "run")
 
 
 class Observation(NamedTuple):

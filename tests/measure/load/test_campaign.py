@@ -78,6 +78,39 @@ def test_times_and_counts_are_what_the_server_was_set_to(server: Scripted) -> No
     assert any("memory was not read" in note for note in run.context.notes)
 
 
+def test_stages_are_phases_of_one_run(server: Scripted, tmp_path: Path) -> None:
+    """Rates and sessions change as the stages say, in each process, and each stage has its own figures."""
+    stages = (
+        "[[stages]]\nname = 'up'\nrate = 60\nsessions = 24\nseconds = 1\n"
+        "[[stages]]\nname = 'slow'\nrate = 10\nseconds = 0\n[[stages]]\nsessions = 12\nseconds = 1\n"
+    )
+    (tmp_path / "stages.toml").write_text(f"{stages}[[messages]]\ntext = 'first=0.05'\n")
+    bounds = ["rate=20", "sessions=12", "processes=2", "warmup=0", "opening=200"]
+    run = measure(scenario.load(str(tmp_path / "stages.toml"), bounds), server.url)
+    counts = Counter(row.phase for row in rows(run, definitions.COMPLETION))
+    assert counts == {"up": pytest.approx(40, abs=4), "stage 3": pytest.approx(10, abs=3)}
+    assert run.context.load["sessions"] == 24
+    assert run.context.load["connected"] == 24
+    assert run.context.load["planned"] == sum(counts.values())
+    assert any(note.startswith("up: ") and "first chunk p50 0.0" in note for note in run.context.notes)
+    assert run.context.duration == pytest.approx(2, abs=0.4)
+
+
+def test_stages_of_a_closed_loop_are_sessions_that_think(server: Scripted, tmp_path: Path) -> None:
+    """With a pause between 0.1 and 0.3 s, sessions pause differently, and send no more in all than was asked for."""
+    stages = 'loop = "closed"\nthink = 0.1\nthink_max = 0.3\n[[stages]]\nsessions = 10\nseconds = 20\n'
+    (tmp_path / "closed.toml").write_text(f"{stages}[[stages]]\nseconds = 20\n[[messages]]\ntext = 'hello'\n")
+    bounds = ["sessions=4", "warmup=0", "opening=200", "most_messages=60"]
+    run = measure(scenario.load(str(tmp_path / "closed.toml"), bounds), server.url)
+    assert len(rows(run, definitions.COMPLETION)) == 60
+    by_session: dict[int, list[float]] = {}
+    for row in rows(run, definitions.COMPLETION):
+        by_session.setdefault(row.session, []).append(row.at)
+    gaps = [after - before for at in by_session.values() for before, after in zip(at, at[1:], strict=False)]
+    assert min(gaps) >= 0.1
+    assert max(gaps) - min(gaps) > 0.1
+
+
 KINDS = ("ok", "ai_error", "cut", "no_answer", "server_error", "protocol_error", "drop", "hang")
 OUTCOMES = dict(zip(KINDS, (*KINDS[:6], "disconnected", "client_timeout"), strict=True))
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ailoop_otel.measure.load.plan import Arrivals, Choice, share
+from ailoop_otel.measure.load.plan import Arrivals, Choice, Segment, share
 from ailoop_otel.measure.load.scenario import CONSTANT, POISSON, Prompt
 
 
@@ -18,7 +18,8 @@ def times(rate: float, kind: str, until: float, processes: int = 1, seed: int = 
     """All planned times from 100 to 100 + until."""
     found = []
     for process in range(processes):
-        arrivals = Arrivals(rate, kind, 100.0, process=process, processes=processes, seed=seed)
+        segment = Segment(1, "run", rate, 100.0)
+        arrivals = Arrivals(segment, kind, process=process, processes=processes, seed=seed)
         while arrivals.due < 100 + until:
             found.append(arrivals.due)
             arrivals.advance()
@@ -51,7 +52,59 @@ def test_a_seed_gives_the_same_plan() -> None:
 
 def test_nothing_is_planned_without_a_rate() -> None:
     """A rate of 0 is silence, in both kinds."""
-    assert [Arrivals(0.0, kind, 1.0).due for kind in (CONSTANT, POISSON)] == [math.inf, math.inf]
+    silent = Segment(1, "run", 0.0, 1.0)
+    assert [Arrivals(silent, kind).due for kind in (CONSTANT, POISSON)] == [math.inf, math.inf]
+
+
+def counted(rate: float, end: float, kind: str, processes: int) -> list[float]:
+    """Planned times of a stage of 10 s, over all processes, in seconds from its begin."""
+    segment = Segment(1, "run", rate, 100.0, end_rate=end, seconds=10.0)
+    found = []
+    for process in range(processes):
+        arrivals = Arrivals(segment, kind, process=process, processes=processes)
+        while arrivals.due < 110:
+            found.append(arrivals.due - 100)
+            arrivals.advance()
+    return sorted(found)
+
+
+@pytest.mark.parametrize(("rate", "end"), [(0.0, 20.0), (20.0, 0.0), (5.0, 15.0), (15.0, 5.0), (10.0, 10.0)])
+@pytest.mark.parametrize("processes", [1, 3])
+def test_a_stage_changes_the_rate_evenly(rate: float, end: float, processes: int) -> None:
+    """Of 100 messages in all, as many are due in the first half as its mean rate says, and none comes twice."""
+    found = counted(rate, end, CONSTANT, processes)
+    assert len(found) == pytest.approx(100, abs=1)
+    first_half = 5 * (rate + (rate + end) / 2) / 2
+    assert sum(at < 5 for at in found) == pytest.approx(first_half, abs=1)
+    assert all(after > before for before, after in itertools.pairwise(found))
+
+
+def test_poisson_arrivals_of_a_stage_follow_its_rate() -> None:
+    """Over many seeds, the times of a rising rate are distributed as its integral."""
+    segment = Segment(1, "run", 0.0, 0.0, end_rate=20.0, seconds=10.0)
+    found = []
+    for seed in range(50):
+        arrivals = Arrivals(segment, POISSON, seed=seed)
+        while arrivals.due < 10:
+            found.append(arrivals.due)
+            arrivals.advance()
+    assert len(found) == pytest.approx(5000, abs=4 * math.sqrt(5000))
+    assert stats.kstest([(at / 10) ** 2 for at in found], "uniform").pvalue > 0.001
+
+
+@pytest.mark.parametrize(
+    ("segment", "messages", "seconds"),
+    [
+        (Segment(1, "run", 2.0, 0.0, end_rate=4.0, seconds=10.0), 30.0, 10.0),
+        (Segment(1, "run", 2.0, 0.0, end_rate=4.0, seconds=10.0), 34.0, 11.0),
+        (Segment(1, "run", 2.0, 0.0, end_rate=0.0, seconds=10.0), 11.0, math.inf),
+        (Segment(1, "run", 2.0, 0.0, end_rate=0.0, seconds=10.0), 0.0, 0.0),
+        (Segment(1, "run", 2.0, 0.0, end_rate=5.0), 10.0, 2.0),
+    ],
+)
+def test_after_its_stage_a_rate_stays(segment: Segment, messages: float, seconds: float) -> None:
+    """The rate at the end goes on, a stage that ends in silence stays silent, and a jump takes no time."""
+    assert segment.seconds_until(messages) == pytest.approx(seconds)
 
 
 def test_messages_come_by_their_weight() -> None:

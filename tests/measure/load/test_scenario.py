@@ -12,7 +12,8 @@ from ailoop_otel.measure.load import scenario
 from ailoop_otel.measure.load.worker import packed, unpacked
 
 SHIPPED = {
-    "ai_service_timeout", "concurrent_sessions", "long_running_session", "memory_usage", "mixed", "soak", "throughput",
+    "ai_service_timeout", "concurrent_sessions", "long_running_session", "memory_usage", "mixed", "soak", "spike",
+    "throughput",
 }  # fmt: skip
 MESSAGES = '[[messages]]\ntext = "hello"\n'
 
@@ -59,6 +60,14 @@ def test_settings_and_messages_can_be_given_instead() -> None:
     assert [each.text for each in one.messages] == ["one", "two"]
 
 
+def test_stages_last_as_long_as_they_take(tmp_path: Path) -> None:
+    """The stages are the measurement, unless a duration cuts them short; names are numbers where they have none."""
+    stages = f"[[stages]]\nseconds = 5\nrate = 9\n[[stages]]\nname = 'peak'\nseconds = 2.5\nsessions = 40\n{MESSAGES}"
+    one = scenario.load(written(tmp_path, stages))
+    assert (one.duration, one.most_sessions, one.stage_names()) == (7.5, 40, ["stage 1", "peak"])
+    assert scenario.load(written(tmp_path, stages), ["duration=3"]).duration == 3
+
+
 def test_other_messages_are_meant_to_come_to_the_same() -> None:
     """What is sent in place of the messages that the AI should not answer is not meant to be answered either."""
     assert [each.expects for each in scenario.load("ai_service_timeout", (), ["hang", "up"]).messages] == [
@@ -91,6 +100,13 @@ def test_message_texts_stay_out_of_the_report() -> None:
         (f"title = 1\n{MESSAGES}", "`title` is text in quotes"),
         (f'name = "x"\n{MESSAGES}', "`name` is no setting"),
         (f"[ramp]\nstart = 9\nmost = 8\n{MESSAGES}", "`ramp.most` is 8, which is below `ramp.start`, 9"),
+        (f"think = 3\nthink_max = 2\n{MESSAGES}", "`think_max` is 2, which is below `think`, 3"),
+        (f"[ramp]\n[[stages]]\n{MESSAGES}", r"\[ramp\] and \[\[stages\]\] are two courses"),
+        (f'loop = "closed"\n[[stages]]\nrate = 3\n{MESSAGES}', "a closed loop has `stages.sessions`"),
+        (f'[[stages]]\nname = "ramp"\n{MESSAGES}', "the name of another phase"),
+        (f"[[stages]]\nseconds = 0\n{MESSAGES}", "its stages take no time"),
+        (f"[[stages]]\nrate = -1\n{MESSAGES}", "`stages.rate` is a number from 0 to 100000, not -1"),
+        (f"[stages]\nrate = 1\n{MESSAGES}", r"stages are written \[\[stages\]\]"),
         ("", "it sends nothing"),
         ("messages = [3]", "messages are written"),
         ('[[messages]]\ntext = " "', "a message without text"),
@@ -131,7 +147,7 @@ def test_every_setting_is_known_with_its_meaning() -> None:
     """What --set takes is what a run records as its settings, except the messages."""
     ramp = {"ramp.start", "ramp.step", "ramp.most", "ramp.seconds", "ramp.rate", "ramp.search"}
     stable = {"stable.errors", "stable.first_chunk_p95", "stable.hold"}
-    plain = scenario.load("mixed").settings().keys() - {"name", "messages", "ramp", "stable"}
+    plain = scenario.load("mixed").settings().keys() - {"name", "messages", "stages", "ramp", "stable"}
     settings = {each.key: each for each in scenario.known()}
     assert settings.keys() == plain | ramp | stable
     assert (settings["warmup"].means, settings["warmup"].default) == ("seconds of load before anything counts", "5")
