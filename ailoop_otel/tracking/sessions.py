@@ -23,14 +23,14 @@ EVICTED: Final = "evicted"
 class Session:
     """One session from its start to its end. `users` counts the connections that use it."""
 
-    __slots__ = ("began", "ended", "errors", "id", "link", "offset", "traits", "turns", "usage", "users")
+    __slots__ = ("began", "ended", "errors", "id", "offset", "start", "traits", "turns", "usage", "users")
 
-    def __init__(self, session_id: str, began: int, offset: int, link: Link) -> None:
+    def __init__(self, session_id: str, began: int, offset: int, start: SpanContext) -> None:
         self.id = session_id
         self.began = began
         self.offset = offset
-        # To the span of its start. The span itself is not kept: it takes more memory than all other fields.
-        self.link = link
+        # Of the span of its start. Neither that nor a link to it is kept: each takes more memory than all other fields.
+        self.start = start
         self.traits = NOTHING_KNOWN  # what is known of its server's dialect
         self.turns = 0
         self.errors = 0
@@ -42,6 +42,11 @@ class Session:
         """Add what an exchange used."""
         self.usage = self.usage or Usage()
         self.usage.add(usage)
+
+    @property
+    def link(self) -> Link:
+        """A link to the span of its start."""
+        return Link(self.start)
 
     @property
     def context(self) -> Context:
@@ -71,10 +76,9 @@ class Ledger:
 
     def link(self, session_id: str) -> Link | None:
         """A link to the start of a session, open or left; None if the session is not known."""
-        session, left = self._open.get(session_id), self._left.get(session_id)
-        if session is not None:
-            return session.link
-        return Link(left) if left is not None else None
+        session = self._open.get(session_id)
+        start = session.start if session is not None else self._left.get(session_id)
+        return Link(start) if start is not None else None
 
     def was_left(self, session_id: str | None) -> bool:
         """Whether a session with this id ended because its last connection closed."""
@@ -100,7 +104,7 @@ class Ledger:
             attributes[names.SESSION_RESUMED] = True
         links = [Link(context) for context in (cause, earlier) if context is not None]
         span = telemetry.span(names.SPAN_SESSION_START, began + offset, now + offset, attributes, links=links)
-        session = Session(session_id, began, offset, Link(span.get_span_context()))
+        session = Session(session_id, began, offset, span.get_span_context())
         self._open[session_id] = session
         telemetry.session_active.add(1)
         telemetry.defer(telemetry.event, names.EVENT_SESSION_START, now + offset, attributes, session.context)
@@ -170,7 +174,7 @@ class Ledger:
                 self.end(session, SHUTDOWN, now)
 
     def _retain(self, session: Session) -> None:
-        self._left[session.id] = session.link.context
+        self._left[session.id] = session.start
         self._telemetry.session_retained.add(1)
         if len(self._left) > self._most:
             self._left.popitem(last=False)

@@ -65,7 +65,7 @@ class Correlation:
         else:
             self.revise(self.traits.proven("socket_owns_session", own is session))
         self.wire.move(exchange, session_id)
-        exchange.span.add_link(session.link.context)
+        exchange.span.add_link(session.start)
 
     def use(self, session: Session) -> None:
         """The connection uses a session; what the one knows of the server's dialect the other learns."""

@@ -129,12 +129,11 @@ def test_a_new_session_has_no_turn_no_user_and_nothing_is_known_of_its_server(bo
 def test_the_start_of_a_session_is_linked_also_after_it_was_left(books: Books) -> None:
     """Not after it was stopped, nor where there was none."""
     session = books.start()
-    assert books.ledger.link("s") is session.link
-    assert books.ledger.link("t") is None
+    assert [link and link.context for link in map(books.ledger.link, "st")] == [session.start, None]
     books.ledger.leave(session, books.now)
     link = books.ledger.link("s")
     assert link is not None
-    assert link.context is session.link.context
+    assert link.context is session.start
     assert books.lives()[0][names.SESSION_END_REASON] == DISCONNECTED
     books.ledger.stop("s", books.now)
     assert books.ledger.link("s") is None
