@@ -128,6 +128,8 @@ def _app() -> "Typer":
         follow: Annotated[
             bool, typer.Option("--follow", help="Go on with what is written, and through outages, until Ctrl-C.")
         ] = False,
+        shift: Annotated[str, typer.Option(metavar="now", help="Send it as if it began now.")] = "",
+        pace: Annotated[str, typer.Option(metavar="2x", help="With --shift: so many times as fast.")] = "",
     ) -> None:
         """Send recorded telemetry into a collector; what it has acknowledged before is not sent again.
 
@@ -137,7 +139,16 @@ def _app() -> "Typer":
 
         def send() -> int:
             return replay(
-                files or [], endpoint, signals, state, patience, again=again, insecure=insecure, follow=follow
+                files or [],
+                endpoint,
+                signals,
+                state,
+                patience,
+                again=again,
+                insecure=insecure,
+                follow=follow,
+                shift=shift,
+                pace=pace,
             )
 
         raise typer.Exit(_exit_code(send))

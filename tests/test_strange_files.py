@@ -19,6 +19,8 @@ Command = Callable[[str], list[str]]
 COMMANDS: dict[str, Command] = {
     "traces": lambda path: ["traces", path],
     "traces of one": lambda path: ["traces", path, "--trace", "ab"],
+    "explain": lambda path: ["explain", "--dir", path],
+    "explain one": lambda path: ["explain", "ab", "--dir", path],
     "report": lambda path: ["report", path],
     "legacy": lambda path: ["report", "--legacy", path],
     "client": lambda path: ["report", "day", "--client", path],

@@ -119,12 +119,14 @@ class Follower:
 
     A file is identified by its inode, so a renamed one is not read twice. Files are open only during a poll, so that
     their writer can delete them. Nothing is appended to compressed files: they are read at the first poll `from_start`,
-    or not at all.
+    or not at all. Without `from_start`, of each file the last `recent` bytes are read at the first poll.
     """
 
-    def __init__(self, place: Path, *, from_start: bool = False) -> None:
+    def __init__(self, place: Path, *, from_start: bool = False, recent: int = 0, parser: Parser = parse) -> None:
         self.counts = ReadCounts()
         self._place = place
+        self._recent = recent
+        self._parser = parser
         self._read_to: dict[tuple[int, int], int] = {}
         self._compressed = [path for path in find(place) if from_start and path.name.endswith(COMPRESSED)]
         if not from_start:
@@ -146,7 +148,7 @@ class Follower:
         try:
             with open_regular(path) as file:
                 end = file.seek(0, 2)
-                self._read_to[_identity(file)] = _last_break(file, end)
+                self._read_to[_identity(file)] = _last_break(file, max(0, end - self._recent))
         except FileNotFoundError:
             return
         except OSError as error:
@@ -169,7 +171,7 @@ class Follower:
         """Read complete lines and leave the position at the beginning of one that is still being written."""
         for line in iter(lambda: file.readline(LONGEST_LINE), b""):
             if line.endswith(b"\n"):
-                yield _parsed(Line(line.strip(), len(line), True, 0), name, name, self.counts)
+                yield _parsed(Line(line.strip(), len(line), True, 0), name, name, self.counts, self._parser)
             elif len(line) < LONGEST_LINE:
                 file.seek(-len(line), 1)
                 return

@@ -76,6 +76,7 @@ def _point(metric: str, kind: Json, record: Json, resource: Mapping[str, Value])
         delta=kind.get("aggregationTemporality") in _DELTA,
         attributes=attributes(record.get("attributes")),
         resource=resource,
+        total=double(record.get("sum")) or 0.0,
     )
 
 

@@ -109,7 +109,7 @@ class Point:
     """One data point: the value of a sum or gauge in its metric's unit, or the count of a histogram.
 
     Times are in nanoseconds since 1970. A `delta` counts from `start`, which is 0 if unknown. `resource` holds the
-    resource attributes of the process.
+    resource attributes of the process, `total` the sum of what a histogram counts.
     """
 
     metric: str
@@ -119,6 +119,7 @@ class Point:
     delta: bool
     attributes: Mapping[str, Value]
     resource: Mapping[str, Value]
+    total: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -19,6 +20,7 @@ from ailoop_otel.replay.delivery import Delivery
 from ailoop_otel.replay.destination import destination
 from ailoop_otel.replay.http import Http
 from ailoop_otel.replay.replayer import Replayer
+from ailoop_otel.replay.shifted import Shifted, pace_of
 from ailoop_otel.replay.summary import Summary
 from ailoop_otel.settings import Settings, UsageError
 from ailoop_otel.terminal import Terminal
@@ -77,28 +79,38 @@ def replay(
     again: bool,
     insecure: bool,
     follow: bool = False,
+    shift: str = "",
+    pace: str = "",
     sleep: Callable[[float], object] = time.sleep,
 ) -> int:
     """Send recorded telemetry and print the result; returns 0 if everything was accepted, else 1, or 130 by Ctrl-C.
 
     `places` are files or directories, `signals` names separated by commas, `state` the file of what was acknowledged,
     `patience` the seconds to retry one line. With `follow` it goes on with what is written, and through outages of the
-    collector, until Ctrl-C. Raises UsageError for arguments that cannot be used.
+    collector, until Ctrl-C. With `shift` and `pace` it is sent as `Shifted` does, and nothing is noted as acknowledged.
+    Raises UsageError for arguments that cannot be used.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # names of files and services may have any encoding
-    wanted, patience = _signals(signals), _patience(patience)
+    wanted, patience, speed = _signals(signals), _patience(patience), pace_of(shift, pace)
+    if speed and follow:
+        raise UsageError("--shift sends an old recording, --follow one that grows: take one of them")
     places = places or [Settings.from_environment().directory]
     for place in places:
         _check(Path(place))
     files = [] if follow else _files(places)
     receiver = destination(endpoint, insecure=insecure)
     begin = time.monotonic()
-    with ProgressDisplay(size(files)) as display, closing(Http(receiver)) as transport:
-        database = Path(state) if state else None
-        delivery = Delivery(transport, patience, display.wait)
-        replayer = Replayer(delivery.send, receiver.base, wanted, database, display.print_message, again=again)
+    with (
+        ProgressDisplay(size(files)) as display,
+        closing(Http(receiver)) as transport,
+        TemporaryDirectory(prefix="ailoop-otel-") if speed else nullcontext() as folder,
+    ):
+        database = Path(folder) / "state" if folder else Path(state) if state else None
+        send = Delivery(transport, patience, display.wait).send
+        send = Shifted(send, speed, sleep=sleep).send if speed else send
+        replayer = Replayer(send, receiver.base, wanted, database, display.print_message, again=again)
         summary = replayer.summary
         replayer.run(files, lambda done: display.advance_by(done, summary))
         try:

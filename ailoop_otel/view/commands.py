@@ -94,6 +94,30 @@ def register(app: typer.Typer, exit_code: Callable[[Callable[[], int]], int]) ->
 
         raise typer.Exit(exit_code(shown))
 
+    @app.command("top")
+    def top_verb(
+        directory: Directory = "",
+        prometheus: Annotated[str, typer.Option(metavar="URL", help="Ask a Prometheus instead of files.")] = "",
+        once: Annotated[bool, typer.Option("--once", help="Print it once.")] = False,
+        json: Json = False,
+    ) -> None:
+        """Show the server as it is now, until Ctrl-C: what is open and how long it has been silent, and its numbers."""
+        from ailoop_otel.terminal import terminal
+        from ailoop_otel.view.measures import Directory as Files
+        from ailoop_otel.view.measures import Prometheus
+        from ailoop_otel.view.options import TracesOptions
+        from ailoop_otel.view.top import top
+        from ailoop_otel.view.trace_files import existing
+
+        def shown() -> int:
+            place = TracesOptions(directory).place
+            if not prometheus:
+                existing(place)
+            top(Prometheus(prometheus) if prometheus else Files(place), terminal(), once=once, json=json)
+            return OK
+
+        raise typer.Exit(exit_code(shown))
+
 
 @contextmanager
 def _source(directory: str, jaeger: str, since: int, until: int) -> Iterator[str]:

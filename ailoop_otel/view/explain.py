@@ -21,7 +21,7 @@ from ailoop_otel.view import json_output, overview, theme, units, waterfall
 from ailoop_otel.view.causes import Cause, causes
 from ailoop_otel.view.profile import Profile, Usual, profiles, usual, usual_of
 from ailoop_otel.view.theme import Look
-from ailoop_otel.view.trace_files import existing, trace_prefix
+from ailoop_otel.view.trace_files import existing, trace_prefix, unreadable
 
 # The newest traces are compared; further ones must not fill memory.
 _MOST_TRACES: Final = 2_000
@@ -59,6 +59,8 @@ def explain(
     found = profiles(_newest(existing(place), wanted, since, counts))
     if len(wanted) > 2:
         raise UsageError("explain takes one trace, or two to compare: leave the others out")
+    if not counts.understood:
+        raise UsageError(unreadable(place, counts))
     if not found:
         raise UsageError(f"no exchange in {place}: `ailoop-otel traces` shows what there is")
     explanation = explained(found, wanted)

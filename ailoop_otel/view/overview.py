@@ -17,7 +17,7 @@ from ailoop_otel.view.aggregator import Aggregator, Calls, DurationHistogram
 from ailoop_otel.view.exchanges import Exchange, Session, Timeout
 from ailoop_otel.view.options import OPEN
 from ailoop_otel.view.theme import Look
-from ailoop_otel.view.trace_files import TraceFiles
+from ailoop_otel.view.trace_files import TraceFiles, sent_elsewhere
 
 _LONGEST_BAR: Final = 24
 # The cells that the other columns of the exchanges need, so that no common outcome is cut.
@@ -50,6 +50,8 @@ def tables(files: TraceFiles, look: Look) -> Iterator[RenderableType]:
         yield _exchanges(exchanges, aggregator.matching(), look, short)
     else:
         yield Text("No exchange" + (" matches." if filters.narrow else " yet."), theme.UNSURE)
+        if elsewhere := sent_elsewhere():
+            yield Text(f"{elsewhere}.", theme.UNSURE)
     if timeouts:
         yield _timeouts(timeouts, all_timeouts, look, short)
     if calls:

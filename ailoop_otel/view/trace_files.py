@@ -14,7 +14,7 @@ from ailoop_otel import names
 from ailoop_otel.names import SETTING_ENABLED
 from ailoop_otel.recorded.files import ReadCounts, find, read
 from ailoop_otel.recorded.records import LogEvent, Span
-from ailoop_otel.settings import UsageError
+from ailoop_otel.settings import UsageError, read_dotenv, without_secrets
 from ailoop_otel.view.aggregator import Aggregator
 from ailoop_otel.view.exchanges import Exchange
 from ailoop_otel.view.options import Filters
@@ -22,6 +22,14 @@ from ailoop_otel.view.options import Filters
 # A waterfall shows far fewer; an endless trace must not fill memory.
 _MOST_SPANS: Final = 5_000
 _MOST_NAMED: Final = 5
+# What takes spans away from the files, the first that is set: see export/choice.py.
+_ELSEWHERE: Final = (
+    "OTEL_TRACES_EXPORTER",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_CONFIG_FILE",
+)
+_FILES_EXPORTER: Final = "ailoop_json_files"
 _HEX: Final = frozenset("0123456789abcdef")
 
 
@@ -60,7 +68,7 @@ def read_all(place: Path, filters: Filters) -> TraceFiles:
         for event in batch.events:
             aggregator.add_event(event)
     if not counts.understood:
-        raise UsageError(_unreadable(place, counts))
+        raise UsageError(unreadable(place, counts))
     return TraceFiles(place, paths, aggregator, counts)
 
 
@@ -79,7 +87,7 @@ def read_trace(place: Path, prefix: str) -> tuple[TraceFiles, list[Span], list[L
         if len(kept) > _MOST_NAMED:
             break
     if not kept and counts.unreadable:
-        raise UsageError(_unreadable(place, counts))
+        raise UsageError(unreadable(place, counts))
     if not kept:
         raise UsageError(f"no trace in {place} begins with {prefix}: leave --trace out to see which there are")
     if len(kept) > 1:
@@ -118,15 +126,28 @@ def existing(place: Path) -> list[Path]:
     return paths
 
 
+def sent_elsewhere() -> str:
+    """Where this environment, or the server's `.env`, sends spans instead of into files; empty if nowhere else."""
+    variables = {**read_dotenv(Path()), **os.environ}
+    for name in _ELSEWHERE:
+        value = variables.get(name, "").strip()
+        if value and not value.startswith(_FILES_EXPORTER):
+            return f"{name}={without_secrets(value)}: spans go there now, and not into files"
+    return ""
+
+
 def no_telemetry(place: Path) -> str:
     """The message for a directory without telemetry: what to do."""
+    if elsewhere := sent_elsewhere():
+        return f"no telemetry in {place}; {elsewhere}. `ailoop-otel traces --jaeger URL` reads from a Jaeger"
     return (
         f"no telemetry in {place}: start the server with {SETTING_ENABLED.name}=true in its environment, "
         "or name the directory it writes to (ailoop-otel traces DIR)"
     )
 
 
-def _unreadable(place: Path, counts: ReadCounts) -> str:
+def unreadable(place: Path, counts: ReadCounts) -> str:
+    """The message for a place where no line is telemetry: why, and what to do."""
     if counts.unreadable:
         return f"nothing in {place} can be read: {', '.join(counts.unreadable)}"
     if counts.skipped:

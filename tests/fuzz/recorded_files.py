@@ -15,9 +15,13 @@ from ailoop_otel.cli import main
 from tests.fuzz import otlp
 from tests.fuzz.target import Target
 
+HERE = "DIRECTORY"
 COMMANDS = (
-    ("traces",), ("traces", "--json"), ("traces", "--trace", "ab"), ("traces", "--errors", "--waterfall", "3"),
-    ("report",), ("replay", "--patience", "0", "--endpoint", "http://127.0.0.1:9"),
+    ("traces", HERE), ("traces", HERE, "--json"), ("traces", HERE, "--trace", "ab", "--depth", "1", "--only", "a"),
+    ("traces", HERE, "--errors", "--waterfall", "3"), ("traces", HERE, "--agent", "a", "--min-duration", "0.1"),
+    ("explain", "--dir", HERE), ("explain", "--dir", HERE, "--json"), ("explain", "--dir", HERE, "a", "b"),
+    ("top", HERE, "--once"), ("top", HERE, "--json"),
+    ("report", HERE), ("replay", HERE, "--patience", "0", "--endpoint", "http://127.0.0.1:9"),
 )  # fmt: skip
 
 
@@ -42,7 +46,7 @@ def check(example: Example) -> None:
         (Path(name) / f"traces-1{suffix}").write_bytes(content)
         output, errors = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
-            code = main([example.command[0], name, *example.command[1:]])
+            code = main([name if word == HERE else word for word in example.command])
     assert code in (0, 1, 2), code
     said = errors.getvalue()
     assert "Traceback" not in said, said
@@ -52,7 +56,7 @@ def check(example: Example) -> None:
 
 TARGET = Target(
     "recorded-files",
-    "traces, report and replay",
+    "traces, explain, top, report and replay",
     some.builds(
         Example,
         some.lists(otlp.lines(), min_size=1, max_size=6),

@@ -26,6 +26,7 @@ ELSEWHERE = {
     "protocol.foreign.http_error": "called by the hooks inside the server, each in the barrier",
     "protocol.foreign.number": "called by the hooks inside the server, each in the barrier",
     "protocol.foreign.text": "called by the hooks inside the server, each in the barrier",
+    "recording.telemetry.Telemetry.collected": "where garbage is collected: what its callbacks raise reaches nobody",
     "tracking.exchange.Exchange.tools_running": "called by the hooks inside the server, each in the barrier",
     "tracking.exchange.TimeBreakdown.__init__": "called by the hooks inside the server, each in the barrier",
     "tracking.exchange.TimeBreakdown.attributes": "where the hooks inside the server have seen something",

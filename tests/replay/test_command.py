@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -284,3 +285,22 @@ def test_a_pipe_is_not_followed(receiver: Receiver, tmp_path: Path, capsys: pyte
     assert _replay(str(tmp_path / "pipe"), "--endpoint", receiver.url, "--follow") == 2
     assert "a pipe, and no regular file" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_a_recording_is_sent_as_of_now(receiver: Receiver, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each time again, and without a note of what was acknowledged."""
+    for _ in range(2):
+        before = time.time_ns()
+        assert _replay(str(folder), "--endpoint", receiver.url, "--shift", "now", "--pace", "1000x") == 0
+        capsys.readouterr()
+        request = receiver.asked[-1].parse
+        (span,) = request["resourceSpans"][0]["scopeSpans"][0]["spans"]
+        assert before < int(span["startTimeUnixNano"]) < time.time_ns()
+    assert len(receiver.asked) == 4
+    assert {path.suffix for path in folder.iterdir()} == {".jsonl"}
+
+
+def test_a_shifted_recording_is_not_followed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One is old, the other grows."""
+    assert _replay(str(folder), "--shift", "now", "--follow") == 2
+    assert capsys.readouterr().err.startswith("ailoop-otel: --shift sends an old recording")

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,8 @@ def collect(*_):
         gc.collect()
 signal.signal(signal.SIGUSR1, collect)
 """
+
+Case = Callable[["Stage"], Awaitable[None]]
 
 
 @dataclass
@@ -124,15 +126,20 @@ async def garbage_collection(stage: Stage) -> None:
     await exchange.done()
 
 
-CASES: tuple[Callable[[Stage], Awaitable[None]], ...] = (
+CASES: tuple[Case, ...] = (
     first_chunk, pace, tool, blocking_tool, frozen, queued, repeated, frames, garbage_collection, prompt
 )  # fmt: skip
 
 
 async def play(
-    installation: Installation, provider: Provider, variables: dict[str, str], folder: Folder, site: Path
+    installation: Installation,
+    provider: Provider,
+    variables: dict[str, str],
+    folder: Folder,
+    site: Path,
+    cases: Sequence[Case],
 ) -> dict[str, str]:
-    """Play all cases on one server; returns the trace of each, by the name of its case."""
+    """Play cases on one server; returns the trace of each, by the name of its case."""
     site.mkdir()
     (site / "sitecustomize.py").write_text(_COLLECTING.format(times=40))
     path = os.pathsep.join(filter(None, [str(site), variables.get("PYTHONPATH", "")]))
@@ -143,7 +150,7 @@ async def play(
             session = await one.start_session()
             await other.start_session()
             await stage.usual(2 * _NUMBER)
-            for case in CASES:
+            for case in cases:
                 before = len(_roots(folder, session))
                 await case(stage)
                 done = len([exchange for exchange in one.exchanges if exchange.completed])

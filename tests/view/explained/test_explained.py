@@ -44,11 +44,12 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, st
             "HOME": str(place),
             "OTEL_BSP_SCHEDULE_DELAY": "100",
         }
-        playing = stage.play(standin(STATELESS), provider, variables, folder, place / "site")
+        playing = stage.play(standin(STATELESS), provider, variables, folder, place / "site", stage.CASES)
         return folder.path, asyncio.run(playing)
 
 
-def _explained(place: Path, *traces: str) -> dict[str, object]:
+def explained(place: Path, *traces: str) -> dict[str, object]:
+    """What `explain --json` says of these traces."""
     console = Terminal(file=io.StringIO(), width=120)
     explain(place, traces, console, json=True)
     document: dict[str, object] = json.loads(console.file.getvalue())  # type: ignore[attr-defined]
@@ -59,6 +60,6 @@ def _explained(place: Path, *traces: str) -> dict[str, object]:
 def test_the_culprit_is_named(played: tuple[Path, dict[str, str]], case: str) -> None:
     """First of the causes, and in a plain sentence."""
     place, traces = played
-    found = _explained(place, traces[case])
+    found = explained(place, traces[case])
     assert found["culprit"] == case, found["text"]
     assert SAID[case] in str(found["text"])

@@ -1,0 +1,188 @@
+"""The server as it is now: the numbers that `top` shows, from a telemetry directory or from Prometheus."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from ailoop_otel import names
+from ailoop_otel.recorded.files import Follower
+from ailoop_otel.recorded.otlp_json import double, mapping, mappings, text
+from ailoop_otel.recorded.points import reader
+from ailoop_otel.recorded.records import Point
+from ailoop_otel.settings import UsageError
+from ailoop_otel.view.aggregator import Aggregator, DurationHistogram
+from ailoop_otel.view.exchanges import OK, Exchange
+from ailoop_otel.view.options import Filters
+from ailoop_otel.view.units import SECOND
+from ailoop_otel.view.web import address, ask
+
+WINDOW: Final = 300  # seconds that rates, percentiles and errors are of
+# What is read of each file at the beginning: several minutes of a busy server.
+_RECENT: Final = 16 * 1024 * 1024  # bytes
+# Exchanges of which nothing was seen for so long have ended with their server.
+_GONE: Final = 3600  # seconds
+_METRICS: Final = {
+    names.METRIC_EXCHANGE_ACTIVE.name: "open",
+    names.METRIC_EXCHANGE_SILENT.name: "silent",
+    names.METRIC_SESSION_ACTIVE.name: "sessions",
+    names.METRIC_SESSION_RETAINED.name: "retained",
+    names.METRIC_CONNECTION_ACTIVE.name: "connections",
+    names.METRIC_MEMORY_USAGE.name: "memory",
+    names.METRIC_KEPT.name: "kept",
+    names.METRIC_SENT.name: "sent",
+    names.METRIC_DROPPED.name: "dropped",
+}
+_OF_5_MINUTES: Final = f"[{WINDOW}s]"
+
+
+@dataclass(slots=True)
+class Now:
+    """The numbers at one moment; None, or no key, is what is not known. Times in seconds, memory in bytes.
+
+    `values` has a number by its name in `_METRICS`; `open` lists the exchanges that are known to be open.
+    """
+
+    source: str
+    time: int
+    values: dict[str, float] = field(default_factory=dict)
+    per_minute: float | None = None
+    first_p50: float | None = None
+    first_p95: float | None = None
+    lag: float | None = None
+    errors: dict[str, float] = field(default_factory=dict)
+    open: list[Exchange] = field(default_factory=list)
+    metrics_from: int = 0
+
+    @property
+    def spooled(self) -> float | None:
+        """Records that are kept on disk until the collector takes them."""
+        kept = self.values.get("kept")
+        return None if kept is None else max(0.0, kept - self.values.get("sent", 0.0))
+
+
+class Directory:
+    """Reads a telemetry directory while it is written to."""
+
+    def __init__(self, place: Path, clock: Callable[[], int] = time.time_ns) -> None:
+        wanted = {*_METRICS, names.METRIC_LOOP_LAG.name}
+        self._follower = Follower(place, recent=_RECENT, parser=reader(wanted))
+        self._place = place
+        self._clock = clock
+        self._aggregator = Aggregator(Filters())
+        self._ended: deque[Exchange] = deque()
+        self._points: dict[tuple[object, ...], tuple[Point, Point]] = {}
+        self._stopped = 0
+
+    def read(self) -> Now:
+        """What is known now, with what was written since the last time."""
+        for batch in self._follower.poll():
+            for span in batch.spans:
+                entry = self._aggregator.add(span)
+                if isinstance(entry, Exchange):
+                    self._ended.append(entry)
+            for event in batch.events:
+                if event.name in (names.EVENT_SERVER_START, names.EVENT_SERVER_STOP):
+                    self._stopped = max(self._stopped, event.time)
+            for point in batch.points:
+                self._add(point)
+        now = self._clock()
+        recent = now - WINDOW * SECOND
+        self._ended = deque(exchange for exchange in self._ended if exchange.end >= recent)
+        found = Now(f"{self._place}", now)
+        found.open = [e for e in self._aggregator.open() if e.end > max(self._stopped, now - _GONE * SECOND)]
+        self._count(found)
+        self._measure(found)
+        return found
+
+    def _add(self, point: Point) -> None:
+        """Keep the two latest of each series."""
+        key = (point.metric, point.start, *sorted(map(str, point.attributes.items())), str(point.resource))
+        latest = self._points.get(key, (point, point))[1]
+        self._points[key] = (latest, point)
+
+    def _count(self, found: Now) -> None:
+        first_chunks = DurationHistogram()
+        for exchange in self._ended:
+            if exchange.first_chunk is not None:
+                first_chunks.add(exchange.first_chunk)
+        errors = Counter(exchange.error_type or exchange.outcome for exchange in self._ended if exchange.outcome != OK)
+        found.errors = dict(errors)
+        found.per_minute = 60 * len(self._ended) / WINDOW
+        if first_chunks.count:
+            found.first_p50, found.first_p95 = first_chunks.percentile(0.5), first_chunks.percentile(0.95)
+
+    def _measure(self, found: Now) -> None:
+        # A process that has stopped writes no more: its last numbers are not those of now.
+        found.metrics_from = max((point.time for _, point in self._points.values()), default=0)
+        late, beats = 0.0, 0.0
+        for before, point in self._points.values():
+            if point.time < max(self._stopped, found.metrics_from - 3 * 60 * SECOND):
+                continue
+            name = _METRICS.get(point.metric)
+            if name is not None:
+                found.values[name] = found.values.get(name, 0.0) + point.value
+            elif point.metric == names.METRIC_LOOP_LAG.name:
+                since = 0.0 if before is point or point.delta else 1.0
+                late += point.total - since * before.total
+                beats += point.value - since * before.value
+        found.lag = late / beats if beats > 0 else None
+
+
+class Prometheus:
+    """Asks a Prometheus that has the server's metrics: https://prometheus.io/docs/prometheus/latest/querying/api/."""
+
+    def __init__(self, url: str, clock: Callable[[], int] = time.time_ns) -> None:
+        self._base = address(url, "--prometheus")
+        self._clock = clock
+
+    def read(self) -> Now:
+        """What is known now; raises UsageError if nothing answers."""
+        found = Now(self._base, self._clock())
+        for metric, name in _METRICS.items():
+            counter = name in ("kept", "sent", "dropped")
+            unit = "_bytes" if name == "memory" else "_total" if counter else ""
+            self._set(found.values, name, f"sum({_prometheus(metric)}{unit})")
+        first = f"{_prometheus(names.METRIC_FIRST_CHUNK.name)}_seconds_bucket"
+        exchanges = f"{_prometheus(names.METRIC_EXCHANGE_DURATION.name)}_seconds_count"
+        lag = f"{_prometheus(names.METRIC_LOOP_LAG.name)}_seconds"
+        found.per_minute = self._one(f"60 * sum(rate({exchanges}{_OF_5_MINUTES}))")
+        found.first_p50, found.first_p95 = (
+            self._one(f"histogram_quantile({share}, sum by (le) (rate({first}{_OF_5_MINUTES})))")
+            for share in (0.5, 0.95)
+        )
+        found.lag = self._one(f"sum(rate({lag}_sum{_OF_5_MINUTES})) / sum(rate({lag}_count{_OF_5_MINUTES}))")
+        kind = _prometheus(names.ERROR_TYPE)
+        errors = f"{_prometheus(names.METRIC_ERRORS.name)}_total{_OF_5_MINUTES}"
+        for labels, value in self._ask(f"sum by ({kind}) (increase({errors})) > 0"):
+            found.errors[text(labels.get(kind)) or names.OTHER] = value
+        found.metrics_from = found.time
+        return found
+
+    def _set(self, values: dict[str, float], name: str, query: str) -> None:
+        value = self._one(query)
+        if value is not None:
+            values[name] = value
+
+    def _one(self, query: str) -> float | None:
+        return next((value for _, value in self._ask(query)), None)
+
+    def _ask(self, query: str) -> Iterator[tuple[Mapping[str, object], float]]:
+        answer = mapping(ask(f"{self._base}/api/v1/query", {"query": query}))
+        if answer.get("status") != "success":
+            raise UsageError(f"{self._base} is no Prometheus: name its address, http://127.0.0.1:9090 as a rule")
+        for series in mappings(mapping(answer.get("data")).get("result")):
+            pair = series.get("value")
+            value = double(pair[1]) if isinstance(pair, list) and len(pair) == 2 else None
+            if value is not None and math.isfinite(value):
+                yield mapping(series.get("metric")), value
+
+
+def _prometheus(name: str) -> str:
+    """A metric's or label's name as Prometheus has it, without a unit."""
+    return name.replace(".", "_")
