@@ -309,7 +309,8 @@ class Campaign:
 
     def _settings(self) -> dict[str, Any]:
         """The scenario's settings, with the outcomes that its messages expect, which the verdict needs."""
-        expects = sorted({each.expects for each in self.scenario.messages if each.expects})
+        messages = (each for kind in self.scenario.user_kinds() for each in kind.messages)
+        expects = sorted({each.expects for each in messages if each.expects})
         return self.scenario.settings() | ({"expects": expects} if expects else {})
 
     def _notes(self, run: Run, processes: list[LoadProcess]) -> Iterator[str]:

@@ -111,6 +111,40 @@ def test_stages_of_a_closed_loop_are_sessions_that_think(server: Scripted, tmp_p
     assert max(gaps) - min(gaps) > 0.1
 
 
+KINDS_OF_USERS = """
+[[users]]
+name = "many"
+weight = 3
+[[users.messages]]
+text = "first=0.01"
+name = "short"
+[[users]]
+name = "few"
+think = 0.2
+[[users.messages]]
+text = "first=0.05"
+"""
+
+
+@pytest.mark.parametrize("loop", ["open", "closed"])
+def test_kinds_of_users_have_figures_of_their_own(server: Scripted, tmp_path: Path, loop: str) -> None:
+    """Each kind sends its own messages: its share of the sessions in a closed loop, of the messages in an open one."""
+    (tmp_path / "users.toml").write_text(KINDS_OF_USERS)
+    bounds = [f"loop={loop}", "rate=80", "sessions=8", "warmup=0", "opening=200", "most_messages=100", "processes=2"]
+    run = measure(scenario.load(str(tmp_path / "users.toml"), bounds), server.url)
+    seen = rows(run, definitions.FIRST_CHUNK)
+    by_kind = {kind: [row for row in seen if row.label == kind] for kind in ("many", "few")}
+    assert sum(map(len, by_kind.values())) == 100
+    assert min(row.value for row in by_kind["few"]) >= 0.05
+    assert min(row.value for row in by_kind["many"]) < 0.05
+    if loop == "closed":
+        sessions = {kind: {row.session for row in found} for kind, found in by_kind.items()}
+        assert {kind: len(found) for kind, found in sessions.items()} == {"many": 6, "few": 2}
+        assert not sessions["many"] & sessions["few"]
+    else:
+        assert len(by_kind["many"]) == pytest.approx(75, abs=15)
+
+
 KINDS = ("ok", "ai_error", "cut", "no_answer", "server_error", "protocol_error", "drop", "hang")
 OUTCOMES = dict(zip(KINDS, (*KINDS[:6], "disconnected", "client_timeout"), strict=True))
 
