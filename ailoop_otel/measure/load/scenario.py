@@ -114,6 +114,19 @@ class StabilityCriteria:
 
 
 @dataclass(frozen=True, slots=True)
+class AbortCriteria:
+    """Limits that end the measurement early: the figures of the last `seconds` seconds are beyond one of them.
+
+    The run then fails. A ramp has its own criteria, `StabilityCriteria`.
+    """
+
+    errors: float | None = number(None, 0.0, 1000.0, "errors per 1,000 messages at most")
+    first_chunk_p95: float | None = number(None, 0.001, 3600.0, "seconds to the first chunk (p95) at most")
+    rate: float | None = number(None, 0.001, 100_000.0, "messages/s that end, at least")
+    seconds: float = number(10.0, 1.0, _DAY, "how long a limit must be missed")
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """One scenario. Times are seconds.
 
@@ -148,6 +161,7 @@ class Scenario:
     stop: bool = flag(True, "sessions are stopped at the end, not just left")
     ramp: Ramp | None = table(Ramp, None)
     stable: StabilityCriteria = table(StabilityCriteria, StabilityCriteria())
+    abort_on: AbortCriteria = table(AbortCriteria, AbortCriteria())
     stages: tuple[Stage, ...] = tables(Stage)
     users: tuple[UserKind, ...] = tables(UserKind)
     messages: tuple[Prompt, ...] = tables(Prompt)
@@ -295,6 +309,8 @@ def _check(scenario: Scenario, where: str) -> None:
     ramp = scenario.ramp
     if ramp is not None and ramp.most < ramp.start:
         raise Refusal(f"{where}: `ramp.most` is {ramp.most}, which is below `ramp.start`, {ramp.start}")
+    if ramp is not None and replace(scenario.abort_on, seconds=AbortCriteria().seconds) != AbortCriteria():
+        raise Refusal(f"{where}: [abort_on] is not for a [ramp], which ends at its own limits, [stable]")
     if scenario.stages:
         _check_stages(scenario, where)
 

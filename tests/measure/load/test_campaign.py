@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import signal
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.load import scenario
 from ailoop_otel.measure.load.campaign import Interrupted, measure
+from ailoop_otel.measure.load.live import Progress
 from ailoop_otel.measure.load.progress import NoProgress
 from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.results import definitions
@@ -25,6 +28,7 @@ from ailoop_otel.measure.results.observations import Observation
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics.percentiles import summarise
 from ailoop_otel.measure.verdict.judge import judge_by_files
+from ailoop_otel.measure.verdict.validity import validity_problems
 from ailoop_otel.measure.verdict.verdict import Verdict
 from tests.measure.scripted_server import Scripted, free_port, scripted
 
@@ -111,6 +115,31 @@ def test_stages_of_a_closed_loop_are_sessions_that_think(server: Scripted, tmp_p
     assert max(gaps) - min(gaps) > 0.1
 
 
+@pytest.mark.parametrize(
+    ("text", "limit", "reason"),
+    [
+        ("end=ai_error", "errors=100", "errors per 1,000 messages over the last 1 s, and 100 are allowed"),
+        ("first=0.5", "first_chunk_p95=0.2", "first chunk .* 0.2 s"),
+        ("end=hang", "first_chunk_p95=0.2", "one message in twenty did not come in 0.2 s over the last 1 s"),
+        ("first=0.1", "rate=30", "messages/s were answered over the last 1 s, and 30 is the least"),
+    ],
+)
+def test_a_limit_ends_the_run_early_and_fails_it(server: Scripted, text: str, limit: str, reason: str) -> None:
+    """Errors, slowness, silence and a rate that is missed: each ends the run long before its time, with the reason."""
+    bounds = ["rate=20", "sessions=60", "warmup=0", "duration=120", "patience=3", f"abort_on.{limit}"]
+    run = measure(planned("mixed", *bounds, "abort_on.seconds=1", messages=(text,)), server.url)
+    assert re.search(reason, run.context.load["aborted"])
+    assert run.context.duration < 60
+    judgement = judge_by_files(run)
+    assert judgement.verdict is Verdict.FAIL
+    assert judgement.exit_code() == 1
+    assert any("it was ended early (abort_on)" in note for note in judgement.notes)
+    at_limit = replace(run, context=replace(run.context, load=run.context.load | {"busy": 0.99}))
+    assert "ended early" not in "".join(
+        note for verdict, note in validity_problems(at_limit) if verdict is Verdict.FAIL
+    )
+
+
 KINDS_OF_USERS = """
 [[users]]
 name = "many"
@@ -176,8 +205,8 @@ class _At(NoProgress):
         self._done = done
         self._action = action
 
-    def update(self, elapsed: float, sessions: int, done: int, errors: int) -> None:
-        if done >= self._done:
+    def update(self, elapsed: float, now: Progress) -> None:
+        if now.done >= self._done:
             self._done = 1_000_000
             self._action()
 

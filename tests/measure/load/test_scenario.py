@@ -174,6 +174,7 @@ def test_message_texts_stay_out_of_the_report() -> None:
         (f"[[stages]]\nseconds = 0\n{MESSAGES}", "its stages take no time"),
         (f"[[stages]]\nrate = -1\n{MESSAGES}", "`stages.rate` is a number from 0 to 100000, not -1"),
         (f"[stages]\nrate = 1\n{MESSAGES}", r"stages are written \[\[stages\]\]"),
+        (f"[ramp]\n[abort_on]\nrate = 3\n{MESSAGES}", r"\[abort_on\] is not for a \[ramp\]"),
         (f"[[users]]\nweight = 2\n{MESSAGES}", "`users.name` is missing"),
         (f'[[users]]\nname = "a"\nthink_max = -1\n{MESSAGES}', "`users.think_max` is a number from 0"),
         (f'[[users]]\nname = "a"\n[[users]]\nname = "a"\n{MESSAGES}', "have the same name"),
@@ -218,9 +219,19 @@ def test_every_setting_is_known_with_its_meaning() -> None:
     """What --set takes is what a run records as its settings, except the messages."""
     ramp = {"ramp.start", "ramp.step", "ramp.most", "ramp.seconds", "ramp.rate", "ramp.search"}
     stable = {"stable.errors", "stable.first_chunk_p95", "stable.hold"}
-    plain = scenario.load("mixed").settings().keys() - {"name", "messages", "users", "stages", "ramp", "stable"}
+    plain = scenario.load("mixed").settings().keys() - {
+        "name",
+        "messages",
+        "users",
+        "stages",
+        "ramp",
+        "stable",
+        "abort_on",
+    }
     settings = {each.key: each for each in scenario.known()}
-    assert settings.keys() == plain | ramp | stable
+    abort_on = {f"abort_on.{name}" for name in ("errors", "first_chunk_p95", "rate", "seconds")}
+    assert settings.keys() == plain | ramp | stable | abort_on
+    assert settings["abort_on.rate"].default == "none"
     assert (settings["warmup"].means, settings["warmup"].default) == ("seconds of load before anything counts", "5")
     assert settings["arrivals"].means.endswith("(constant or poisson)")
     assert settings["stop"].default == "true"
