@@ -123,13 +123,13 @@ class LoadGenerator:
             slot = SessionSlot(self._user_of(len(self._slots)))
             self._slots.append(slot)
             slot.task = asyncio.create_task(self._occupy(slot))
-            if seconds or len(self._slots) < count:
+            if len(self._slots) < count:
                 await asyncio.sleep(gap)
         while self._wanted == count and len(self._slots) > count:
             slot = self._slots.pop()
             slot.wanted = False
             slot.wake()
-            if seconds:
+            if seconds and len(self._slots) > count:
                 await asyncio.sleep(gap)
         while self._wanted == count and self._attempts < target:
             self._tried.clear()
