@@ -18,6 +18,7 @@ from rich.console import Console
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.commands import DIRECTORY, compare
 from ailoop_otel.measure.load import campaign, scenario
+from ailoop_otel.measure.load.live import Progress
 from ailoop_otel.measure.load.progress import ProgressBars, ProgressListener
 from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.load.server import running_server
@@ -151,5 +152,5 @@ class _Round:
     def segment(self, name: str, seconds: float) -> None:
         self.bars.segment(f"{self.name} {name}", seconds)
 
-    def update(self, elapsed: float, sessions: int, done: int, errors: int) -> None:
-        self.bars.update(elapsed, sessions, done, errors)
+    def update(self, elapsed: float, now: Progress) -> None:
+        self.bars.update(elapsed, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from collections.abc import Iterator
@@ -42,6 +43,7 @@ class MeasureOptions:
     dialect: str = ""
     overrides: tuple[str, ...] = ()
     messages: tuple[str, ...] = ()
+    messages_file: str = ""
     baseline: str = ""
     save_baseline: str = ""
     targets: str = ""
@@ -118,6 +120,9 @@ def _scenario(options: MeasureOptions) -> Scenario:
     overrides = [*options.overrides]
     if options.processes is not None:
         overrides.append(f"processes={options.processes}")
+    if options.messages_file:
+        # In TOML's quotes, whatever characters the path has.
+        overrides.append(f"messages_file={json.dumps(options.messages_file, ensure_ascii=False)}")
     if options.dialect:
         overrides.append(f"dialect={options.dialect}")
     return scenario.load(options.scenario, overrides, options.messages)

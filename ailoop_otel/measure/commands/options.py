@@ -25,6 +25,9 @@ Settings = Annotated[
 Messages = Annotated[
     list[str] | None, typer.Option(metavar="TEXT", help="Send this instead of the scenario's messages.")
 ]
+MessagesFile = Annotated[
+    str, typer.Option("--messages", metavar="FILE", help="Send these: JSON Lines or CSV with text, name, weight.")
+]
 Targets = Annotated[str, typer.Option(metavar="FILE", help="Judge it by these targets; `default` is a file too.")]
 Baseline = Annotated[str, typer.Option(metavar="RUN", help="Judge it by this earlier run, or runs.")]
 Tolerance = Annotated[str, typer.Option(metavar="SHARE", help='How much worse it may be, "10 %".')]
@@ -70,6 +73,7 @@ def _measure(
     out: Annotated[str, typer.Option(metavar="DIR", help="Where report and raw data go.")] = "",
     settings: Settings = None,
     message: Messages = None,
+    messages: MessagesFile = "",
     processes: Annotated[int | None, typer.Option(metavar="N", help="Load processes.")] = None,
     dialect: Annotated[str, typer.Option(metavar="NAME", help="Whose requests it takes: docs/dialects.md.")] = "",
     baseline: Baseline = "",
@@ -93,7 +97,7 @@ def _measure(
         if listing:
             return list_scenarios(terminal())
         options = MeasureOptions(
-            scenario, url, start, pid, out, processes, dialect, tuple(settings or ()), tuple(message or ()),
+            scenario, url, start, pid, out, processes, dialect, tuple(settings or ()), tuple(message or ()), messages,
             baseline, save_baseline, targets, tolerance, jaeger, instrument=not no_instrument, strict=strict, runs=runs,
         )  # fmt: skip
         return measure(options, terminal())

@@ -14,6 +14,7 @@ from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.client.websocket import address
 from ailoop_otel.measure.load import result
 from ailoop_otel.measure.load.limits import check_limits
+from ailoop_otel.measure.load.live import LiveFigures, Progress
 from ailoop_otel.measure.load.plan import Segment
 from ailoop_otel.measure.load.progress import NoProgress, ProgressListener
 from ailoop_otel.measure.load.ramp import Levels, SearchResult, levels, search
@@ -79,6 +80,8 @@ class Campaign:
         self._phase: Phase = "warmup"
         self._segments = 0
         self._levels = Levels()
+        self._live = LiveFigures(scenario.abort_on.seconds)
+        self._aborted = ""
         self._begun = self._ended = 0.0
         self._most_connected = 0
         self._held = 0.0
@@ -97,6 +100,7 @@ class Campaign:
                 if self.scenario.warmup:
                     self._segment(workers, "warmup", self._first_level(), self.scenario.warmup, "warm-up")
                 self._begun = time.perf_counter()
+                self._live.clear(self._begun)
                 if self.scenario.stages:
                     self._stages(workers)
                 elif self.scenario.ramp is None:
@@ -142,13 +146,16 @@ class Campaign:
         self._progress.segment(name, until - segment.at)
         workers.begin(segment)
 
-        def exhausted() -> bool:
-            """Whether the segment has no more messages to plan, and none that has not ended."""
-            return bounded and workers.all_at("exhausted", segment.number) and not workers.total("waiting")
+        def ended() -> bool:
+            """Whether a limit ends the run, or all messages of the segment were planned and have ended."""
+            if bounded:
+                self._aborted = self._live.beyond(self.scenario.abort_on, time.perf_counter())
+            exhausted = bounded and workers.all_at("exhausted", segment.number) and not workers.total("waiting")
+            return bool(self._aborted) or exhausted
 
-        early = self._wait(workers, exhausted, until - time.perf_counter())
+        early = self._wait(workers, ended, until - time.perf_counter())
         self._ended = time.perf_counter()
-        if early and self.scenario.loop == OPEN:
+        if early and self.scenario.loop == OPEN and not self._aborted:
             most = f"{segment.most:,} messages are the most that it may send (most_messages)"
             self.notes.append(f"It ended early: {most}.")
         return early
@@ -187,20 +194,26 @@ class Campaign:
         begun = time.perf_counter()
 
         def check() -> bool:
-            self._levels.take(workers.events())
+            events, now = workers.events(), time.perf_counter()
+            self._levels.take(events)
+            self._live.take(events, now)
             self._most_connected = max(self._most_connected, workers.total("connected"))
-            self._progress.update(
-                time.perf_counter() - begun, workers.total("connected"), workers.total("done"), workers.total("errors")
-            )
+            self._progress.update(now - begun, self._state_of(workers, now))
             return reached()
 
         return workers.until(check, begun + seconds)
+
+    def _state_of(self, workers: WorkerPool, now: float) -> Progress:
+        connected, done, errors, waiting = map(workers.total, ("connected", "done", "errors", "waiting"))
+        p50, p95 = (self._live.first_chunk(percent) for percent in (50, 95))
+        return Progress(connected, done, errors, waiting, self._live.rate(now), p50, p95)
 
     def _finish(self, workers: WorkerPool) -> None:
         """Wait for the open messages and stop the sessions."""
         self._progress.segment("the last answers", self.scenario.patience)
         workers.end()
-        self._wait(workers, lambda: workers.over, self.scenario.patience + _GRACE)
+        patience = min(self.scenario.patience, _GRACE) if self._aborted else self.scenario.patience + _GRACE
+        self._wait(workers, lambda: workers.over, patience)
 
     # --- Levels --------------------------------------------------------------------------------------------
     def _ramp(self, workers: WorkerPool) -> None:
@@ -301,7 +314,10 @@ class Campaign:
                 "url": self._url, "dialect": workers.reason("dialect") if workers is not None else "", "pid": self._pid,
                 "started_by_us": False, "instrumented": False, **server,
             },
-            load=dict(result.delivered(run, self.scenario, processes, self._most_connected)),
+            load={
+                **dict(result.delivered(run, self.scenario, processes, self._most_connected)),
+                **({"aborted": self._aborted} if self._aborted else {}),
+            },
             notes=tuple(self.notes),
             jaeger=jaeger,
         )  # fmt: skip
@@ -309,7 +325,8 @@ class Campaign:
 
     def _settings(self) -> dict[str, Any]:
         """The scenario's settings, with the outcomes that its messages expect, which the verdict needs."""
-        expects = sorted({each.expects for each in self.scenario.messages if each.expects})
+        messages = (each for kind in self.scenario.user_kinds() for each in kind.messages)
+        expects = sorted({each.expects for each in messages if each.expects})
         return self.scenario.settings() | ({"expects": expects} if expects else {})
 
     def _notes(self, run: Run, processes: list[LoadProcess]) -> Iterator[str]:

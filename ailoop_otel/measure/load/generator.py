@@ -7,6 +7,7 @@ latency still counts from the planned time. Closed loop: each session plans its 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
 from collections import deque
@@ -18,8 +19,8 @@ from ailoop_otel.measure.client.message import CLIENT_TIMEOUT, DISCONNECTED, OWN
 from ailoop_otel.measure.client.session import ClientSession, dialect_named
 from ailoop_otel.measure.client.websocket import Refused
 from ailoop_otel.measure.load.limits import MENDS
-from ailoop_otel.measure.load.plan import Arrivals, Choice, Job, PlannedMessage, Segment, share
-from ailoop_otel.measure.load.scenario import AI_TIMEOUT, OPEN
+from ailoop_otel.measure.load.plan import Arrivals, Choice, Job, PlannedMessage, Segment, dealt, share
+from ailoop_otel.measure.load.scenario import AI_TIMEOUT, OPEN, UserKind
 from ailoop_otel.measure.results import histograms
 from ailoop_otel.measure.results.observations import Observation, Phase
 
@@ -31,9 +32,10 @@ _OPENING: Final = 30.0
 class SessionSlot:
     """Keeps one session open: another session replaces it after its last message, or when it is lost."""
 
-    __slots__ = ("session", "task", "waiting", "wanted")
+    __slots__ = ("session", "task", "user", "waiting", "wanted")
 
-    def __init__(self) -> None:
+    def __init__(self, user: UserKind) -> None:
+        self.user = user
         self.wanted = True
         self.session: ClientSession | None = None
         self.waiting: asyncio.Future[PlannedMessage | None] | None = None
@@ -66,7 +68,13 @@ class LoadGenerator:
         self._is_open_loop = scenario.loop == OPEN or scenario.ramp is not None
         self._segment = Segment(0, "warmup", 0.0, time.perf_counter())
         self._arrivals = self._arrivals_of(self._segment)
-        self._choice = Choice(scenario.messages, scenario.seed, job.process)
+        users, process = scenario.user_kinds(), job.process
+        self._user_choice = Choice(users, scenario.seed, process, "users")
+        self._prompt_choices = {
+            each.name: Choice(each.messages, scenario.seed, process, f"messages{each.name}") for each in users
+        }
+        self._dealt = itertools.islice(dealt(users), process, None, scenario.processes)
+        self._users_of_slots: list[UserKind] = []
         self._thinking = random.Random(f"{scenario.seed}/{job.process}/think")
         self._slots: list[SessionSlot] = []
         self._free: deque[SessionSlot] = deque()
@@ -112,20 +120,26 @@ class LoadGenerator:
         gap = seconds / abs(change) if seconds and change else self.job.scenario.processes / self.job.scenario.opening
         target = self._attempts + max(0, change)
         while self._wanted == count and len(self._slots) < count:
-            slot = SessionSlot()
+            slot = SessionSlot(self._user_of(len(self._slots)))
             self._slots.append(slot)
             slot.task = asyncio.create_task(self._occupy(slot))
-            if seconds or len(self._slots) < count:
+            if len(self._slots) < count:
                 await asyncio.sleep(gap)
         while self._wanted == count and len(self._slots) > count:
             slot = self._slots.pop()
             slot.wanted = False
             slot.wake()
-            if seconds:
+            if seconds and len(self._slots) > count:
                 await asyncio.sleep(gap)
         while self._wanted == count and self._attempts < target:
             self._tried.clear()
             await self._tried.wait()
+
+    def _user_of(self, place: int) -> UserKind:
+        """The kind of user in a slot: the same one when the slot is closed and opened again."""
+        if place == len(self._users_of_slots):
+            self._users_of_slots.append(next(self._dealt))
+        return self._users_of_slots[place]
 
     def begin(self, segment: Segment) -> None:
         """Plan the messages of a segment from its time `at` on; messages that are planned already stay."""
@@ -207,16 +221,16 @@ class LoadGenerator:
         """Plan the messages whose time has come."""
         now = time.perf_counter()
         while self._arrivals.due <= now and not self.exhausted:
-            planned = self._plan(self._arrivals.due)
+            planned = self._plan(self._arrivals.due, self._user_choice.next())
             self._arrivals.advance()
             self._hand_out(planned)
         self._schedule()
 
-    def _plan(self, at: float) -> PlannedMessage:
-        """Create the next message, planned for the time `at`."""
-        prompt = self._choice.next()
+    def _plan(self, at: float, user: UserKind) -> PlannedMessage:
+        """Create the next message of a kind of user, planned for the time `at`."""
+        prompt = self._prompt_choices[user.name].next()
         number = self.planned * self.job.scenario.processes + self.job.process
-        planned = PlannedMessage(Message(at), prompt, self._segment, number)
+        planned = PlannedMessage(Message(at), prompt, user, self._segment, number)
         planned.message.on_end = lambda message: self._ended(planned)
         self.planned += 1
         self._planned_in_segment += 1
@@ -286,7 +300,7 @@ class LoadGenerator:
         if self.connected:
             return
         if not self._is_open_loop and self._segment.rate and not self.exhausted:
-            self._plan(time.perf_counter()).message.abandon(outcome)
+            self._plan(time.perf_counter(), self._user_choice.next()).message.abandon(outcome)
         while self._backlog:
             self._backlog.popleft().message.abandon(outcome)
 
@@ -311,19 +325,19 @@ class LoadGenerator:
                 return self._backlog.popleft()
             self._free.append(slot)
         elif self._segment.rate and not self.exhausted:
-            pause = self._pause() if session.turns else 0.0
+            pause = self._pause(slot.user) if session.turns else 0.0
             if not pause or not await self._think(slot, pause):
                 # Other sessions may have planned the last message meanwhile.
                 due = session.is_open and self._segment.rate and not self.exhausted
-                return self._plan(time.perf_counter()) if due else None
+                return self._plan(time.perf_counter(), slot.user) if due else None
             return None
         slot.waiting = asyncio.get_running_loop().create_future()
         return await slot.waiting
 
-    def _pause(self) -> float:
+    def _pause(self, user: UserKind) -> float:
         """Draw the seconds from an answer to the next message."""
-        think, most = self.job.scenario.think, self.job.scenario.think_max
-        return think if most is None else self._thinking.uniform(think, most)
+        think = user.think or 0.0
+        return think if user.think_max is None else self._thinking.uniform(think, user.think_max)
 
     async def _think(self, slot: SessionSlot, seconds: float) -> bool:
         """Wait for the think time in seconds; returns whether the slot was woken before its end."""
@@ -366,7 +380,8 @@ class LoadGenerator:
             self._idle.set()
         self.done += 1
         self.errors += message.outcome != "ok"
-        place = Place(self.job.origin, segment.phase, session, planned.number, planned.prompt.name, self.job.process)
+        label = planned.user.name or planned.prompt.name
+        place = Place(self.job.origin, segment.phase, session, planned.number, label, self.job.process)
         self.rows += exchanges.message_observations(
             message, place, expects_timeout=planned.prompt.expects == AI_TIMEOUT
         )

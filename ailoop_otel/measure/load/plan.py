@@ -5,14 +5,18 @@ The same seed gives the same plan.
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from ailoop_otel.measure.client.message import Message
-from ailoop_otel.measure.load.scenario import CONSTANT, Prompt, Scenario
+from ailoop_otel.measure.load.scenario import CONSTANT, Prompt, Scenario, UserKind
 from ailoop_otel.measure.results.observations import Phase
+
+Weighted = TypeVar("Weighted", Prompt, UserKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +80,28 @@ class Arrivals:
         self.due = self._segment.at + self._segment.seconds_until(self._expected)
 
 
-class Choice:
-    """Draws the next message at random, by weight."""
+class Choice(Generic[Weighted]):
+    """Draws one of several things at random, by weight; `of` names the sequence of random numbers."""
 
-    def __init__(self, prompts: Sequence[Prompt], seed: int, process: int = 0) -> None:
-        self._prompts = prompts
-        self._weights = [each.weight for each in prompts]
-        self._random = random.Random(f"{seed}/{process}/messages")
+    def __init__(self, things: Sequence[Weighted], seed: int, process: int = 0, of: str = "messages") -> None:
+        self._things: Sequence[Weighted] = things
+        self._weights = [each.weight for each in things]
+        self._random = random.Random(f"{seed}/{process}/{of}")
 
-    def next(self) -> Prompt:
-        """Draw a message."""
-        return self._random.choices(self._prompts, self._weights)[0]
+    def next(self) -> Weighted:
+        """Draw a thing."""
+        thing: Weighted = self._random.choices(self._things, self._weights)[0]
+        return thing
+
+
+def dealt(things: Sequence[Weighted]) -> Iterator[Weighted]:
+    """The things by turns for ever, at each moment as near to their weights as whole numbers can be."""
+    total, given = sum(each.weight for each in things), [0] * len(things)
+    for turn in itertools.count(1):
+        owed = [turn * each.weight / total - count for each, count in zip(things, given, strict=True)]
+        place = owed.index(max(owed))
+        given[place] += 1
+        yield things[place]
 
 
 def share(whole: int, process: int, processes: int) -> int:
@@ -106,9 +121,10 @@ class Job:
 
 @dataclass(slots=True)
 class PlannedMessage:
-    """A message that is due, with its text, its segment and its number."""
+    """A message that is due, with its text, the kind of its user, its segment and its number."""
 
     message: Message
     prompt: Prompt
+    user: UserKind
     segment: Segment
     number: int

@@ -28,6 +28,7 @@ from ailoop_otel.measure.load.checked_table import (
     tables,
     words,
 )
+from ailoop_otel.measure.load.messages_file import messages_of
 from ailoop_otel.measure.results.observations import PHASES
 from ailoop_otel.protocol.registry import DIALECTS
 from ailoop_otel.recorded.input_file import read_text
@@ -56,6 +57,21 @@ class Prompt:
     weight: float = number(1.0, 0.001, 1000.0)
     name: str = ""
     expects: str = one_of("", AI_TIMEOUT)
+
+
+@dataclass(frozen=True, slots=True)
+class UserKind:
+    """A kind of user: what it sends and how long it thinks; what is left out is the scenario's.
+
+    `weight` is its share: of the sessions in a closed loop, of the messages in an open one, whose sessions send the
+    messages of all kinds. `name` labels its figures.
+    """
+
+    name: str
+    weight: float = number(1.0, 0.001, 1000.0)
+    think: float | None = number(None, 0.0, _DAY)
+    think_max: float | None = number(None, 0.0, _DAY)
+    messages: tuple[Prompt, ...] = tables(Prompt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +114,19 @@ class StabilityCriteria:
 
 
 @dataclass(frozen=True, slots=True)
+class AbortCriteria:
+    """Limits that end the measurement early: the figures of the last `seconds` seconds are beyond one of them.
+
+    The run then fails. A ramp has its own criteria, `StabilityCriteria`.
+    """
+
+    errors: float | None = number(None, 0.0, 1000.0, "errors per 1,000 messages at most")
+    first_chunk_p95: float | None = number(None, 0.001, 3600.0, "seconds to the first chunk (p95) at most")
+    rate: float | None = number(None, 0.001, 100_000.0, "messages/s that end, at least")
+    seconds: float = number(10.0, 1.0, _DAY, "how long a limit must be missed")
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """One scenario. Times are seconds.
 
@@ -127,12 +156,24 @@ class Scenario:
     processes: int = number(1, 1, 64, "load processes")
     compression: bool = flag(True, "the WebSocket compresses, if the server does")
     dialect: str = words(DIALECTS.dialects[0].name, "whose requests the server takes: see docs/dialects.md")
+    messages_file: str = words("", "JSON Lines or CSV with text, name and weight, instead of the messages")
     seed: int = number(1, 0, 2**31, "of what is random: the same seed, the same load")
     stop: bool = flag(True, "sessions are stopped at the end, not just left")
     ramp: Ramp | None = table(Ramp, None)
     stable: StabilityCriteria = table(StabilityCriteria, StabilityCriteria())
+    abort_on: AbortCriteria = table(AbortCriteria, AbortCriteria())
     stages: tuple[Stage, ...] = tables(Stage)
+    users: tuple[UserKind, ...] = tables(UserKind)
     messages: tuple[Prompt, ...] = tables(Prompt)
+
+    def user_kinds(self) -> list[UserKind]:
+        """The kinds of users with all that they leave to the scenario; one without a name where there are none."""
+        made = []
+        for each in self.users or (UserKind(""),):
+            own = each.think is not None or each.think_max is not None
+            think, most = (each.think or 0.0, each.think_max) if own else (self.think, self.think_max)
+            made.append(replace(each, think=think, think_max=most, messages=each.messages or self.messages))
+        return made
 
     @property
     def most_sessions(self) -> int:
@@ -148,8 +189,14 @@ class Scenario:
     def settings(self) -> dict[str, Any]:
         """All settings as JSON, without the message texts, which may be long or private."""
         values = dataclasses.asdict(self)
-        values["messages"] = [each.name or f"message {number}" for number, each in enumerate(self.messages, 1)]
+        values["messages"] = _names(self.messages)
+        for each, user in zip(values["users"], self.users, strict=True):
+            each["messages"] = _names(user.messages)
         return {name: value for name, value in values.items() if name not in ("title", "text")}
+
+
+def _names(messages: Iterable[Prompt]) -> list[str]:
+    return [each.name or f"message {number}" for number, each in enumerate(messages, 1)]
 
 
 def known() -> list[Setting]:
@@ -173,12 +220,11 @@ def load(name: str, overrides: Iterable[str] = (), messages: Iterable[str] = ())
         document = tomllib.loads(toml)
     except tomllib.TOMLDecodeError as error:
         raise Refusal(f"{where} is not TOML: {error}") from None
+    if isinstance(document.get("messages_file"), str):
+        document["messages_file"] = str(Path(where).parent / document["messages_file"])
     for override in overrides:
         _override(document, override)
-    texts = list(messages)
-    if texts:
-        expects = _expected(document)
-        document["messages"] = [{"text": each, "expects": expects} for each in texts]
+    _replace_messages(document, list(messages))
     if "name" in document:
         raise Refusal(f"{where}: `name` is no setting; a scenario is called as its file is")
     scenario: Scenario = read(Scenario, {**document, "name": Path(name).stem}, where)
@@ -186,6 +232,21 @@ def load(name: str, overrides: Iterable[str] = (), messages: Iterable[str] = ())
     if scenario.stages and "duration" not in document:
         return replace(scenario, duration=sum(each.seconds for each in scenario.stages))
     return scenario
+
+
+def _replace_messages(document: dict[str, Any], texts: list[str]) -> None:
+    """Put the messages of the command line, else those of the messages file, in place of all others."""
+    if texts:
+        given = [{"text": each} for each in texts]
+    elif isinstance(document.get("messages_file"), str) and document["messages_file"]:
+        given = messages_of(Path(document["messages_file"]), Prompt)
+    else:
+        return
+    expects = _expected(document)
+    document["messages"] = [{"expects": expects, **each} for each in given]
+    for user in document.get("users", ()):
+        if isinstance(user, dict):
+            user.pop("messages", None)
 
 
 def _expected(document: dict[str, Any]) -> Any:
@@ -235,16 +296,21 @@ def _override(document: dict[str, Any], override: str) -> None:
 
 
 def _check(scenario: Scenario, where: str) -> None:
-    if not scenario.messages:
+    kinds = scenario.user_kinds()
+    if not all(each.messages for each in kinds):
         raise Refusal(f"{where}: it sends nothing; add [[messages]] with a text, or give --message")
-    for each in scenario.messages:
-        if not each.text.strip():
+    if len({each.name for each in kinds}) < len(kinds):
+        raise Refusal(f"{where}: two of its [[users]] have the same name")
+    for kind in kinds:
+        if not all(each.text.strip() for each in kind.messages):
             raise Refusal(f"{where}: a message without text; the server would not ask its AI")
+        _check_think(kind.think or 0.0, kind.think_max, where)
     dialect_named(scenario.dialect)
     ramp = scenario.ramp
     if ramp is not None and ramp.most < ramp.start:
         raise Refusal(f"{where}: `ramp.most` is {ramp.most}, which is below `ramp.start`, {ramp.start}")
-    _check_think(scenario.think, scenario.think_max, where)
+    if ramp is not None and replace(scenario.abort_on, seconds=AbortCriteria().seconds) != AbortCriteria():
+        raise Refusal(f"{where}: [abort_on] is not for a [ramp], which ends at its own limits, [stable]")
     if scenario.stages:
         _check_stages(scenario, where)
 

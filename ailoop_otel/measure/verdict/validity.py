@@ -22,15 +22,20 @@ def validity_problems(run: Run) -> Iterator[tuple[Verdict, str]]:
     """The problems that keep a load test from passing, each with its verdict and the correction.
 
     A run in which no message succeeded fails; a timeout that its scenario `expects` counts as a success if it was
-    reported to the client. So does one whose server refused sessions that were asked for. A run that was interrupted,
-    or lacks the metric that its scenario measures, or the load that was asked for, is inconclusive. Test runs and
-    telemetry have no such problems: their failures may be intended.
+    reported to the client. So does one whose server refused sessions that were asked for, or that `abort_on` ended. A
+    run that was interrupted, or lacks the metric that its scenario measures, or the load that was asked for, is
+    inconclusive. Test runs and telemetry have no such problems: their failures may be intended.
     """
     if run.context.source != "client":
         return
     failure = _failure(run)
     if failure:
         yield Verdict.FAIL, failure
+    if run.context.load.get("aborted"):
+        # Where the load generator was at its limit, its own delay may be what was beyond the limit.
+        own = at_limit(run.context.load) or run.context.load.get("own_limit")
+        reason = f"it was ended early (abort_on): {run.context.load['aborted']}"
+        yield Verdict.INCONCLUSIVE if own else Verdict.FAIL, reason
     yield from _load_missing(run.context.load)
     if INTERRUPTED in run.context.notes:
         yield Verdict.INCONCLUSIVE, "it was interrupted: run it to its end for a verdict"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import signal
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.load import scenario
 from ailoop_otel.measure.load.campaign import Interrupted, measure
+from ailoop_otel.measure.load.live import Progress
 from ailoop_otel.measure.load.progress import NoProgress
 from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.results import definitions
@@ -25,6 +28,7 @@ from ailoop_otel.measure.results.observations import Observation
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics.percentiles import summarise
 from ailoop_otel.measure.verdict.judge import judge_by_files
+from ailoop_otel.measure.verdict.validity import validity_problems
 from ailoop_otel.measure.verdict.verdict import Verdict
 from tests.measure.scripted_server import Scripted, free_port, scripted
 
@@ -82,18 +86,21 @@ def test_stages_are_phases_of_one_run(server: Scripted, tmp_path: Path) -> None:
     """Rates and sessions change as the stages say, in each process, and each stage has its own figures."""
     stages = (
         "[[stages]]\nname = 'up'\nrate = 60\nsessions = 24\nseconds = 1\n"
+        "[[stages]]\nname = 'top'\nseconds = 0.6\n"
         "[[stages]]\nname = 'slow'\nrate = 10\nseconds = 0\n[[stages]]\nsessions = 12\nseconds = 1\n"
     )
     (tmp_path / "stages.toml").write_text(f"{stages}[[messages]]\ntext = 'first=0.05'\n")
     bounds = ["rate=20", "sessions=12", "processes=2", "warmup=0", "opening=200"]
     run = measure(scenario.load(str(tmp_path / "stages.toml"), bounds), server.url)
     counts = Counter(row.phase for row in rows(run, definitions.COMPLETION))
-    assert counts == {"up": pytest.approx(40, abs=4), "stage 3": pytest.approx(10, abs=3)}
+    assert counts == {
+        "up": pytest.approx(40, abs=4), "top": pytest.approx(36, abs=4), "stage 4": pytest.approx(10, abs=3)
+    }  # fmt: skip
     assert run.context.load["sessions"] == 24
     assert run.context.load["connected"] == 24
     assert run.context.load["planned"] == sum(counts.values())
     assert any(note.startswith("up: ") and "first chunk p50 0.0" in note for note in run.context.notes)
-    assert run.context.duration == pytest.approx(2, abs=0.4)
+    assert run.context.duration == pytest.approx(2.6, abs=0.4)
 
 
 def test_stages_of_a_closed_loop_are_sessions_that_think(server: Scripted, tmp_path: Path) -> None:
@@ -109,6 +116,65 @@ def test_stages_of_a_closed_loop_are_sessions_that_think(server: Scripted, tmp_p
     gaps = [after - before for at in by_session.values() for before, after in zip(at, at[1:], strict=False)]
     assert min(gaps) >= 0.1
     assert max(gaps) - min(gaps) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "reason"),
+    [
+        ("end=ai_error", "errors=100", "errors per 1,000 messages over the last 1 s, and 100 are allowed"),
+        ("first=0.5", "first_chunk_p95=0.2", "first chunk .* 0.2 s"),
+        ("end=hang", "first_chunk_p95=0.2", "one message in twenty did not come in 0.2 s over the last 1 s"),
+        ("first=0.1", "rate=30", "messages/s were answered over the last 1 s, and 30 is the least"),
+    ],
+)
+def test_a_limit_ends_the_run_early_and_fails_it(server: Scripted, text: str, limit: str, reason: str) -> None:
+    """Errors, slowness, silence and a rate that is missed: each ends the run long before its time, with the reason."""
+    bounds = ["rate=20", "sessions=60", "warmup=0", "duration=120", "patience=3", f"abort_on.{limit}"]
+    run = measure(planned("mixed", *bounds, "abort_on.seconds=1", messages=(text,)), server.url)
+    assert re.search(reason, run.context.load["aborted"])
+    assert run.context.duration < 60
+    judgement = judge_by_files(run)
+    assert judgement.verdict is Verdict.FAIL
+    assert judgement.exit_code() == 1
+    assert any("it was ended early (abort_on)" in note for note in judgement.notes)
+    at_limit = replace(run, context=replace(run.context, load=run.context.load | {"busy": 0.99}))
+    assert "ended early" not in "".join(
+        note for verdict, note in validity_problems(at_limit) if verdict is Verdict.FAIL
+    )
+
+
+KINDS_OF_USERS = """
+[[users]]
+name = "many"
+weight = 3
+[[users.messages]]
+text = "first=0.01"
+name = "short"
+[[users]]
+name = "few"
+think = 0.2
+[[users.messages]]
+text = "first=0.05"
+"""
+
+
+@pytest.mark.parametrize("loop", ["open", "closed"])
+def test_kinds_of_users_have_figures_of_their_own(server: Scripted, tmp_path: Path, loop: str) -> None:
+    """Each kind sends its own messages: its share of the sessions in a closed loop, of the messages in an open one."""
+    (tmp_path / "users.toml").write_text(KINDS_OF_USERS)
+    bounds = [f"loop={loop}", "rate=80", "sessions=8", "warmup=0", "opening=200", "most_messages=100", "processes=2"]
+    run = measure(scenario.load(str(tmp_path / "users.toml"), bounds), server.url)
+    seen = rows(run, definitions.FIRST_CHUNK)
+    by_kind = {kind: [row for row in seen if row.label == kind] for kind in ("many", "few")}
+    assert sum(map(len, by_kind.values())) == 100
+    assert min(row.value for row in by_kind["few"]) >= 0.05
+    assert min(row.value for row in by_kind["many"]) < 0.05
+    if loop == "closed":
+        sessions = {kind: {row.session for row in found} for kind, found in by_kind.items()}
+        assert {kind: len(found) for kind, found in sessions.items()} == {"many": 6, "few": 2}
+        assert not sessions["many"] & sessions["few"]
+    else:
+        assert len(by_kind["many"]) == pytest.approx(75, abs=15)
 
 
 KINDS = ("ok", "ai_error", "cut", "no_answer", "server_error", "protocol_error", "drop", "hang")
@@ -142,8 +208,8 @@ class _At(NoProgress):
         self._done = done
         self._action = action
 
-    def update(self, elapsed: float, sessions: int, done: int, errors: int) -> None:
-        if done >= self._done:
+    def update(self, elapsed: float, now: Progress) -> None:
+        if now.done >= self._done:
             self._done = 1_000_000
             self._action()
 

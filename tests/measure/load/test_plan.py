@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ailoop_otel.measure.load.plan import Arrivals, Choice, Segment, share
-from ailoop_otel.measure.load.scenario import CONSTANT, POISSON, Prompt
+from ailoop_otel.measure.load.plan import Arrivals, Choice, Segment, dealt, share
+from ailoop_otel.measure.load.scenario import CONSTANT, POISSON, Prompt, UserKind
 
 
 def times(rate: float, kind: str, until: float, processes: int = 1, seed: int = 1) -> list[float]:
@@ -120,3 +121,11 @@ def test_shares_add_up(whole: int, processes: int) -> None:
     shares = [share(whole, process, processes) for process in range(processes)]
     assert sum(shares) == whole
     assert max(shares) - min(shares) <= 1
+
+
+def test_users_are_dealt_by_their_weight() -> None:
+    """At each moment there are as many of each kind as its weight says, to the whole number."""
+    kinds = [UserKind("many", weight=3.0), UserKind("few", weight=1.0), UserKind("some", weight=2.0)]
+    names = [each.name for each in itertools.islice(dealt(kinds), 60)]
+    assert Counter(names) == {"many": 30, "some": 20, "few": 10}
+    assert Counter(names[:6]) == {"many": 3, "some": 2, "few": 1}

@@ -13,7 +13,7 @@ from ailoop_otel.measure.load.worker import packed, unpacked
 
 SHIPPED = {
     "ai_service_timeout", "concurrent_sessions", "long_running_session", "memory_usage", "mixed", "soak", "spike",
-    "throughput",
+    "throughput", "user_kinds",
 }  # fmt: skip
 MESSAGES = '[[messages]]\ntext = "hello"\n'
 
@@ -32,7 +32,7 @@ def test_the_scenarios_of_the_package_are_there() -> None:
         assert one.name == name
         assert one.title
         assert len(one.text) > 80
-        assert all("[[" not in each.text for each in one.messages)
+        assert all("[[" not in each.text for kind in one.user_kinds() for each in kind.messages)
 
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
@@ -66,6 +66,73 @@ def test_stages_last_as_long_as_they_take(tmp_path: Path) -> None:
     one = scenario.load(written(tmp_path, stages))
     assert (one.duration, one.most_sessions, one.stage_names()) == (7.5, 40, ["stage 1", "peak"])
     assert scenario.load(written(tmp_path, stages), ["duration=3"]).duration == 3
+
+
+USERS = """
+think = 1
+[[users]]
+name = "reader"
+weight = 3
+think = 5
+think_max = 9
+[[users.messages]]
+text = "a secret"
+[[users]]
+name = "writer"
+"""
+
+
+def test_a_kind_of_user_leaves_to_the_scenario_what_it_does_not_say(tmp_path: Path) -> None:
+    """Messages and think time are its own, or the scenario's; --message replaces those of all kinds."""
+    path = written(tmp_path, USERS + MESSAGES)
+    one = scenario.load(path)
+    reader, writer = one.user_kinds()
+    assert (reader.think, reader.think_max, reader.messages[0].text) == (5.0, 9.0, "a secret")
+    assert (writer.think, writer.think_max, writer.messages[0].text) == (1.0, None, "hello")
+    assert "a secret" not in json.dumps(one.settings())
+    assert unpacked(json.loads(json.dumps(packed(one)))) == one
+    assert {each.messages[0].text for each in scenario.load(path, (), ["hi"]).user_kinds()} == {"hi"}
+
+
+def test_messages_come_from_a_file(tmp_path: Path) -> None:
+    """JSON Lines and CSV say the same; a scenario names its file from where it stands itself."""
+    (tmp_path / "some.jsonl").write_text('{"text": "a, b", "name": "x", "weight": 3}\n\n{"text": "c"}\n')
+    (tmp_path / "some.CSV").write_text('\ufefftext,name,weight\n"a, b",x,3\nc,,\n', encoding="utf-8")
+    own = scenario.load(written(tmp_path, 'messages_file = "some.jsonl"')).messages
+    assert [(each.text, each.name, each.weight) for each in own] == [("a, b", "x", 3.0), ("c", "", 1.0)]
+    other = scenario.load("mixed", [f"messages_file={tmp_path / 'some.CSV'}"]).messages
+    assert other == own
+    assert [each.text for each in scenario.load("mixed", [f"messages_file={tmp_path / 'none'}"], ["hi"]).messages] == [
+        "hi"
+    ]
+    assert scenario.load("ai_service_timeout", [f"messages_file={tmp_path / 'some.CSV'}"]).messages[1].expects
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.jsonl", b"", "holds no messages"),
+        ("a.jsonl", b'{"text": "x"}\nhello\n', "line 2: no JSON object"),
+        ("a.jsonl", b"[" * 100_000, "line 1: no JSON object"),
+        ("a.jsonl", b'{"texts": "x"}', "line 1: `texts` is no setting; did you mean `text`"),
+        ("a.jsonl", b'{"text": 5}', "line 1: `text` is text in quotes"),
+        ("a.jsonl", b'{"text": " "}', "line 1: a message without text"),
+        ("a.jsonl", b"\xff", "not UTF-8"),
+        ("a.csv", b"text,weight\nx,many\n", "line 2: `weight` is a number from 0.001 to 1000, not 'many'"),
+        ("a.csv", b"text\nx,y\n", "`more cells than columns` is no setting"),
+        ("a.csv", b'text\n"x" y\n', "are not CSV"),
+        ("none.csv", None, "cannot be read"),
+    ],
+)
+def test_a_mistake_in_a_messages_file_is_named_with_its_line(
+    tmp_path: Path, name: str, content: bytes | None, expected: str
+) -> None:
+    """One sentence says where and what."""
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(Refusal, match=expected) as refused:
+        scenario.load("mixed", [f"messages_file={tmp_path / name}"])
+    assert name in str(refused.value)
 
 
 def test_other_messages_are_meant_to_come_to_the_same() -> None:
@@ -107,6 +174,11 @@ def test_message_texts_stay_out_of_the_report() -> None:
         (f"[[stages]]\nseconds = 0\n{MESSAGES}", "its stages take no time"),
         (f"[[stages]]\nrate = -1\n{MESSAGES}", "`stages.rate` is a number from 0 to 100000, not -1"),
         (f"[stages]\nrate = 1\n{MESSAGES}", r"stages are written \[\[stages\]\]"),
+        (f"[ramp]\n[abort_on]\nrate = 3\n{MESSAGES}", r"\[abort_on\] is not for a \[ramp\]"),
+        (f"[[users]]\nweight = 2\n{MESSAGES}", "`users.name` is missing"),
+        (f'[[users]]\nname = "a"\nthink_max = -1\n{MESSAGES}', "`users.think_max` is a number from 0"),
+        (f'[[users]]\nname = "a"\n[[users]]\nname = "a"\n{MESSAGES}', "have the same name"),
+        ('[[users]]\nname = "a"', "it sends nothing"),
         ("", "it sends nothing"),
         ("messages = [3]", "messages are written"),
         ('[[messages]]\ntext = " "', "a message without text"),
@@ -147,9 +219,19 @@ def test_every_setting_is_known_with_its_meaning() -> None:
     """What --set takes is what a run records as its settings, except the messages."""
     ramp = {"ramp.start", "ramp.step", "ramp.most", "ramp.seconds", "ramp.rate", "ramp.search"}
     stable = {"stable.errors", "stable.first_chunk_p95", "stable.hold"}
-    plain = scenario.load("mixed").settings().keys() - {"name", "messages", "stages", "ramp", "stable"}
+    plain = scenario.load("mixed").settings().keys() - {
+        "name",
+        "messages",
+        "users",
+        "stages",
+        "ramp",
+        "stable",
+        "abort_on",
+    }
     settings = {each.key: each for each in scenario.known()}
-    assert settings.keys() == plain | ramp | stable
+    abort_on = {f"abort_on.{name}" for name in ("errors", "first_chunk_p95", "rate", "seconds")}
+    assert settings.keys() == plain | ramp | stable | abort_on
+    assert settings["abort_on.rate"].default == "none"
     assert (settings["warmup"].means, settings["warmup"].default) == ("seconds of load before anything counts", "5")
     assert settings["arrivals"].means.endswith("(constant or poisson)")
     assert settings["stop"].default == "true"

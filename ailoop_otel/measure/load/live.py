@@ -1,0 +1,111 @@
+"""The figures of the last seconds, while a run goes on: what the terminal shows, and what may end the run early.
+
+Nothing here reads a clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ailoop_otel.measure.load.scenario import AbortCriteria
+from ailoop_otel.measure.results.observations import OK
+from ailoop_otel.measure.statistics.percentiles import percentile
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: sessions connected, messages ended, failed and in flight so far.
+
+    `rate` is messages ended per second, `p50` and `p95` the first chunk in seconds, all of the last seconds; NaN for
+    none, infinity where failures reach it.
+    """
+
+    sessions: int
+    done: int
+    errors: int
+    in_flight: int
+    rate: float = math.nan
+    p50: float = math.nan
+    p95: float = math.nan
+
+
+class LiveFigures:
+    """The first chunks and ends of the last `seconds` seconds, from the events of single messages."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since = math.inf
+        self._planned: dict[int, float] = {}
+        self._firsts: deque[tuple[float, float]] = deque()
+        self._ends: deque[tuple[float, bool]] = deque()
+        self._with_first: set[int] = set()
+
+    def clear(self, now: float) -> None:
+        """Begin anew at `now`: what came before, the warm-up say, does not count."""
+        self._since = now
+        self._firsts.clear()
+        self._ends.clear()
+
+    def take(self, events: Iterable[Sequence[Any]], now: float) -> None:
+        """Add the events that came until `now`, as `ramp.Levels` does, and forget what is older than `seconds`."""
+        for kind, number, value in events:
+            if kind == "planned":
+                self._planned[number] = now
+            elif kind == "first":
+                self._with_first.add(number)
+                self._firsts.append((now, value))
+            else:
+                self._end(number, now, *value)
+        for seen in (self._firsts, self._ends):
+            while seen and seen[0][0] < now - self._seconds:
+                seen.popleft()
+
+    def _end(self, number: int, now: float, outcome: str, first: float | None) -> None:
+        self._planned.pop(number, None)
+        told = number in self._with_first
+        self._with_first.discard(number)
+        self._ends.append((now, outcome != OK))
+        if outcome != OK:
+            self._firsts.append((now, math.inf))
+        elif first is not None and not told:
+            self._firsts.append((now, first))
+
+    def rate(self, now: float) -> float:
+        """Messages ended per second."""
+        return len(self._ends) / max(min(self._seconds, now - self._since), 1e-9)
+
+    def errors(self) -> float:
+        """Errors per 1,000 messages that ended; 0 without any."""
+        return 1000 * sum(failed for _, failed in self._ends) / max(1, len(self._ends))
+
+    def first_chunk(self, percent: float, waiting: int = 0) -> float:
+        """A percentile of the first chunk in seconds; failures, and so many that wait too long, are infinity."""
+        values = [*(seconds for _, seconds in self._firsts), *[math.inf] * waiting]
+        return percentile(np.sort(np.array(values, dtype=float)), percent)
+
+    def beyond(self, criteria: AbortCriteria, now: float) -> str:
+        """Why the run should end: which limit the figures of the last `seconds` are beyond; empty if none is."""
+        if now - self._since < self._seconds:
+            return ""
+        last = f"over the last {self._seconds:g} s"
+        errors = self.errors()
+        if criteria.errors is not None and errors > criteria.errors:
+            return f"{errors:.3g} errors per 1,000 messages {last}, and {criteria.errors:g} are allowed"
+        allowed = criteria.first_chunk_p95
+        if allowed is not None:
+            late = [begun for number, begun in self._planned.items() if number not in self._with_first]
+            p95 = self.first_chunk(95, sum(now - begun > allowed for begun in late))
+            if math.isinf(p95):
+                return f"the first chunk of more than one message in twenty did not come in {allowed:g} s {last}"
+            if p95 > allowed:
+                return f"p95 of the first chunk was {p95:.3g} s {last}, and {allowed:g} s are allowed"
+        rate = self.rate(now)
+        if criteria.rate is not None and rate < criteria.rate:
+            return f"{rate:.3g} messages/s were answered {last}, and {criteria.rate:g} is the least"
+        return ""
