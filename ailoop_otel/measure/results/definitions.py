@@ -153,6 +153,33 @@ SERVER_COMMAND: Final = Definition(
     "server_command", "s", "Slash command to its response, on the server",
     "From the moment the application received a slash command to its response.", "call",
 )  # fmt: skip
+INPUT_TOKENS: Final = Definition(
+    "input_tokens", "{token}", "Input tokens", "Tokens that the provider counted as an exchange's input, cached too.",
+    "exchange",
+)  # fmt: skip
+CACHED_TOKENS: Final = Definition(
+    "cached_tokens", "{token}", "Input tokens from the cache", "Those of `input_tokens` that the provider had cached.",
+    "exchange", "higher",
+)  # fmt: skip
+OUTPUT_TOKENS: Final = Definition(
+    "output_tokens", "{token}", "Output tokens", "Tokens that the provider counted as an exchange's output.",
+    "exchange", "neither",
+)  # fmt: skip
+REASONING_TOKENS: Final = Definition(
+    "reasoning_tokens", "{token}", "Reasoning tokens", "Those of `output_tokens` that were reasoning, and no answer.",
+    "exchange", "neither",
+)  # fmt: skip
+TOKEN_PACE: Final = Definition(
+    "time_per_output_token", "s", "Time per output token",
+    "From the first AI chunk to the complete answer, on the server, divided by `output_tokens`. A gap between chunks "
+    "is of the frames, which may hold several tokens or a part of one.", "exchange",
+)  # fmt: skip
+COST: Final = Definition("cost", "USD", "Cost", "What an exchange cost, as the provider told.", "exchange")
+COST_COMPUTED: Final = Definition(
+    "cost_computed", "USD", "Cost, computed",
+    "What an exchange cost, of which at least a part was computed from the user's prices and not told by the provider.",
+    "exchange",
+)  # fmt: skip
 FIRST_CHUNK_DIFFERENCE: Final = Definition(
     "first_chunk_difference", "s", "First chunk: client less server",
     "What the client waited longer than the server says: network, the message unread behind a running answer, and the "

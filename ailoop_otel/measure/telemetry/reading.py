@@ -121,12 +121,30 @@ def server_observations(one: ServerExchange, **place: Any) -> Iterator[Observati
         first_chunk = math.nan if one.first_chunk is None else one.first_chunk
         yield observed(definitions.SERVER_FIRST_CHUNK, first_chunk, **place)
         yield observed(definitions.SERVER_COMPLETION, one.seconds if one.ended else math.nan, **place)
+    yield from _usage(one, place)
     for timeout, seconds in one.detected():
         yield observed(definitions.TIMEOUT_DETECTED, seconds, label=timeout.phase, **place)
         if timeout.delay is not None:
             yield observed(definitions.DETECTION_DELAY, timeout.delay, label=timeout.phase, **place)
     for timeout, seconds in one.reported():
         yield observed(definitions.REPORT_DELAY, seconds, label=timeout.phase, **place)
+
+
+def _usage(one: ServerExchange, place: dict[str, Any]) -> Iterator[Observation]:
+    """Tokens and cost of an exchange, where the telemetry has them."""
+    usage = one.usage
+    for definition, value in (
+        (definitions.INPUT_TOKENS, usage.input_tokens),
+        (definitions.CACHED_TOKENS, usage.cached),
+        (definitions.OUTPUT_TOKENS, usage.output_tokens),
+        (definitions.REASONING_TOKENS, usage.reasoning),
+    ):
+        if value is not None:
+            yield observed(definition, value, **place)
+    if usage.output_tokens and one.ended and one.first_chunk is not None:
+        yield observed(definitions.TOKEN_PACE, max(0.0, one.seconds - one.first_chunk) / usage.output_tokens, **place)
+    if usage.cost is not None:
+        yield observed(definitions.COST_COMPUTED if usage.computed else definitions.COST, usage.cost, **place)
 
 
 def reading_notes(counts: ReadCounts) -> Iterator[str]:

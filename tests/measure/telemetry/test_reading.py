@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from opentelemetry.trace import format_trace_id
+from opentelemetry.trace import SpanKind, format_trace_id
 
 from ailoop_otel import names
 from ailoop_otel.measure import Refusal
+from ailoop_otel.measure.report.contents import build_report
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
 from ailoop_otel.measure.results.run import Run
@@ -342,3 +343,22 @@ def test_slash_commands_are_in_no_rate(sample: Sample) -> None:
     assert _values(run, definitions.ERROR_RATE) == [500.0]
     assert _values(run, definitions.RATE) == [1 / 4.0]
     assert len(_values(run, definitions.SERVER_COMMAND)) == 1
+
+
+def test_tokens_and_cost_are_told_where_the_telemetry_has_them(sample: Sample) -> None:
+    """Of each exchange, with the time of a token; a cost that the user's prices gave is marked as computed."""
+    used = {names.USAGE_INPUT: 1200, names.USAGE_CACHE_READ: 900, names.USAGE_OUTPUT: 40, names.USAGE_REASONING: 10,
+            names.COST: 0.0125, names.COST_SOURCE: names.COMPUTED}  # fmt: skip
+    attributes = {names.OUTCOME: "ok", names.TIME_TO_FIRST_CHUNK: 1.0, **used}
+    sample.span("sendUserMessage", 0, 3.0, attributes, kind=SpanKind.SERVER)
+    sample.exchange("one", 5, 1.0)
+    run = _run(sample.directory)
+    found = {
+        each.name: _values(run, each)
+        for each in (definitions.INPUT_TOKENS, definitions.CACHED_TOKENS, definitions.OUTPUT_TOKENS,
+                     definitions.REASONING_TOKENS, definitions.COST_COMPUTED)
+    }  # fmt: skip
+    assert list(found.values()) == [[1200], [900], [40], [10], [0.0125]]
+    assert _values(run, definitions.TOKEN_PACE) == [pytest.approx(2.0 / 40)]
+    (cost,) = (row for row in build_report(run).rows if row.definition is definitions.COST_COMPUTED)
+    assert (cost.title, cost.numbers()[1], cost.scale.name) == ("Cost, computed", "0.0125", "USD")
