@@ -1,4 +1,4 @@
-"""The pytest plugin: the `ailoop` fixture (also of module and session scope), and a summary of all timings at the end of the run.
+"""The pytest plugin: the `ailoop` fixture, one for each scope, and a summary of all timings at the end of the run.
 
     pytest --ailoop-report DIR          writes the summary and the raw data into files too
     pytest --ailoop-targets FILE        a failing target fails the run
