@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import scipy.stats  # noqa: F401 - as below
 
 import ailoop_otel.measure.report.files
 import ailoop_otel.measure.testing.chat
