@@ -1,4 +1,4 @@
-"""The pytest plugin: the `ailoop` fixture, and a summary of all timings at the end of the run.
+"""The pytest plugin: the `ailoop` fixture, one for each scope, and a summary of all timings at the end of the run.
 
     pytest --ailoop-report DIR          writes the summary and the raw data into files too
     pytest --ailoop-targets FILE        a failing target fails the run
@@ -49,6 +49,22 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def ailoop(request: pytest.FixtureRequest) -> Stopwatch:
     """Takes timestamps (`step`, `mark`) and talks to a server whose answers are timed (`connect`)."""
+    return _stopwatch(request)
+
+
+@pytest.fixture(scope="module")
+def ailoop_module(request: pytest.FixtureRequest) -> Stopwatch:
+    """As `ailoop`, for fixtures of a module: a session with a server then spans its tests."""
+    return _stopwatch(request)
+
+
+@pytest.fixture(scope="session")
+def ailoop_session(request: pytest.FixtureRequest) -> Stopwatch:
+    """As `ailoop`, for fixtures of the whole run; each worker of pytest-xdist has its own."""
+    return _stopwatch(request)
+
+
+def _stopwatch(request: pytest.FixtureRequest) -> Stopwatch:
     missing = missing_libraries()
     if missing:
         pytest.fail(f"the ailoop fixture needs {', '.join(missing)}: {EXTRA}", pytrace=False)

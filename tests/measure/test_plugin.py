@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import scipy.stats  # noqa: F401 - as below
 
 import ailoop_otel.measure.report.files
 import ailoop_otel.measure.testing.chat
@@ -278,3 +279,25 @@ def test_what_the_readme_shows_runs(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=1)
     assert result.ret == 0
     assert "Message to first AI chunk" in (pytester.path / "performance" / "summary.md").read_text()
+
+
+@pytest.mark.parametrize(("fixture", "scope"), [("ailoop_module", "module"), ("ailoop_session", "session")])
+def test_a_conversation_spans_tests(pytester: pytest.Pytester, fixture: str, scope: str) -> None:
+    """Its fixture is of the module or the run: one session, and a turn of it in each test."""
+    with scripted() as server:
+        pytester.makepyfile(f"""
+            import pytest
+            @pytest.fixture(scope={scope!r})
+            def chat({fixture}):
+                with {fixture}.connect({server.url!r}) as chat:
+                    yield chat
+            def test_first(chat):
+                assert chat.ask("hello").ok
+            def test_second(chat):
+                assert chat.ask("and again").ok
+        """)
+        assert _run(pytester, "--ailoop-report", "report").ret == 0
+    run = _reported(pytester)
+    assert len(list(run.of(definitions.SESSION_START))) == 1
+    assert [row.value for row in run.of(definitions.SESSION_TURNS)] == [2]
+    assert len({row.exchange for row in run.of(definitions.COMPLETION)}) == 2

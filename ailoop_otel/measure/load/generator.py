@@ -388,5 +388,6 @@ class LoadGenerator:
         first = message.first_chunk - message.planned if message.first_chunk else None
         self.events.append(("ended", planned.number, [message.outcome, first]))
         if segment.phase != "warmup":
-            for gap in message.gaps if message.knows_stream else ():
+            # Chunks of one read have one time: they are one arrival, and nothing is known of a gap between them.
+            for gap in filter(None, message.gaps if message.knows_stream else ()):
                 histograms.record(self.gaps, gap)

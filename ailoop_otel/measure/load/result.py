@@ -14,8 +14,7 @@ from ailoop_otel.measure.load.worker_pool import LoadProcess, first_reason
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.observations import Observation, is_missing, observed
 from ailoop_otel.measure.results.run import Run
-from ailoop_otel.measure.statistics.estimates import answers_per_second, steady
-from ailoop_otel.measure.statistics.intervals import theil_sen_slope
+from ailoop_otel.measure.statistics.estimates import run_figures, settled_slope, steady
 from ailoop_otel.measure.statistics.percentiles import percentile
 from ailoop_otel.measure.verdict.validity import BUSY
 
@@ -38,31 +37,25 @@ def figures(
     `by_opened` holds pairs of the sessions opened so far and the server's memory in bytes; `found` is the result of a
     search for the largest stable number of sessions, if there was one.
     """
-    exchanges = steady(run, definitions.COMPLETION)
-    if exchanges:
-        yield observed(definitions.RATE, float(answers_per_second(exchanges)[0]), at)
-        failed = sum(row.failed for row in exchanges)
-        yield observed(definitions.ERROR_RATE, 1000 * failed / len(exchanges), at)
+    yield from run_figures(steady(run, definitions.COMPLETION), at)
     if found is not None:
         yield observed(definitions.STABLE_SESSIONS, float(found.sessions), at)
     # During a search the load grows with the sessions, and memory follows the load too.
     if found is None and by_opened and by_opened[-1][0] - by_opened[0][0] >= _FEWEST_OPENED:
-        per_session = _slope([count for count, _ in by_opened], [memory for _, memory in by_opened])
-        yield observed(definitions.MEMORY_PER_SESSION, per_session, at)
+        per_session = settled_slope([count for count, _ in by_opened], [memory for _, memory in by_opened])
+        if not math.isnan(per_session):
+            yield observed(definitions.MEMORY_PER_SESSION, per_session, at)
     memory = steady_memory(run, scenario)
     if len(memory) >= _FEWEST_SAMPLES:
-        growth = _slope([row.at for row in memory], [row.value for row in memory])
-        yield observed(definitions.MEMORY_GROWTH, growth, at)
+        growth = settled_slope([row.at for row in memory], [row.value for row in memory])
+        if not math.isnan(growth):
+            yield observed(definitions.MEMORY_GROWTH, growth, at)
 
 
 def steady_memory(run: Run, scenario: Scenario) -> list[Observation]:
     """The samples of the server's memory under an even load, whose slope is the memory growth."""
     uneven = scenario.ramp is not None or bool(scenario.stages)
     return [row for row in run.of(definitions.MEMORY) if not uneven or row.phase == "hold"]
-
-
-def _slope(at: Sequence[float], values: Sequence[float]) -> float:
-    return theil_sen_slope(np.array(at, dtype=float), np.array(values, dtype=float)).value
 
 
 def delivered(

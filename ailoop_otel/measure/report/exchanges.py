@@ -19,6 +19,7 @@ from ailoop_otel.measure.results.run import Run
 # exchanges, because one column cannot hold two definitions.
 FIRST_CHUNKS: Final = (definitions.FIRST_CHUNK, definitions.SERVER_FIRST_CHUNK)
 COMPLETIONS: Final = (definitions.COMPLETION, definitions.SERVER_COMPLETION)
+_COMMANDS: Final = {definitions.COMMAND.name, definitions.SERVER_COMMAND.name}
 
 MOST_WORST: Final = 10
 WORST_RULE: Final = (
@@ -74,16 +75,18 @@ class FailureKind:
 def exchanges_of(run: Run) -> list[Exchange]:
     """Assemble all exchanges outside the warm-up, in the order of their first observation.
 
-    An observation without an exchange number is an exchange of its own if it is a completion time.
+    Slash commands are in none of them, as they are in no figure of exchanges. An observation without an exchange
+    number is an exchange of its own if it is a completion time.
     """
     numbered: dict[int, Exchange] = {}
     unnumbered: list[Exchange] = []
     fields = _fields(run)
+    commands = {row.exchange for row in run.observations if row.metric in _COMMANDS}
     for observation in run.observations:
         if observation.phase == "warmup" or _each(observation) != "exchange":
             continue
         number, session, at = observation.exchange, observation.session, observation.at
-        if number >= 0:
+        if number >= 0 and number not in commands:
             _add(numbered.setdefault(number, Exchange(number, session, at)), observation, fields)
         elif fields.get(observation.metric) == "completion":
             unnumbered.append(Exchange(-1, session, at))

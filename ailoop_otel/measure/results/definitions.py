@@ -66,8 +66,10 @@ ACKNOWLEDGEMENT: Final = Definition(
     "the message was taken, and nothing about an answer.", "exchange",
 )  # fmt: skip
 CHUNK_GAP: Final = Definition(
-    "chunk_gap", "s", "Gap between chunks", "From one chunk of an answer to the next.", "chunk"
-)
+    "chunk_gap", "s", "Gap between chunks",
+    "From one arrival of an answer's chunks to the next, at the client: chunks that are read at once are one arrival.",
+    "chunk",
+)  # fmt: skip
 LONGEST_GAP: Final = Definition(
     "longest_gap", "s", "Longest gap of an answer", "The longest time between two chunks of one answer.", "exchange"
 )
@@ -84,7 +86,7 @@ SESSION_TURNS: Final = Definition(
 )
 RATE: Final = Definition(
     "message_rate", "{message}/s", "Messages per second",
-    "Answers completed without a failure per second, over all sessions, outside the warm-up. A load test counts each "
+    "Answers completed without a failure per second, over all sessions, outside a load test's warm-up. Each counts "
     "evenly over the time it took, so that it does not matter where a run was cut.", "run", "higher",
 )  # fmt: skip
 SESSIONS: Final = Definition(
@@ -103,11 +105,13 @@ MEMORY: Final = Definition(
 )  # fmt: skip
 MEMORY_PER_SESSION: Final = Definition(
     "memory_per_session", "By/{session}", "Memory per session",
-    "The slope of `server_memory` over the sessions opened so far (Theil-Sen estimator).", "run",
+    "The slope of `server_memory` over the sessions opened so far, without the first quarter of them, in which a "
+    "server allocates what it needs once (Theil-Sen estimator).", "run",
 )  # fmt: skip
 MEMORY_GROWTH: Final = Definition(
     "memory_growth", "By/s", "Memory growth",
-    "The slope of `server_memory` over time in the steady part of the run (Theil-Sen estimator).", "run",
+    "The slope of `server_memory` over time in the steady part of the run, without its first quarter (Theil-Sen "
+    "estimator).", "run",
 )  # fmt: skip
 CPU: Final = Definition(
     "server_cpu", "1", "Server CPU",
@@ -116,7 +120,8 @@ CPU: Final = Definition(
 )  # fmt: skip
 ERROR_RATE: Final = Definition(
     "error_rate", "{error}/1000", "Errors per 1,000 requests",
-    "Exchanges that failed per 1,000 exchanges begun outside the warm-up, whatever the kind of failure.", "run",
+    "Exchanges that failed per 1,000 exchanges begun outside a load test's warm-up, whatever the kind of failure. A "
+    "slash command that succeeds is no exchange.", "run",
 )  # fmt: skip
 TIMEOUT_TOLD: Final = Definition(
     "ai_timeout_told", "s", "AI timeout until the client is told",
@@ -147,6 +152,33 @@ SERVER_COMPLETION: Final = Definition(
 SERVER_COMMAND: Final = Definition(
     "server_command", "s", "Slash command to its response, on the server",
     "From the moment the application received a slash command to its response.", "call",
+)  # fmt: skip
+INPUT_TOKENS: Final = Definition(
+    "input_tokens", "{token}", "Input tokens", "Tokens that the provider counted as an exchange's input, cached too.",
+    "exchange",
+)  # fmt: skip
+CACHED_TOKENS: Final = Definition(
+    "cached_tokens", "{token}", "Input tokens from the cache", "Those of `input_tokens` that the provider had cached.",
+    "exchange", "higher",
+)  # fmt: skip
+OUTPUT_TOKENS: Final = Definition(
+    "output_tokens", "{token}", "Output tokens", "Tokens that the provider counted as an exchange's output.",
+    "exchange", "neither",
+)  # fmt: skip
+REASONING_TOKENS: Final = Definition(
+    "reasoning_tokens", "{token}", "Reasoning tokens", "Those of `output_tokens` that were reasoning, and no answer.",
+    "exchange", "neither",
+)  # fmt: skip
+TOKEN_PACE: Final = Definition(
+    "time_per_output_token", "s", "Time per output token",
+    "From the first AI chunk to the complete answer, on the server, divided by `output_tokens`. A gap between chunks "
+    "is of the frames, which may hold several tokens or a part of one.", "exchange",
+)  # fmt: skip
+COST: Final = Definition("cost", "USD", "Cost", "What an exchange cost, as the provider told.", "exchange")
+COST_COMPUTED: Final = Definition(
+    "cost_computed", "USD", "Cost, computed",
+    "What an exchange cost, of which at least a part was computed from the user's prices and not told by the provider.",
+    "exchange",
 )  # fmt: skip
 FIRST_CHUNK_DIFFERENCE: Final = Definition(
     "first_chunk_difference", "s", "First chunk: client less server",

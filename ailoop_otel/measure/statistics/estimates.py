@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.definitions import Definition
-from ailoop_otel.measure.results.observations import Observation, is_missing
+from ailoop_otel.measure.results.observations import Observation, is_missing, observed
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics import intervals
 from ailoop_otel.measure.statistics.dependence import effective_size
@@ -80,6 +80,28 @@ def steady(run: Run, definition: Definition) -> list[Observation]:
     """The observations of a metric in order of time; those of a ramp only if there are no others."""
     rows = sorted(run.of(definition), key=lambda row: row.at)
     return [row for row in rows if row.phase != "ramp"] or rows
+
+
+def run_figures(exchanges: Sequence[Observation], at: float) -> Iterator[Observation]:
+    """Rate and error rate of a run's exchanges: observations of one metric of completions, as `steady` selects them.
+
+    A run of a client and one from telemetry have the same definition of both; slash commands are in neither.
+    """
+    if exchanges:
+        yield observed(definitions.RATE, float(answers_per_second(exchanges)[0]), at)
+        failed = sum(row.failed for row in exchanges)
+        yield observed(definitions.ERROR_RATE, 1000 * failed / len(exchanges), at)
+
+
+def settled_slope(at: Sequence[float], values: Sequence[float]) -> float:
+    """The slope (Theil-Sen) of memory over the sessions opened so far, or over the seconds since a run began.
+
+    The first quarter of either is left out: there a server allocates what it needs once, and only a load test has a
+    warm-up that would leave it out. NaN if no two samples differ in `at`.
+    """
+    x, y = np.array(at, dtype=float), np.array(values, dtype=float)
+    kept = x >= x.max(initial=0.0) / 4
+    return intervals.theil_sen_slope(x[kept], y[kept]).value
 
 
 def ramp_step(run: Run) -> float:

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from ailoop_otel import names
 from ailoop_otel.measure.results.observations import OK
 from ailoop_otel.recorded.records import Point, Span
+from ailoop_otel.view.usage import Usage, usage_of
 
 # The newest of each kind are kept: far more than the files of the embedded default hold, and still bounded memory.
 MOST: Final = 100_000
@@ -59,6 +60,7 @@ class ServerExchange:
     first_chunk: float | None = None
     longest_gap: float | None = None
     recovered: bool = False
+    usage: Usage = Usage()
     timeouts: list[AITimeout] = field(default_factory=list)
 
     @property
@@ -169,6 +171,7 @@ def _add_root(exchange: ServerExchange, span: Span) -> None:
     exchange.session_id = span.text(names.SESSION_ID)
     exchange.client_trace_id = span.text(names.CLIENT_TRACE_ID)
     exchange.outcome = span.outcome or OK
+    exchange.usage = usage_of(span)
     exchange.recovered = span.flag(names.TIMEOUT_RECOVERED)
     first_chunk = span.number(names.TIME_TO_FIRST_CHUNK)
     exchange.first_chunk = exchange.first_chunk if first_chunk is None else first_chunk

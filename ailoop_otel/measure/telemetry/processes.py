@@ -9,19 +9,18 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
-import numpy as np
-
 from ailoop_otel import names
 from ailoop_otel.measure.results import definitions
-from ailoop_otel.measure.results.definitions import Definition
 from ailoop_otel.measure.results.observations import Observation, observed
-from ailoop_otel.measure.statistics.intervals import theil_sen_slope
+from ailoop_otel.measure.statistics.estimates import settled_slope
 from ailoop_otel.measure.telemetry.exchanges import ServerTelemetry, process_of
 from ailoop_otel.recorded.records import Point
 
 _SECOND: Final = 1e9
-# A slope of fewer samples means nothing.
+# A slope of fewer samples means nothing, and of sessions their starts and ends tell more.
 _FEWEST: Final = 10
+# Seconds; a server reads its CPU time once in so long.
+_CPU_READ: Final = 0.95
 _GAUGES: Final = {
     names.METRIC_MEMORY_USAGE.name: definitions.MEMORY,
     names.METRIC_SESSION_ACTIVE.name: definitions.SESSIONS,
@@ -36,20 +35,21 @@ def process_observations(telemetry: ServerTelemetry, begin: int) -> Iterator[Obs
     by_process: defaultdict[str, list[Point]] = defaultdict(list)
     for point in telemetry.points.values():
         by_process[process_of(point)].append(point)
+    gauged = sum(point.metric == names.METRIC_SESSION_ACTIVE.name for point in telemetry.points.values()) >= _FEWEST
+    counts = () if len(by_process) > 1 or gauged else tuple(_connected(telemetry))
     for number, (process, points) in enumerate(sorted(by_process.items())):
         points.sort(key=lambda point: point.time)
         label = process[:8] if len(by_process) > 1 else ""
         for point in points:
             definition = _GAUGES.get(point.metric)
-            if definition is not None:
+            if definition is not None and not (counts and definition is definitions.SESSIONS):
                 yield observed(definition, point.value, (point.time - begin) / _SECOND, label=label, process=number)
         for time, cores in _cores(points):
             yield observed(definitions.CPU, cores, (time - begin) / _SECOND, label=label, process=number)
     if len(by_process) == 1:  # with several, the process of a session is unknown
-        yield from _slopes(points, sorted(telemetry.starts.values()))
-    if len(by_process) <= 1:
-        for time, count in _connected(telemetry):
-            yield observed(definitions.SESSIONS, count, (time - begin) / _SECOND)
+        yield from _slopes(points, sorted(telemetry.starts.values()), begin)
+    for time, count in counts:
+        yield observed(definitions.SESSIONS, count, (time - begin) / _SECOND)
 
 
 def _connected(telemetry: ServerTelemetry) -> Iterator[tuple[int, int]]:
@@ -75,22 +75,22 @@ def _cores(points: Sequence[Point]) -> Iterator[tuple[int, float]]:
     for point in points:
         if point.metric == names.METRIC_CPU_TIME.name and not point.delta:
             used[point.time] += point.value
-    for (before, low), (after, high) in pairwise(sorted(used.items())):
+    kept: list[tuple[int, float]] = []
+    for time, seconds in sorted(used.items()):
+        if not kept or time - kept[-1][0] >= _CPU_READ * _SECOND:
+            kept.append((time, seconds))
+    for (before, low), (after, high) in pairwise(kept):
         if high >= low:
             yield after, (high - low) / ((after - before) / _SECOND)
 
 
-def _slopes(points: Sequence[Point], starts: Sequence[int]) -> Iterator[Observation]:
+def _slopes(points: Sequence[Point], starts: Sequence[int], begin: int) -> Iterator[Observation]:
     memory = [point for point in points if point.metric == names.METRIC_MEMORY_USAGE.name]
-    at = [(point.time - memory[0].time) / _SECOND for point in memory]
-    yield from _slope(definitions.MEMORY_GROWTH, at, memory)
-    opened = [float(bisect_right(starts, point.time)) for point in memory]
-    yield from _slope(definitions.MEMORY_PER_SESSION, opened, memory)
-
-
-def _slope(definition: Definition, at: Sequence[float], memory: Sequence[Point]) -> Iterator[Observation]:
-    if len(memory) < _FEWEST:
-        return
-    found = theil_sen_slope(np.array(at), np.array([point.value for point in memory])).value
-    if not math.isnan(found):
-        yield observed(definition, found, 0.0)
+    over = {
+        definitions.MEMORY_GROWTH: [(point.time - begin) / _SECOND for point in memory],
+        definitions.MEMORY_PER_SESSION: [float(bisect_right(starts, point.time)) for point in memory],
+    }
+    for definition, at in over.items():
+        slope = settled_slope(at, [point.value for point in memory])
+        if len(memory) >= _FEWEST and not math.isnan(slope):
+            yield observed(definition, slope, 0.0)

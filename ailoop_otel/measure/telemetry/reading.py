@@ -21,6 +21,7 @@ from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.observations import OK, Observation, observed
 from ailoop_otel.measure.results.run import Context, Run
+from ailoop_otel.measure.statistics.estimates import run_figures
 from ailoop_otel.measure.telemetry.exchanges import (
     AI_TIMEOUT,
     METRICS,
@@ -78,15 +79,16 @@ def read(place: Path, *, since: int = 0, progress: Callable[[int], None] = lambd
 def run_from(reading: Reading, *, scenario: str = SCENARIO, jaeger: str = "") -> Run:
     """Create a run from what was read."""
     telemetry = reading.telemetry
-    begin = _begin(telemetry)
+    begin = min(_times(telemetry))
     numbers = _Numbers()
     exchanges = sorted(telemetry.exchanges.values(), key=lambda exchange: exchange.start)
     observations = [
         *(row for number, one in enumerate(exchanges) for row in _exchange(one, begin, numbers, number)),
         *_session_observations(telemetry, begin, numbers),
         *process_observations(telemetry, begin),
-        *_run_observations(exchanges),
     ]
+    completions = [row for row in observations if row.metric == definitions.SERVER_COMPLETION.name]
+    observations += run_figures(sorted(completions, key=lambda row: row.at), 0.0)
     observations.sort(key=lambda each: each.at)
     return Run(_context(reading, exchanges, begin, scenario, jaeger), observations)
 
@@ -119,12 +121,30 @@ def server_observations(one: ServerExchange, **place: Any) -> Iterator[Observati
         first_chunk = math.nan if one.first_chunk is None else one.first_chunk
         yield observed(definitions.SERVER_FIRST_CHUNK, first_chunk, **place)
         yield observed(definitions.SERVER_COMPLETION, one.seconds if one.ended else math.nan, **place)
+    yield from _usage(one, place)
     for timeout, seconds in one.detected():
         yield observed(definitions.TIMEOUT_DETECTED, seconds, label=timeout.phase, **place)
         if timeout.delay is not None:
             yield observed(definitions.DETECTION_DELAY, timeout.delay, label=timeout.phase, **place)
     for timeout, seconds in one.reported():
         yield observed(definitions.REPORT_DELAY, seconds, label=timeout.phase, **place)
+
+
+def _usage(one: ServerExchange, place: dict[str, Any]) -> Iterator[Observation]:
+    """Tokens and cost of an exchange, where the telemetry has them."""
+    usage = one.usage
+    for definition, value in (
+        (definitions.INPUT_TOKENS, usage.input_tokens),
+        (definitions.CACHED_TOKENS, usage.cached),
+        (definitions.OUTPUT_TOKENS, usage.output_tokens),
+        (definitions.REASONING_TOKENS, usage.reasoning),
+    ):
+        if value is not None:
+            yield observed(definition, value, **place)
+    if usage.output_tokens and one.ended and one.first_chunk is not None:
+        yield observed(definitions.TOKEN_PACE, max(0.0, one.seconds - one.first_chunk) / usage.output_tokens, **place)
+    if usage.cost is not None:
+        yield observed(definitions.COST_COMPUTED if usage.computed else definitions.COST, usage.cost, **place)
 
 
 def reading_notes(counts: ReadCounts) -> Iterator[str]:
@@ -165,33 +185,13 @@ def _session_observations(telemetry: ServerTelemetry, begin: int, numbers: _Numb
             yield observed(definitions.SESSION_TURNS, session.turns, **place)
 
 
-def _run_observations(exchanges: Sequence[ServerExchange]) -> Iterator[Observation]:
-    """The metrics with one value per run; slash commands are in none of them, as in a load test."""
-    counted = [one for one in exchanges if (one.ended or one.hangs) and not is_command(one)]
-    good = sum(exchange.outcome == OK for exchange in counted)
-    if counted:
-        yield observed(definitions.ERROR_RATE, 1000 * (len(counted) - good) / len(counted), 0.0)
-    seconds = _duration(exchanges)
-    if seconds:
-        yield observed(definitions.RATE, good / seconds, 0.0)
-
-
-def _duration(exchanges: Sequence[ServerExchange]) -> float:
-    if not exchanges:
-        return 0.0
-    return (max(exchange.end for exchange in exchanges) - min(exchange.start for exchange in exchanges)) / _SECOND
-
-
-def _begin(telemetry: ServerTelemetry) -> int:
-    """The earliest time in the telemetry, in nanoseconds since 1970."""
-    return min(
-        (
-            *(exchange.start for exchange in telemetry.exchanges.values()),
-            *(session.start for session in telemetry.sessions.values()),
-            *telemetry.starts.values(),
-            *(point.time for point in telemetry.points.values()),
-        )
-    )
+def _times(telemetry: ServerTelemetry) -> Iterator[int]:
+    """Every time in the telemetry, in nanoseconds since 1970."""
+    for exchange in telemetry.exchanges.values():
+        yield from (exchange.start, exchange.end)
+    yield from (session.start for session in telemetry.sessions.values())
+    yield from telemetry.starts.values()
+    yield from (point.time for point in telemetry.points.values())
 
 
 def _context(reading: Reading, exchanges: Sequence[ServerExchange], begin: int, scenario: str, jaeger: str) -> Context:
@@ -201,7 +201,7 @@ def _context(reading: Reading, exchanges: Sequence[ServerExchange], begin: int, 
         scenario=scenario,
         source="telemetry",
         started_at=datetime.fromtimestamp(begin / _SECOND, timezone.utc).isoformat(timespec="milliseconds"),
-        duration=_duration(exchanges),
+        duration=(max(_times(reading.telemetry)) - begin) / _SECOND,
         versions={name: known[attribute] for attribute, name in _VERSIONS.items() if attribute in known},
         server={
             "telemetry": str(reading.place),

@@ -291,7 +291,7 @@ def test_the_limit_of_sessions_is_found_and_held(together: dict[str, Run]) -> No
 def test_a_closed_loop_over_two_processes_is_one_run(server: Scripted) -> None:
     """Numbers of messages and sessions are unique, and there are exactly as many as were asked for."""
     bounds = ("sessions=6", "most_messages=90", "warmup=0", "duration=120", "processes=2")
-    run = measure(planned("throughput", *bounds, messages=("first=0.02 chunks=3",)), server.url)
+    run = measure(planned("throughput", *bounds, messages=("first=0.02 chunks=3 gap=0.05",)), server.url)
     seen = rows(run, definitions.COMPLETION)
     assert len(seen) == 90
     assert len({row.exchange for row in seen}) == 90
@@ -300,6 +300,15 @@ def test_a_closed_loop_over_two_processes_is_one_run(server: Scripted) -> None:
     assert run.histograms["chunk_gap"].get_total_count() == 180
     assert value(run, definitions.RATE) > 1
     assert run.context.duration < 100
+
+
+def test_chunks_that_are_read_at_once_are_one_arrival(server: Scripted) -> None:
+    """They came with one read, so nothing is known of a gap between them: none of a microsecond is made up."""
+    load = planned("throughput", "sessions=4", "most_messages=40", "warmup=0", messages=("chunks=40",))
+    run = measure(load, server.url)
+    assert summarise(run, definitions.COMPLETION).n == 40
+    gaps = run.histograms.get("chunk_gap")
+    assert gaps is None or gaps.get_min_value() > 1
 
 
 def test_the_moment_of_being_told_is_that_of_a_timeout(server: Scripted) -> None:

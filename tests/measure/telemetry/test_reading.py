@@ -8,13 +8,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from opentelemetry.trace import format_trace_id
+from opentelemetry.trace import SpanKind, format_trace_id
 
 from ailoop_otel import names
 from ailoop_otel.measure import Refusal
+from ailoop_otel.measure.report.contents import build_report
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
 from ailoop_otel.measure.results.run import Run
+from ailoop_otel.measure.statistics.estimates import answers_per_second
 from ailoop_otel.measure.statistics.percentiles import summarise
 from ailoop_otel.measure.telemetry import exchanges as served
 from ailoop_otel.measure.telemetry.reading import read, run_from
@@ -95,11 +97,12 @@ def test_failures_keep_their_kind(tmp_path: Path) -> None:
 
 
 def test_the_rates_count_what_hangs_as_failed(tmp_path: Path) -> None:
-    """Nine of thirteen failed, one of them without an end; an answer is complete every 56 seconds."""
+    """Nine of thirteen failed, one of them without an end; answers count as in a load test."""
     a_day(tmp_path)
     run = _run(tmp_path)
     assert _values(run, definitions.ERROR_RATE) == [pytest.approx(1000 * 9 / 13)]
-    assert _values(run, definitions.RATE) == [pytest.approx(4 / run.context.duration)]
+    good = [row for row in run.of(definitions.SERVER_COMPLETION) if row.outcome == "ok"]
+    assert _values(run, definitions.RATE) == [answers_per_second(good)[0]]
     (hanging,) = (row for row in run.of(definitions.SERVER_COMPLETION) if math.isnan(row.value))
     assert hanging.outcome == "ai_timeout"
     assert any(note.startswith("1 exchanges had an AI timeout and no end") for note in run.context.notes)
@@ -188,7 +191,7 @@ def test_sessions_are_counted_by_their_spans(sample: Sample) -> None:
     _write(sample.directory, _point("ailoop.session.active", 0, 0))
     run = _run(sample.directory)
     assert [(row.at, row.value) for row in run.of(definitions.SESSIONS)] == [
-        (0, 0), (0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7), (10, 6), (11, 5), (12, 4),
+        (0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7), (10, 6), (11, 5), (12, 4),
     ]  # fmt: skip
     assert summarise(run, definitions.SESSIONS).max == 7
 
@@ -333,10 +336,29 @@ def test_spans_that_end_before_they_start_make_no_figure(tmp_path: Path) -> None
 
 def test_slash_commands_are_in_no_rate(sample: Sample) -> None:
     """A load test has them in none either: of two answers one failed, and the command is neither."""
-    sample.exchange("one", 0, 1.0)
+    sample.exchange("one", 0, 4.0)
     sample.exchange("one", 2, 0.1, first_chunk=None)
     sample.exchange("one", 3, 1.0, outcome="ai_error")
     run = _run(sample.directory)
     assert _values(run, definitions.ERROR_RATE) == [500.0]
     assert _values(run, definitions.RATE) == [1 / 4.0]
     assert len(_values(run, definitions.SERVER_COMMAND)) == 1
+
+
+def test_tokens_and_cost_are_told_where_the_telemetry_has_them(sample: Sample) -> None:
+    """Of each exchange, with the time of a token; a cost that the user's prices gave is marked as computed."""
+    used = {names.USAGE_INPUT: 1200, names.USAGE_CACHE_READ: 900, names.USAGE_OUTPUT: 40, names.USAGE_REASONING: 10,
+            names.COST: 0.0125, names.COST_SOURCE: names.COMPUTED}  # fmt: skip
+    attributes = {names.OUTCOME: "ok", names.TIME_TO_FIRST_CHUNK: 1.0, **used}
+    sample.span("sendUserMessage", 0, 3.0, attributes, kind=SpanKind.SERVER)
+    sample.exchange("one", 5, 1.0)
+    run = _run(sample.directory)
+    found = {
+        each.name: _values(run, each)
+        for each in (definitions.INPUT_TOKENS, definitions.CACHED_TOKENS, definitions.OUTPUT_TOKENS,
+                     definitions.REASONING_TOKENS, definitions.COST_COMPUTED)
+    }  # fmt: skip
+    assert list(found.values()) == [[1200], [900], [40], [10], [0.0125]]
+    assert _values(run, definitions.TOKEN_PACE) == [pytest.approx(2.0 / 40)]
+    (cost,) = (row for row in build_report(run).rows if row.definition is definitions.COST_COMPUTED)
+    assert (cost.title, cost.numbers()[1], cost.scale.name) == ("Cost, computed", "0.0125", "USD")

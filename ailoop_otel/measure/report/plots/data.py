@@ -71,8 +71,8 @@ class PlotData:
 
     @property
     def times(self) -> Values:
-        """The times of all observations and of the ends of exchanges, which every axis of time spans; seconds."""
-        parts = [each.at for each in self.series.values() if each.definition.each != "run"]
+        """The times of exchanges, of their ends and of samples, which every axis of time spans; seconds."""
+        parts = [each.at for each in self.series.values() if each.definition.each in ("exchange", "sample")]
         ends = [
             (each.at + np.nan_to_num(each.values, posinf=0, neginf=0))
             for each in self.series.values()

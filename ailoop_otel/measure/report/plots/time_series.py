@@ -123,7 +123,8 @@ def memory(data: PlotData) -> Plot | None:
     sizes = f"mean {row.scale.quantity(row.summary.mean)}, at most {row.scale.quantity(row.summary.max)}" if row else ""
     below = "".join(f", with {each.definition.title.lower()} below" for each in others)
     alt = f"Server memory over time{below}: {sizes}."
-    caption = f"Resident memory of the server and its children: {sizes}.{_warm_up(data)}"
+    whose = "the server's process" if data.report.context.source == "telemetry" else "the server and its children"
+    caption = f"Resident memory of {whose}: {sizes}.{_warm_up(data)}"
     return Plot("memory", "Memory under load", caption, alt, chart.panels(*views))
 
 
