@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,11 @@ from opentelemetry import _logs, context, metrics, trace
 from opentelemetry.util._once import Once
 
 from ailoop_otel.tracking.exchange import CURRENT
+
+# Compiled modules are kept, whatever the environment says: container images switch that off, and then each of the
+# hundreds of interpreters that the tests start compiles the package, and pytest all tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 pytest_plugins = ["tests.reliability.faults"]
 

@@ -57,10 +57,24 @@ def kept(encode: Callable[[Any], Encoded]) -> Callable[[Any], Encoded]:
     return encoded
 
 
-def officially(encode_spans: Callable[[Any], Any], resource: Resource = _NO_RESOURCE, **fields: Any) -> Any:
-    """What an official encoder makes of a span of which only these fields are wanted, within its resource and scope."""
-    span = ReadableSpan("example", _CONTEXT, resource=resource, start_time=1, end_time=1, **fields)
-    return encode_spans([span]).resource_spans[0]
+class Official:
+    """What an official encoder makes of a span, or of parts of one; it raises what that encoder raises."""
+
+    def __init__(self, encode_spans: Callable[[Any], Any]) -> None:
+        self._encode = encode_spans
+
+    def span(self, span: ReadableSpan) -> Any:
+        """A whole span."""
+        return self._encode([span]).resource_spans[0].scope_spans[0].spans[0]
+
+    def part(self, **fields: Any) -> Any:
+        """A span of which only these fields are wanted."""
+        return self.around(**fields).scope_spans[0].spans[0]
+
+    def around(self, resource: Resource = _NO_RESOURCE, **fields: Any) -> Any:
+        """The same within its resource and scope."""
+        span = ReadableSpan("example", _CONTEXT, resource=resource, start_time=1, end_time=1, **fields)
+        return self._encode([span]).resource_spans[0]
 
 
 def dropped_something(span: Any) -> bool:

@@ -18,8 +18,9 @@ from opentelemetry.exporter.otlp.json.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
-from ailoop_otel.recording.fast.batches import dropped_something, grouped, kept, officially
+from ailoop_otel.recording.fast.batches import Official, dropped_something, grouped, kept
 
+_official: Final = Official(encode_spans)
 _json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 _KIND: Final = {kind: kind.value + 1 for kind in SpanKind}
@@ -68,12 +69,12 @@ def _scope_spans(scope: Any, spans: list[bytes]) -> list[bytes]:
 
 @kept
 def _resource(resource: Any) -> str:
-    return _json(officially(encode_spans, resource).resource.to_dict())
+    return _json(_official.around(resource).resource.to_dict())
 
 
 @kept
 def _scope(scope: Any) -> str:
-    return _json(officially(encode_spans, instrumentation_scope=scope).scope_spans[0].scope.to_dict())
+    return _json(_official.around(instrumentation_scope=scope).scope_spans[0].scope.to_dict())
 
 
 def _enclose(groups: list[list[bytes]], start: str, end: str) -> None:
@@ -90,16 +91,7 @@ def _span(span: ReadableSpan) -> bytes:
         return _usual(span).encode()
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         # A time or a name that is none, a key that is no text, a number too large: the official encoder decides.
-        return _json(_official_span(span).to_dict()).encode()
-
-
-def _official_span(span: ReadableSpan) -> Any:
-    return encode_spans([span]).resource_spans[0].scope_spans[0].spans[0]
-
-
-def _part(**fields: Any) -> Any:
-    """What the official encoder makes of a span that has nothing but these fields."""
-    return officially(encode_spans, **fields).scope_spans[0].spans[0]
+        return _json(_official.span(span).to_dict()).encode()
 
 
 def _usual(span: ReadableSpan) -> str:
@@ -125,7 +117,7 @@ def _usual(span: ReadableSpan) -> str:
     if links := span.links:
         parts.append(f',"links":[{",".join([_link(link) for link in links])}]')
     if events := span.events:
-        official = _part(events=events).events
+        official = _official.part(events=events).events
         parts.append(f',"events":{_json([event.to_dict() for event in official])}')
     if dropped_something(span):
         parts.append(_dropped(span))
@@ -188,7 +180,7 @@ def _tuple(key: str, value: tuple[Any, ...]) -> str:
 
 def _other(key: str, value: Any) -> str:
     """What the official encoder makes of it: nothing, and a line in the log, where it cannot be encoded."""
-    return "".join([f",{_json(one.to_dict())}" for one in _part(attributes={key: value}).attributes])
+    return "".join([f",{_json(one.to_dict())}" for one in _official.part(attributes={key: value}).attributes])
 
 
 _WRITERS: Final[dict[type, Callable[[str, Any], str]]] = {int: _int, float: _float, bool: _bool, tuple: _tuple}
@@ -202,7 +194,7 @@ def _status(status: Status) -> str:
 def _link(link: Link) -> str:
     # To ask for the dropped ones is expensive, and there are none without a mapping.
     if link.attributes is not None and (link.attributes or link.dropped_attributes):
-        return ",".join([_json(one.to_dict()) for one in _part(links=(link,)).links])
+        return ",".join([_json(one.to_dict()) for one in _official.part(links=(link,)).links])
     context = link.context
     return (
         f'{{"traceId":"{context.trace_id.to_bytes(16, "big").hex()}"'

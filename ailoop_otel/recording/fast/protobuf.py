@@ -15,10 +15,11 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, SpanContext, SpanKind, Status, StatusCode
 
-from ailoop_otel.recording.fast.batches import dropped_something, grouped, kept, officially
+from ailoop_otel.recording.fast.batches import Official, dropped_something, grouped, kept
 from ailoop_otel.recording.fast.spans import UNSET, LightSpan
 from ailoop_otel.recording.internals import fields_of, number_of
 
+_official: Final = Official(encode_spans)
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _BYTES: Final = [bytes((number,)) for number in range(0x80)]
 _double: Final = struct.Struct("<d").pack
@@ -139,12 +140,12 @@ def _scope_spans(scope: Any, spans: list[bytes]) -> bytes:
 
 @kept
 def _resource(resource: Any) -> bytes:
-    return _field(_F1, officially(encode_spans, resource).resource.SerializeToString())
+    return _field(_F1, _official.around(resource).resource.SerializeToString())
 
 
 @kept
 def _scope(scope: Any) -> bytes:
-    official = officially(encode_spans, instrumentation_scope=scope).scope_spans[0].scope
+    official = _official.around(instrumentation_scope=scope).scope_spans[0].scope
     return _field(_F1, official.SerializeToString())
 
 
@@ -169,16 +170,7 @@ def _span(span: ReadableSpan) -> bytes:
         return b"".join(parts)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error):
         # A time or a name that is none, half a surrogate pair, a number beyond 64 bits: the official encoder decides.
-        return bytes(_official_span(span).SerializeToString())
-
-
-def _official_span(span: ReadableSpan) -> Any:
-    return encode_spans([span]).resource_spans[0].scope_spans[0].spans[0]
-
-
-def _part(**fields: Any) -> Any:
-    """What the official encoder makes of a span that has nothing but these fields."""
-    return officially(encode_spans, **fields).scope_spans[0].spans[0]
+        return bytes(_official.span(span).SerializeToString())
 
 
 def _fields(
@@ -218,7 +210,7 @@ def _fields(
     if links:
         parts += [_link(link) for link in links]
     if events:
-        parts += [_field(_EVENT, event.SerializeToString()) for event in _part(events=events).events]
+        parts += [_field(_EVENT, event.SerializeToString()) for event in _official.part(events=events).events]
     return parts
 
 
@@ -259,7 +251,7 @@ def _tuple(key: str, value: tuple[Any, ...]) -> bytes:
 
 def _other(key: str, value: Any) -> bytes:
     """What the official encoder makes of it: nothing, and a line in the log, where it cannot be encoded."""
-    official = _part(attributes={key: value}).attributes
+    official = _official.part(attributes={key: value}).attributes
     return b"".join([_field(_ATTRIBUTE, one.SerializeToString()) for one in official])
 
 
@@ -284,7 +276,7 @@ def _status(status: Status) -> bytes:
 def _link(link: Link) -> bytes:
     # To ask for the dropped ones is expensive, and there are none without a mapping.
     if link.attributes is not None and (link.attributes or link.dropped_attributes):
-        return b"".join([_field(_LINK, one.SerializeToString()) for one in _part(links=(link,)).links])
+        return b"".join([_field(_LINK, one.SerializeToString()) for one in _official.part(links=(link,)).links])
     trace_id, span_id, is_remote, _, _ = fields_of(link.context)
     return b"".join(
         (

