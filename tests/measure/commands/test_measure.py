@@ -121,7 +121,7 @@ def test_a_server_is_started_measured_and_joined_with_its_telemetry(together: di
     assert run.context.server["dialect"] == dialect
     assert run.context.server["instrumented"]
     client, inside = (summarise(run, each) for each in (definitions.FIRST_CHUNK, definitions.SERVER_FIRST_CHUNK))
-    assert client.n == inside.n == pytest.approx(30, abs=1)
+    assert client.n == inside.n >= 29  # more where a busy machine ends the three seconds late
     assert client.failures == 0
     assert 0.2 <= inside.p50 <= client.p50
     assert summarise(run, definitions.MEMORY).min > 10e6
