@@ -36,6 +36,8 @@ SHORT = {
     "stable.first_chunk_p95=10",
     "soak": "duration=3 warmup=0.5 rate=4 sessions=6 turns=3",
     "mixed": "duration=3 warmup=0.5 sessions=10",
+    "user_kinds": "duration=3 warmup=0.5 sessions=6",
+    "spike": "duration=3 warmup=0.5 sessions=10",
 }
 # The current generation never gives an AI up before a minute: here it is the AI that does, and the deadline is shorter.
 SILENT = "[[fail status=504 delay=2.5]]"
