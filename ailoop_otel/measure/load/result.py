@@ -121,7 +121,11 @@ def stage_notes(run: Run, scenario: Scenario) -> Iterator[str]:
         rows = [row for row in run.of(definitions.FIRST_CHUNK) if row.phase == name]
         if rows:
             values = np.sort([math.inf if row.failed else row.value for row in rows if row.failed or row.value > 0])
-            shown = [f"p{percent} {percentile(values, percent):.3g} s" for percent in (50, 95)] if len(values) else []
+            shown = (
+                [f"p{percent} {percentile(values, percent) * 1000:,.1f} ms" for percent in (50, 95)]
+                if len(values)
+                else []
+            )
             failed = sum(row.failed for row in rows)
             yield f"{name}: {len(rows):,} messages, {failed:,} failed; first chunk {', '.join(shown)}."
 
