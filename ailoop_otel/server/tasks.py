@@ -12,7 +12,7 @@ from opentelemetry.context import attach, get_current
 from opentelemetry.trace import Link, SpanContext
 
 from ailoop_otel import names
-from ailoop_otel.protocol.foreign import harmless
+from ailoop_otel.protocol.foreign import display_name, harmless
 from ailoop_otel.recording.spans import context_of
 from ailoop_otel.server.agents import agent_attributes, agent_name
 from ailoop_otel.server.hooks import CURRENT_TASK, End, HookContext, HookHost, argument, observed
@@ -148,7 +148,10 @@ def _begin(hooks: HookContext, manager: Any, args: Any, kwargs: Any) -> End | No
         return None
     telemetry = hooks.telemetry
     session_id = _SESSIONS.get(manager)
-    name = agent_name(agent_id, getattr(agent, "agent", None))
+    made = getattr(agent, "agent", None)
+    # The configuration of an agent in the background has its id for a name; the registry knows what it is called.
+    known = display_name(getattr(getattr(made, "agent_registry_info", None), "name", None))
+    name = known or agent_name(agent_id, made)
     attributes = agent_attributes(name, session_id)
     attributes[names.TASK_TYPE] = harmless(job.get("type")) or "user"
     session = hooks.sessions.link(session_id) if session_id is not None else None

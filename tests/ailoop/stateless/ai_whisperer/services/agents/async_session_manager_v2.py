@@ -73,7 +73,7 @@ class AsyncAgentSessionManager:
         openrouter = self.config.get("openrouter", {})
         prompt = f"You are {info.name}."
         config = AgentConfig(
-            name=info.name,
+            name=agent_id,
             description=info.description,
             system_prompt=prompt,
             model_name=info.model or openrouter.get("model", ""),
@@ -117,7 +117,7 @@ class AsyncAgentSessionManager:
         await self._send_notification("async.task.completed", about | {"result": final, "raw_result": result})
 
     async def _check_mail_async(self, session: AsyncAgentSession) -> None:
-        for mail in get_mailbox().check_mail(session.agent.config.name):
+        for mail in get_mailbox().check_mail(session.agent.agent_registry_info.name):
             # The real one loses them too: it looks for an attribute that mail does not have.
             logger.error("Error processing mail %s", mail.message_id)
 
