@@ -124,7 +124,12 @@ class Runtime:
         self.telemetry = self._pipeline = self._hook_context = None
         if self._process_metrics is not None:
             self._process_metrics.stop()
-        self._end(telemetry)
+        with self.guard:
+            if self._wire is not None and telemetry is not None:
+                self._wire.switch_off(telemetry.clock.now())
+        self._stop_beating()
+        if self._watchdog is not None:
+            self._watchdog.stop()
         if telemetry is not None:
             telemetry.settle()
         if hooks is not None:
@@ -205,14 +210,6 @@ class Runtime:
         if "OTLP JSON files" in pipeline.description:
             look = f"`ailoop-otel traces {settings.directory}` shows it"
         say(f"{__version__} observes {known}: {pipeline.description}; {look}.")
-
-    def _end(self, telemetry: Telemetry | None) -> None:
-        with self.guard:
-            if self._wire is not None and telemetry is not None:
-                self._wire.switch_off(telemetry.clock.now())
-        self._stop_beating()
-        if self._watchdog is not None:
-            self._watchdog.stop()
 
     def _observe(self, telemetry: Telemetry, pipeline: Pipeline) -> None:
         from ailoop_otel.process.metrics import ProcessMetrics

@@ -127,21 +127,20 @@ def _declared(path: Path) -> Finding:
 def _collector(query: str, timeout: float) -> Iterator[Finding]:
     begin = time.monotonic()
     where = choice.endpoint(TRACES)
-    sent = probe.send(timeout)
-    if sent.broken is not None:
-        hop = sent.broken
+    trace_id, hop = probe.send(timeout)
+    if hop is not None:
         yield Finding(ENDPOINT, PROBLEM, "Collector", f"{hop.name}: {where}, {hop.sentence}.", hop.mend)
         return
     took = (time.monotonic() - begin) * 1e3
-    sentence = f"took a span of service {probe.SERVICE} in {took:.0f} ms, trace {sent.trace_id}."
+    sentence = f"took a span of service {probe.SERVICE} in {took:.0f} ms, trace {trace_id}."
     yield Finding(ENDPOINT, OK, "Collector", sentence)
-    yield _jaeger(query, sent.trace_id, timeout, is_near=is_loopback(where))
+    yield _jaeger(query, trace_id, timeout, is_near=is_loopback(where))
 
 
 def _jaeger(query: str, trace_id: str, timeout: float, *, is_near: bool) -> Finding:
     base = query or DEFAULT_JAEGER
     shown = without_secrets(base)
-    if not _has_query_api(base) if query or is_near else True:
+    if not (query or is_near) or _get(base, "api/services", _ONE_TRY) is None:
         if query:
             mend = "Start Jaeger, or correct --jaeger: it is the address of its pages, port 16686 as a rule."
             return Finding(ENDPOINT, PROBLEM, "Jaeger", f"its query API does not answer at {shown}.", mend)
@@ -152,14 +151,6 @@ def _jaeger(query: str, trace_id: str, timeout: float, *, is_near: bool) -> Find
     sentence = f"the collector took the span, but within {timeout:g} s {shown} has not seen it."
     mend = "Look at the collector's exporters and its log; if this is not its Jaeger, name that with --jaeger URL."
     return Finding(ENDPOINT, PROBLEM, "Jaeger", sentence, mend)
-
-
-def _has_query_api(url: str) -> bool:
-    try:
-        _get(url, "api/services", _ONE_TRY)
-    except (OSError, ValueError):
-        return False
-    return True
 
 
 def _has_trace(url: str, trace_id: str, timeout: float) -> bool:
@@ -174,18 +165,17 @@ def _has_trace(url: str, trace_id: str, timeout: float) -> bool:
 
 
 def _finds(url: str, path: str, deadline: float) -> bool:
-    try:
-        answer = _get(url, path, max(0.1, min(_ONE_TRY, deadline - time.monotonic())))
-    except (OSError, ValueError):
-        return False  # Jaeger answers 404 until the trace is stored
+    # Jaeger answers 404 until the trace is stored.
+    answer = _get(url, path, max(0.1, min(_ONE_TRY, deadline - time.monotonic())))
     return isinstance(answer, dict) and bool(answer.get("data") or answer.get("result") or answer.get("resourceSpans"))
 
 
 def _get(url: str, path: str, timeout: float) -> object:
-    """GET a path and decode its JSON; raises OSError if there is no answer, ValueError if it is no JSON."""
-    with requests.Session() as session:
+    """GET a path and decode its JSON; None if there is no answer, or it is no JSON."""
+    with requests.Session() as session, suppress(OSError, ValueError):
         # For a proxy a loopback address would mean the proxy's own machine.
         session.trust_env = not is_loopback(url)
         response = session.get(f"{url.partition('?')[0].rstrip('/')}/{path}", timeout=timeout)
         response.raise_for_status()
         return response.json()
+    return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
 from typing import Final
 
 from opentelemetry.sdk.environment_variables import OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL
@@ -27,27 +26,22 @@ _LENGTH: Final = 1_000_000  # nanoseconds
 _GRACE: Final = 0.5  # seconds
 
 
-@dataclass(frozen=True)
-class Sent:
-    """The result of a probe: the id of its trace, and the hop that failed or None."""
+def send(timeout: float) -> tuple[str, Hop | None]:
+    """Send one span to the endpoint of the environment; returns the id of its trace, and the hop that failed or None.
 
-    trace_id: str
-    broken: Hop | None
-
-
-def send(timeout: float) -> Sent:
-    """Send one span to the endpoint of the environment; returns shortly after `timeout` seconds at the latest."""
+    It returns shortly after `timeout` seconds at the latest.
+    """
     try:
         transport = exporters.transport(TRACES, choice.protocol(TRACES), timeout)
     except (ImportError, LookupError, OSError, ValueError, TypeError) as fault:
-        return Sent("", _no_exporter(fault))
+        return "", _no_exporter(fault)
     ids, end = RandomIdGenerator(), time.time_ns()
     trace_id = ids.generate_trace_id()
     context = SpanContext(trace_id, ids.generate_span_id(), is_remote=False)
     resource = Resource({SERVICE_NAME: SERVICE})
     span = ReadableSpan("ailoop-otel doctor", context, resource=resource, start_time=end - _LENGTH, end_time=end)
     content = message_encoder(TRACES, Settings(), Guard())([span])
-    return Sent(format_trace_id(trace_id), _broken(transport, content, timeout))
+    return format_trace_id(trace_id), _broken(transport, content, timeout)
 
 
 def _broken(transport: Transport, content: bytes, timeout: float) -> Hop | None:

@@ -173,12 +173,9 @@ class CountingSpanProcessor(_Accounted, SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Queue a span that was sampled, or count it as dropped."""
         # The others do not leave the queue and would not give their permits back; of light ones there are none.
-        if (span.__class__ is LightSpan or _is_sampled(span)) and self.account.admit():
+        is_sampled = span.__class__ is LightSpan or (span.context is not None and span.context.trace_flags.sampled)
+        if is_sampled and self.account.admit():
             self._enqueue(span)
-
-
-def _is_sampled(span: ReadableSpan) -> bool:
-    return span.context is not None and bool(span.context.trace_flags.sampled)
 
 
 class CountingLogProcessor(_Accounted, LogRecordProcessor):  # type: ignore[misc]

@@ -28,12 +28,12 @@ _IDLE: Final = "Cannot call collect on a MetricReader"
 _TRANSPORTS: Final = ("urllib3.connectionpool", "urllib3.util.retry")
 
 
-class TransportFilter(logging.Filter):
-    """Stops what an HTTP library logs below a warning about exports; what it logs about other requests passes."""
+def concerns_no_export(record: logging.LogRecord) -> bool:
+    """Whether what an HTTP library logs passes: less than a warning does not while the SDK exports.
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Stop what is less than a warning while the SDK exports: it marks its context so that nobody traces it."""
-        return record.levelno >= logging.WARNING or is_instrumentation_enabled()
+    The SDK marks its context then, so that nobody traces its requests.
+    """
+    return record.levelno >= logging.WARNING or is_instrumentation_enabled()
 
 
 class ExportWarnings(logging.Filter):
@@ -43,7 +43,6 @@ class ExportWarnings(logging.Filter):
         super().__init__()
         self._clock = clock
         self._loggers: set[str] = set()
-        self._transport_filter = TransportFilter()
         self._begin()
         begin_anew(self._begin)
 
@@ -72,14 +71,14 @@ class ExportWarnings(logging.Filter):
             logging.getLogger(name).addFilter(self)
             self._loggers.add(name)
         for name in _TRANSPORTS:
-            logging.getLogger(name).addFilter(self._transport_filter)
+            logging.getLogger(name).addFilter(concerns_no_export)
 
     def remove(self) -> None:
         """Take the filters off all loggers."""
         while self._loggers:
             logging.getLogger(self._loggers.pop()).removeFilter(self)
         for name in _TRANSPORTS:
-            logging.getLogger(name).removeFilter(self._transport_filter)
+            logging.getLogger(name).removeFilter(concerns_no_export)
 
     def _log(self, record: logging.LogRecord) -> None:
         now = self._clock()

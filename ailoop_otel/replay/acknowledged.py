@@ -18,21 +18,6 @@ _APPLICATION: Final = 0x61696C70  # SQLite's application id: "ailp"
 _HASH_SIZE: Final = 16  # bytes
 
 
-class Unrecorded:
-    """Holds in memory what is not to be stored."""
-
-    def __init__(self) -> None:
-        self._held: set[bytes] = set()
-
-    def holds(self, content: bytes) -> bool:
-        """Whether this line was acknowledged."""
-        return content in self._held
-
-    def add(self, content: bytes) -> None:
-        """Remember that this line was acknowledged."""
-        self._held.add(content)
-
-
 class Acknowledged:
     """The lines that one destination has acknowledged; each is stored before the next is sent.
 
@@ -58,8 +43,7 @@ class Acknowledged:
             self._database.close()
             raise
 
-    def holds(self, content: bytes) -> bool:
-        """Whether this line was acknowledged."""
+    def __contains__(self, content: bytes) -> bool:
         found = self._database.execute("SELECT 1 FROM acknowledged WHERE line = ?", (self._hash(content),))
         return found.fetchone() is not None
 
@@ -112,10 +96,10 @@ def unacknowledged(path: Path, destination: str) -> int:
     """
     state = path.absolute().parent / NAME
     with ExitStack() as stack:
-        acknowledged: Acknowledged | Unrecorded = Unrecorded()
+        acknowledged: Acknowledged | set[bytes] = set()
         if state.exists():
             with suppress(UsageError):
                 acknowledged = stack.enter_context(Acknowledged(state, destination))
         lines = (line.content for line in read_lines(path) if line.ended and not line.too_long)
-        found = (parse(content) for content in lines if content and not acknowledged.holds(content))
+        found = (parse(content) for content in lines if content and content not in acknowledged)
         return sum(request.points for request in found if request is not None)

@@ -10,7 +10,7 @@ from typing import Final
 from ailoop_otel.recorded.input_file import Line, read_lines
 from ailoop_otel.recorded.otlp_json import Signal, text
 from ailoop_otel.replay import ReplayStopped
-from ailoop_otel.replay.acknowledged import NAME, Acknowledged, Unrecorded
+from ailoop_otel.replay.acknowledged import NAME, Acknowledged
 from ailoop_otel.replay.delivery import Answer
 from ailoop_otel.replay.export_request import ExportRequest, halves, is_skippable, named, parse
 from ailoop_otel.replay.summary import Summary, counted
@@ -50,7 +50,8 @@ class Replayer:
         self._on_refused = on_refused
         self._unsupported: set[Signal] = set()
         self._divisions = 0
-        self._acknowledged: Acknowledged | Unrecorded = Unrecorded()
+        # In memory for what is in no file.
+        self._acknowledged: Acknowledged | set[bytes] = set()
 
     def run(self, files: Sequence[Path], on_line: Callable[[int], None]) -> None:
         """Send everything that was not acknowledged yet; calls `on_line` with the size of each line when it is done.
@@ -73,7 +74,7 @@ class Replayer:
 
     def divide(self, request: ExportRequest) -> None:
         """Send one request that is not in a file, in halves if need be."""
-        self._divisions, self._acknowledged = 0, Unrecorded()
+        self._divisions, self._acknowledged = 0, set()
         try:
             self._send(request, "a batch")
         except ReplayStopped as reason:
@@ -166,4 +167,4 @@ class Replayer:
         self._on_message(message)
 
     def _is_known(self, content: bytes) -> bool:
-        return not self._again and self._acknowledged.holds(content)
+        return not self._again and content in self._acknowledged

@@ -16,31 +16,9 @@ _BEGUN: Final = "ai_loop.message.user_processed"
 _FAILED: Final = "ai_loop.error"
 
 
-class Inboxes:
-    """For each AI loop the exchanges that wait in its queue, and the one that it answers."""
-
-    def __init__(self) -> None:
-        self._waiting: WeakKeyDictionary[Any, deque[Exchange]] = WeakKeyDictionary()
-        self._answering: WeakKeyDictionary[Any, Exchange] = WeakKeyDictionary()
-
-    def queue(self, loop: Any, exchange: Exchange) -> None:
-        """A message was put into a loop's queue."""
-        self._waiting.setdefault(loop, deque()).append(exchange)
-
-    def begin_next(self, loop: Any) -> Exchange | None:
-        """The exchange that the loop begins to answer; one before it that is still open gets no answer and is ended."""
-        waiting = self._waiting.get(loop)
-        exchange = waiting.popleft() if waiting else None
-        before = self._answering.pop(loop, None)
-        if before is not None and not before.ended:
-            before.finish(before, before.telemetry.clock.now())
-        if exchange is None or exchange.ended:
-            return None
-        self._answering[loop] = exchange
-        return exchange
-
-
-_INBOXES: Final = Inboxes()
+# For each AI loop the exchanges that wait in its queue, and the one that it answers.
+_WAITING: Final[WeakKeyDictionary[Any, deque[Exchange]]] = WeakKeyDictionary()
+_ANSWERED: Final[WeakKeyDictionary[Any, Exchange]] = WeakKeyDictionary()
 
 
 def queue_message_hook(host: HookHost) -> Callable[..., Any]:
@@ -50,7 +28,7 @@ def queue_message_hook(host: HookHost) -> Callable[..., Any]:
         exchange = current_exchange()
         loop = getattr(getattr(session, "interactive_ai", None), "ai_loop", None)
         if exchange is not None and loop is not None:
-            _INBOXES.queue(loop, exchange)
+            _WAITING.setdefault(loop, deque()).append(exchange)
 
     return observed(host, begin)
 
@@ -69,10 +47,18 @@ def event_hook(host: HookHost) -> Callable[..., Any]:
 
 
 def _begin_next(hooks: HookContext, loop: Any) -> None:
-    exchange = _INBOXES.begin_next(loop)
+    """The loop begins to answer its next exchange; one before it that is still open gets no answer and is ended."""
+    waiting = _WAITING.get(loop)
+    exchange = waiting.popleft() if waiting else None
+    before = _ANSWERED.pop(loop, None)
+    if before is not None and not before.ended:
+        before.finish(before, before.telemetry.clock.now())
+    if exchange is not None and exchange.ended:
+        exchange = None
     CURRENT.set(exchange)
     attach(hooks.parent(exchange))
     if exchange is not None:
+        _ANSWERED[loop] = exchange
         exchange.correlation = "server"
         hooks.breakdown(exchange)
 

@@ -28,12 +28,6 @@ Owner: TypeAlias = "Exchange | BackgroundTask"
 CURRENT_TASK: Final[ContextVar[BackgroundTask | None]] = ContextVar("ailoop_otel_background_task", default=None)
 
 
-def current_owner() -> Owner | None:
-    """The open background task, or else the open exchange, that the running code works for."""
-    task = CURRENT_TASK.get()
-    return task if task is not None and not task.ended else current_exchange()
-
-
 class HookContext:
     """The telemetry that hooks record with, and what they need of the wire.
 
@@ -63,11 +57,9 @@ class HookContext:
         return exchange
 
     def owner(self) -> Owner | None:
-        """As `exchange`, or the background task that the running code works for."""
-        owner = current_owner()
-        if isinstance(owner, Exchange):
-            self.breakdown(owner)
-        return owner
+        """The open background task that the running code works for, or else its exchange."""
+        task = CURRENT_TASK.get()
+        return task if task is not None and not task.ended else self.exchange()
 
     def breakdown(self, exchange: Exchange) -> TimeBreakdown:
         """The record of where an exchange's time goes; made if there is none."""

@@ -64,8 +64,8 @@ class ModelCall:
     """A request to the model and its answer. Made in the context of its owner, used in the thread that reads."""
 
     __slots__ = (
-        "_abandoned", "_chunks", "_ended", "_hooks", "_last", "_model", "_offset", "_parameters", "_sent", "_status",
-        "_url", "_work", "content", "owner", "parent", "stream",
+        "_abandoned", "_chunks", "_hooks", "_last", "_model", "_offset", "_parameters", "_sent", "_status", "_url",
+        "_work", "content", "ended", "owner", "parent", "stream",
     )  # fmt: skip
 
     def __init__(self, hooks: HookContext, owner: Owner | None, parent: Context, chunks: Any) -> None:
@@ -81,13 +81,8 @@ class ModelCall:
         self._model, self._url = names.OTHER, ""
         self._status: int | None = None
         self._sent = self._last = 0
-        self._abandoned = self._ended = False
+        self._abandoned = self.ended = False
         self.content: ModelContent | None = None
-
-    @property
-    def open(self) -> bool:
-        """Whether it has not ended."""
-        return not self._ended
 
     @property
     def opening(self) -> bool:
@@ -119,9 +114,9 @@ class ModelCall:
 
     def end(self, error: str | None = None) -> None:
         """The last line was read, or it failed; a second time does nothing."""
-        if self._ended:
+        if self.ended:
             return
-        self._ended = True
+        self.ended = True
         if not self._sent:
             return
         self._last = self.stream.now()
@@ -295,7 +290,7 @@ def post_hook(host: HookHost) -> Callable[..., Any]:
 
     def post(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
         call = _MAKING.get()
-        if call is None or not call.open:
+        if call is None or call.ended:
             return wrapped(*args, **kwargs)
         with host.guard:
             call.sending(argument(args, kwargs, 0, "url"), kwargs.get("json"))
@@ -309,7 +304,7 @@ def post_hook(host: HookHost) -> Callable[..., Any]:
             raise
         with host.guard:
             call.responded(response.status_code)
-            if call.open:
+            if not call.ended:
                 response.iter_lines = _observed_lines(call, response.iter_lines, host.guard)
         return response
 

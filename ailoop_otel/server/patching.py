@@ -31,39 +31,25 @@ class Target:
     needed: Callable[[], object] | None = None
 
 
-@dataclass(frozen=True)
-class Patch:
-    """One wrapped function."""
-
-    owner: Any
-    name: str
-    original: Any
-    wrapped: Any
-
-
 class Patches:
-    """Targets that are wrapped as soon as their modules are imported, until `undo`."""
+    """Targets that are wrapped as soon as their modules are imported, until `undo`; only while `armed` do they act."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
-        self._done: list[Patch] = []
-        self._armed = False
-
-    @property
-    def armed(self) -> bool:
-        """Whether wrappers do anything."""
-        return self._armed
+        self.armed = False
+        # The owner of each function that is wrapped, its name there, the original and what stands in its place.
+        self._done: list[tuple[Any, str, Any, Any]] = []
 
     def apply(self, targets: tuple[Target, ...]) -> None:
         """Wrap each target now or when its module is imported; a missing one is left out."""
-        self._armed = True
+        self.armed = True
         generation = object()
         self._generation = generation
         for target in targets:
 
             def hook(module: ModuleType, target: Target = target) -> None:
                 # wrapt cannot remove a hook.
-                if self._armed and self._generation is generation:
+                if self.armed and self._generation is generation:
                     with self._guard:
                         self._wrap(module, target)
 
@@ -71,12 +57,12 @@ class Patches:
 
     def undo(self) -> None:
         """Put back every original, unless it was wrapped again since: there our wrapper stays and does nothing."""
-        self._armed = False
-        for patch in reversed(self._done):
+        self.armed = False
+        while self._done:
+            owner, name, original, wrapped = self._done.pop()
             with self._guard:
-                if vars(patch.owner).get(patch.name) is patch.wrapped:
-                    setattr(patch.owner, patch.name, patch.original)
-        self._done.clear()
+                if vars(owner).get(name) is wrapped:
+                    setattr(owner, name, original)
 
     def _wrap(self, module: ModuleType, target: Target) -> None:
         *path, name = target.path.split(".")
@@ -93,14 +79,14 @@ class Patches:
         if target.needed is not None:
             wrapped = self._asking(original, target.wrapper, target.needed)
         else:
-            wrapped = wrapt.FunctionWrapper(original, target.wrapper, enabled=lambda: self._armed)
+            wrapped = wrapt.FunctionWrapper(original, target.wrapper, enabled=lambda: self.armed)
         setattr(owner, name, wrapped)
-        self._done.append(Patch(owner, name, original, wrapped))
+        self._done.append((owner, name, original, wrapped))
 
     def _asking(self, original: Any, wrapper: Wrapper, needed: Callable[[], object]) -> Any:
         @wraps(original)
         def method(instance: Any, *args: Any, **kwargs: Any) -> Any:
-            if needed() and self._armed:
+            if needed() and self.armed:
                 return wrapper(original.__get__(instance), instance, args, kwargs)
             return original(instance, *args, **kwargs)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Final
 
 from opentelemetry.context import Context, attach, get_current
@@ -24,17 +25,15 @@ _TYPE: Final = "function"
 _UNKNOWN: Final = "unknown_tool"
 
 
+@dataclass(slots=True)
 class ToolCall:
     """One call: from the look-up of its tool until that of the next, or until the batch is done."""
 
-    __slots__ = ("began", "blocking", "ended", "name", "span")
-
-    def __init__(self, name: str, began: int, span: Span, *, blocking: bool) -> None:
-        self.name = name
-        self.began = began
-        self.ended = 0
-        self.span = span
-        self.blocking = blocking
+    name: str
+    began: int
+    span: Span
+    blocking: bool
+    ended: int = 0
 
 
 class ToolBatch:
@@ -70,7 +69,7 @@ class ToolBatch:
         blocking = tool is not None and not asyncio.iscoroutinefunction(getattr(tool, "execute", None))
         if self._work is not None:
             self._work.tool_calls += 1
-        self._calls[position] = ToolCall(known, now, span, blocking=blocking)
+        self._calls[position] = ToolCall(known, now, span, blocking)
         attach(set_span_in_context(span, self._context))
 
     def end(self, results: Any, raised: type[BaseException] | None) -> None:

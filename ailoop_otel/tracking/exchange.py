@@ -245,7 +245,7 @@ class Exchange(Answer[int]):
         telemetry = self.telemetry
         if self.usage is not None and session is not None:
             session.used(self.usage)
-        error = None if outcome == OK else self._error(outcome)
+        error = None if outcome == OK else self.error_type or self.raised or outcome
         labels = self._labels() | {names.OUTCOME: outcome}
         telemetry.exchange_duration.record((now - self.received) / SECOND, labels, self.context)
         if error is not None and not (outcome == AI_TIMEOUT and self.timeouts):
@@ -303,9 +303,6 @@ class Exchange(Answer[int]):
         self.telemetry.span(
             names.SPAN_STREAM, self.first + self.offset, self.last + self.offset, attributes, self.context
         )
-
-    def _error(self, outcome: str) -> str:
-        return self.error_type or self.raised or outcome
 
     def _count_error(self, outcome: str, error: str) -> None:
         labels = {names.DIALECT: self.traits.name, names.OUTCOME: outcome, names.ERROR_TYPE: error}

@@ -110,7 +110,12 @@ def method_name(request: Request) -> str:
 
 def attributes_of(request: Request, client: Client) -> Attributes:
     """The attributes of a request and of its connection's handshake, as far as these may be recorded."""
-    attributes = client_attributes(client)
+    attributes = _COMMON.copy()
+    address, port = client
+    if address is not None:
+        attributes[names.CLIENT_ADDRESS] = attributes[names.NETWORK_PEER_ADDRESS] = address
+    if port is not None:
+        attributes[names.NETWORK_PEER_PORT] = port
     attributes[names.RPC_METHOD] = method_name(request)
     original: Any = request.method
     if request.method not in DIALECTS.methods and (original := harmless(original)) is not None:
@@ -127,17 +132,6 @@ def client_of(scope: Any) -> Client:
     # Behind a proxy it is the text of a header.
     client = harmless(host), port if isinstance(port, int) else None
     return given if given == client else client
-
-
-def client_attributes(client: Client) -> Attributes:
-    """The handshake's attributes, on every span of the connection."""
-    address, port = client
-    attributes = _COMMON.copy()
-    if address is not None:
-        attributes[names.CLIENT_ADDRESS] = attributes[names.NETWORK_PEER_ADDRESS] = address
-    if port is not None:
-        attributes[names.NETWORK_PEER_PORT] = port
-    return attributes
 
 
 def handshake_trace(scope: Any) -> str | None:

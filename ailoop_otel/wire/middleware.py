@@ -57,8 +57,10 @@ class Observer:
         if kind == "websocket":
             connection = None
             with self._host.guard:
-                connection = self._connection(scope, receive, send)
-                if connection is not None:
+                wire = self._host.wire()
+                if wire is not None:
+                    scope[MARK] = True
+                    connection = Socket(wire, scope, receive, send)
                     receive, send = connection.receive, connection.send
             try:
                 await self.app(scope, receive, send)
@@ -76,15 +78,11 @@ class Observer:
             await self.app(scope, receive, send)
         else:
             with self._host.guard:
-                self._through_http()
+                wire = self._host.wire()
+                if wire is not self._wire:
+                    self._http = self._host.http(self.app)
+                    self._wire = wire
             await self._http(scope, receive, send)
-
-    def _connection(self, scope: Scope, receive: Receive, send: Send) -> Socket | None:
-        wire = self._host.wire()
-        if wire is None:
-            return None
-        scope[MARK] = True
-        return Socket(wire, scope, receive, send)
 
     def _lifespan_send(self, send: Send) -> Send:
         host = self._host
@@ -101,12 +99,6 @@ class Observer:
             await send(message)
 
         return observed
-
-    def _through_http(self) -> None:
-        wire = self._host.wire()
-        if wire is not self._wire:
-            self._http = self._host.http(self.app)
-            self._wire = wire
 
 
 def _end(scope: Scope, connection: Connection | None, raised: BaseException | None) -> None:
