@@ -97,10 +97,12 @@ def settled_slope(at: Sequence[float], values: Sequence[float]) -> float:
     """The slope (Theil-Sen) of memory over the sessions opened so far, or over the seconds since a run began.
 
     The first quarter of either is left out: there a server allocates what it needs once, and only a load test has a
-    warm-up that would leave it out. NaN if no two samples differ in `at`.
+    warm-up that would leave it out. A ramp of three steps needs all of them. NaN for fewer than three different `at`.
     """
     x, y = np.array(at, dtype=float), np.array(values, dtype=float)
     kept = x >= x.max(initial=0.0) / 4
+    if len(np.unique(x[kept])) < 3:
+        kept[:] = True
     return intervals.theil_sen_slope(x[kept], y[kept]).value
 
 

@@ -16,7 +16,7 @@ from ailoop_otel.measure.results.definitions import COMPLETION, FIRST_CHUNK
 from ailoop_otel.measure.results.observations import Observation, observed
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics import intervals
-from ailoop_otel.measure.statistics.estimates import answers_per_second, estimate, figure_of, ramp_step
+from ailoop_otel.measure.statistics.estimates import answers_per_second, estimate, figure_of, ramp_step, settled_slope
 from tests.measure.latencies import run as measured
 
 
@@ -293,3 +293,12 @@ def test_one_answer_is_counted_over_its_time() -> None:
     """One in two seconds is half a one a second, and none is none."""
     assert answers_per_second([observed(COMPLETION, 2.0, 7.0)]) == pytest.approx(0.5)
     assert answers_per_second([observed(COMPLETION, math.nan, 7.0)], 3).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("at", "memory", "slope"),
+    [([4, 12, 20], [0, 16, 32], 2.0), ([1, 6, 12, 20], [90, 12, 24, 40], 2.0), ([4, 12], [0, 16], math.nan)],
+)
+def test_memory_is_settled_after_the_first_quarter(at: list[float], memory: list[float], slope: float) -> None:
+    """Unless that leaves fewer than three places to draw a line through."""
+    assert settled_slope(at, memory) == pytest.approx(slope, nan_ok=True)
