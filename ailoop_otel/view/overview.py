@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
@@ -33,14 +32,8 @@ def tables(files: TraceFiles, look: Look) -> Iterator[RenderableType]:
     aggregator, filters = files.aggregator, files.aggregator.filters
     sessions, exchanges = shown_sessions(aggregator), aggregator.exchanges()
     timeouts, all_timeouts = aggregator.timeouts()
-    short = units.shorten(
-        session_id
-        for session_id in chain(
-            (session.session_id for session in sessions),
-            (exchange.session_id for exchange in exchanges),
-            (timeout.exchange.session_id for timeout in timeouts),
-        )
-    )
+    named: list[Session | Exchange] = [*sessions, *exchanges, *(timeout.exchange for timeout in timeouts)]
+    short = units.shorten(each.session_id for each in named)
     calls = shown_calls(aggregator)
     yield _title(files, look)
     if sessions:
@@ -133,7 +126,7 @@ def _timeouts(rows: Sequence[Timeout], total: int, look: Look, short: dict[str, 
             short.get(row.exchange.session_id, row.exchange.session_id or units.NOTHING),
             row.phase or units.NOTHING,
             row.waiting_for or units.NOTHING,
-            look.ending(row),
+            look.outcome(row.ending, "still open" if row.ending == OPEN else ""),
             units.span_of_time(row.deadline),
             units.NOTHING if row.delay is None else f"+{units.duration(row.delay)}",
             row.exchange.trace_id[:8],

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ailoop_otel.view import units
-from ailoop_otel.view.exchanges import Exchange, Timeout
+from ailoop_otel.view.exchanges import Exchange
 from ailoop_otel.view.options import OPEN
 
 WIDE: Final = 120
@@ -86,10 +86,6 @@ class Look:
         sign, plain, style = _OUTCOMES.get(outcome, _OTHER)
         text = f"{plain if self.signs.plain else sign} {label or outcome}"
         return Text(text, style, no_wrap=True, overflow="ellipsis")
-
-    def ending(self, timeout: Timeout) -> Text:
-        """How the exchange of an AI timeout ended."""
-        return self.outcome(timeout.ending, "still open" if timeout.ending == OPEN else "")
 
     def exchange(self, exchange: Exchange) -> Text:
         """An exchange's outcome with its error, or with a remark on its AI timeout."""
