@@ -24,7 +24,7 @@ _NARROW_COLUMNS, _WIDE_COLUMNS, _DAY, _MOSTLY = 75, 102, 6, 9
 # From this width on the table shows what took most of an exchange's time.
 _ROOMY: Final = 110
 _LABEL: Final = 13
-_GAP: Final = 3
+_GAP: Final = "   "
 
 
 def tables(files: TraceFiles, look: Look) -> Iterator[RenderableType]:
@@ -263,15 +263,6 @@ def _percentiles(durations: DurationHistogram) -> list[Text]:
 
 def _line(label: str, parts: Sequence[Text], look: Look) -> Text:
     """A label and its parts side by side; the line breaks only between parts."""
-    line = Text(f"{label:<{_LABEL}}", theme.QUIET)
-    used = _LABEL
-    for position, part in enumerate(parts):
-        if position and used + _GAP + part.cell_len > look.console.width:
-            line.append("\n" + " " * _LABEL)
-            used = _LABEL
-        elif position:
-            line.append(" " * _GAP)
-            used += _GAP
-        line.append_text(Text("", "not dim") + part)
-        used += part.cell_len
-    return line
+    line = Text().append(f"{label:<{_LABEL}}", theme.QUIET)
+    broken = theme.lines(parts, look.console.width - _LABEL, _GAP)
+    return line + Text("\n" + " " * _LABEL).join(broken)

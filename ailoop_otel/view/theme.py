@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -99,6 +100,17 @@ class Look:
 def style(outcome: str) -> str:
     """The colour of an outcome."""
     return _OUTCOMES.get(outcome, _OTHER)[2]
+
+
+def lines(parts: Iterable[Text], width: int, between: str) -> list[Text]:
+    """The parts side by side in lines of so many cells, with `between` between them; a part is never broken."""
+    filled: list[Text] = []
+    for part in parts:
+        if filled and filled[-1].cell_len + cell_len(between) + part.cell_len <= width:
+            filled[-1] = filled[-1] + between + part
+        else:
+            filled.append(Text() + part)
+    return filled
 
 
 def look(console: Console, zone: tzinfo | None, times: Iterable[int]) -> Look:
