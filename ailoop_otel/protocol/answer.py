@@ -10,7 +10,7 @@ from functools import cache
 from typing import Final, Generic, TypeVar
 
 from ailoop_otel.protocol.dialect import ChunkForm, Meaning, Notice, Reply, ReplyKind
-from ailoop_otel.protocol.jsonrpc import PROTOCOL_ERRORS
+from ailoop_otel.protocol.jsonrpc import PROTOCOL_ERRORS, length_in_json
 from ailoop_otel.protocol.traits import NOTHING_KNOWN, Traits
 
 # What a frame changed; several may apply to one frame.
@@ -114,7 +114,7 @@ class Answer(Generic[Time]):
     def read(self, now: Time, notice: Notice, size: int) -> int:
         """Take a notification of `size` characters; returns what it changed."""
         meaning = notice.meaning
-        length = notice.wire_size  # as a form gives it
+        length = length_in_json(notice.text)  # as a form gives it
         if meaning is Meaning.UPDATE:
             changed = self._update(now, size, has_text=bool(length), plain=notice.repeats)
             if length and not self._rest:
@@ -311,7 +311,7 @@ class Answer(Generic[Time]):
         if not self._rest or not self.plain or self.repeated or not reply.shows_end or not self.traits.repeats:
             return
         streamed = self.frame_size - (self._base or self._rest)
-        if streamed <= reply.wire_size:
+        if streamed <= length_in_json(reply.text):
             self.cut = True
             return
         self.chunks -= 1

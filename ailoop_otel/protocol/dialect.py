@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import Any, ClassVar, Final, NamedTuple
 
 from ailoop_otel.protocol.foreign import identifier
-from ailoop_otel.protocol.jsonrpc import Json, length_in_json
+from ailoop_otel.protocol.jsonrpc import Json
 
 # No frame ends like this: `str.endswith` of an empty tuple is False.
 NO_TAIL: Final[tuple[str, ...]] = ()
@@ -43,11 +43,6 @@ class Notice(NamedTuple):
     text: str = ""
     repeats: bool = False
 
-    @property
-    def wire_size(self) -> int:
-        """The length of the text as it stands in JSON, characters."""
-        return length_in_json(self.text)
-
 
 class ReplyKind(Enum):
     """What kind of reply a message got."""
@@ -66,11 +61,6 @@ class Reply(NamedTuple):
     text: str = ""
     failed: bool = False
     shows_end: bool = True
-
-    @property
-    def wire_size(self) -> int:
-        """The length of the text as it stands in JSON, characters."""
-        return length_in_json(self.text)
 
 
 class ChunkForm:

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from ailoop_otel.protocol.dialect import ChunkForm, Dialect, Meaning, Notice, Reply, ReplyKind
 from ailoop_otel.protocol.foreign import harmless
 from ailoop_otel.protocol.jsonrpc import read_frame
-from ailoop_otel.protocol.traits import MIXED, UNKNOWN
+from ailoop_otel.protocol.traits import MIXED, TRAITS, UNKNOWN
 
 GROUP: Final = "ailoop_otel_dialect"
 # All methods of a dialect may become labels of metrics.
@@ -19,9 +19,7 @@ _LONGEST_NAME: Final = 32
 _SETS: Final = ("methods", "notifications", "commands")
 _TEXTS: Final = ("path", "session_key", "text_key", "repeating_head")
 _REQUESTS: Final = ("message_method", "start_method", "stop_method")
-_FLAGS: Final = (
-    "queues", "answers_notifications", "socket_owns_session", "stop_cuts", "repeats", "reply_answers", "takes_meta",
-)  # fmt: skip
+_FLAGS: Final = (*TRAITS, "takes_meta")
 _FORM_TEXTS: Final = ("head", "empty", "final", "repeated")
 
 
@@ -129,18 +127,13 @@ def _form_flaw(dialect: Dialect, others: list[Dialect]) -> str:
 
 
 # --- While it is used -------------------------------------------------------------------------------------
-def session_read(value: object) -> str | None:
-    """A session's id as a plugin returned it; a number counts as its text."""
-    return harmless(value)
-
-
 def notice_read(value: object) -> Notice | None:
     """A notice as a plugin returned it; TypeError where it is none."""
     if value is None:
         return None
     if not isinstance(value, Notice) or not isinstance(value.meaning, Meaning) or not isinstance(value.text, str):
         raise TypeError("no Notice was returned")
-    return value._replace(session_id=session_read(value.session_id), repeats=bool(value.repeats))
+    return value._replace(session_id=harmless(value.session_id), repeats=bool(value.repeats))
 
 
 def reply_read(value: object) -> Reply | None:

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from ailoop_otel.protocol import plugins
 from ailoop_otel.protocol.delegates import Delegates
 from ailoop_otel.protocol.dialect import ChunkForm, Dialect, Meaning, Notice, Reply, ReplyKind
+from ailoop_otel.protocol.foreign import harmless
 from ailoop_otel.protocol.jsonrpc import Json
 from ailoop_otel.protocol.plugins import Plugin, requests
 from ailoop_otel.protocol.stateless import Stateless
@@ -53,7 +54,7 @@ class Registry:
     def session_of(self, method: str | None, params: Json) -> str | None:
         """The session that a request names."""
         for dialect in self._by_method.get(method or "", self._own):
-            session = self._asked(dialect, "session_of", plugins.session_read, params)
+            session = self._asked(dialect, "session_of", harmless, params)
             if session is not None:
                 return session
         return None
@@ -89,7 +90,7 @@ class Registry:
         """The session that the reply to a start request names, and the dialect where only one starts sessions so."""
         dialects = self._by_start.get(method or "", ())
         for dialect in dialects:
-            session = self._asked(dialect, "started", plugins.session_read, result)
+            session = self._asked(dialect, "started", harmless, result)
             if session is not None:
                 return dialect if len(dialects) == 1 else None, session
         return None, None

@@ -39,16 +39,11 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """The span that another span links to."""
-
-    trace_id: str
-    span_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class Span:
-    """One finished span; `start` and `end` in nanoseconds since 1970, `parent_id` empty for a root."""
+    """One finished span; `start` and `end` in nanoseconds since 1970, `parent_id` empty for a root.
+
+    `links` are the ids of the spans that it links to.
+    """
 
     trace_id: str
     span_id: str
@@ -59,7 +54,7 @@ class Span:
     end: int
     attributes: Mapping[str, Value]
     error: bool
-    links: tuple[Link, ...]
+    links: tuple[str, ...]
     scope: str
 
     @property
@@ -194,13 +189,9 @@ def _span(record: Json, scope: str) -> Span | None:
         end=end,
         attributes=attributes(record.get("attributes")),
         error=mapping(record.get("status")).get("code") in _ERRORS,
-        links=tuple(map(_link, mappings(record.get("links")))),
+        links=tuple(identifier(link.get("spanId")) for link in mappings(record.get("links"))),
         scope=scope,
     )
-
-
-def _link(record: Json) -> Link:
-    return Link(identifier(record.get("traceId")), identifier(record.get("spanId")))
 
 
 def _event(record: Json, scope: str) -> LogEvent | None:

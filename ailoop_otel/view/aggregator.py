@@ -227,7 +227,7 @@ class Aggregator:
 
     def _count_turn(self, exchange: Exchange, span: Span) -> None:
         """Count an exchange as a turn of its session, unless the session's own span with the totals was read."""
-        linked = (self._sessions.get(link.span_id) for link in span.links)
+        linked = (self._sessions.get(link) for link in span.links)
         session = next((found for found in linked if found), None) or self._by_id.get(exchange.session_id)
         if session is None and exchange.session_id:
             session = self._remember_session(exchange.session_id, Session(exchange.session_id, "", 0, span.end))

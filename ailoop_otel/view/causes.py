@@ -105,7 +105,7 @@ class _Excess:
         """Another session's tool that blocked the event loop."""
         profile = self._profile
         own = sum(span.seconds for span in profile.tools if span.name == _span_name(profile.blocked_by))
-        foreign = profile.blocked - own
+        foreign = profile.number(names.BLOCKED_TIME) - own
         if foreign <= _NOTABLE:
             return None
         seconds = self._take(foreign, SERVER, STREAM, FIRST_CHUNK, QUEUE)
@@ -148,26 +148,27 @@ class _Excess:
         return Cause("retries", seconds, f"The model {what} {times} and was asked again: {units.duration(lost)} lost.")
 
     def _garbage(self) -> Cause | None:
-        seconds = self._take(self._profile.garbage, SERVER, STREAM, FIRST_CHUNK)
-        held = units.duration(self._profile.garbage)
+        garbage = self._profile.number(names.TIME_GARBAGE)
+        seconds, held = self._take(garbage, SERVER, STREAM, FIRST_CHUNK), units.duration(garbage)
         return Cause("garbage_collection", seconds, f"Python's garbage collection held the server for {held}.")
 
     def _frames(self) -> Cause | None:
         profile, usual = self._profile, self._usual
-        large = profile.frames >= max(_LARGE_FRAMES, _LARGER * usual.frames, _CUMULATIVE * profile.answer)
-        if not large:
+        frames, answer = profile.number(names.STREAM_SIZE), profile.number(names.ANSWER_SIZE)
+        if frames < max(_LARGE_FRAMES, _LARGER * usual.frames, _CUMULATIVE * answer):
             return None
         seconds = self._take(profile.exchange.seconds, SERVER)
         text = (
-            f"The server sent {units.counted(int(profile.frames), 'character')} in "
-            f"{units.counted(int(profile.chunks), 'frame')} for an answer of {units.count(profile.answer)}: "
+            f"The server sent {units.counted(int(frames), 'character')} in "
+            f"{units.counted(int(profile.exchange.chunks or 0), 'frame')} for an answer of {units.count(answer)}: "
             "each frame repeats all of the text before it."
         )
         return Cause("frames", seconds, text)
 
     def _late(self) -> Cause | None:
         """A late event loop that no tool and no garbage collection explains."""
-        late = self._profile.lag - self._profile.blocked - self._profile.garbage
+        number = self._profile.number
+        late = number(names.TIME_LOOP_LAG) - number(names.BLOCKED_TIME) - number(names.TIME_GARBAGE)
         seconds = self._take(max(0.0, late), SERVER, STREAM)
         text = f"The event loop ran late by {units.duration(late)}, and no tool blocked it: "
         return Cause("event_loop", seconds, text + "other work in the server, or a busy machine.")
@@ -184,7 +185,7 @@ class _Excess:
     def _pace(self) -> Cause | None:
         profile, usual, seconds = self._profile, self._usual, self._left.get(STREAM, 0.0)
         if usual.pace and profile.pace < _SLOWER * usual.pace:
-            counts = f"{units.count(profile.chunks)} chunks, {units.count(usual.chunks)} {self._than}"
+            counts = f"{units.count(profile.exchange.chunks or 0)} chunks, {units.count(usual.chunks)} {self._than}"
             return Cause("length", seconds, f"The answer is longer: {counts}, which took {self._instead(STREAM)}.")
         paces = f"{units.duration(profile.pace)} a chunk, {units.duration(usual.pace)} {self._than}"
         return Cause("pace", seconds, f"The model streamed slowly: {paces}.")
@@ -230,8 +231,8 @@ class _Excess:
     def _is_repetition(self, before: Exchange) -> bool:
         if before.outcome in ("ok", "open", "cancelled", "disconnected"):
             return False
-        size = next((other.message for other in self._others if other.exchange is before), 0.0)
-        return size > 0 and abs(size - self._profile.message) <= _SAME_SIZE
+        size = next((each.number(names.MESSAGE_SIZE) for each in self._others if each.exchange is before), 0.0)
+        return size > 0 and abs(size - self._profile.number(names.MESSAGE_SIZE)) <= _SAME_SIZE
 
     def _instead(self, part: str) -> str:
         usual = self._usual.parts.get(part, 0.0)

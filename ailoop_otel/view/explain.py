@@ -21,7 +21,7 @@ from ailoop_otel.view import json_output, overview, theme, units, waterfall
 from ailoop_otel.view.causes import Cause, causes
 from ailoop_otel.view.profile import Profile, Usual, profiles, usual, usual_of
 from ailoop_otel.view.theme import Look
-from ailoop_otel.view.trace_files import existing, trace_prefix, unreadable
+from ailoop_otel.view.trace_files import existing, several, trace_prefix, unreadable
 
 # The newest traces are compared; further ones must not fill memory.
 _MOST_TRACES: Final = 2_000
@@ -138,15 +138,15 @@ def _of(found: Sequence[Profile], beginning: str) -> Profile:
     if not meant:
         raise UsageError(f"no exchange's trace begins with {beginning}: `ailoop-otel traces` shows which there are")
     if len(traces) > 1:
-        some = ", ".join(sorted(trace[:16] for trace in traces)[:5])
-        raise UsageError(f"several traces begin with {beginning}: give more of one of {some}")
+        raise several(beginning, traces)
     return max(meant, key=lambda profile: profile.exchange.seconds)
 
 
 def _furthest(found: Sequence[Profile]) -> Profile:
     """The exchange that lasted longest beyond the median of its kind."""
-    kinds = {profile.kind: usual_of([each for each in found if each.kind == profile.kind]).seconds for profile in found}
-    return max(found, key=lambda profile: profile.exchange.seconds - kinds[profile.kind])
+    kinds = {profile.kind for profile in found}
+    usually = {kind: usual_of([each for each in found if each.kind == kind]).seconds for kind in kinds}
+    return max(found, key=lambda profile: profile.exchange.seconds - usually[profile.kind])
 
 
 def _sentences(profile: Profile, compared: Usual, why: Sequence[Cause], against: Profile | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import tzinfo
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 from rich.text import Text
@@ -17,7 +17,7 @@ from ailoop_otel.recorded.records import Batch, LogEvent
 from ailoop_otel.settings import UsageError
 from ailoop_otel.view import json_output, overview, theme, units
 from ailoop_otel.view.aggregator import Aggregator
-from ailoop_otel.view.exchanges import Entry, Exchange, Session, Timeout
+from ailoop_otel.view.exchanges import Exchange, Session, Timeout
 from ailoop_otel.view.options import TracesOptions
 from ailoop_otel.view.theme import Look
 from ailoop_otel.view.trace_files import no_telemetry
@@ -81,7 +81,8 @@ class _Printer:
         for span in batch.spans:
             entry = self._aggregator.add(span)
             if entry is not None:
-                self._print_entry(_entry(entry, self._look), json_output.entry(entry))
+                text, document = _FORMS[type(entry)]
+                self._print_entry(text(entry, self._look), document(entry))
 
     def warn(self, follower: Follower) -> None:
         """Print what could not be read, each warning once."""
@@ -100,12 +101,6 @@ class _Printer:
 
     def _print_note(self, text: str) -> None:
         self._console.print(Text(text, theme.QUIET), soft_wrap=True)
-
-
-def _entry(entry: Entry, look: Look) -> Text:
-    if isinstance(entry, Exchange):
-        return _exchange(entry, look)
-    return _timeout(entry, look) if isinstance(entry, Timeout) else _session(entry, look)
 
 
 def _server(event: LogEvent, look: Look) -> Text:
@@ -157,3 +152,11 @@ def _tail(text: Text, parts: list[str], look: Look) -> Text:
     for part in filter(None, parts):
         text.append(f" {look.signs.dot} ", theme.QUIET).append(part)
     return text
+
+
+# How each entry is shown, for people and for scripts.
+_FORMS: Final[dict[type, tuple[Callable[[Any, Look], Text], Callable[[Any], dict[str, object]]]]] = {
+    Exchange: (_exchange, json_output.exchange),
+    Timeout: (_timeout, json_output.timeout),
+    Session: (_session, json_output.session),
+}

@@ -6,14 +6,14 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from ailoop_otel.recorded.otlp_json import TRACES, mapping
 from ailoop_otel.settings import UsageError, environment
-from ailoop_otel.view.units import SECOND
+from ailoop_otel.view.units import SECOND, moment
 from ailoop_otel.view.web import address, ask
 
 _SERVICE: Final = "ailoop"
@@ -47,5 +47,4 @@ def fetched(url: str, since: int, until: int) -> Iterator[Path]:
 
 
 def _moment(nanoseconds: int) -> str:
-    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=nanoseconds // 1000)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment(nanoseconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

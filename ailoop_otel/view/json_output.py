@@ -11,19 +11,12 @@ from ailoop_otel.recorded.otlp_json import Value
 from ailoop_otel.recorded.records import LogEvent, Span
 from ailoop_otel.view import units
 from ailoop_otel.view.aggregator import Calls, Totals
-from ailoop_otel.view.exchanges import Entry, Exchange, Session, Timeout
+from ailoop_otel.view.exchanges import Exchange, Session, Timeout
 
 
 def encode(document: dict[str, object]) -> str:
     """Encode a document as one line of ASCII JSON."""
     return json.dumps(document, allow_nan=False)
-
-
-def entry(record: Entry) -> dict[str, object]:
-    """A session, an exchange or an AI timeout."""
-    if isinstance(record, Exchange):
-        return exchange(record)
-    return timeout(record) if isinstance(record, Timeout) else session(record)
 
 
 def session(record: Session) -> dict[str, object]:

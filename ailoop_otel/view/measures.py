@@ -147,7 +147,9 @@ class Prometheus:
         for metric, name in _METRICS.items():
             counter = name in ("kept", "sent", "dropped")
             unit = "_bytes" if name == "memory" else "_total" if counter else ""
-            self._set(found.values, name, f"sum({_prometheus(metric)}{unit})")
+            value = self._one(f"sum({_prometheus(metric)}{unit})")
+            if value is not None:
+                found.values[name] = value
         first = f"{_prometheus(names.METRIC_FIRST_CHUNK.name)}_seconds_bucket"
         exchanges = f"{_prometheus(names.METRIC_EXCHANGE_DURATION.name)}_seconds_count"
         lag = f"{_prometheus(names.METRIC_LOOP_LAG.name)}_seconds"
@@ -163,11 +165,6 @@ class Prometheus:
             found.errors[text(labels.get(kind)) or names.OTHER] = value
         found.metrics_from = found.time
         return found
-
-    def _set(self, values: dict[str, float], name: str, query: str) -> None:
-        value = self._one(query)
-        if value is not None:
-            values[name] = value
 
     def _one(self, query: str) -> float | None:
         return next((value for _, value in self._ask(query)), None)

@@ -71,7 +71,7 @@ class Filters:
 class TracesOptions:
     """All options; an empty `directory` means the one of AILOOP_OTEL_DIRECTORY, here or in the server's `.env`.
 
-    `depth` is the number of levels of a trace that are shown, 0 for all. `source` names where the files are from.
+    `depth` is the number of levels of a trace that are shown, 0 for all.
     """
 
     directory: str = ""
@@ -81,7 +81,6 @@ class TracesOptions:
     json: bool = False
     depth: int = 0
     only: str = ""
-    source: str = ""
 
     @property
     def place(self) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
@@ -25,7 +24,7 @@ _NARROW_COLUMNS, _WIDE_COLUMNS, _DAY, _MOSTLY = 75, 102, 6, 9
 # From this width on the table shows what took most of an exchange's time.
 _ROOMY: Final = 110
 _LABEL: Final = 13
-_GAP: Final = 3
+_GAP: Final = "   "
 
 
 def tables(files: TraceFiles, look: Look) -> Iterator[RenderableType]:
@@ -33,14 +32,8 @@ def tables(files: TraceFiles, look: Look) -> Iterator[RenderableType]:
     aggregator, filters = files.aggregator, files.aggregator.filters
     sessions, exchanges = shown_sessions(aggregator), aggregator.exchanges()
     timeouts, all_timeouts = aggregator.timeouts()
-    short = units.shorten(
-        session_id
-        for session_id in chain(
-            (session.session_id for session in sessions),
-            (exchange.session_id for exchange in exchanges),
-            (timeout.exchange.session_id for timeout in timeouts),
-        )
-    )
+    named: list[Session | Exchange] = [*sessions, *exchanges, *(timeout.exchange for timeout in timeouts)]
+    short = units.shorten(each.session_id for each in named)
     calls = shown_calls(aggregator)
     yield _title(files, look)
     if sessions:
@@ -133,7 +126,7 @@ def _timeouts(rows: Sequence[Timeout], total: int, look: Look, short: dict[str, 
             short.get(row.exchange.session_id, row.exchange.session_id or units.NOTHING),
             row.phase or units.NOTHING,
             row.waiting_for or units.NOTHING,
-            look.ending(row),
+            look.outcome(row.ending, "still open" if row.ending == OPEN else ""),
             units.span_of_time(row.deadline),
             units.NOTHING if row.delay is None else f"+{units.duration(row.delay)}",
             row.exchange.trace_id[:8],
@@ -270,15 +263,6 @@ def _percentiles(durations: DurationHistogram) -> list[Text]:
 
 def _line(label: str, parts: Sequence[Text], look: Look) -> Text:
     """A label and its parts side by side; the line breaks only between parts."""
-    line = Text(f"{label:<{_LABEL}}", theme.QUIET)
-    used = _LABEL
-    for position, part in enumerate(parts):
-        if position and used + _GAP + part.cell_len > look.console.width:
-            line.append("\n" + " " * _LABEL)
-            used = _LABEL
-        elif position:
-            line.append(" " * _GAP)
-            used += _GAP
-        line.append_text(Text("", "not dim") + part)
-        used += part.cell_len
-    return line
+    line = Text().append(f"{label:<{_LABEL}}", theme.QUIET)
+    broken = theme.lines(parts, look.console.width - _LABEL, _GAP)
+    return line + Text("\n" + " " * _LABEL).join(broken)

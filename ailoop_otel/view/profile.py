@@ -42,24 +42,21 @@ class ModelCall:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One exchange: `parts` are seconds by what took them, `sizes` and the rest what its spans say besides."""
+    """One exchange: `parts` are seconds by what took them, `prompt` is the size of the largest prompt in tokens."""
 
     exchange: Exchange
     spans: Sequence[Span]
+    root: Span | None
     agent: str
     model: str
     parts: Mapping[str, float]
     calls: Sequence[ModelCall]
     prompt: float
-    frames: float
-    answer: float
-    message: float
-    chunks: float
-    lag: float
-    garbage: float
-    blocked_by: str
-    blocked: float
     before: Exchange | None
+
+    def number(self, name: str) -> float:
+        """A number that its root span has; 0 without one."""
+        return (self.root.number(name) if self.root else None) or 0.0
 
     @property
     def kind(self) -> tuple[str, str]:
@@ -76,6 +73,11 @@ class Profile:
     def tools(self) -> list[Span]:
         """Its tool calls."""
         return [span for span in self.spans if span.name.startswith(_TOOL)]
+
+    @property
+    def blocked_by(self) -> str:
+        """The tool that blocked the event loop meanwhile; empty if none did."""
+        return self.root.text(names.BLOCKED_BY) if self.root else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,21 +134,17 @@ def usual_of(chosen: Sequence[Profile], *, same_kind: bool = True) -> Usual:
         seconds=seconds,
         parts=parts,
         prompt=_median([other.prompt for other in chosen]),
-        frames=_median([other.frames for other in chosen]),
-        chunks=_median([other.chunks for other in chosen]),
+        frames=_median([other.number(names.STREAM_SIZE) for other in chosen]),
+        chunks=_median([other.exchange.chunks or 0.0 for other in chosen]),
         pace=_median([other.pace for other in chosen if other.pace]),
         typical=min(chosen, key=lambda other: abs(other.exchange.seconds - seconds), default=None),
     )
 
 
 def _profile(exchange: Exchange, spans: Sequence[Span], before: Exchange | None) -> Profile:
-    root = next((span for span in spans if span.span_id == exchange.span_id), None)
-    calls = [_call(span) for span in spans if span.name.startswith(_CHAT)]
-    calls.sort(key=lambda call: call.start)
-    inside = [span for span in spans if span.name.startswith(names.SPAN_AGENT)]
-
-    def number(name: str) -> float:
-        return (root.number(name) if root else None) or 0.0
+    chats = [span for span in spans if span.name.startswith(_CHAT)]
+    calls = sorted(map(_call, chats), key=lambda call: call.start)
+    inside = any(span.name.startswith(names.SPAN_AGENT) for span in spans)
 
     def text(name: str, prefix: str) -> str:
         of = (span.text(name) for span in spans if span.name.startswith(prefix))
@@ -155,22 +153,12 @@ def _profile(exchange: Exchange, spans: Sequence[Span], before: Exchange | None)
     return Profile(
         exchange=exchange,
         spans=spans,
+        root=next((span for span in spans if span.span_id == exchange.span_id), None),
         agent=text(names.GEN_AI_AGENT_NAME, names.SPAN_AGENT),
         model=text(names.GEN_AI_REQUEST_MODEL, _CHAT),
-        parts=_parts(exchange, spans, calls, before, inside=bool(inside or calls)),
+        parts=_parts(exchange, spans, calls, before, inside=inside or bool(calls)),
         calls=calls,
-        prompt=max(
-            (span.number(names.GEN_AI_INPUT_TOKENS) or 0.0 for span in spans if span.name.startswith(_CHAT)),
-            default=0.0,
-        ),
-        frames=number(names.STREAM_SIZE),
-        answer=number(names.ANSWER_SIZE),
-        message=number(names.MESSAGE_SIZE),
-        chunks=exchange.chunks or 0.0,
-        lag=number(names.TIME_LOOP_LAG),
-        garbage=number(names.TIME_GARBAGE),
-        blocked_by=root.text(names.BLOCKED_BY) if root else "",
-        blocked=number(names.BLOCKED_TIME),
+        prompt=max((span.number(names.GEN_AI_INPUT_TOKENS) or 0.0 for span in chats), default=0.0),
         before=before,
     )
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from ailoop_otel.view import units
-from ailoop_otel.view.exchanges import Exchange, Timeout
+from ailoop_otel.view.exchanges import Exchange
 from ailoop_otel.view.options import OPEN
 
 WIDE: Final = 120
@@ -87,10 +88,6 @@ class Look:
         text = f"{plain if self.signs.plain else sign} {label or outcome}"
         return Text(text, style, no_wrap=True, overflow="ellipsis")
 
-    def ending(self, timeout: Timeout) -> Text:
-        """How the exchange of an AI timeout ended."""
-        return self.outcome(timeout.ending, "still open" if timeout.ending == OPEN else "")
-
     def exchange(self, exchange: Exchange) -> Text:
         """An exchange's outcome with its error, or with a remark on its AI timeout."""
         text = self.outcome(exchange.outcome)
@@ -103,6 +100,17 @@ class Look:
 def style(outcome: str) -> str:
     """The colour of an outcome."""
     return _OUTCOMES.get(outcome, _OTHER)[2]
+
+
+def lines(parts: Iterable[Text], width: int, between: str) -> list[Text]:
+    """The parts side by side in lines of so many cells, with `between` between them; a part is never broken."""
+    filled: list[Text] = []
+    for part in parts:
+        if filled and filled[-1].cell_len + cell_len(between) + part.cell_len <= width:
+            filled[-1] = filled[-1] + between + part
+        else:
+            filled.append(Text() + part)
+    return filled
 
 
 def look(console: Console, zone: tzinfo | None, times: Iterable[int]) -> Look:

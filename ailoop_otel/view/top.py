@@ -124,14 +124,8 @@ def _line(label: str, parts: list[Text], look: Look) -> Text:
 def _open(now: Now, look: Look) -> RenderableType:
     """The exchanges that are known to be open, the longest silent first."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=theme.QUIET)
-    for name, justify in (
-        ("Open", "left"),
-        ("Session", "left"),
-        ("For", "right"),
-        ("Silent", "right"),
-        ("Trace", "left"),
-    ):
-        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    for name in ("Open", "Session", "For", "Silent", "Trace"):
+        table.add_column(name, justify="right" if name in ("For", "Silent") else "left", no_wrap=True)
     for exchange in _longest(now):
         silent = _silent(exchange, now)
         style = theme.BAD if silent >= _SILENT or exchange.timeouts else theme.UNSURE if silent >= _SILENT / 2 else ""

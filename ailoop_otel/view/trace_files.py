@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,6 @@ from ailoop_otel.recorded.files import ReadCounts, find, read
 from ailoop_otel.recorded.records import LogEvent, Span
 from ailoop_otel.settings import UsageError, read_dotenv, without_secrets
 from ailoop_otel.view.aggregator import Aggregator
-from ailoop_otel.view.exchanges import Exchange
 from ailoop_otel.view.options import Filters
 
 # A waterfall shows far fewer; an endless trace must not fill memory.
@@ -46,16 +45,11 @@ class TraceFiles:
         """All spans of these traces, by trace id. Reads the files a second time."""
         kept: defaultdict[str, list[Span]] = defaultdict(list)
         # What cannot be read was counted the first time.
-        for span in _spans(self.paths, trace_ids, ReadCounts()):
-            if span.trace_id in trace_ids and len(kept[span.trace_id]) < _MOST_SPANS:
-                kept[span.trace_id].append(span)
+        for batch in read(self.paths, ReadCounts(), _mentions(trace_ids)):
+            for span in batch.spans:
+                if span.trace_id in trace_ids and len(kept[span.trace_id]) < _MOST_SPANS:
+                    kept[span.trace_id].append(span)
         return kept
-
-    def worst(self, number: int) -> list[Exchange]:
-        """Of the exchanges shown the most severe, of these the longest; in order of time."""
-        shown = self.aggregator.exchanges()
-        ranked = sorted(shown, key=lambda exchange: (exchange.severity, exchange.seconds), reverse=True)
-        return sorted(ranked[: max(0, number)], key=lambda exchange: exchange.start)
 
 
 def read_all(place: Path, filters: Filters) -> TraceFiles:
@@ -83,7 +77,10 @@ def read_trace(place: Path, prefix: str) -> tuple[TraceFiles, list[Span], list[L
     events: list[LogEvent] = []
     for batch in read(paths, counts, _mentions([beginning])):
         events += [event for event in batch.events if event.trace_id.startswith(beginning)][: _MOST_SPANS - len(events)]
-        _keep(batch.spans, beginning, kept)
+        for span in batch.spans:
+            meant = any(each.startswith(beginning) for each in (span.trace_id, span.text(names.CLIENT_TRACE_ID)))
+            if meant and len(kept[span.trace_id]) < _MOST_SPANS:
+                kept[span.trace_id].append(span)
         if len(kept) > _MOST_NAMED:
             break
     if not kept and counts.unreadable:
@@ -91,7 +88,7 @@ def read_trace(place: Path, prefix: str) -> tuple[TraceFiles, list[Span], list[L
     if not kept:
         raise UsageError(f"no trace in {place} begins with {prefix}: leave --trace out to see which there are")
     if len(kept) > 1:
-        raise UsageError(f"several traces begin with {prefix}: give more of one of {_named(sorted(kept))}")
+        raise several(prefix, kept)
     if not next(iter(kept)).startswith(beginning):
         return read_trace(place, next(iter(kept)))  # all of it, now that the server's own id is known
     aggregator = Aggregator(Filters())
@@ -101,19 +98,19 @@ def read_trace(place: Path, prefix: str) -> tuple[TraceFiles, list[Span], list[L
     return TraceFiles(place, paths, aggregator, counts), spans, sorted(events, key=lambda event: event.time)
 
 
-def _keep(spans: Sequence[Span], beginning: str, kept: defaultdict[str, list[Span]]) -> None:
-    for span in spans:
-        meant = any(each.startswith(beginning) for each in (span.trace_id, span.text(names.CLIENT_TRACE_ID)))
-        if meant and len(kept[span.trace_id]) < _MOST_SPANS:
-            kept[span.trace_id].append(span)
-
-
 def trace_prefix(words: str) -> str:
     """The beginning of a trace id as someone wrote it; raises UsageError if it is none."""
     beginning = words.strip().lower()
     if not beginning or not set(beginning) <= _HEX:
         raise UsageError(f"{words!r} is no trace id: it takes the first hexadecimal digits of one")
     return beginning
+
+
+def several(beginning: str, trace_ids: Collection[str]) -> UsageError:
+    """What to raise where more than one trace id begins so: it names some of them."""
+    some = ", ".join(trace_id[:16] for trace_id in sorted(trace_ids)[:_MOST_NAMED])
+    more = " …" if len(trace_ids) > _MOST_NAMED else ""
+    return UsageError(f"several traces begin with {beginning}: give more of one of {some}{more}")
 
 
 def existing(place: Path) -> list[Path]:
@@ -155,11 +152,6 @@ def unreadable(place: Path, counts: ReadCounts) -> str:
     return no_telemetry(place)
 
 
-def _spans(paths: Sequence[Path], trace_ids: Collection[str], counts: ReadCounts) -> Iterator[Span]:
-    for batch in read(paths, counts, _mentions(trace_ids)):
-        yield from batch.spans
-
-
 def _mentions(trace_ids: Collection[str]) -> Callable[[bytes], bool]:
     """A test for whether a line contains one of these ids, or beginnings of ids; to decode it costs 100 times more."""
     sought = [form.encode() for trace_id in trace_ids for form in {trace_id, trace_id.upper(), _base64(trace_id)}]
@@ -172,8 +164,3 @@ def _base64(beginning: str) -> str:
         return beginning
     content = bytes.fromhex(beginning + "0" * (len(beginning) % 2))
     return base64.b64encode(content).decode()[: len(beginning) * 4 // 6]
-
-
-def _named(trace_ids: Sequence[str]) -> str:
-    more = " …" if len(trace_ids) > _MOST_NAMED else ""
-    return ", ".join(trace_id[:16] for trace_id in trace_ids[:_MOST_NAMED]) + more

@@ -78,7 +78,10 @@ def _titled(waterfalls: list[RenderableType], trees: list[Tree]) -> list[Rendera
 
 
 def _worst(found: TraceFiles, number: int) -> list[Tree]:
-    worst = found.worst(number)
+    """Of the exchanges shown the most severe, of these the longest; in order of time."""
+    shown = found.aggregator.exchanges()
+    ranked = sorted(shown, key=lambda exchange: (exchange.severity, exchange.seconds), reverse=True)
+    worst = sorted(ranked[: max(0, number)], key=lambda exchange: exchange.start)
     traces = found.traces({exchange.trace_id for exchange in worst}) if worst else {}
     return [
         Tree([exchange], waterfall.subtree(traces[exchange.trace_id], exchange))

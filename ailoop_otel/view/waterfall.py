@@ -269,17 +269,14 @@ def _row_lines(row: Row, scale: _Scale) -> Iterator[Text]:
 def _breakdown(row: Row, look: Look) -> Iterator[Text]:
     """Where an exchange's time went, below its root span; lines break only between the parts."""
     breakdown = time_breakdown(row.span)
-    words = list(breakdown.words()) if breakdown else []
-    guides, dot = _guides_below(row, look), f" {look.signs.dot} "
-    head = "time  "
-    while words:
-        line, room = words.pop(0), look.console.width - len(guides) - len(head)
-        while words and len(line) + len(dot) + len(words[0]) <= room:
-            line += dot + words.pop(0)
-        text = Text(guides + head, theme.QUIET).append(line, "not dim")
+    if breakdown is None:
+        return
+    head = _guides_below(row, look) + "time  "
+    for line in theme.lines(map(Text, breakdown.words()), look.console.width - cell_len(head), f" {look.signs.dot} "):
+        text = Text().append(head, theme.QUIET) + line
         text.truncate(look.console.width, overflow="ellipsis")
         yield text
-        head = " " * len(head)
+        head = head.replace("time", "    ")
 
 
 def _label(row: Row, look: Look) -> Text:

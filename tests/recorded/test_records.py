@@ -66,7 +66,7 @@ def test_a_real_span_is_read_with_all_it_has(sample: Sample) -> None:
     assert (span.server, span.error, span.parent_id, span.scope) == (True, True, "", names.SCOPE)
     assert span.text(names.ERROR_TYPE) == "500"
     assert span.number(names.MESSAGE_SIZE) == 184
-    assert [link.span_id for link in span.links] == [f"{start.get_span_context().span_id:016x}"]
+    assert list(span.links) == [f"{start.get_span_context().span_id:016x}"]
 
 
 def test_each_kind_of_value_is_read() -> None:
@@ -233,7 +233,7 @@ def test_ids_in_base64_are_the_same_ids() -> None:
         assert _only(_line(traceId=encoded)).trace_id == raw.hex()
     parent = _only(_line(parentSpanId=base64.b64encode(raw[:8]).decode(), links=[{"spanId": "+" * 11 + "="}]))
     assert parent.parent_id == raw[:8].hex()
-    assert parent.links[0].span_id == base64.b64decode("+" * 11 + "=").hex()
+    assert parent.links[0] == base64.b64decode("+" * 11 + "=").hex()
     ids = {
         _only(_line(traceId=encoded)).trace_id for encoded in ("aaaaaaaaaaaaaaaaaaaaag==", "Aaaaaaaaaaaaaaaaaaaaag==")
     }
