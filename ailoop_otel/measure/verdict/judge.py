@@ -25,12 +25,7 @@ from ailoop_otel.measure.verdict import baseline as baselines
 from ailoop_otel.measure.verdict import changes
 from ailoop_otel.measure.verdict.baseline import load as load_baseline
 from ailoop_otel.measure.verdict.changes import BETWEEN_RUNS, RULES, Change, Rule
-from ailoop_otel.measure.verdict.decisions import (
-    FEWEST_RUNS,
-    against_baseline,
-    against_target,
-    excused,
-)
+from ailoop_otel.measure.verdict.decisions import FEWEST_RUNS, against_baseline, against_target, excused
 from ailoop_otel.measure.verdict.targets import VALUE, Targets, share
 from ailoop_otel.measure.verdict.targets import load as load_targets
 from ailoop_otel.measure.verdict.validity import at_limit, validity_problems
@@ -147,7 +142,8 @@ def judge_by_options(
     """
     runs = _several(run)
     wanted = load_targets(targets, runs[-1].context.scenario) if targets else None
-    judgement = _with_own_validity(judge(runs, before, wanted, share_of(tolerance)), runs)
+    judgement = judge(runs, before, wanted, share_of(tolerance))
+    judgement = with_validity_problems(judgement, (("", each) for each in runs))
     if not baseline or before is not None:
         return judgement
     notes = [_FIRST if note == _UNJUDGED else note for note in judgement.notes]
@@ -156,32 +152,19 @@ def judge_by_options(
     return replace(judgement, notes=(*notes, hint))
 
 
-def _with_own_validity(judgement: Judgement, runs: Runs) -> Judgement:
-    """Add the validity problems of the runs, before all other notes."""
-    found = _problems(("", run) for run in runs)
-    verdicts = [each for each, _ in found]
-    if judgement.verdict is not Verdict.NOT_JUDGED:
-        verdicts.append(judgement.verdict)
-    return replace(judgement, verdict=overall(verdicts), notes=(*(reason for _, reason in found), *judgement.notes))
-
-
 def with_validity_problems(judgement: Judgement, sides: Iterable[tuple[str, Run]]) -> Judgement:
-    """Add the validity problems of the runs of A and B: those of A make the verdict inconclusive, those of B may fail.
+    """Add the validity problems of runs, each with its side: "A", "B", or empty where there is only one side.
 
-    A problem that several runs of a side share is added once, with the numbers of the first run.
+    Those of A make the verdict inconclusive, the others may make it a failure. They stand before all other notes; one
+    that several runs of a side share is added once, with the numbers of the first run.
     """
-    found = _problems(sides)
-    verdict = overall([judgement.verdict, *(each for each, _ in found)])
-    return replace(judgement, verdict=verdict, notes=(*(note for _, note in found), *judgement.notes))
-
-
-def _problems(sides: Iterable[tuple[str, Run]]) -> list[tuple[Verdict, str]]:
     found: dict[str, tuple[Verdict, str]] = {}
     for side, run in sides:
         for verdict, reason in validity_problems(run):
             note = f"{side}: {reason}" if side else reason
             found.setdefault(_NUMBER.sub("", note), (Verdict.INCONCLUSIVE if side == "A" else verdict, note))
-    return list(found.values())
+    verdict = overall([judgement.verdict, *(each for each, _ in found.values())])
+    return replace(judgement, verdict=verdict, notes=(*(note for _, note in found.values()), *judgement.notes))
 
 
 def share_of(tolerance: str) -> float | None:
@@ -217,17 +200,13 @@ def _changes(runs: Runs, before: Runs, targets: Targets, tolerance: float | None
         for rule in RULES
         if rule.any_load or same
     )
-    return [each for each in found if each is not None and not _few_samples(each)]
+    return [each for each in found if each is not None and not (each.rule.definition.each == "sample" and each.lacking)]
 
 
 def _same_load(runs: Runs) -> bool:
     """Whether the runs, if they searched for the largest stable number of sessions, held the same number."""
     held = {figure_of(each, STABLE_SESSIONS, VALUE) for each in runs}
     return len({each for each in held if not math.isnan(each)}) < 2 or any(map(math.isnan, held))
-
-
-def _few_samples(found: Change) -> bool:
-    return found.rule.definition.each == "sample" and bool(found.lacking)
 
 
 def _summed_up(rows: list[Judged], notes: list[str], method: str, *, compared: bool) -> Judgement:
