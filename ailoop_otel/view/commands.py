@@ -12,11 +12,13 @@ import typer
 from ailoop_otel.settings import UsageError
 
 OK: Final = 0
+Html = Annotated[str, typer.Option(metavar="FILE", help="Write what is shown as one HTML file.")]
 Jaeger = Annotated[str, typer.Option(metavar="URL", help="Read from a Jaeger's query API instead of files.")]
 Directory = Annotated[str, typer.Argument(metavar="DIR", help="Where the files are; AILOOP_OTEL_DIRECTORY otherwise.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")]
 Session = Annotated[str, typer.Option(help="Only sessions whose id begins so.")]
 Since = Annotated[str, typer.Option(help="Only the last 90s, 10m, 1h30m, 2d, or since 2025-11-28T10:00.")]
+Svg = Annotated[str, typer.Option(metavar="FILE", help="Write what is shown as one SVG picture.")]
 
 
 def register(app: typer.Typer, exit_code: Callable[[Callable[[], int]], int]) -> None:
@@ -43,8 +45,8 @@ def register(app: typer.Typer, exit_code: Callable[[Callable[[], int]], int]) ->
         only: Annotated[str, typer.Option(metavar="NAME", help="Only spans of a trace with this in their name.")] = "",
         waterfall: Annotated[int, typer.Option(min=0, help="How many of the worst exchanges to draw.")] = 1,
         json: Json = False,
-        html: Annotated[str, typer.Option(metavar="FILE", help="Write what is shown as one HTML file.")] = "",
-        svg: Annotated[str, typer.Option(metavar="FILE", help="Write what is shown as one SVG picture.")] = "",
+        html: Html = "",
+        svg: Svg = "",
         jaeger: Jaeger = "",
         following: Annotated[bool, typer.Option("--follow", "-f", help="Print what comes, until Ctrl-C.")] = False,
     ) -> None:
@@ -76,8 +78,8 @@ def register(app: typer.Typer, exit_code: Callable[[Callable[[], int]], int]) ->
         directory: Annotated[str, typer.Option("--dir", metavar="DIR", help="Where the files are.")] = "",
         since: Since = "",
         json: Json = False,
-        html: Annotated[str, typer.Option(metavar="FILE", help="Write what is shown as one HTML file.")] = "",
-        svg: Annotated[str, typer.Option(metavar="FILE", help="Write what is shown as one SVG picture.")] = "",
+        html: Html = "",
+        svg: Svg = "",
         jaeger: Jaeger = "",
     ) -> None:
         """Say why an exchange took longer than the usual ones of its agent and model; or than a second one."""
