@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ailoop_otel.measure.load.ramp import passed
 from ailoop_otel.measure.load.scenario import AbortCriteria
 from ailoop_otel.measure.results.observations import OK
 from ailoop_otel.measure.statistics.percentiles import percentile
@@ -93,19 +94,13 @@ class LiveFigures:
         """Why the run should end: which limit the figures of the last `seconds` are beyond; empty if none is."""
         if now - self._since < self._seconds:
             return ""
-        last = f"over the last {self._seconds:g} s"
-        errors = self.errors()
-        if criteria.errors is not None and errors > criteria.errors:
-            return f"{errors:.3g} errors per 1,000 messages {last}, and {criteria.errors:g} are allowed"
-        allowed = criteria.first_chunk_p95
-        if allowed is not None:
-            late = [begun for number, begun in self._planned.items() if number not in self._with_first]
-            p95 = self.first_chunk(95, sum(now - begun > allowed for begun in late))
-            if math.isinf(p95):
-                return f"the first chunk of more than one message in twenty did not come in {allowed:g} s {last}"
-            if p95 > allowed:
-                return f"p95 of the first chunk was {p95:.3g} s {last}, and {allowed:g} s are allowed"
+        last = f" over the last {self._seconds:g} s"
+        allowed = criteria.first_chunk_p95 if criteria.first_chunk_p95 is not None else math.inf
+        waiting = (begun for number, begun in self._planned.items() if number not in self._with_first)
+        p95 = self.first_chunk(95, sum(now - begun > allowed for begun in waiting))
+        if reason := passed(criteria, self.errors(), p95, last):
+            return reason
         rate = self.rate(now)
         if criteria.rate is not None and rate < criteria.rate:
-            return f"{rate:.3g} messages/s were answered {last}, and {criteria.rate:g} is the least"
+            return f"{rate:.3g} messages/s were answered{last}, and {criteria.rate:g} is the least"
         return ""

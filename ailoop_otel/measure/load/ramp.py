@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ailoop_otel.measure.load.scenario import Ramp, StabilityCriteria
+from ailoop_otel.measure.load.scenario import AbortCriteria, Ramp, StabilityCriteria
 from ailoop_otel.measure.results.observations import OK
 from ailoop_otel.measure.statistics.percentiles import percentile
 
@@ -65,15 +65,22 @@ class Level:
             return f"{sessions - connected} of {sessions} sessions could not be kept open"
         if not self.planned:
             return ""
-        errors = 1000 * self.errors / self.planned
-        if errors > stable.errors:
-            return f"{errors:.3g} errors per 1,000 messages, and {stable.errors:g} are allowed"
-        p95 = self.first_chunk_p95()
-        if math.isinf(p95):
-            return f"the first chunk of more than one message in twenty did not come in {stable.first_chunk_p95:g} s"
-        if p95 > stable.first_chunk_p95:
-            return f"p95 of the first chunk was {p95:.3g} s, and {stable.first_chunk_p95:g} s are allowed"
+        return passed(stable, 1000 * self.errors / self.planned, self.first_chunk_p95())
+
+
+def passed(limits: StabilityCriteria | AbortCriteria, errors: float, first_chunk_p95: float, when: str = "") -> str:
+    """Which limit the errors per 1,000 messages or the p95 of the first chunk (s) are beyond; empty if none is.
+
+    `when` is put into the sentence: " over the last 10 s".
+    """
+    if limits.errors is not None and errors > limits.errors:
+        return f"{errors:.3g} errors per 1,000 messages{when}, and {limits.errors:g} are allowed"
+    allowed = limits.first_chunk_p95
+    if allowed is None or not first_chunk_p95 > allowed:
         return ""
+    if math.isinf(first_chunk_p95):
+        return f"the first chunk of more than one message in twenty did not come in {allowed:g} s{when}"
+    return f"p95 of the first chunk was {first_chunk_p95:.3g} s{when}, and {allowed:g} s are allowed"
 
 
 class Levels:
