@@ -35,6 +35,17 @@ signal.signal(signal.SIGUSR1, collect)
 Case = Callable[["Stage"], Awaitable[None]]
 
 
+def variables(provided: dict[str, str], folder: Folder, home: Path) -> dict[str, str]:
+    """The environment of a server that records into a folder, with what its provider needs."""
+    return {
+        **provided,
+        "AILOOP_OTEL_ENABLED": "true",
+        "AILOOP_OTEL_DIRECTORY": str(folder.path),
+        "HOME": str(home),
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
+    }
+
+
 @dataclass
 class Stage:
     """A running server, its provider, and two clients of it; `roots` are the staged exchanges by case."""

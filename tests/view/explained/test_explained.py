@@ -37,13 +37,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, st
     place = tmp_path_factory.mktemp("explained")
     folder = Folder(place / "telemetry")
     with Provider() as provider:
-        variables = {
-            **provider.plain_environment(),
-            "AILOOP_OTEL_ENABLED": "true",
-            "AILOOP_OTEL_DIRECTORY": str(folder.path),
-            "HOME": str(place),
-            "OTEL_BSP_SCHEDULE_DELAY": "100",
-        }
+        variables = stage.variables(provider.plain_environment(), folder, place)
         playing = stage.play(standin(STATELESS), provider, variables, folder, place / "site", stage.CASES)
         return folder.path, asyncio.run(playing)
 

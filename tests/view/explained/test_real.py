@@ -30,14 +30,8 @@ def test_the_culprit_is_named_on_the_real_server(tmp_path: Path) -> None:
     (installation,) = [found for path in CHECKOUTS if (found := checkout(path, PYTHON)).dialect == STATELESS]
     folder = Folder(tmp_path / "telemetry")
     with Provider() as provider:
-        variables = {
-            **provider.environment(),
-            "AILOOP_OTEL_ENABLED": "true",
-            "AILOOP_OTEL_DIRECTORY": str(folder.path),
-            "HOME": str(tmp_path),
-            "OTEL_BSP_SCHEDULE_DELAY": "100",
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
-        }
+        variables = stage.variables(provider.environment(), folder, tmp_path)
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
         traces = asyncio.run(stage.play(installation, provider, variables, folder, tmp_path / "site", CASES))
     for case, trace in traces.items():
         found = explained(folder.path, trace)
