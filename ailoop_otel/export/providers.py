@@ -32,11 +32,13 @@ from opentelemetry.sdk.resources import (
     ProcessResourceDetector,
     Resource,
 )
+from opentelemetry.sdk.trace import SpanProcessor
 
 from ailoop_otel import names
 from ailoop_otel.export import choice
 from ailoop_otel.export.delivery import Account, CountingLogProcessor, CountingSpanProcessor, counting_metrics
 from ailoop_otel.export.exporters import attempt, reason
+from ailoop_otel.export.failures import FailureProcessor
 from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.export.quiet import QuietReader
 from ailoop_otel.guard import Guard, warn
@@ -45,7 +47,8 @@ from ailoop_otel.recording.deferred import DeferredWork
 from ailoop_otel.recording.fast import histograms
 from ailoop_otel.recording.internals import LOGS as LOGS_API
 from ailoop_otel.recording.internals import sdk_logs, update_resource
-from ailoop_otel.recording.spans import OwnTracerProvider
+from ailoop_otel.recording.session_sampler import SessionSampler
+from ailoop_otel.recording.spans import OwnTracerProvider, registered_sampler
 from ailoop_otel.settings import environment
 from ailoop_otel.version import __version__
 
@@ -176,10 +179,14 @@ def _make_traces(
     batch = min(places, choice.whole(OTEL_BSP_MAX_EXPORT_BATCH_SIZE, _BATCH))
     default = choice.SPAN_DELAY_MS if choice.is_embedded(TRACES) else _SPAN_DELAY_MS
     delay = choice.whole(OTEL_BSP_SCHEDULE_DELAY, default)
-    processors = [CountingSpanProcessor(exporter, places, batch, delay) for exporter in exporters]
+    counting = [CountingSpanProcessor(exporter, places, batch, delay) for exporter in exporters]
+    processors: list[SpanProcessor] = [*counting]
+    sampler = registered_sampler()
+    if isinstance(sampler, SessionSampler) and processors:
+        processors = [FailureProcessor(processors, sampler.failures)]
     deferred = DeferredWork(guard) if "deferred" in fast else None
-    provider = OwnTracerProvider(resource, processors, deferred=deferred, light="spans" in fast)
-    return provider, [processor.account for processor in processors]
+    provider = OwnTracerProvider(resource, processors, deferred=deferred, light="spans" in fast, sampler=sampler)
+    return provider, [processor.account for processor in counting]
 
 
 def _make_metrics(exporters: Sequence[Any], resource: Resource, ledger: Ledger, fast: Collection[str]) -> Provider:

@@ -51,6 +51,8 @@ TIME_TO_FIRST_CHUNK: Final = _name("ailoop.exchange.time_to_first_chunk", "s",
     "Message received until the first AI chunk; absent without one.")
 CORRELATION: Final = _name("ailoop.exchange.correlation", "",
     "How frames found their exchange: `context`, `order` (the session's queue), `connection` or `server`.")
+SAMPLING_REASON: Final = _name("ailoop.sampling.reason", "",
+    "`failure` on the root of a trace whose session is not sampled, and that is exported since something in it failed.")
 UNREAD_FRAMES: Final = _name("ailoop.exchange.unread_frames", "{frame}",
     "Frames that may have carried text of the answer in a form that no dialect knows; absent without any. What "
     "cannot be known then is absent: time to first chunk, chunks, stream.")

@@ -6,18 +6,20 @@ Tracers of other providers are the SDK's own, and so are the spans where somebod
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
 from typing import Any, Final
 
 from opentelemetry.context import Context
-from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER
+from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased, Sampler
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 from opentelemetry.trace import TracerProvider as AnyProvider
 
 from ailoop_otel import names
+from ailoop_otel.guard import warn
 from ailoop_otel.recording.deferred import SETTLE_TIMEOUT, DeferredWork
 from ailoop_otel.recording.internals import SPAN_KEY
 from ailoop_otel.settings import environment, is_true
@@ -32,6 +34,9 @@ ERROR: Final = Status(StatusCode.ERROR)
 LIMIT: Final = 128
 # https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#general-sdk-configuration
 _DEFAULT_SAMPLER: Final = "parentbased_always_on"
+# Where a package registers a sampler of its own, by its name in `OTEL_TRACES_SAMPLER`.
+_SAMPLERS: Final = "opentelemetry_traces_sampler"
+_SDKS_OWN: Final = "opentelemetry.sdk."
 
 # Where it is set the SDK counts its spans.
 _INTERNAL_METRICS: Final = "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED"
@@ -81,6 +86,7 @@ class OwnTracerProvider(TracerProvider):
     """The SDK's provider as this package makes it: it remembers whether light spans will do.
 
     Deferred work is done before it flushes and before it shuts down. With `light` false all spans are the SDK's own.
+    A `sampler` is the one that `OTEL_TRACES_SAMPLER` names, unless the SDK has it.
     """
 
     def __init__(
@@ -91,13 +97,14 @@ class OwnTracerProvider(TracerProvider):
         deferred: DeferredWork | None = None,
         *,
         light: bool = True,
+        sampler: Sampler | None = None,
     ) -> None:
         self.ids = id_generator or RandomIdGenerator()
         # Whether a span is sampled if it has no parent, and else if that is; otherwise a sampler has to be asked.
         self.samples_by_default = environment(OTEL_TRACES_SAMPLER).lower() in ("", _DEFAULT_SAMPLER)
         limits = SpanLimits()
         super().__init__(
-            sampler=ParentBased(ALWAYS_ON) if self.samples_by_default else None,
+            sampler=ParentBased(ALWAYS_ON) if self.samples_by_default else sampler,
             resource=resource,
             shutdown_on_exit=False,
             span_limits=limits,
@@ -130,6 +137,26 @@ class OwnTracerProvider(TracerProvider):
         if self.deferred is not None:
             self.deferred.close()
         super().shutdown()
+
+
+def registered_sampler() -> Sampler | None:
+    """The sampler that `OTEL_TRACES_SAMPLER` names, where a package registers it; None where it is one of the SDK's.
+
+    The SDK itself looks for such ones only where its own set-up makes the provider.
+    """
+    name = environment(OTEL_TRACES_SAMPLER)
+    # Without a name nothing is looked for: to read what all packages register takes a tenth of a second.
+    for point in entry_points(group=_SAMPLERS, name=name) if name else ():
+        if point.value.startswith(_SDKS_OWN):
+            continue  # the SDK reads their argument as a number, which it passes to no other
+        try:
+            made = point.load()(environment(OTEL_TRACES_SAMPLER_ARG))
+        except Exception as fault:  # noqa: BLE001 - another package's code
+            warn(f"{OTEL_TRACES_SAMPLER}={name} cannot be used ({fault!r}): all traces are sampled.")
+            return ParentBased(ALWAYS_ON)
+        if isinstance(made, Sampler):
+            return made
+    return None
 
 
 def spans_of(tracers: AnyProvider) -> Spans:

@@ -1,0 +1,120 @@
+"""What of the sessions that are not sampled is exported all the same: traces in which something failed."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import SpanContext, StatusCode, TraceFlags
+
+from ailoop_otel import names
+from ailoop_otel.fork import begin_anew
+from ailoop_otel.unpatched import time
+
+FAILURE: Final = "failure"
+# How many traces wait for their end, and for how many ended ones what comes late is treated as the rest.
+_MOST_TRACES: Final = 1000
+# How many spans of one are kept: an exchange with more lacks the later ones.
+_MOST_SPANS: Final = 500
+_MINUTE: Final = 60.0
+
+
+class FailureProcessor(SpanProcessor):
+    """Holds the spans of a trace that is not sampled until its root ends, and passes them on if any has failed.
+
+    Passed on are at most `failures` traces a minute, so that an outage does not undo the sampling. Their spans are
+    marked as sampled, their root has `ailoop.sampling.reason`: among all they are not a fair share. What is sampled is
+    passed on as it comes.
+    """
+
+    def __init__(
+        self, processors: Sequence[SpanProcessor], failures: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._processors = tuple(processors)
+        self._most = failures
+        self._clock = clock
+        self._begin()
+        begin_anew(self._begin)
+
+    def _begin(self) -> None:
+        self._lock = threading.RLock()
+        self._waiting: OrderedDict[int, list[ReadableSpan]] = OrderedDict()
+        self._passed: OrderedDict[int, bool] = OrderedDict()  # by trace that ended: whether it was passed on
+        self._left = self._most
+        self._since = self._clock()
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Do nothing: only spans that have ended are looked at."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Pass on what is sampled, and what belongs to a trace that failed; hold the rest."""
+        context = span.context
+        if context is None or context.trace_flags.sampled:
+            self._pass([span])
+            return
+        with self._lock:
+            spans = self._decide(span, context.trace_id)
+        self._pass([_sampled(each) for each in spans])
+
+    def shutdown(self) -> None:
+        """Shut the processors behind it down."""
+        for processor in self._processors:
+            processor.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Flush the processors behind it; what waits for the end of its trace goes on waiting."""
+        return all([processor.force_flush(timeout_millis) for processor in self._processors])
+
+    def _pass(self, spans: Sequence[ReadableSpan]) -> None:
+        for span in spans:
+            for processor in self._processors:
+                processor.on_end(span)
+
+    def _decide(self, span: ReadableSpan, trace: int) -> Sequence[ReadableSpan]:
+        is_passed = self._passed.get(trace)
+        if is_passed is not None:
+            return [span] if is_passed else ()
+        held = self._waiting.setdefault(trace, [])
+        is_root = span.parent is None or span.parent.is_remote
+        if is_root or len(held) < _MOST_SPANS:
+            held.append(span)
+        if not is_root:
+            _forget_oldest(self._waiting)
+            return ()
+        del self._waiting[trace]
+        failed = any(each.status.status_code is StatusCode.ERROR for each in held)
+        self._passed[trace] = is_kept = failed and self._has_budget()
+        _forget_oldest(self._passed)
+        return held if is_kept else ()
+
+    def _has_budget(self) -> bool:
+        now = self._clock()
+        self._left = min(self._most, self._left + (now - self._since) / _MINUTE * self._most)
+        self._since = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+def _forget_oldest(traces: OrderedDict[int, Any]) -> None:
+    if len(traces) > _MOST_TRACES:
+        traces.popitem(last=False)
+
+
+def _sampled(span: ReadableSpan) -> ReadableSpan:
+    own = span.context
+    context = SpanContext(
+        own.trace_id, own.span_id, own.is_remote, TraceFlags(own.trace_flags | TraceFlags.SAMPLED), own.trace_state
+    )
+    attributes = dict(span.attributes or {})
+    if span.parent is None or span.parent.is_remote:
+        attributes[names.SAMPLING_REASON] = FAILURE
+    return ReadableSpan(
+        span.name, context, span.parent, span.resource, attributes, span.events, span.links, span.kind, None,
+        span.status, span.start_time, span.end_time, span.instrumentation_scope,
+    )  # fmt: skip
