@@ -16,13 +16,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup, escape
 
-from ailoop_otel.measure.report import units, wording
-from ailoop_otel.measure.report.contents import FIGURES, Report
-from ailoop_otel.measure.report.exchanges import WORST_RULE, trace_link
+from ailoop_otel.measure.report import tables, units, wording
+from ailoop_otel.measure.report.contents import Report
 from ailoop_otel.measure.report.plots import plots, vega
-from ailoop_otel.measure.report.text import CODE, LONGEST_SENTENCE, plain, sentence
+from ailoop_otel.measure.report.terminal import SIGNS
+from ailoop_otel.measure.report.text import CODE, LONGEST_SENTENCE, plain
 from ailoop_otel.measure.results.definitions import DEFINITIONS
-from ailoop_otel.measure.statistics.percentiles import METHOD
 from ailoop_otel.measure.verdict.verdict import Judged
 from ailoop_otel.version import __version__
 
@@ -53,33 +52,23 @@ def render(report: Report) -> str:
         loader=PackageLoader("ailoop_otel.measure.report", "templates"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    environment.filters |= {
-        "plain": plain,
-        "prose": prose,
-        "count": units.count,
-        "sentence": sentence,
-        "digest": digest,
-    }
+    environment.filters |= {"plain": plain, "prose": prose, "count": units.count, "digest": digest}
     judged = report.judgement.rows if report.judgement else ()
     drawn = plots(report)
     return environment.get_template("report.html.j2").render(
         report=report,
         wording=wording,
         units=units,
-        figures=FIGURES,
+        tables=tables,
+        definitions=DEFINITIONS,
+        signs={verdict.value: sign for verdict, sign in SIGNS.items()},
         plots=[
             (plot, Markup(vega.svg(plot)), htmlsafe_json_dumps(vega.specification(plot), separators=(",", ":")))
             for plot in drawn
         ],
         scripts=[Markup(vega.script()), Markup(environment.get_template("plots.js").render())] if drawn else [],
-        judged=[(row, wording.judged_text(row), interval_drawing(row)) for row in judged],
+        drawings=[interval_drawing(row) for row in judged],
         width=WIDTH,
-        worst=[
-            (each, wording.exchange_text(each), trace_link(report.context.jaeger, each.trace_id))
-            for each in report.worst
-        ],
-        worst_rule=WORST_RULE,
-        method=METHOD,
         version=__version__,
     )
 

@@ -6,17 +6,15 @@ Untrusted text is in code spans or escaped: it can make no link, mention no user
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
-from ailoop_otel.measure.report import units, wording
-from ailoop_otel.measure.report.contents import FIGURES, Report, Row
-from ailoop_otel.measure.report.exchanges import WORST_RULE, trace_link
-from ailoop_otel.measure.report.text import CODE, LONGEST_SENTENCE, plain, sentence
-from ailoop_otel.measure.statistics.percentiles import METHOD
-from ailoop_otel.measure.verdict.verdict import Judged, Verdict
+from ailoop_otel.measure.report import tables, units, wording
+from ailoop_otel.measure.report.contents import Report
+from ailoop_otel.measure.report.tables import FAILURES, Cell, Table
+from ailoop_otel.measure.report.text import CODE, LONGEST_SENTENCE, plain
 
-_SIGNS: Final = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.INCONCLUSIVE: "❔", Verdict.NOT_JUDGED: "➖"}
+_SIGNS: Final = {"pass": "✅", "fail": "❌", "inconclusive": "❔", "not judged": "➖"}
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|~$&])")
 # What has a meaning only at the start of a line: a list and a numbered list.
 _LEADING: Final = re.compile(r"^(\s*)(?:([-+])|(\d+)([.)]))")
@@ -30,8 +28,10 @@ _FENCES: Final = re.compile(r"`+")
 
 def render(report: Report) -> str:
     """Render the whole summary."""
-    parts = (_headline, _notes, _judgement, _figures, _singles, _failures, _worst, _environment, _definitions)
-    blocks = [block for part in parts if (block := "\n".join(part(report)))]
+    contents = (tables.judged, tables.figures, tables.singles, tables.errors, tables.worst)
+    parts = [_headline(report), _notes(report), *(_table(table(report)) for table in contents),
+             _environment(report), _definitions(report)]  # fmt: skip
+    blocks = [block for part in parts if (block := "\n".join(part))]
     whole = len(blocks)
     while sum(map(len, blocks)) + 2 * len(blocks) > LONGEST_COMMENT and len(blocks) > 1:
         blocks.pop()
@@ -64,7 +64,7 @@ def _headline(report: Report) -> Iterator[str]:
     yield ""
     if report.judgement:
         verdict = report.judgement.verdict
-        yield f"**{_SIGNS[verdict]} {verdict.value.upper()}**: {prose(wording.verdict(report.judgement))}"
+        yield f"**{_SIGNS[verdict.value]} {verdict.value.upper()}**: {prose(wording.verdict(report.judgement))}"
         yield ""
     yield f"{prose(wording.subject(report))} {prose(wording.headline(report))}"
 
@@ -75,131 +75,41 @@ def _notes(report: Report) -> Iterator[str]:
         yield from (f"> - {prose(note)}" for note in report.notes)
 
 
-def _judgement(report: Report) -> Iterator[str]:
-    if not report.judgement:
-        return
-    judgement = report.judgement
-    if judgement.rows:
-        yield "### Verdict"
+def _table(table: Table) -> Iterator[str]:
+    if table.lines or table.lead:
+        yield f"### {table.title}"
+    if table.lead:
         yield ""
-        yield from _table(
-            ("Verdict", "Metric", "Figure", "Value", "95 % interval", "Held against", "Change", "Reason"),
-            [_judged(row) for row in judgement.rows],
-            right=(3, 4, 5, 6),
-        )
-        yield ""
-    yield from (f"- {prose(sentence(note))}" for note in wording.further_notes(judgement))
-    if judgement.method and judgement.rows:
-        yield ""
-        yield f"<sub>{prose(judgement.method)}</sub>"
+        yield from (f"{'- ' if len(table.lead) > 1 else ''}{prose(each)}" for each in table.lead)
+    if table.lines:
+        reasons = any(line.reason for line in table.lines)
+        heads = [column.head for column in table.columns] + ["Reason"] * reasons
+        yield f"\n| {' | '.join(heads)} |"
+        yield f"|{'|'.join('---:' if column.number else '---' for column in table.columns)}|{'---|' * reasons}"
+        for line in table.lines:
+            cells = [*map(_cell, line.cells), *([prose(line.reason)] if reasons else [])]
+            yield f"| {'↳ ' if line.kind == FAILURES else ''}{' | '.join(cells)} |"
+        if table.captions:
+            yield f"\n<sub>{' '.join(map(prose, table.captions))}</sub>"
 
 
-def _judged(row: Judged) -> Sequence[str]:
-    text = wording.judged_text(row)
-    return (
-        f"{_SIGNS[row.verdict]} {row.verdict.value}",
-        code(row.metric),
-        row.figure,
-        text.value,
-        text.interval,
-        text.limit,
-        f"{text.change} ({text.change_interval})" if text.change_interval else text.change,
-        prose(row.reason),
-    )
-
-
-def _figures(report: Report) -> Iterator[str]:
-    if not report.table:
-        return
-    yield "### Figures"
-    yield ""
-    head = ("Metric", "Unit", "n", "Failures", *FIGURES)
-    yield from _table(head, [cells for row in report.table for cells in _row(row)], right=range(2, len(head)))
-    yield ""
-    yield f"<sub>{prose(wording.figures_caption(report))} {prose(METHOD)}</sub>"
-
-
-def _row(row: Row) -> Iterator[Sequence[str]]:
-    summary = row.summary
-    name = f"{prose(row.definition.title)}{f': {code(row.label)}' if row.label else ''}"
-    yield name, row.scale.name, units.count(summary.n), units.count(summary.failures), *row.numbers()
-    if row.counts_failures:
-        yield (
-            "↳ failures as ∞",
-            row.scale.name,
-            units.count(summary.n + summary.failures),
-            "",
-            *(row.numbers_with_failures()),
-        )
-
-
-def _singles(report: Report) -> Iterator[str]:
-    if report.singles:
-        yield from _table(
-            ("Of the whole run", "Value"),
-            [(prose(row.title), row.scale.quantity(row.summary.mean)) for row in report.singles],
-            right=(1,),
-        )
-
-
-def _failures(report: Report) -> Iterator[str]:
-    yield "### Errors"
-    yield ""
-    yield prose(wording.failures_sentence(report))
-    if report.failures:
-        yield ""
-        yield from _table(
-            ("Kind", "Of", "Count", "Per 1,000"),
-            [
-                (code(kind.outcome), kind.what, units.count(kind.count), units.per_thousand(kind.per_thousand))
-                for kind in report.failures
-            ],
-            right=(2, 3),
-        )
-
-
-def _worst(report: Report) -> Iterator[str]:
-    if not report.worst:
-        return
-    yield "### Worst exchanges"
-    yield ""
-    rows = []
-    for each in report.worst:
-        text = wording.exchange_text(each)
-        link = trace_link(report.context.jaeger, each.trace_id)
-        trace = f"[{code(each.trace_id)}]({link})" if link else code(each.trace_id) if each.trace_id else units.NOTHING
-        rows.append((text.number, text.session, text.at, code(each.outcome), *text.times, trace))
-    yield from _table(
-        ("Exchange", "Session", "Began after", "Outcome", *wording.exchange_heads(report), "Trace"),
-        rows,
-        right=(0, 1, 2, 4, 5, 6),
-    )
-    yield ""
-    yield f"<sub>{prose(WORST_RULE)} {prose(wording.traces_hint(report))}</sub>".replace(" </sub>", "</sub>")
+def _cell(cell: Cell) -> str:
+    name = code(cell.name) if cell.name else ""
+    name = f"[{name}]({cell.link})" if cell.link.startswith("http") else name
+    return f"{_SIGNS[cell.tone]} {cell.text}" if cell.tone in _SIGNS else f"{_escaped(cell.text)}{name}"
 
 
 def _environment(report: Report) -> Iterator[str]:
     yield "<details><summary>Environment: machine, versions, settings</summary>"
     for title, entries in wording.environment(report.context):
-        yield ""
-        yield from _table((title, ""), [(code(name), code(value)) for name, value in entries])
-    yield ""
-    yield "</details>"
+        yield f"\n| {title} |  |\n|---|---|"
+        yield from (f"| {code(name)} | {code(value)} |" for name, value in entries)
+    yield "\n</details>"
 
 
 def _definitions(report: Report) -> Iterator[str]:
-    yield "<details><summary>Definitions</summary>"
-    yield ""
+    yield "<details><summary>Definitions</summary>\n"
     for definition in wording.shown_definitions(report):
         unit = units.WORDS[definition.unit]
         yield f"- **{prose(definition.title)}** ({code(definition.name)}, in {unit}): {prose(definition.text)}"
-    yield ""
-    yield "</details>"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> Iterator[str]:
-    aligned = set(right)
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'|'.join('---:' if place in aligned else '---' for place in range(len(head)))}|"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
+    yield "\n</details>"

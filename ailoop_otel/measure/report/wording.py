@@ -1,20 +1,19 @@
-"""The words that all formats share: headline, captions, a judged figure and an exchange as text."""
+"""The words that all formats share: title, headline, captions, environment."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from ailoop_otel.measure.report import units
 from ailoop_otel.measure.report.contents import Report
-from ailoop_otel.measure.report.exchanges import COMPLETIONS, FIRST_CHUNKS, Exchange, observed_metric
 from ailoop_otel.measure.report.text import CODE, flat, plain, sentence
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.definitions import Definition
 from ailoop_otel.measure.results.run import Context
-from ailoop_otel.measure.verdict.verdict import Judged, Judgement, Verdict
+from ailoop_otel.measure.verdict.verdict import Judgement, Verdict
 
 _SOURCES: Final = {
     "client": "measured by load, as its clients saw it",
@@ -44,28 +43,6 @@ class KeyFigure(NamedTuple):
     words: str
     number: str
     unit: str
-
-
-class JudgedText(NamedTuple):
-    """A judged figure as text; each part includes its unit."""
-
-    value: str
-    interval: str
-    limit: str
-    change: str
-    change_interval: str
-    unit: str
-    numbers: tuple[str, str, str]
-    """Value, interval and limit without the unit, for a table that has a column for the unit."""
-
-
-class ExchangeText(NamedTuple):
-    """An exchange as text; `times` are first chunk, completion and longest gap, each with its unit."""
-
-    number: str
-    session: str
-    at: str
-    times: tuple[str, str, str]
 
 
 def title(report: Report) -> str:
@@ -121,44 +98,6 @@ def verdict(judgement: Judgement) -> str:
 def further_notes(judgement: Judgement) -> tuple[str, ...]:
     """The notes that `verdict` does not contain."""
     return judgement.notes if judgement.rows else judgement.notes[1:]
-
-
-def judged_text(row: Judged) -> JudgedText:
-    """Format a judged figure in its metric's scale."""
-    scale = units.scale(row.metric)
-    interval = _interval(scale.number, row.low, row.high)
-    limit = row.target if row.target is not None else row.reference
-    return JudgedText(
-        value=scale.quantity(row.value),
-        interval=interval if interval == units.NOTHING else f"{interval} {scale.name}",
-        limit=f"{row.against} {scale.quantity(limit)}",
-        change=units.change(row.change),
-        change_interval=_interval(units.change, row.change_low, row.change_high).strip(units.NOTHING),
-        unit=scale.name,
-        numbers=(scale.number(row.value), interval, f"{row.against} {scale.number(limit)}"),
-    )
-
-
-def exchange_text(exchange: Exchange) -> ExchangeText:
-    """Format an exchange."""
-    show = units.scale(definitions.COMPLETION).quantity
-    return ExchangeText(
-        str(exchange.number) if exchange.number >= 0 else units.NOTHING,
-        str(exchange.session) if exchange.session >= 0 else units.NOTHING,
-        units.fitting("s", 1.0).quantity(exchange.at),
-        (show(exchange.first_chunk), show(exchange.completion), show(exchange.longest_gap)),
-    )
-
-
-def exchange_heads(report: Report) -> tuple[str, str, str]:
-    """The column heads of an exchange's times; "server" is added if the times are the server's, not the client's."""
-    first = observed_metric(report.run, FIRST_CHUNKS)
-    complete = observed_metric(report.run, COMPLETIONS)
-    return (
-        "First chunk" if first is FIRST_CHUNKS[0] else "First chunk, server",
-        "Complete" if complete is COMPLETIONS[0] else "Complete, server",
-        "Longest gap",
-    )
 
 
 def figures_caption(report: Report) -> str:
@@ -232,9 +171,3 @@ def shown_definitions(report: Report) -> list[Definition]:
     judged = {row.metric for row in report.judgement.rows} if report.judgement else set()
     shown = {row.definition.name for row in report.rows}
     return [each for name, each in definitions.DEFINITIONS.items() if name in shown | judged]
-
-
-def _interval(shown: Callable[[float], str], low: float | None, high: float | None) -> str:
-    if low is None or high is None or math.isnan(low) or math.isnan(high):
-        return units.NOTHING
-    return f"{shown(low)} to {shown(high)}"

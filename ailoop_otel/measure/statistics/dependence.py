@@ -30,7 +30,9 @@ def correlation(values: Values) -> float:
     n = len(values)
     if n < _FEWEST:
         return 0.0
-    ranks = scipy.stats.rankdata(values)
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    # Of equal values the mean of their ranks.
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
     apart = ranks - ranks.mean()
     total = float(apart @ apart)
     found = float(apart[1:] @ apart[:-1]) / total if total else 0.0
@@ -50,7 +52,7 @@ def effective_size(values: Values, percent: float | None = None) -> float:
     lags = np.arange(1, n)
     alike = neighbours**lags
     if percent is not None:
-        share, threshold = percent / 100, scipy.stats.norm.ppf(percent / 100)
+        share, threshold = percent / 100, scipy.special.ndtri(percent / 100)
         grid = np.linspace(0.0, 1.0, 2001)[:-1]
         density = np.exp(-(threshold**2) / (1 + grid)) / (2 * math.pi * np.sqrt(1 - grid**2))
         joint = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2 * np.diff(grid))])

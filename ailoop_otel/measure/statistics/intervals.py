@@ -23,7 +23,7 @@ from typing import Final
 
 import numpy as np
 
-# Its module `stats`, which takes a second to import, is loaded by the first use of an interval, not by each command.
+# Its modules are loaded by their first use: `special` takes a fifth of a second, and `stats` three times that.
 import scipy
 from numpy.typing import NDArray
 
@@ -102,13 +102,13 @@ def bootstrap_interval(value: float, draws: Values, units: int = BLOCKS, worth: 
 
     def bounds(confidence: float) -> Bounds:
         tail = (1 - confidence) / 2
-        wide = scipy.stats.norm.cdf(scipy.stats.t.ppf(tail, units - 1) * math.sqrt(units / (units - 1)))
+        wide = scipy.special.ndtr(_student(tail, units - 1) * math.sqrt(units / (units - 1)))
         last = len(ordered) - 1
         place = math.floor(wide * last)
         low, high = min(float(ordered[place]), value), max(float(ordered[last - place]), value)
         if kept == units:
             return low, high
-        factor = scipy.stats.t.ppf(tail, kept - 1) / scipy.stats.t.ppf(tail, units - 1) * math.sqrt(units / kept)
+        factor = _student(tail, kept - 1) / _student(tail, units - 1) * math.sqrt(units / kept)
         # What is never negative does not become so by widening.
         return max(value - factor * (value - low), min(0.0, ordered[0])), value + factor * (high - value)
 
@@ -119,7 +119,7 @@ def student_interval(value: float, error: float, degrees: int) -> UncertainValue
     """A mean, or a difference of means, with Student's interval: `error` is its standard error."""
 
     def bounds(confidence: float) -> Bounds:
-        width = float(scipy.stats.t.ppf((1 + confidence) / 2, degrees)) * error
+        width = _student((1 + confidence) / 2, degrees) * error
         return value - width, value + width
 
     return UncertainValue(value, bounds)
@@ -133,10 +133,10 @@ def order_statistics(n: int, percent: float, confidence: float = CONFIDENCE) -> 
     where n is too small for one.
     """
     share, tail = percent / 100, (1 - confidence) / 2
-    low = int(scipy.stats.binom.ppf(tail, n, share))
-    if scipy.stats.binom.cdf(low, n, share) > tail:
+    low = _binomial(tail, n, share)
+    if scipy.special.bdtr(low, n, share) > tail:
         low -= 1
-    return low + 1, int(scipy.stats.binom.ppf(1 - tail, n, share)) + 1
+    return low + 1, _binomial(1 - tail, n, share) + 1
 
 
 def min_observations(percent: float, confidence: float = CONFIDENCE) -> int:
@@ -149,8 +149,10 @@ def exact_proportion(hits: int, n: int) -> UncertainValue:
     """The proportion hits / n with the exact interval of Clopper and Pearson 1934; 0 <= hits <= n, n at least 1."""
 
     def bounds(confidence: float) -> Bounds:
-        interval = scipy.stats.binomtest(hits, n).proportion_ci(confidence, method="exact")
-        return float(interval.low), float(interval.high)
+        tail = (1 - confidence) / 2
+        low = scipy.special.betaincinv(hits, n - hits + 1, tail) if hits else 0.0
+        high = scipy.special.betaincinv(hits + 1, n - hits, 1 - tail) if hits < n else 1.0
+        return float(low), float(high)
 
     return UncertainValue(hits / n, bounds)
 
@@ -241,6 +243,17 @@ def scaled(uncertain: UncertainValue, factor: float) -> UncertainValue:
         return low * factor, high * factor
 
     return UncertainValue(uncertain.value * factor, bounds)
+
+
+def _student(share: float, degrees: float) -> float:
+    """The quantile of Student's distribution."""
+    return float(scipy.special.stdtrit(degrees, share))
+
+
+def _binomial(share: float, n: int, chance: float) -> int:
+    """The quantile of the binomial distribution: the smallest k for which P(X <= k) is at least `share`."""
+    k = max(0, math.ceil(scipy.special.bdtrik(share, n, chance)) - 1)
+    return k if scipy.special.bdtr(k, n, chance) >= share else k + 1
 
 
 def _bins(ordered: Values) -> Values:

@@ -90,9 +90,12 @@ def rank(n: int, percent: float) -> int:
 
 def histogram_values(histogram: HdrHistogram) -> tuple[Values, Counts]:
     """The ascending values of a histogram of microseconds, in seconds, and the count of each: arrays of one shape."""
-    pairs = [(step.value_iterated_to, step.count_at_value_iterated_to) for step in histogram.get_recorded_iterator()]
-    table: Counts = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return table[:, 0].astype(np.float64) * _MICRO, table[:, 1]
+    # Not by its iterator, which visits each of its 23,000 places.
+    counts: Counts = np.array(histogram.counts, dtype=np.int64)
+    places = np.flatnonzero(counts)
+    lowest = map(histogram.get_value_from_index, places.tolist())
+    values = np.array([histogram.get_highest_equivalent_value(each) for each in lowest], dtype=float)
+    return values * _MICRO, counts[places]
 
 
 def _summary(values: Values, counts: Counts, failures: int, missing: int) -> Summary:

@@ -92,11 +92,11 @@ def test_the_terminal_shows_the_numbers_that_programs_get(directory: Path) -> No
     lines = out.getvalue().split("─\n", 1)[1].split("\nn counts", 1)[0].splitlines()
     rows = []
     for line in lines:
-        cells = re.split(r"\s{2,}", line.strip())
-        if cells[0] == "failures as ∞":
-            rows.append([cells[0], re.split(r"\s+", line.strip())[3], "", "", "–", *re.split(r"\s+", line.strip())[4:]])
+        parts = re.split(r"\s+", line.strip())
+        if line.startswith("failures as ∞"):
+            # The failures and the mean have no number here.
+            rows.append(["failures as ∞", *parts[3:5], "", "–", *parts[5:]])
         else:
-            parts = re.split(r"\s+", line.strip())
             rows.append([" ".join(parts[:-9]), *parts[-9:]])
     wanted = expected(directory)
     shown = figures(rows)
@@ -115,17 +115,16 @@ def test_the_verdicts_are_the_same(directory: Path) -> None:
         judged = [cells for cells in table[1:] if cells[0]]
         for row, cells in zip(rows, judged, strict=True):
             assert row["verdict"] in cells[0]
-            shown = re.search(r"([\d.,]+) (ms|s|MB|messages/s)|∞", " ".join(cells[1:]))
-            assert shown
-            read = value(shown[1], shown[2]) if shown[1] else math.inf
-            assert read == pytest.approx(number(row["value"]), rel=6e-3)
+            assert value(cells[3], cells[2]) == pytest.approx(number(row["value"]), rel=6e-3)
 
 
 def test_no_figure_stands_without_its_unit(directory: Path) -> None:
     """Each value of the whole run ends in a unit."""
     found = page((directory / "report.html").read_text())
-    (singles,) = (table for table in found.tables if table[0][0] == "Messages per second")
-    assert all(re.fullmatch(r"−?[\d.,]+ (messages/s|sessions|kB/session|kB/s|per 1,000)", row[1]) for row in singles)
+    (singles,) = (table for table in found.tables if table[1][0] == "Messages per second")
+    assert all(
+        re.fullmatch(r"−?[\d.,]+ (messages/s|sessions|kB/session|kB/s|per 1,000)", row[1]) for row in singles[1:]
+    )
 
 
 def test_a_directory_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from ailoop_otel.measure.report import wording
+from ailoop_otel.measure.report import tables, wording
 from ailoop_otel.measure.report.contents import build_report
 from ailoop_otel.measure.results.run import Context, Run
 from tests.measure.report import sample
@@ -21,7 +21,11 @@ def test_the_caption_counts_what_never_came() -> None:
 def test_a_judged_figure_is_printed_in_its_metrics_scale() -> None:
     """So that the table of figures and the verdict show the same number."""
     for value in (0.01, 1.5):
-        assert wording.judged_text(replace(sample.judgement().rows[0], value=value)).limit == "target 2,000 ms"
+        row = replace(sample.judgement().rows[0], value=value)
+        found = build_report(sample.few(value), replace(sample.judgement(), rows=(row,)))
+        (judged,), (shown,) = tables.judged(found).lines, tables.figures(found).lines
+        assert [cell.text for cell in judged.cells[2:4]] == [shown.cells[1].text, shown.cells[5].text]
+        assert judged.cells[5].text == "target 2,000"
 
 
 def test_the_headline_leaves_out_what_was_not_measured() -> None:

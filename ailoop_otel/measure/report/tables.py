@@ -1,0 +1,187 @@
+"""The tables of a report as data: what each cell says. The formats only lay them out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from ailoop_otel.measure.report import units, wording
+from ailoop_otel.measure.report.contents import FIGURES, Report, Row
+from ailoop_otel.measure.report.exchanges import (
+    COMPLETIONS,
+    FIRST_CHUNKS,
+    WORST_RULE,
+    Exchange,
+    observed_metric,
+    trace_link,
+)
+from ailoop_otel.measure.report.text import sentence
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.statistics.percentiles import METHOD
+from ailoop_otel.measure.verdict.verdict import Judged
+
+BAD: Final = "bad"
+PART, FAILURES = "part", "failures"
+
+
+class Column(NamedTuple):
+    """A column: its head, whether it holds numbers, and whether it is shown only where there is room."""
+
+    head: str
+    number: bool = False
+    roomy: bool = False
+
+
+class Cell(NamedTuple):
+    """A cell: its text, and after it a name that someone else gave, such as a label.
+
+    `link` is an address, or `#` and the name of a metric; `tone` is `bad` or a verdict's value.
+    """
+
+    text: str
+    name: str = ""
+    link: str = ""
+    tone: str = ""
+
+
+class Line(NamedTuple):
+    """A line of a table. `kind` is `part` for a part of the line above, `failures` for that line with its failures.
+
+    `reason` explains the line in a sentence.
+    """
+
+    cells: tuple[Cell, ...]
+    kind: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with a title, sentences above it, and sentences below it that say how to read it."""
+
+    title: str
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    lead: tuple[str, ...] = ()
+    captions: tuple[str, ...] = ()
+
+
+def judged(report: Report) -> Table:
+    """The judged figures with the reasons of their verdicts."""
+    columns = (
+        Column("Verdict"), Column("Figure"), Column("Unit"), Column("Value", number=True),
+        Column("95 % interval", number=True), Column("Held against", number=True),
+        Column("Change", number=True, roomy=True),
+    )  # fmt: skip
+    judgement = report.judgement
+    if judgement is None:
+        return Table("Verdict", columns, ())
+    notes = tuple(map(sentence, wording.further_notes(judgement)))
+    method = (judgement.method,) if judgement.rows and judgement.method else ()
+    return Table("Verdict", columns, tuple(map(_judged, judgement.rows)), notes, method)
+
+
+def figures(report: Report) -> Table:
+    """The figures of each metric, and of each of its labels."""
+    columns = (
+        Column("Metric"), Column("Unit"), Column("n", number=True), Column("Failures", number=True),
+        *(Column(name, number=True, roomy=name in ("mean", "p90")) for name in FIGURES),
+    )  # fmt: skip
+    lines = tuple(line for row in report.table for line in _figures(report, row))
+    return Table("Figures", columns, lines, captions=(wording.figures_caption(report), METHOD))
+
+
+def singles(report: Report) -> Table:
+    """The metrics with one value per run."""
+    lines = [Line((_metric(row), Cell(row.scale.quantity(row.summary.mean)))) for row in report.singles]
+    return Table("Of the whole run", (Column("Metric"), Column("Value", number=True)), tuple(lines))
+
+
+def errors(report: Report) -> Table:
+    """How often exchanges, sessions and steps failed, by kind."""
+    columns = (Column("Kind"), Column("Of"), Column("Count", number=True), Column("Per 1,000", number=True))
+    lines = [
+        Line((
+            Cell("", kind.outcome, tone=BAD), Cell(units.counted(kind.total, kind.what[:-1], kind.what)),
+            Cell(units.count(kind.count)), Cell(units.per_thousand(kind.per_thousand)),
+        ))
+        for kind in report.failures
+    ]  # fmt: skip
+    return Table("Errors", columns, tuple(lines), (wording.failures_sentence(report),))
+
+
+def worst(report: Report) -> Table:
+    """The worst exchanges, with their traces."""
+    columns = (
+        Column("Exchange", number=True, roomy=True), Column("Session", number=True, roomy=True),
+        Column("Began after", number=True), Column("Outcome"), *_time_columns(report), Column("Trace"),
+    )  # fmt: skip
+    lines = tuple(_worst(each, report.context.jaeger) for each in report.worst)
+    captions = filter(None, (WORST_RULE, wording.traces_hint(report)))
+    return Table("Worst exchanges", columns, lines, captions=tuple(captions))
+
+
+def _judged(row: Judged) -> Line:
+    scale, verdict = units.scale(row.metric), row.verdict.value
+    limit = row.target if row.target is not None else row.reference
+    change = _interval(units.change, row.change_low, row.change_high)
+    return Line(
+        (
+            Cell(verdict, tone=verdict),
+            Cell("", f"{row.metric} {row.figure}", f"#{row.metric}"),
+            Cell(scale.name),
+            Cell(scale.number(row.value)),
+            Cell(_interval(scale.number, row.low, row.high) or units.NOTHING),
+            Cell(f"{row.against} {scale.number(limit)}"),
+            Cell(f"{units.change(row.change)} ({change})" if change else units.change(row.change)),
+        ),
+        reason=row.reason,
+    )
+
+
+def _figures(report: Report, row: Row) -> Iterator[Line]:
+    summary, unit = row.summary, Cell(row.scale.name)
+    failures = Cell(units.count(summary.failures), tone=BAD if summary.failures else "")
+    numbers = [Cell(row.scale.number(getattr(summary, name))) for name in FIGURES]
+    part = row.label and report.row(row.definition) is not None
+    yield Line((_metric(row), unit, Cell(units.count(summary.n)), failures, *numbers), PART if part else "")
+    if row.counts_failures:
+        inside = summary.with_failures  # without a mean, which would be infinite
+        numbers = [Cell(row.scale.number(inside[name]) if name in inside else "") for name in FIGURES]
+        n = Cell(units.count(summary.n + summary.failures))
+        yield Line((Cell("failures as ∞"), unit, n, Cell(""), *numbers), FAILURES)
+
+
+def _metric(row: Row) -> Cell:
+    return Cell(f"{row.definition.title}{': ' if row.label else ''}", row.label, f"#{row.definition.name}")
+
+
+def _time_columns(report: Report) -> Iterator[Column]:
+    """The heads of an exchange's times say if these are the server's, not the client's."""
+    for title, metrics, roomy in (("First chunk", FIRST_CHUNKS, True), ("Complete", COMPLETIONS, False)):
+        client = observed_metric(report.run, metrics) is metrics[0]
+        yield Column(title if client else f"{title}, server", number=True, roomy=roomy)
+    yield Column("Longest gap", number=True, roomy=True)
+
+
+def _worst(each: Exchange, jaeger: str) -> Line:
+    show = units.scale(definitions.COMPLETION).quantity
+    numbers = [str(number) if number >= 0 else units.NOTHING for number in (each.number, each.session)]
+    times = [show(seconds) for seconds in (each.first_chunk, each.completion, each.longest_gap)]
+    return Line(
+        (
+            *map(Cell, numbers),
+            Cell(units.fitting("s", 1.0).quantity(each.at)),
+            Cell("", each.outcome, tone=BAD if each.failed else ""),
+            *map(Cell, times),
+            Cell("" if each.trace_id else units.NOTHING, each.trace_id, trace_link(jaeger, each.trace_id)),
+        )
+    )
+
+
+def _interval(shown: Callable[[float], str], low: float | None, high: float | None) -> str:
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return ""
+    return f"{shown(low)} to {shown(high)}"
