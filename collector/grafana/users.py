@@ -152,6 +152,7 @@ def usage() -> Iterator[Panel]:
     kinds = {
         "input": "input_tokens",
         "of it from the cache": "cache_read_input_tokens",
+        "of it into the cache": "cache_write_input_tokens",
         "output": "output_tokens",
         "of it reasoning": "reasoning_output_tokens",
     }

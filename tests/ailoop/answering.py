@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from .behaviours import Behaviour
 from .served import Served
-from .steps import Close, Event, Headers, Hold, Raw, Refuse, Step, Wait
+from .steps import Bill, Close, End, Event, Headers, Hold, Raw, Refuse, Step, Wait
 
 KEEPALIVE = b": OPENROUTER PROCESSING\n\n"
 
@@ -126,6 +126,8 @@ class _Stream:
             Wait: lambda step: self._silence(step.seconds, self._connection.desk.stopped),
             Hold: lambda step: self._silence(None, self._served.released),
             Event: self._event,
+            Bill: lambda step: self._bill(step.usage),
+            End: self._finish,
             Raw: lambda step: self._write(step.text.encode()),
             Refuse: self._refuse,
             Close: self._close,
@@ -176,6 +178,7 @@ class _Stream:
         written = self._data([choice], step.extra)
         if step.delta.get("content") or step.delta.get("reasoning"):
             self._served.chunks.append(written)
+        self._served.outputs += any(step.delta.get(key) for key in ("content", "reasoning", "tool_calls"))
         if step.usage:
             asked = sum(len(str(each.get("content"))) for each in self._served.messages) // 4
             said = len(self._served.chunks)
@@ -187,10 +190,17 @@ class _Stream:
                 "total_tokens": asked + said,
                 "cost": (2 * asked + 10 * said) / 1_000_000,
             }
-            self._data([], {"usage": usage})
-        if step.finish:
-            self._write(b"data: [DONE]\n\n")
-            self.end()
+            self._bill(usage)
+        if step.finish and step.last:
+            self._finish()
+
+    def _bill(self, usage: dict[str, Any]) -> None:
+        self._served.usage = usage
+        self._data([], {"usage": usage})
+
+    def _finish(self, step: End | None = None) -> None:
+        self._write(b"data: [DONE]\n\n")
+        self.end()
 
     def _data(self, choices: list[dict[str, Any]], extra: dict[str, Any]) -> float:
         chunk = {
@@ -202,6 +212,7 @@ class _Stream:
             "choices": choices,
             **extra,
         }
+        self._served.lines += 1
         return self._write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
 
     def _write(self, data: bytes) -> float:

@@ -11,6 +11,9 @@
     fail      the HTTP status `status` with a JSON error body
     error     `after` chunks, then an error event inside the 200 stream
     garbage   `after` chunks, a line that is no JSON, then the rest
+    bill      a good answer, or a call of `tool`, whose token counts and cost are `bill`, in OpenRouter's members:
+              `early` before the first text, else at the end; `roles` lines with a role only before the first text,
+              `trailing` ones after the finish reason and after the counts; `empty` lines of data without any
 
 All that stream know: `chunks` (3), `text` (split into chunks at its spaces, instead of `chunks`), `size`
 (characters of a made-up chunk), `delay` (s before the first chunk), `gap` (s between chunks), `reasoning`
@@ -26,7 +29,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from .steps import Close, Event, Headers, Hold, Raw, Refuse, Step, Wait
+from .steps import Bill, Close, End, Event, Headers, Hold, Raw, Refuse, Step, Wait
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,14 +128,18 @@ class CallTool(Say):
 
     def ending(self) -> Iterator[Step]:
         """Yield the calls and a finish reason that asks for their results."""
-        arguments = json.dumps(self.arguments)
-        middle = len(arguments) // 2
         for index in range(self.times):
-            call = {"index": index, "id": f"call_{self.id or 'tool'}_{index}", "type": "function"}
-            yield _tool_delta(call | {"function": {"name": self.name, "arguments": ""}})
-            yield _tool_delta({"index": index, "function": {"arguments": arguments[:middle]}})
-            yield _tool_delta({"index": index, "function": {"arguments": arguments[middle:]}})
+            yield from _call(self.id, index, self.name, self.arguments)
         yield Event({"role": "assistant", "content": ""}, finish="tool_calls", usage=self.usage)
+
+
+def _call(id: str, index: int, name: str, arguments: dict[str, Any]) -> Iterator[Step]:
+    text = json.dumps(arguments)
+    middle = len(text) // 2
+    call = {"index": index, "id": f"call_{id or 'tool'}_{index}", "type": "function"}
+    yield _tool_delta(call | {"function": {"name": name, "arguments": ""}})
+    yield _tool_delta({"index": index, "function": {"arguments": text[:middle]}})
+    yield _tool_delta({"index": index, "function": {"arguments": text[middle:]}})
 
 
 def _tool_delta(call: dict[str, Any]) -> Event:
@@ -227,6 +234,53 @@ class Garbage(Say):
         """Yield the broken line."""
         yield Raw("data: {broken\n\n")
         yield Wait(self.gap)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Billed(Say):
+    """An answer whose token counts and cost the directive gives, with lines around them that say nothing."""
+
+    verb: ClassVar[str] = "bill"
+    bill: dict[str, Any] = field(default_factory=dict)
+    tool: str = ""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    early: bool = False
+    roles: int = 0
+    trailing: int = 0
+    empty: int = 0
+
+    def texts(self) -> list[str]:
+        """Return the text of each chunk; none before a tool call."""
+        return [] if self.tool else super().texts()
+
+    def steps(self) -> Iterator[Step]:
+        """Yield the lines before the first text, then the answer."""
+        yield Headers()
+        yield from self._roles(self.roles)
+        if self.early and self.bill:
+            yield Bill(self.bill)
+        yield from super().steps()
+
+    def interruption(self) -> Iterator[Step]:
+        """Yield lines of data without any."""
+        if self.empty:
+            yield Raw("data:\n\n" * self.empty)
+        yield from super().interruption()
+
+    def ending(self) -> Iterator[Step]:
+        """Yield the end of the answer, then the counts, each with lines behind it."""
+        if self.tool:
+            yield from _call(self.id, 0, self.tool, self.arguments)
+        finish = "tool_calls" if self.tool else "stop"
+        yield Event({"role": "assistant", "content": ""}, finish=finish, last=False)
+        yield from self._roles(self.trailing)
+        if self.bill and not self.early:
+            yield Bill(self.bill)
+            yield from self._roles(self.trailing)
+        yield End()
+
+    def _roles(self, count: int) -> Iterator[Step]:
+        yield from [Event({"role": "assistant"})] * count
 
 
 Behaviour = Say

@@ -16,8 +16,9 @@ class Served:
     """One request: when it came, what it asked, how it was answered, and when each piece was written.
 
     Times are `time.perf_counter()`, which on Linux is one clock for all processes; `wall` is `received` as
-    `time.time()`; `chunks` are the moments at which text was written. `outcome` is `open`, then `done`,
-    `closed` (by the behaviour) or `gone` (the server left).
+    `time.time()`; `chunks` are the moments at which text was written, `outputs` counts the lines with text,
+    reasoning or a part of a tool call, `lines` all with data. `usage` is the latest that was sent. `outcome` is
+    `open`, then `done`, `closed` (by the behaviour) or `gone` (the server left).
     """
 
     number: int
@@ -28,6 +29,9 @@ class Served:
     received: float = field(default_factory=time.perf_counter)
     wall: float = field(default_factory=time.time)
     chunks: list[float] = field(default_factory=list)
+    outputs: int = 0
+    lines: int = 0
+    usage: dict[str, Any] = field(default_factory=dict)
     status: int | None = None
     ended: float | None = None
     outcome: str = "open"

@@ -25,12 +25,25 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Send one chat.completion.chunk; a finish reason is followed by usage, if asked for, and the end."""
+    """Send one chat.completion.chunk; a finish reason is followed by usage, if asked for, and the end if it is last."""
 
     delta: dict[str, Any]
     finish: str | None = None
     usage: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
+    last: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """Send a chunk without a choice that holds these token counts and cost."""
+
+    usage: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Send the end mark and end the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +66,4 @@ class Close:
     """Close the connection here and now."""
 
 
-Step = Headers | Wait | Hold | Event | Raw | Refuse | Close
+Step = Headers | Wait | Hold | Event | Bill | End | Raw | Refuse | Close

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.ailoop.behaviours import CallTool, Say, Stall
+from tests.ailoop.behaviours import Billed, CallTool, Say, Stall
 from tests.ailoop.directives import Directive, find_directives, parse_directive
 from tests.ailoop.provider import Provider
 from tests.ailoop.verbs import behaviour_of, describe
@@ -95,7 +95,8 @@ def test_unknown_behaviours_and_settings_are_refused() -> None:
 
 def test_a_behaviour_describes_itself_as_its_directive() -> None:
     """What is recorded can be asked for again."""
-    for each in (Say(chunks=5, gap=0.5), Stall(after=2, id="x"), CallTool(name="ls", arguments={"a": 1})):
+    billed = Billed(bill={"cost": 1}, early=True)
+    for each in (Say(chunks=5, gap=0.5), Stall(after=2, id="x"), CallTool(name="ls", arguments={"a": 1}), billed):
         assert behaviour_of(parse_directive(describe(each))) == each
 
 
@@ -109,6 +110,21 @@ def test_answers_over_http_and_as_a_proxy(provider: Provider, secure: bool) -> N
     assert usage["choices"] == []
     assert usage["usage"]["completion_tokens"] == 2
     assert provider.find("x").secure is secure
+
+
+def test_a_bill_and_where_it_stands(provider: Provider) -> None:
+    """Before the first text or behind the finish reason, among lines that say nothing, and the record of it."""
+    early = 'bill bill={"prompt_tokens": 7} early roles=2 chunks=2 empty=1 trailing=1'
+    late = 'bill bill={"cost": 0.5} tool=ls trailing=2 gap=0.01'
+    first, second = (_ask(provider, _messages(f"[[{each}]]")) for each in (early, late))
+    usages = [[index for index, line in enumerate(lines) if '"usage"' in line] for lines in (first, second)]
+    assert usages == [[2], [6]]
+    assert first.count("data:") == 1
+    assert [len(lines) - 1 for lines in (first, second)] == [8, 9]
+    assert [(each.usage, each.outputs, each.lines) for each in provider.served] == [
+        ({"prompt_tokens": 7}, 2, 7),
+        ({"cost": 0.5}, 3, 9),
+    ]
 
 
 def test_failures(provider: Provider) -> None:

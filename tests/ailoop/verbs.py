@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 
 from .behaviours import (
     Behaviour,
+    Billed,
     CallTool,
     Cut,
     Drop,
@@ -22,7 +23,8 @@ from .behaviours import (
 from .directives import Directive, parse_directive
 
 _VERBS: dict[str, type[Behaviour]] = {
-    kind.verb: kind for kind in (Say, Empty, Structured, CallTool, Hang, Stall, Cut, Drop, Fail, ErrorEvent, Garbage)
+    kind.verb: kind
+    for kind in (Say, Empty, Structured, CallTool, Hang, Stall, Cut, Drop, Fail, ErrorEvent, Garbage, Billed)
 }
 
 

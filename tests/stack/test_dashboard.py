@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from ailoop_otel import names
 from collector.stack import COLLECTOR
 from tests.stack.backends import Jaeger, Prometheus, eventually
+from tests.stack.test_end_to_end import in_prometheus
 from tests.stack.watched import NEWCOMER, WATCHED, First, selectors
 
 FOLDER = COLLECTOR / "grafana"
@@ -48,6 +50,16 @@ def test_the_dashboard_is_what_its_python_says() -> None:
     from collector.grafana.dashboard import WRITTEN, text
 
     assert WRITTEN.read_text(encoding="utf-8") == text()
+
+
+def test_tokens_and_cost_are_on_it() -> None:
+    """Each kind that is counted, by agent and by model; that all have data is the next test's."""
+    expressions = [target["expr"] for panel in PANELS for target in panel["targets"]]
+    asked = {series.partition("{")[0] for expression in expressions for series in selectors(filled(expression))}
+    assert {in_prometheus(metric) for metric in names.TOTALS} - asked == {"ailoop_cost_total"}
+    assert {"ailoop:cost:total", "ailoop:cost:increase_1d"} <= asked
+    for name in ("gen_ai_agent_name", "gen_ai_request_model"):
+        assert any(name in expression for expression in expressions if "ailoop:cost:total" in expression), name
 
 
 @pytest.mark.usefixtures("busy")
