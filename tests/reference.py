@@ -32,6 +32,12 @@ def page() -> str:
             *_section("Span attributes", ("name", "unit", "description"), (_united(name) for name in names.ATTRIBUTES)),
             *_section("Metrics", ("name", "unit", "instrument", "labels", "description"), map(_metric, names.METRICS)),
             "A histogram's count says how often; `ailoop.exchange.duration` counts the exchanges to divide by.\n",
+            *_section(
+                "Metrics of a load test",
+                ("name", "unit", "instrument", "labels", "description"),
+                map(_metric, names.LOAD_METRICS),
+            ),
+            f"Of the service `{names.LOAD_SERVICE}`, while `ailoop-otel measure --otlp` runs.\n",
             *_section("Log events", ("name", "description"), (_cells(event) for event in names.EVENTS)),
             *_section("Settings", ("variable", "default", "unit", "description"), map(_setting, names.SETTINGS)),
         ]

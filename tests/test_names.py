@@ -19,7 +19,9 @@ def test_the_page_is_what_the_table_says() -> None:
     assert PATH.read_text(encoding="utf-8") == page()
 
 
-@pytest.mark.parametrize("table", [names.SPANS, names.ATTRIBUTES, names.METRICS, names.EVENTS, names.SETTINGS])
+@pytest.mark.parametrize(
+    "table", [names.SPANS, names.ATTRIBUTES, names.METRICS, names.LOAD_METRICS, names.EVENTS, names.SETTINGS]
+)
 def test_each_name_stands_once_and_says_something(table: tuple[names.Name, ...]) -> None:
     """No name is defined twice, none is without a description."""
     assert len({name.name for name in table}) == len(table)

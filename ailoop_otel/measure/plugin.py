@@ -3,6 +3,7 @@
     pytest --ailoop-report DIR          writes the summary and the raw data into files too
     pytest --ailoop-targets FILE        a failing target fails the run
     pytest --ailoop-baseline RUN        so does a figure that is worse than in an earlier run
+    @pytest.mark.ailoop_targets(…)      targets of one test: see testing/marker.py
 
 Under pytest-xdist each worker hands its observations to the controller. A run whose tests do not use the fixture
 imports none of the libraries.
@@ -20,6 +21,7 @@ import pytest
 from ailoop_otel.measure import EXTRA
 from ailoop_otel.measure.results.observations import Observation, ObservationLog
 from ailoop_otel.measure.testing.fixture import Stopwatch
+from ailoop_otel.measure.testing.marker import TargetsMarker
 
 if TYPE_CHECKING:
     from ailoop_otel.measure.testing.summary import RunSummary
@@ -43,7 +45,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the clock; a file of targets or a baseline that cannot be read ends the run before the first test."""
-    config.pluginmanager.register(RunCollector(config), "ailoop-collector")
+    collector = RunCollector(config)
+    config.pluginmanager.register(collector, "ailoop-collector")
+    config.pluginmanager.register(TargetsMarker(config, collector.log), "ailoop-targets")
 
 
 @pytest.fixture

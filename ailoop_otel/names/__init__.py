@@ -7,6 +7,7 @@ deprecated since these conventions moved to a repository of their own, so all na
 
 from ailoop_otel.names.attributes import *  # noqa: F403 - the table is used as one module
 from ailoop_otel.names.kinds import *  # noqa: F403
+from ailoop_otel.names.load import *  # noqa: F403
 from ailoop_otel.names.metrics import *  # noqa: F403
 from ailoop_otel.names.settings import *  # noqa: F403
 from ailoop_otel.names.spans import *  # noqa: F403

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from pathlib import Path
 
 import pytest
 import scipy.stats  # noqa: F401 - as below
@@ -19,7 +18,6 @@ from tests.measure.scripted_server import scripted
 
 pytest_plugins = ["pytester"]
 
-ROOT = Path(__file__).parent.parent.parent
 STEPS = """
     import time
     def test_steps(ailoop):
@@ -258,27 +256,6 @@ def test_without_the_extra_only_its_users_fail(pytester: pytest.Pytester, monkey
     result = _run(pytester)
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*the ailoop fixture needs hdrh: pip install 'ailoop-otel*measure*'*"])
-
-
-def _block(language: str, containing: str) -> str:
-    """The README's code of a language."""
-    blocks = re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-    (found,) = (block for block in blocks if containing in block)
-    return str(found)
-
-
-def test_what_the_readme_shows_runs(pytester: pytest.Pytester) -> None:
-    """Its test, its targets and its step in CI, on a server that answers in time."""
-    test, targets = _block("python", "(ailoop)"), _block("toml", "# targets.toml")
-    assert len([line for line in test.splitlines() if line.strip()]) <= 10
-    (step,) = re.findall(r"run: pytest (.*)", _block("yaml", "--ailoop-report"))
-    (pytester.path / "targets.toml").write_text(targets)
-    with scripted(first=0.02, chunks=2) as server:
-        pytester.makepyfile(test.replace("ws://127.0.0.1:8000/ws", server.url))
-        result = _run(pytester, *step.split())
-    result.assert_outcomes(passed=1)
-    assert result.ret == 0
-    assert "Message to first AI chunk" in (pytester.path / "performance" / "summary.md").read_text()
 
 
 @pytest.mark.parametrize(("fixture", "scope"), [("ailoop_module", "module"), ("ailoop_session", "session")])

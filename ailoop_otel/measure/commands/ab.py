@@ -143,7 +143,7 @@ def _title(options: AbOptions) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Round:
+class _Round(ProgressListener):
     """A progress listener that puts the side and the round before each name."""
 
     bars: ProgressBars

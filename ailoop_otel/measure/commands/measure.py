@@ -21,7 +21,7 @@ from ailoop_otel.measure.commands import DIRECTORY, INTERRUPTED, URL
 from ailoop_otel.measure.load import scenario
 from ailoop_otel.measure.load.campaign import Interrupted
 from ailoop_otel.measure.load.campaign import measure as run_campaign
-from ailoop_otel.measure.load.progress import ProgressBars
+from ailoop_otel.measure.load.progress import ProgressBars, ProgressListener
 from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.load.server import RunningServer, running_server
 from ailoop_otel.measure.results import storage
@@ -52,6 +52,7 @@ class MeasureOptions:
     instrument: bool = True
     strict: bool = False
     runs: int = 1
+    otlp: str = ""
 
 
 def measure(options: MeasureOptions, console: Console) -> int:
@@ -165,9 +166,13 @@ def _measured(options: MeasureOptions, wanted: Scenario, directory: Path) -> Run
                     running_server(options.start, options.url, directory, instrument=options.instrument)
                 )
                 facts = {"started_by_us": True, "instrumented": options.instrument}
-            bars = stack.enter_context(ProgressBars())
+            progress: ProgressListener = stack.enter_context(ProgressBars())
+            if options.otlp:
+                from ailoop_otel.measure.load.otlp import LiveMetrics  # a third of a second, which most runs need not
+
+                progress = stack.enter_context(LiveMetrics(options.otlp, wanted.name, progress))
             pid = own.pid if own is not None else options.pid
-            run = run_campaign(wanted, options.url, pid=pid, server=facts, jaeger=options.jaeger, progress=bars)
+            run = run_campaign(wanted, options.url, pid=pid, server=facts, jaeger=options.jaeger, progress=progress)
     except Interrupted as end:
         raise Interrupted(_reconciled(end.run, own)) from None
     except Refusal as refusal:

@@ -82,6 +82,9 @@ def _measure(
     tolerance: Tolerance = "",
     runs: Annotated[int, typer.Option(metavar="N", min=1, help="Run it so often: how do runs differ?")] = 1,
     jaeger: Jaeger = "",
+    otlp: Annotated[
+        str, typer.Option(metavar="URL", help="Send its figures to this collector while it runs (OTLP/HTTP).")
+    ] = "",
     no_instrument: Annotated[
         bool, typer.Option("--no-instrument", help="Start the server without instrumentation.")
     ] = False,
@@ -99,6 +102,7 @@ def _measure(
         options = MeasureOptions(
             scenario, url, start, pid, out, processes, dialect, tuple(settings or ()), tuple(message or ()), messages,
             baseline, save_baseline, targets, tolerance, jaeger, instrument=not no_instrument, strict=strict, runs=runs,
+            otlp=otlp,
         )  # fmt: skip
         return measure(options, terminal())
 

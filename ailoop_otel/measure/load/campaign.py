@@ -16,7 +16,7 @@ from ailoop_otel.measure.load import result
 from ailoop_otel.measure.load.limits import check_limits
 from ailoop_otel.measure.load.live import LiveFigures, Progress
 from ailoop_otel.measure.load.plan import Segment
-from ailoop_otel.measure.load.progress import NoProgress, ProgressListener
+from ailoop_otel.measure.load.progress import ProgressListener
 from ailoop_otel.measure.load.ramp import Levels, SearchResult, levels, search
 from ailoop_otel.measure.load.result import figures, steady_memory
 from ailoop_otel.measure.load.scenario import OPEN, Scenario
@@ -57,7 +57,7 @@ def measure(
     """
     address(url)
     check_limits(scenario.most_sessions, scenario.processes)
-    campaign = Campaign(scenario, url, pid, progress or NoProgress())
+    campaign = Campaign(scenario, url, pid, progress or ProgressListener())
     try:
         campaign.conduct()
     except KeyboardInterrupt:
@@ -111,6 +111,7 @@ class Campaign:
                 self._finish(workers)
             finally:
                 self._ended = self._ended or time.perf_counter()
+                self._progress.take(workers.new_observations())
 
     def _first_level(self) -> int:
         return self.scenario.ramp.start if self.scenario.ramp is not None else self.scenario.sessions
@@ -199,6 +200,7 @@ class Campaign:
             self._live.take(events, now)
             self._most_connected = max(self._most_connected, workers.total("connected"))
             self._progress.update(now - begun, self._state_of(workers, now))
+            self._progress.take(workers.new_observations())
             return reached()
 
         return workers.until(check, begun + seconds)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 from ailoop_otel.measure.load.live import Progress
+from ailoop_otel.measure.results.observations import Observation
 from ailoop_otel.terminal import Terminal
 
 
-class ProgressListener(Protocol):
-    """Receives the progress of a run."""
+class ProgressListener:
+    """Receives the progress of a run; this one ignores it."""
 
     def segment(self, name: str, seconds: float) -> None:
         """A segment of the run begins, which takes at most `seconds`."""
@@ -22,15 +23,8 @@ class ProgressListener(Protocol):
     def update(self, elapsed: float, now: Progress) -> None:
         """`elapsed` seconds of the segment are over, with these counts and figures."""
 
-
-class NoProgress:
-    """Ignores the progress."""
-
-    def segment(self, name: str, seconds: float) -> None:
-        """Do nothing."""
-
-    def update(self, elapsed: float, now: Progress) -> None:
-        """Do nothing."""
+    def take(self, observations: Sequence[Observation]) -> None:
+        """These observations have come since the last call."""
 
 
 def live_text(now: Progress) -> str:
@@ -42,7 +36,7 @@ def live_text(now: Progress) -> str:
     return f"{counts}; now {now.rate:.3g}/s, {now.in_flight} in flight, first chunk p50 {p50}, p95 {p95}"
 
 
-class ProgressBars:
+class ProgressBars(ProgressListener):
     """Draws one bar for each segment; a context manager. Draws nothing if the console is no terminal."""
 
     def __init__(self, console: Console | None = None) -> None:

@@ -35,6 +35,7 @@ class LoadProcess:
     ) -> None:
         self.number = number
         self.observations: list[Observation] = []
+        self._taken = 0  # how many of them `new_observations` has returned
         self.beat: dict[str, Any] = {}
         self.busy: list[float] = []
         """CPU time per second, 1 is a core, in each report."""
@@ -78,6 +79,12 @@ class LoadProcess:
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
+
+    def new_observations(self) -> list[Observation]:
+        """The observations that came since the last call."""
+        new = self.observations[self._taken :]
+        self._taken += len(new)
+        return new
 
     @property
     def failed(self) -> str:
@@ -182,6 +189,10 @@ class WorkerPool:
             events, each.events = each.events, []
             taken += events
         return taken
+
+    def new_observations(self) -> list[Observation]:
+        """The observations that came since the last call."""
+        return [row for each in self.processes for row in each.new_observations()]
 
     def wait(self, seconds: float) -> None:
         """Wait at most `seconds` for a report; raises Refusal if a process has ended too early."""

@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Final
 
 from ailoop_otel.measure import Refusal, report
-from ailoop_otel.measure.results import machine, storage
+from ailoop_otel.measure.results import definitions, machine, storage
 from ailoop_otel.measure.results.observations import Observation
 from ailoop_otel.measure.results.run import Context, Run
+from ailoop_otel.measure.statistics.estimates import run_figures, steady
 from ailoop_otel.measure.verdict import judge, targets
 from ailoop_otel.measure.verdict.baseline import expected
+from ailoop_otel.measure.verdict.targets import Targets
 from ailoop_otel.measure.verdict.verdict import Judgement, Verdict
 from ailoop_otel.terminal import Terminal
 
@@ -31,8 +34,7 @@ class RunSummary:
         self._directory = directory
         self._targets, self._baseline = (str(path or "") for path in (wanted, baseline))
         # Read now, so that an error in them shows before the first test and not after the last.
-        if wanted:
-            targets.load(wanted, SCENARIO)
+        self._wanted = targets.load(wanted, SCENARIO) if wanted else Targets()
         if baseline:
             expected(baseline, directory)
         self._run: Run | None = None
@@ -44,7 +46,7 @@ class RunSummary:
 
         `began` is in seconds since 1970; `lost` counts the processes that crashed, whose observations are missing.
         """
-        self._run = _run(rows, began, lost)
+        self._run = _run(run_of(rows, self._wanted), began, lost)
         try:
             if self._targets or self._baseline:
                 self._judgement = judge.judge_by_files(self._run, self._baseline, self._targets)
@@ -70,16 +72,28 @@ class RunSummary:
             yield f"Report and raw data: {self._directory}\n"
 
 
-def _run(rows: Sequence[Observation], began: float, lost: int) -> Run:
+def run_of(rows: Sequence[Observation], targets: Targets) -> Run:
+    """A run of what tests timed, with those figures of the whole run that there are targets for.
+
+    Errors and rate of tests are as intended: without a target, nobody should be told that they have changed.
+    """
     ordered = sorted(rows, key=lambda row: row.at)
+    run = Run(Context(SCENARIO, source="tests"), ordered)
+    end = ordered[-1].at if ordered else 0.0
+    asked = set() if targets.if_observed else {each.metric for each in targets.targets}
+    figures = [row for row in run_figures(steady(run, definitions.COMPLETION), end) if row.metric in asked]
+    return replace(run, observations=[*ordered, *figures])
+
+
+def _run(run: Run, began: float, lost: int) -> Run:
+    """The run with the context of the report."""
     crashed = f"{lost:,} processes of the test run crashed: what they had timed is missing."
-    context = Context(
-        scenario=SCENARIO,
-        source="tests",
+    context = replace(
+        run.context,
         started_at=datetime.fromtimestamp(began, timezone.utc).isoformat(timespec="milliseconds"),
-        duration=max(0.0, ordered[-1].at - ordered[0].at),
+        duration=max(0.0, run.observations[-1].at - run.observations[0].at),
         machine=machine.fingerprint(),
         versions=machine.versions(),
         notes=(crashed,) if lost else (),
     )
-    return Run(context, ordered)
+    return replace(run, context=context)

@@ -20,7 +20,7 @@ from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.load import scenario
 from ailoop_otel.measure.load.campaign import Interrupted, measure
 from ailoop_otel.measure.load.live import Progress
-from ailoop_otel.measure.load.progress import NoProgress
+from ailoop_otel.measure.load.progress import ProgressListener
 from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.definitions import Definition
@@ -201,7 +201,7 @@ def test_each_kind_of_failure_is_counted_as_what_it_is(server: Scripted, tmp_pat
     assert summarise(run, definitions.SEND_DELAY).failures == 0
 
 
-class _At(NoProgress):
+class _At(ProgressListener):
     """Does something once so many messages are done, and stays away from then on."""
 
     def __init__(self, done: int, action: Any) -> None:
