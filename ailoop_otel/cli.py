@@ -5,18 +5,27 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
+from ailoop_otel.exit_codes import (
+    EXIT_CODES,
+    INTERRUPTED,
+    NOT_EXECUTABLE,
+    NOT_FOUND,
+    OK,
+    PROBLEM,
+    USAGE,
+    exit_code,
+    fail,
+)
 from ailoop_otel.names import SETTING_ENABLED
-from ailoop_otel.recorded.otlp_json import text
 from ailoop_otel.settings import UsageError
 from ailoop_otel.version import __version__
 
 if TYPE_CHECKING:
     from typer import Typer
 
-OK, PROBLEM, USAGE, NOT_EXECUTABLE, NOT_FOUND, INTERRUPTED = 0, 1, 2, 126, 127, 130
 EXTRA: Final = "pip install 'ailoop-otel[cli]'"
 RUN_USAGE: Final = "usage: ailoop-otel run -- COMMAND [ARGUMENT ...]"
 RUN_HELP: Final = f"""{RUN_USAGE}
@@ -24,6 +33,22 @@ RUN_HELP: Final = f"""{RUN_USAGE}
 Runs the command with {SETTING_ENABLED.name}=true, for example:
 
   ailoop-otel run -- python -m interactive_server.main"""
+_EXAMPLES: Final = {
+    "traces": ("traces --errors --since 1h", "traces --trace 90453a78", "traces --follow"),
+    "explain": ("explain", "explain 90453a78", "explain 90453a78 1f2e3d4c --html why.html"),
+    "top": ("top", "top --once --json", "top --prometheus http://127.0.0.1:9090"),
+    "measure": (
+        "measure --list",
+        "measure mixed --url ws://127.0.0.1:8000/ws --targets default --out before",
+        "measure concurrent_sessions --start 'python -m interactive_server.main'",
+    ),
+    "compare": ("compare before after", "compare before after --tolerance '5 %' --strict"),
+    "ab": ("ab throughput --start 'python -m interactive_server.main'",),
+    "report": ("report ailoop-telemetry --out report", "report ailoop-telemetry --client RUN --targets default"),
+    "replay": ("replay ailoop-telemetry --endpoint http://127.0.0.1:4318", "replay --follow"),
+    "doctor": ("doctor", "doctor --checkout ~/AIWhisperer --jaeger http://127.0.0.1:16686"),
+}
+_COMPLETION: Final = "_AILOOP_OTEL_COMPLETE"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,9 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         app = _app()
     except ImportError:
-        return _fail(f"this needs rich and typer: {EXTRA}")
+        return fail(f"this needs rich and typer: {EXTRA}")
+    if not words and _COMPLETION not in os.environ:
+        return exit_code(next_step)
     try:
-        app(args=words or ["--help"], prog_name="ailoop-otel")
+        app(args=words, prog_name="ailoop-otel")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else OK
     return OK
@@ -57,9 +84,9 @@ def run(words: Sequence[str]) -> int:
     try:
         os.execvpe(command[0], command, {**os.environ, SETTING_ENABLED.name: "true"})
     except FileNotFoundError:
-        return _fail(f"command not found: {command[0]}", NOT_FOUND)
+        return fail(f"command not found: {command[0]}", NOT_FOUND)
     except OSError as error:
-        return _fail(f"cannot run {command[0]}: {error.strerror}", NOT_EXECUTABLE)
+        return fail(f"cannot run {command[0]}: {error.strerror}", NOT_EXECUTABLE)
 
 
 def _app() -> "Typer":
@@ -70,10 +97,9 @@ def _app() -> "Typer":
     from ailoop_otel.view import commands as viewing
 
     app = typer.Typer(
-        add_completion=False,
         pretty_exceptions_enable=False,
-        no_args_is_help=True,
         help="OpenTelemetry for the AILoop chat server.",
+        epilog="\n\n".join(["Exit codes:", *(f"{code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())]),
     )
 
     def print_version(wanted: bool) -> None:
@@ -93,7 +119,7 @@ def _app() -> "Typer":
         """Run a command with the instrumentation switched on: run -- COMMAND [ARGUMENT ...]."""
         raise typer.Exit(run(command))
 
-    viewing.register(app, _exit_code)
+    viewing.register(app)
     measuring.register(app)
 
     @app.command("replay")
@@ -151,7 +177,7 @@ def _app() -> "Typer":
                 pace=pace,
             )
 
-        raise typer.Exit(_exit_code(send))
+        raise typer.Exit(exit_code(send))
 
     @app.command("doctor")
     def doctor_verb(
@@ -163,7 +189,36 @@ def _app() -> "Typer":
         """Say what would keep the telemetry of the server in this environment from being seen."""
         raise typer.Exit(doctor(checkout, jaeger, timeout, json=json))
 
+    for command in app.registered_commands:
+        examples = _EXAMPLES.get(command.name or "", ())
+        command.epilog = "\n\n".join(["Examples:", *(f"ailoop-otel {each}" for each in examples)]) if examples else None
     return app
+
+
+def next_step() -> int:
+    """Print a summary of the telemetry that is here; where there is none, how to switch on."""
+    from ailoop_otel.recorded.files import find
+    from ailoop_otel.terminal import terminal
+    from ailoop_otel.view.options import Filters, TracesOptions
+    from ailoop_otel.view.trace_files import sent_elsewhere
+    from ailoop_otel.view.traces import show
+
+    options, console = TracesOptions(filters=Filters(limit=5), waterfalls=0), terminal()
+    elsewhere = sent_elsewhere()
+    if find(options.place):
+        show(options, console)
+        hint = "`ailoop-otel explain` says why the slowest answer was slow, `ailoop-otel top` shows the server now"
+    elif elsewhere:
+        console.print(f"{elsewhere}.")
+        hint = "`ailoop-otel traces --jaeger URL` reads from a Jaeger"
+    else:
+        console.print(f"There is no telemetry in {options.place} yet. Start the server with telemetry:\n")
+        console.print("    ailoop-otel run -- python -m interactive_server.main\n")
+        hint = "send the server a message and run `ailoop-otel` again"
+    console.print(
+        f"Next: {hint}. `ailoop-otel doctor` finds what keeps telemetry from being seen, --help has all commands."
+    )
+    return OK
 
 
 def doctor(checkout: str, jaeger: str, timeout: float, *, json: bool) -> int:
@@ -172,14 +227,14 @@ def doctor(checkout: str, jaeger: str, timeout: float, *, json: bool) -> int:
         from ailoop_otel.doctor import examine, page
     except ValueError as fault:
         # The API reads this variable on import. A server with such a value runs without OpenTelemetry.
-        return _fail(f"OTEL_PROPAGATORS={os.environ.get('OTEL_PROPAGATORS')!r} cannot be used: {fault}", PROBLEM)
+        return fail(f"OTEL_PROPAGATORS={os.environ.get('OTEL_PROPAGATORS')!r} cannot be used: {fault}", PROBLEM)
     from ailoop_otel.terminal import terminal
     from ailoop_otel.view import json_output
 
     try:
         report = examine(checkout, jaeger, timeout)
     except UsageError as error:
-        return _fail(str(error))
+        return fail(str(error))
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -191,28 +246,7 @@ def doctor(checkout: str, jaeger: str, timeout: float, *, json: bool) -> int:
             page.show(title, report.findings, terminal())
         return OK
 
-    return _exit_code(show) or (PROBLEM if report.problems else OK)
-
-
-def _exit_code(verb: Callable[[], int]) -> int:
-    """Run a verb and return its exit code, or that of the exception that ended it."""
-    try:
-        code = verb()
-        sys.stdout.flush()
-    except UsageError as error:
-        return _fail(str(error))
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader, `head` for example, has closed the pipe. Python flushes again at exit, which must not fail either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
-    return code
-
-
-def _fail(message: str, code: int = USAGE) -> int:
-    print(f"ailoop-otel: {text(message)}", file=sys.stderr)
-    return code
+    return exit_code(show) or (PROBLEM if report.problems else OK)
 
 
 if __name__ == "__main__":

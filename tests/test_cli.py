@@ -100,8 +100,77 @@ def test_help_is_no_error(arguments: list[str], capsys: pytest.CaptureFixture[st
 
 def test_the_program_lists_its_verbs(capsys: pytest.CaptureFixture[str]) -> None:
     """All of them, and the option for the version."""
-    cli.main([])
+    cli.main(["--help"])
     assert {"run", "traces", "doctor", "--version"} <= set(re.findall(r"[\w-]+", capsys.readouterr().out))
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({}, "ailoop-otel run -- python -m interactive_server.main"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, "spans go there now"),
+    ],
+)
+def test_without_arguments_it_says_what_to_do_next(
+    variables: dict[str, str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Where there is no telemetry: how to switch it on, or where it goes."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert cli.main([]) == 0
+    assert sentence in capsys.readouterr().out
+
+
+def test_without_arguments_telemetry_is_summed_up(day: Path) -> None:
+    """Where there is telemetry: the newest of it, and no waterfall."""
+    result = _run([], AILOOP_OTEL_DIRECTORY=str(day))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "AILoop telemetry" in result.stdout
+    assert "Worst exchange" not in result.stdout
+    assert "Next: `ailoop-otel explain`" in result.stdout
+
+
+def test_every_command_has_examples_that_its_own_parser_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    """An example with an option that is gone, or that was never there, fails here."""
+    for name, examples in cli._EXAMPLES.items():
+        assert cli.main([name, "--help"]) == 0
+        shown = capsys.readouterr().out
+        assert "Examples:" in shown
+        options = set(re.findall(r"--[\w-]+", shown.partition("Examples:")[0]))
+        for example in examples:
+            assert example.split()[0] == name
+            assert set(re.findall(r"--[a-z][\w-]*", example)) <= options, example
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_can_complete_it(shell: str) -> None:
+    """The script that `--install-completion` writes asks for what comes next by these variables."""
+    words = {"bash": {"COMP_WORDS": "ailoop-otel tr", "COMP_CWORD": "1"}}
+    typed = words.get(shell, {"_TYPER_COMPLETE_ARGS": "ailoop-otel tr", "_TYPER_COMPLETE_FISH_ACTION": "get-args"})
+    result = _run([], _AILOOP_OTEL_COMPLETE=f"complete_{shell}", **typed)
+    assert "traces" in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [["traces"], ["measure", "--list"], ["report"]])
+def test_no_color_is_respected(day: Path, arguments: list[str]) -> None:
+    """https://no-color.org, also where colours are forced."""
+    colour = re.compile(r"\x1b\[[\d;]*(?:3\d|4\d|9\d)[\d;]*m")
+    for variables, wanted in (({"FORCE_COLOR": "1"}, True), ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False)):
+        result = _run(arguments, AILOOP_OTEL_DIRECTORY=str(day), TERM="xterm-256color", **variables)
+        assert result.returncode == 0
+        if not wanted:
+            assert not colour.search(result.stdout)
+        elif arguments == ["traces"]:
+            assert colour.search(result.stdout)
+
+
+@pytest.mark.parametrize("width", [60, 100, 160])
+def test_a_width_is_respected(day: Path, width: int) -> None:
+    """No line is longer than the terminal."""
+    result = _run(["traces", str(day)], COLUMNS=str(width))
+    assert max(map(len, result.stdout.splitlines())) <= width
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--version", "traces"]])
@@ -151,9 +220,10 @@ def test_run_without_a_command_is_usage(arguments: list[str], capsys: pytest.Cap
     assert capsys.readouterr().err == "usage: ailoop-otel run -- COMMAND [ARGUMENT ...]\n"
 
 
-def test_a_reader_that_stops_reading_is_no_error(day: Path) -> None:
-    """`ailoop-otel traces | head -1` ends without a word."""
-    command = f'"{sys.executable}" -c "{START}" traces "{day}" --limit 1000 | head -1; exit ${{PIPESTATUS[0]}}'
+@pytest.mark.parametrize("words", ["traces '{day}' --limit 1000", "measure --list", "report '{day}'"])
+def test_a_reader_that_stops_reading_is_no_error(day: Path, words: str) -> None:
+    """`ailoop-otel traces | head -1` ends without a word, as all commands do."""
+    command = f'"{sys.executable}" -c "{START}" {words.format(day=day)} | head -1; exit ${{PIPESTATUS[0]}}'
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
     assert (result.returncode, result.stderr) == (0, "")
 

@@ -32,10 +32,10 @@ def defaults() -> dict[str, str]:
         wanted[OTEL_SERVICE_NAME] = SERVICE
     if environment(OTEL_CONFIG_FILE):
         return wanted  # the SDK then reads nothing else
+    wanted[OTEL_METRIC_EXPORT_INTERVAL] = str(choice.METRIC_INTERVAL_MS)
     if not choice.is_anything_set():
         wanted[OTEL_BSP_SCHEDULE_DELAY] = str(choice.SPAN_DELAY_MS)
         wanted[OTEL_BLRP_SCHEDULE_DELAY] = str(choice.LOG_DELAY_MS)
-        wanted[OTEL_METRIC_EXPORT_INTERVAL] = str(choice.METRIC_INTERVAL_MS)
     for signal in SIGNALS:
         wanted[signal.exporter] = ",".join(choice.exporters(signal)) or "none"
     return wanted

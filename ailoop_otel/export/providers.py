@@ -63,7 +63,6 @@ _OF_PROCESS: Final = (PROCESS_PID, PROCESS_RUNTIME_NAME, PROCESS_RUNTIME_VERSION
 _PLACES: Final = 2048
 _BATCH: Final = 512
 _SPAN_DELAY_MS: Final = 5_000
-_METRIC_INTERVAL_MS: Final = 60_000
 
 _ALL: Final = frozenset(names.FAST_PATHS)
 
@@ -191,8 +190,7 @@ def _make_traces(
 
 def _make_metrics(exporters: Sequence[Any], resource: Resource, ledger: Ledger, fast: Collection[str]) -> Provider:
     embedded = choice.is_embedded(METRICS)
-    default = choice.METRIC_INTERVAL_MS if embedded else _METRIC_INTERVAL_MS
-    interval = choice.whole(OTEL_METRIC_EXPORT_INTERVAL, default)
+    interval = choice.whole(OTEL_METRIC_EXPORT_INTERVAL, choice.METRIC_INTERVAL_MS)
     # Some "exporters" are readers that wait to be asked, such as Prometheus's.
     ready = [exporter for exporter in exporters if isinstance(exporter, MetricReader)]
     periodic = [exporter for exporter in exporters if not isinstance(exporter, MetricReader)]

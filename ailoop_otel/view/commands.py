@@ -3,15 +3,15 @@
 # No `from __future__ import annotations`: typer reads the annotations.
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
+from ailoop_otel.exit_codes import OK, exit_code
 from ailoop_otel.settings import UsageError
 
-OK: Final = 0
 Html = Annotated[str, typer.Option(metavar="FILE", help="Write what is shown as one HTML file.")]
 Jaeger = Annotated[str, typer.Option(metavar="URL", help="Read from a Jaeger's query API instead of files.")]
 Directory = Annotated[str, typer.Argument(metavar="DIR", help="Where the files are; AILOOP_OTEL_DIRECTORY otherwise.")]
@@ -21,8 +21,8 @@ Since = Annotated[str, typer.Option(help="Only the last 90s, 10m, 1h30m, 2d, or 
 Svg = Annotated[str, typer.Option(metavar="FILE", help="Write what is shown as one SVG picture.")]
 
 
-def register(app: typer.Typer, exit_code: Callable[[Callable[[], int]], int]) -> None:
-    """Add the commands to the program; `exit_code` runs one and returns its exit code."""
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
 
     @app.command("traces")
     def traces_verb(

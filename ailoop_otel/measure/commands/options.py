@@ -1,23 +1,17 @@
-"""The command line of measure, report, compare and ab: arguments, options and exit codes.
+"""The command line of measure, report, compare and ab: arguments and options.
 
 A command imports its implementation when it runs, so that the other commands need none of the extra's libraries.
 """
 
 # No `from __future__ import annotations`: typer reads the annotations.
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from ailoop_otel.measure import EXTRA
-from ailoop_otel.measure.commands import INTERRUPTED, URL
-from ailoop_otel.recorded.otlp_json import text
-from ailoop_otel.settings import UsageError
-
-WRONG: Final = 2
+from ailoop_otel.exit_codes import exit_code
+from ailoop_otel.measure.commands import URL
 
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting; `measure --list` has all.")
@@ -43,26 +37,6 @@ def register(app: typer.Typer) -> None:
     app.command("compare")(_compare)
     app.command("ab")(_ab)
     app.command("report")(_report)
-
-
-def exit_code(command: Callable[[], int]) -> int:
-    """Run a command and return its exit code: 2 for a wrong use or a missing library, 130 for Ctrl-C."""
-    try:
-        return command()
-    except ImportError as error:
-        library = (error.name or "").partition(".")[0]
-        if library in ("", __package__.partition(".")[0]):
-            raise
-        return _fail(f"this needs {library}: {EXTRA}")
-    except UsageError as refusal:
-        return _fail(str(refusal))
-    except KeyboardInterrupt:
-        return INTERRUPTED
-
-
-def _fail(message: str) -> int:
-    sys.stderr.write(f"ailoop-otel: {text(message)}\n")
-    return WRONG
 
 
 def _measure(

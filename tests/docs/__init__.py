@@ -1,0 +1,1 @@
+"""The documentation: its site, its command blocks, its pictures, and the recording that they show."""

@@ -1,0 +1,55 @@
+"""Every command block of the documentation is run; those that cannot be say why, and the summary counts them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.docs.__main__ import shown
+from tests.docs.pages import PAGES, ROOT, Block, blocks
+from tests.docs.story import Story
+
+RUN = [path for path in PAGES if any(not block.reason for block in blocks(path.read_text(encoding="utf-8")))]
+NOT_RUN = [
+    pytest.param(block.reason, id=f"{path.relative_to(ROOT)}:{block.line}")
+    for path in PAGES
+    for block in blocks(path.read_text(encoding="utf-8"))
+    if block.reason
+]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize("page", RUN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_commands_of_a_page_do_what_it_shows(page: Path, tmp_path: Path) -> None:
+    """Their exit codes, and what they print."""
+    text = page.read_text(encoding="utf-8")
+    with Story(text, tmp_path) as story:
+        for block in blocks(text):
+            if not block.reason:
+                code, output = story.run(block)
+                assert code == block.code, f"line {block.line}: {block.commands}\n{output}"
+                _compare(block, text, output)
+
+
+def _compare(block: Block, text: str, output: str) -> None:
+    if block.output is None:
+        return
+    expected, found = text[slice(*block.output)], shown(output)
+    if block.varies:
+        expected, found = _first_line(expected), _first_line(found)
+    assert found == expected, f"line {block.line}: run `make docs`"
+
+
+def _first_line(text: str) -> str:
+    return re.sub(r"[0-9a-f]{6,}|[\d.,:]+", "#", text.strip().partition("\n")[0])
+
+
+@pytest.mark.parametrize("reason", NOT_RUN)
+def test_a_block_that_is_not_run_says_why(reason: str) -> None:
+    """Shown as skipped, with its reason."""
+    assert len(reason) > len("a word")
+    pytest.skip(f"not run: {reason}")
