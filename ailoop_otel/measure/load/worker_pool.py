@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final
@@ -39,7 +40,8 @@ class LoadProcess:
         self.beat: dict[str, Any] = {}
         self.busy: list[float] = []
         """CPU time per second, 1 is a core, in each report."""
-        self.events: list[list[Any]] = []
+        # The reader's thread adds while another takes: a list that is replaced would lose what comes meanwhile.
+        self.events: deque[list[Any]] = deque()
         self.filled = -1
         self.over = False
         self.gaps: HdrHistogram | None = None
@@ -186,8 +188,8 @@ class WorkerPool:
         """Return and clear the events of single messages."""
         taken: list[list[Any]] = []
         for each in self.processes:
-            events, each.events = each.events, []
-            taken += events
+            while each.events:
+                taken.append(each.events.popleft())
         return taken
 
     def new_observations(self) -> list[Observation]:
