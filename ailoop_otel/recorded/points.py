@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 from ailoop_otel.recorded.otlp_json import (
@@ -26,11 +26,14 @@ _RESOURCES, _SCOPES, _METRICS = METRICS.members
 _MARK: Final = _RESOURCES.encode()
 
 
-def reader(wanted: Collection[str]) -> Parser:
-    """A parser for `files.read` that also decodes the metrics of these names. It never raises on bad input."""
+def reader(wanted: Collection[str], spans: Callable[[Json], bool] = lambda span: True) -> Parser:
+    """A parser for `files.read` that also decodes the metrics of these names, and the spans that `spans` accepts.
+
+    It never raises on bad input.
+    """
 
     def parse_all(line: bytes) -> Batch | None:
-        return _metrics(line, wanted) if _MARK in line[:64] else parse(line)
+        return _metrics(line, wanted) if _MARK in line[:64] else parse(line, spans)
 
     return parse_all
 

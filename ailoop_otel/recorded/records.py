@@ -28,7 +28,7 @@ from ailoop_otel.recorded.otlp_json import (
 
 SERVER: Final = 2
 _OUTCOMES: Final = frozenset(outcome.name for outcome in names.OUTCOMES)
-_SERVER_KINDS: Final = (SERVER, "SPAN_KIND_SERVER")
+SERVER_KINDS: Final = (SERVER, "SPAN_KIND_SERVER")
 _ERRORS: Final = (2, "STATUS_CODE_ERROR")
 # If a writer is killed in the middle of a line, the next writer of that file appends without a line break.
 _BEGINNING: Final = re.compile(rb'\{\s*"resource(?:Spans|Logs|Metrics)"')
@@ -133,8 +133,8 @@ class Batch:
     backwards: int = 0
 
 
-def parse(line: bytes) -> Batch | None:
-    """Parse one line; None if it is not OTLP JSON."""
+def parse(line: bytes, wanted: Callable[[Json], bool] = lambda record: True) -> Batch | None:
+    """Parse one line; None if it is not OTLP JSON. Spans that `wanted` rejects are left out, and not decoded."""
     if line.startswith(_METRICS_PREFIX) and line.rstrip().endswith(b"]}"):
         return Batch()  # metrics are not used here, so they are not decoded
     try:
@@ -144,11 +144,11 @@ def parse(line: bytes) -> Batch | None:
     if not isinstance(document, dict):
         return None
     if TRACES.members[0] in document:
-        read, damaged = _each(document, TRACES, _span)
+        read, damaged = _each(document, TRACES, _span, wanted)
         spans = tuple(span for span in read if span.start <= span.end)
         return Batch(spans=spans, damaged=damaged, backwards=len(read) - len(spans))
     if LOGS.members[0] in document:
-        events, damaged = _each(document, LOGS, _event)
+        events, damaged = _each(document, LOGS, _event, lambda record: True)
         return Batch(events=events, damaged=damaged)
     return Batch() if METRICS.members[0] in document else None
 
@@ -168,8 +168,11 @@ def last_beginning(line: bytes) -> bytes:
     return line[last[0].start() :] if last else b""
 
 
-def _each(document: Json, signal: Signal, make: Callable[[Json, str], T | None]) -> tuple[tuple[T, ...], int]:
-    made = [make(record, text(mapping(scoped.get("scope")).get("name"))) for scoped, record in signal.records(document)]
+def _each(
+    document: Json, signal: Signal, make: Callable[[Json, str], T | None], wanted: Callable[[Json], bool]
+) -> tuple[tuple[T, ...], int]:
+    records = [(scoped, record) for scoped, record in signal.records(document) if wanted(record)]
+    made = [make(record, text(mapping(scoped.get("scope")).get("name"))) for scoped, record in records]
     kept = tuple(record for record in made if record is not None)
     return kept, len(made) - len(kept)
 
@@ -184,7 +187,7 @@ def _span(record: Json, scope: str) -> Span | None:
         span_id=span_id,
         parent_id=identifier(record.get("parentSpanId")),
         name=text(record.get("name")),
-        server=record.get("kind") in _SERVER_KINDS,
+        server=record.get("kind") in SERVER_KINDS,
         start=start,
         end=end,
         attributes=attributes(record.get("attributes")),

@@ -11,6 +11,7 @@ Its options say how every message is answered; words `key=value` in a message go
     end     ok, ai_error, cut, no_answer, server_error, protocol_error, drop (the connection), hang (no end at all)
     leak    bytes kept for each session     growth  bytes kept for each message
     limit   sessions beyond it are refused  crowd   sessions beyond it make each answer ten times slower
+    truth   file that gets, at the end, what it did: sessions, and of each answer s to the first chunk and to the end
     freeze_at, freeze_for    s after the first message at which the whole server stands still, and for how long
 """
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import random
 import signal
@@ -40,6 +42,7 @@ LOOPBACK = "127.0.0.1"
 DEFAULTS: dict[str, Any] = {
     "first": 0.0, "spread": 0.0, "gap": 0.0, "chunks": 1, "end": "ok", "leak": 0, "growth": 0, "limit": 0,
     "crowd": 0, "freeze_at": 0.0, "freeze_for": 0.0, "seed": 1,
+    "truth": "",
 }  # fmt: skip
 _ROOT = Path(__file__).parent.parent.parent
 
@@ -112,9 +115,11 @@ class _Server:
         self.options = options
         self.random = random.Random(options["seed"])
         self.kept: list[bytes] = []
-        self.sessions = 0
+        self.sessions = self.started = 0
         self.frozen = not options["freeze_for"]
         self.first_message = 0.0
+        self.answers: list[tuple[float, float]] = []
+        self.first_sent: dict[str, float] = {}
 
     async def handle(self, socket: ServerConnection) -> None:
         """One request after the other, as the real server does."""
@@ -141,6 +146,7 @@ class _Server:
             await socket.send(json.dumps({"jsonrpc": "2.0", "id": number, "error": error}))
             return ""
         self.sessions += 1
+        self.started += 1
         self.kept.append(os.urandom(self.options["leak"]))
         session = str(uuid.uuid4())
         await notify(socket, "agent.created", {"agent_id": "a", "active": True})
@@ -149,6 +155,7 @@ class _Server:
 
     async def answer(self, socket: ServerConnection, session: str, number: int, message: str) -> None:
         """Answer a message as the options and its own words say."""
+        begun = time.perf_counter()
         self.freeze()
         self.kept.append(os.urandom(self.options["growth"]))
         given = dict(word.split("=", 1) for word in message.split() if "=" in word)
@@ -171,6 +178,7 @@ class _Server:
         if end == "ai_error":
             result["ai_response"] = None
         await reply(socket, number, result)
+        self.answers.append((self.first_sent.pop(session, math.nan) - begun, time.perf_counter() - begun))
 
     async def stream(self, socket: ServerConnection, session: str, options: dict[str, Any]) -> str:
         """Send the chunks, each with all text so far, the last one twice unless the answer is cut."""
@@ -180,6 +188,7 @@ class _Server:
                 await asyncio.sleep(options["gap"])
             text += f"w{count} "
             await chunk(socket, session, text)
+            self.first_sent.setdefault(session, time.perf_counter())
         if options["end"] == "ok" and text:
             await chunk(socket, session, text)
         return text
@@ -217,8 +226,13 @@ async def main() -> None:
         parser.add_argument(f"--{name}", type=type(default), default=default)
     options = vars(parser.parse_args())
     server = _Server(options)
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     async with serve(server.handle, LOOPBACK, options["port"], max_size=None, ping_interval=None, close_timeout=0.5):
-        await asyncio.Event().wait()
+        await ended.wait()
+        if options["truth"]:
+            Path(options["truth"]).write_text(json.dumps({"sessions": server.started, "answers": server.answers}))
+        os._exit(0)  # at once, whatever hangs
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from base64 import b64encode
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -27,6 +26,8 @@ from ailoop_otel.version import __version__
 
 WIDTH: Final = 160.0
 _EDGE: Final = 6.0
+# The direction of a change for the worse.
+_WORSE: Final = {"lower": 1, "higher": -1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,51 +86,29 @@ def prose(text: object) -> Markup:
 
 def interval_drawing(row: Judged) -> IntervalDrawing | None:
     """Draw the change and its interval if there is one, else the value and its target; None for an unknown value."""
-    worse = _worse(row)
+    worse = _WORSE.get(DEFINITIONS[row.metric].better, 0)
+    zero = None if row.change is None else 0.0
     if row.change is not None:
-        low, high = _known(row.change_low, row.change), _known(row.change_high, row.change)
-        limit = None if row.allowed is None or not worse else worse * row.allowed
-        return _drawing(low, high, row.change, limit, worse, zero=0.0)
-    limit = row.target if row.target is not None else row.reference
-    return _drawing(_known(row.low, row.value), _known(row.high, row.value), row.value, limit, worse, zero=None)
-
-
-def _worse(row: Judged) -> int:
-    """The direction of a change for the worse: 1 for more, -1 for less, 0 for neither."""
-    definition = DEFINITIONS.get(row.metric)
-    return {"lower": 1, "higher": -1}.get(definition.better, 0) if definition else 0
-
-
-def _known(bound: float | None, value: float) -> float:
-    return value if bound is None or math.isnan(bound) else bound
-
-
-def _drawing(
-    low: float, high: float, value: float, limit: float | None, worse: int, *, zero: float | None
-) -> IntervalDrawing | None:
-    if math.isnan(value):
-        return None
+        value, bounds = row.change, (row.change_low, row.change_high)
+        limit = worse * row.allowed if row.allowed is not None and worse else None
+    else:
+        value, bounds = row.value, (row.low, row.high)
+        limit = row.target if row.target is not None else row.reference
+    low, high = (value if each is None or math.isnan(each) else each for each in bounds)
+    limit = None if limit is None or math.isnan(limit) else limit
     known = [each for each in (low, high, value, limit, zero) if each is not None and math.isfinite(each)]
-    if not known:
+    if math.isnan(value) or not known:
         return None
-    position = _positioning(known)
-    at = None if limit is None or math.isnan(limit) else position(limit)
-    beyond = None
-    if at is not None and worse:
-        beyond = (at, WIDTH - at) if worse > 0 else (0.0, at)
+    # With a margin beside the outermost; infinity is at the edge.
+    least, most = min(known), max(known)
+    margin = (most - least) * 0.15 or abs(most) * 0.1 or 1.0
+
+    def position(value: float) -> float:
+        share = (value - least + margin) / (most - least + 2 * margin)
+        return round(min(max(share * WIDTH, _EDGE), WIDTH - _EDGE), 2)
+
+    at = None if limit is None else position(limit)
+    beyond = None if at is None or not worse else (at, WIDTH - at) if worse > 0 else (0.0, at)
     return IntervalDrawing(
         position(low), position(high), position(value), at, beyond, None if zero is None else position(zero)
     )
-
-
-def _positioning(known: Sequence[float]) -> Callable[[float], float]:
-    """A function from values to positions, with a margin beside the outermost; infinity is at the edge."""
-    low, high = min(known), max(known)
-    margin = (high - low) * 0.15 or abs(high) * 0.1 or 1.0
-    low, high = low - margin, high + margin
-
-    def position(value: float) -> float:
-        share = (value - low) / (high - low)
-        return round(min(max(share * WIDTH, _EDGE), WIDTH - _EDGE), 2)
-
-    return position

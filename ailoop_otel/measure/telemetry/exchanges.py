@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from ailoop_otel import names
 from ailoop_otel.measure.results.observations import OK
-from ailoop_otel.recorded.records import Point, Span
+from ailoop_otel.recorded.otlp_json import Json, Value, text
+from ailoop_otel.recorded.records import SERVER_KINDS, Point, Span
 from ailoop_otel.view.usage import Usage, usage_of
 
 # The newest of each kind are kept: far more than the files of the embedded default hold, and still bounded memory.
@@ -27,6 +29,7 @@ AI_TIMEOUT: Final = "ai_timeout"
 # With these outcomes no client could receive the report of a timeout.
 _UNREPORTED: Final = ("disconnected", "cancelled")
 _PARTS: Final = (names.SPAN_FIRST_CHUNK, names.SPAN_STREAM, names.SPAN_AI_TIMEOUT)
+_READ: Final = frozenset(("", *_PARTS, names.SPAN_SESSION_START, names.SPAN_SESSION))
 _SECOND: Final = 1e9
 K = TypeVar("K")
 V = TypeVar("V")
@@ -61,7 +64,7 @@ class ServerExchange:
     longest_gap: float | None = None
     recovered: bool = False
     usage: Usage = Usage()
-    timeouts: list[AITimeout] = field(default_factory=list)
+    timeouts: tuple[AITimeout, ...] = ()
 
     @property
     def hangs(self) -> bool:
@@ -96,17 +99,33 @@ class ServerSession:
     turns: float | None
 
 
+class Series(NamedTuple):
+    """What the values of a metric belong to: its process, by instance id or process id, and its attributes as text."""
+
+    metric: str
+    process: str
+    labels: str
+    delta: bool
+
+
 @dataclass(slots=True)
 class ServerTelemetry:
-    """All exchanges, sessions and points that were read; `dropped` counts the oldest ones, beyond `MOST` of a kind."""
+    """All exchanges, sessions and points that were read; `dropped` counts the oldest ones, beyond `MOST` of a kind.
+
+    Of spans and points only what figures are made of is kept: some 700 bytes for an exchange, 250 for a point.
+    """
 
     exchanges: OrderedDict[str, ServerExchange] = field(default_factory=OrderedDict)
     sessions: OrderedDict[str, ServerSession] = field(default_factory=OrderedDict)
     starts: OrderedDict[str, int] = field(default_factory=OrderedDict)
     """The start of each session by its trace, nanoseconds since 1970."""
-    points: OrderedDict[tuple[str, int, str, str], Point] = field(default_factory=OrderedDict)
+    points: OrderedDict[tuple[Series, int], float] = field(default_factory=OrderedDict)
+    """The value of each series at each time, nanoseconds since 1970."""
+    resources: dict[str, Mapping[str, Value]] = field(default_factory=dict)
+    """The attributes of each process."""
     dialects: set[str] = field(default_factory=set)
     dropped: int = 0
+    _series: dict[Series, Series] = field(default_factory=dict)
 
     def add(self, span: Span) -> None:
         """Add one span; the same span added again changes nothing."""
@@ -123,15 +142,18 @@ class ServerTelemetry:
     def add_point(self, point: Point) -> None:
         """Add one point of a metric."""
         labels = ",".join(f"{key}={value}" for key, value in sorted(point.attributes.items()))
-        self._keep(self.points, (point.metric, point.time, process_of(point), labels), point)
+        process = str(point.resource.get("service.instance.id") or point.resource.get("process.pid") or "")
+        self.resources[process] = point.resource
+        series = Series(point.metric, process, labels, point.delta)
+        self._keep(self.points, (self._series.setdefault(series, series), point.time), point.value)
 
     def counted(self) -> int:
         """How many exchanges the server's metrics counted, traced or not: the sum of each process's latest count."""
-        latest: dict[tuple[str, str], float] = {}
-        for (metric, _, process, labels), point in self.points.items():
-            if metric == names.METRIC_EXCHANGE_DURATION.name:
-                before = latest.get((process, labels), 0.0)
-                latest[process, labels] = before + point.value if point.delta else max(before, point.value)
+        latest: dict[Series, float] = {}
+        for (series, _), value in self.points.items():
+            if series.metric == names.METRIC_EXCHANGE_DURATION.name:
+                before = latest.get(series, 0.0)
+                latest[series] = before + value if series.delta else max(before, value)
         return round(sum(latest.values()))
 
     def _exchange(self, key: str, span: Span) -> ServerExchange:
@@ -146,20 +168,21 @@ class ServerTelemetry:
         return value
 
 
-def process_of(point: Point) -> str:
-    """The process of the server that wrote a point, by its instance id or process id."""
-    return str(point.resource.get("service.instance.id") or point.resource.get("process.pid") or "")
+def is_read(span: Json) -> bool:
+    """Whether a span, as OTLP JSON has it, may be one that is read here; the others need not be decoded."""
+    # One without a name is damaged, and counted as such.
+    return text(span.get("name")) in _READ or span.get("kind") in SERVER_KINDS
 
 
 def _add_child(exchange: ServerExchange, span: Span) -> None:
     """Add a span below the root; times from the root, if it was read, have priority."""
     if not exchange.ended:
         exchange.start, exchange.end = min(exchange.start, span.start), max(exchange.end, span.end)
-        exchange.session_id = exchange.session_id or span.text(names.SESSION_ID)
+        exchange.session_id = exchange.session_id or sys.intern(span.text(names.SESSION_ID))
     if span.name == names.SPAN_AI_TIMEOUT:
         phase = span.text(names.TIMEOUT_PHASE)
         if all(timeout.phase != phase for timeout in exchange.timeouts):
-            exchange.timeouts.append(AITimeout(phase, span.end, span.number(names.TIMEOUT_DETECTION_DELAY)))
+            exchange.timeouts += (AITimeout(phase, span.end, span.number(names.TIMEOUT_DETECTION_DELAY)),)
     elif span.name == names.SPAN_FIRST_CHUNK and exchange.first_chunk is None:
         exchange.first_chunk = span.seconds
     _set_longest_gap(exchange, span)
@@ -168,7 +191,7 @@ def _add_child(exchange: ServerExchange, span: Span) -> None:
 def _add_root(exchange: ServerExchange, span: Span) -> None:
     exchange.ended = True
     exchange.start, exchange.end = span.start, span.end
-    exchange.session_id = span.text(names.SESSION_ID)
+    exchange.session_id = sys.intern(span.text(names.SESSION_ID))  # one text for all of its exchanges
     exchange.client_trace_id = span.text(names.CLIENT_TRACE_ID)
     exchange.outcome = span.outcome or OK
     exchange.usage = usage_of(span)
@@ -185,4 +208,4 @@ def _set_longest_gap(exchange: ServerExchange, span: Span) -> None:
 
 def _session(span: Span) -> ServerSession:
     turns = span.number(names.SESSION_TURNS)
-    return ServerSession(span.text(names.SESSION_ID), span.trace_id, span.start, span.seconds, turns)
+    return ServerSession(sys.intern(span.text(names.SESSION_ID)), span.trace_id, span.start, span.seconds, turns)

@@ -7,14 +7,14 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Final
+from operator import itemgetter
+from typing import Final, TypeAlias
 
 from ailoop_otel import names
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.observations import Observation, observed
 from ailoop_otel.measure.statistics.estimates import settled_slope
-from ailoop_otel.measure.telemetry.exchanges import ServerTelemetry, process_of
-from ailoop_otel.recorded.records import Point
+from ailoop_otel.measure.telemetry.exchanges import Series, ServerTelemetry
 
 _SECOND: Final = 1e9
 # A slope of fewer samples means nothing, and of sessions their starts and ends tell more.
@@ -26,24 +26,27 @@ _GAUGES: Final = {
     names.METRIC_SESSION_ACTIVE.name: definitions.SESSIONS,
 }
 
+# Time (ns since 1970), series and value.
+_Point: TypeAlias = tuple[int, Series, float]
+
 
 def process_observations(telemetry: ServerTelemetry, begin: int) -> Iterator[Observation]:
     """Samples of each process, labelled with the process if there are several, and the slopes of memory.
 
     `begin` is the start of the run in nanoseconds since 1970.
     """
-    by_process: defaultdict[str, list[Point]] = defaultdict(list)
-    for point in telemetry.points.values():
-        by_process[process_of(point)].append(point)
-    gauged = sum(point.metric == names.METRIC_SESSION_ACTIVE.name for point in telemetry.points.values()) >= _FEWEST
+    by_process: defaultdict[str, list[_Point]] = defaultdict(list)
+    for (series, time), value in telemetry.points.items():
+        by_process[series.process].append((time, series, value))
+    gauged = sum(series.metric == names.METRIC_SESSION_ACTIVE.name for series, _ in telemetry.points) >= _FEWEST
     counts = () if len(by_process) > 1 or gauged else tuple(_connected(telemetry))
     for number, (process, points) in enumerate(sorted(by_process.items())):
-        points.sort(key=lambda point: point.time)
+        points.sort(key=itemgetter(0))
         label = process[:8] if len(by_process) > 1 else ""
-        for point in points:
-            definition = _GAUGES.get(point.metric)
+        for time, series, value in points:
+            definition = _GAUGES.get(series.metric)
             if definition is not None and not (counts and definition is definitions.SESSIONS):
-                yield observed(definition, point.value, (point.time - begin) / _SECOND, label=label, process=number)
+                yield observed(definition, value, (time - begin) / _SECOND, label=label, process=number)
         for time, cores in _cores(points):
             yield observed(definitions.CPU, cores, (time - begin) / _SECOND, label=label, process=number)
     if len(by_process) == 1:  # with several, the process of a session is unknown
@@ -69,12 +72,12 @@ def _connected(telemetry: ServerTelemetry) -> Iterator[tuple[int, int]]:
         yield time, count
 
 
-def _cores(points: Sequence[Point]) -> Iterator[tuple[int, float]]:
+def _cores(points: Sequence[_Point]) -> Iterator[tuple[int, float]]:
     """Time (ns since 1970) and CPU seconds per second, user and system, between two exports."""
     used: defaultdict[int, float] = defaultdict(float)
-    for point in points:
-        if point.metric == names.METRIC_CPU_TIME.name and not point.delta:
-            used[point.time] += point.value
+    for time, series, value in points:
+        if series.metric == names.METRIC_CPU_TIME.name and not series.delta:
+            used[time] += value
     kept: list[tuple[int, float]] = []
     for time, seconds in sorted(used.items()):
         if not kept or time - kept[-1][0] >= _CPU_READ * _SECOND:
@@ -84,13 +87,13 @@ def _cores(points: Sequence[Point]) -> Iterator[tuple[int, float]]:
             yield after, (high - low) / ((after - before) / _SECOND)
 
 
-def _slopes(points: Sequence[Point], starts: Sequence[int], begin: int) -> Iterator[Observation]:
-    memory = [point for point in points if point.metric == names.METRIC_MEMORY_USAGE.name]
+def _slopes(points: Sequence[_Point], starts: Sequence[int], begin: int) -> Iterator[Observation]:
+    memory = [(time, value) for time, series, value in points if series.metric == names.METRIC_MEMORY_USAGE.name]
     over = {
-        definitions.MEMORY_GROWTH: [(point.time - begin) / _SECOND for point in memory],
-        definitions.MEMORY_PER_SESSION: [float(bisect_right(starts, point.time)) for point in memory],
+        definitions.MEMORY_GROWTH: [(time - begin) / _SECOND for time, _ in memory],
+        definitions.MEMORY_PER_SESSION: [float(bisect_right(starts, time)) for time, _ in memory],
     }
     for definition, at in over.items():
-        slope = settled_slope(at, [point.value for point in memory])
+        slope = settled_slope(at, [value for _, value in memory])
         if len(memory) >= _FEWEST and not math.isnan(slope):
             yield observed(definition, slope, 0.0)

@@ -28,14 +28,16 @@ from ailoop_otel.measure.telemetry.exchanges import (
     MOST,
     ServerExchange,
     ServerTelemetry,
-    process_of,
+    is_read,
 )
 from ailoop_otel.measure.telemetry.processes import process_observations
 from ailoop_otel.recorded import files, points
 from ailoop_otel.recorded.files import ReadCounts
+from ailoop_otel.recorded.records import Batch
 
 SCENARIO: Final = "production"
 _SECOND: Final = 1e9
+_LOGS: Final = b'{"resourceLogs":'
 _VERSIONS: Final = {
     "service.version": "ailoop",
     "telemetry.distro.version": "ailoop-otel",
@@ -58,22 +60,34 @@ def read(place: Path, *, since: int = 0, progress: Callable[[int], None] = lambd
     """Read the telemetry files of a directory, or one file; raises Refusal where there is no telemetry of AILoop.
 
     Spans that ended and points that were taken before `since`, in nanoseconds since 1970, are left out. `progress` is
-    called with the size in bytes of each file that was read.
+    called with the size in bytes of each part of a file that was read.
     """
     telemetry, counts, paths = ServerTelemetry(), ReadCounts(), files.find(place)
-    parser = points.reader(METRICS)
     for path in paths:
-        for batch in files.read([path], counts, parser=parser):
+        for batch in _batches(path, counts, progress):
             for span in batch.spans:
                 if span.end >= since:
                     telemetry.add(span)
             for point in batch.points:
                 if point.time >= since:
                     telemetry.add_point(point)
-        progress(files.size([path]))
     if not (telemetry.exchanges or telemetry.sessions or telemetry.points):
         raise Refusal(_nothing(place, counts, found=bool(paths), since=bool(since)))
     return Reading(place, telemetry, counts, since)
+
+
+def _batches(path: Path, counts: ReadCounts, progress: Callable[[int], None]) -> Iterator[Batch]:
+    left = files.size([path])
+
+    def wanted(line: bytes) -> bool:
+        nonlocal left
+        size = min(left, len(line) + 1)  # a compressed file holds more than its size
+        left -= size
+        progress(size)
+        return not (line.startswith(_LOGS) and line.endswith(b"]}"))  # log records are in no figure
+
+    yield from files.read([path], counts, wanted, points.reader(METRICS, is_read))
+    progress(left)
 
 
 def run_from(reading: Reading, *, scenario: str = SCENARIO, jaeger: str = "") -> Run:
@@ -82,11 +96,11 @@ def run_from(reading: Reading, *, scenario: str = SCENARIO, jaeger: str = "") ->
     begin = min(_times(telemetry))
     numbers = _Numbers()
     exchanges = sorted(telemetry.exchanges.values(), key=lambda exchange: exchange.start)
-    observations = [
-        *(row for number, one in enumerate(exchanges) for row in _exchange(one, begin, numbers, number)),
-        *_session_observations(telemetry, begin, numbers),
-        *process_observations(telemetry, begin),
-    ]
+    observations: list[Observation] = []
+    for number, one in enumerate(exchanges):
+        observations.extend(_exchange(one, begin, numbers, number))
+    observations.extend(_session_observations(telemetry, begin, numbers))
+    observations.extend(process_observations(telemetry, begin))
     completions = [row for row in observations if row.metric == definitions.SERVER_COMPLETION.name]
     observations += run_figures(sorted(completions, key=lambda row: row.at), 0.0)
     observations.sort(key=lambda each: each.at)
@@ -191,11 +205,11 @@ def _times(telemetry: ServerTelemetry) -> Iterator[int]:
         yield from (exchange.start, exchange.end)
     yield from (session.start for session in telemetry.sessions.values())
     yield from telemetry.starts.values()
-    yield from (point.time for point in telemetry.points.values())
+    yield from (time for _, time in telemetry.points)
 
 
 def _context(reading: Reading, exchanges: Sequence[ServerExchange], begin: int, scenario: str, jaeger: str) -> Context:
-    resources = {process_of(point): point.resource for point in reading.telemetry.points.values()}
+    resources = reading.telemetry.resources
     known = {key: str(value) for resource in resources.values() for key, value in resource.items()}
     return Context(
         scenario=scenario,

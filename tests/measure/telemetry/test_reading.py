@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -283,11 +284,15 @@ def test_since_leaves_out_what_is_older(sample: Sample) -> None:
 
 
 def test_progress_adds_up_to_the_files(tmp_path: Path) -> None:
-    """The progress of reading is reported."""
+    """The progress of reading is reported line by line; a compressed file holds more than its size."""
     a_day(tmp_path)
+    (path,) = tmp_path.glob("traces-*-2.jsonl")
+    path.with_suffix(".jsonl.gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
     seen: list[int] = []
     read(tmp_path, progress=seen.append)
     assert sum(seen) == sum(path.stat().st_size for path in tmp_path.iterdir())
+    assert len(seen) > 2 * len(list(tmp_path.iterdir()))
 
 
 @pytest.mark.parametrize(
