@@ -121,7 +121,9 @@ def heading(exchange: Exchange, look: Look) -> Text:
     ):
         if value not in ("", units.NOTHING):
             text.append(dot, theme.QUIET).append(label, theme.QUIET).append(value)
-    if exchange.open:
+    if exchange.lost:
+        text.append(f"\nits server ended at {look.clock(exchange.lost)}, before its answer was complete", theme.BAD)
+    elif exchange.open:
         text.append("\nits end has not come: it is still running, or its server was killed", theme.UNSURE)
     return text
 

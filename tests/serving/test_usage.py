@@ -105,6 +105,12 @@ def _in_traces(place: Path, calls: Calls) -> None:
         ]
         assert line["cost_usd"] == (pytest.approx(sums[names.COST]) if sums else None)
         assert line["cost_computed"] == (sums.get(names.COST_SOURCE) == names.COMPUTED)
+    text = _shown(place, json=False)
+    for column in ("In/out", "Cached", "Reasoning", "Cost"):
+        assert text.count(column) == 2, text
+    assert "9,200/41" in text
+    assert "$0.0125" in text
+    assert "~$0.004" in text
 
 
 def _in_a_report(place: Path, calls: Calls) -> None:
