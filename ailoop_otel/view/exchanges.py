@@ -14,7 +14,7 @@ from ailoop_otel.view.usage import Usage, usage_of
 
 OK: Final = "ok"
 # What became of an open exchange whose server has ended.
-LOST: Final = "lost with its server"
+LOST: Final = "lost"
 _ENDED_BY_CLIENT: Final = ("disconnected", "cancelled")
 
 MODEL: Final = "model"

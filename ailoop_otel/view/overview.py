@@ -309,7 +309,7 @@ def _outcomes(files: TraceFiles, look: Look) -> list[Text]:
     parts = [Text(f"{counts.total() + len(unfinished):,}")]
     parts += [look.outcome(outcome, f"{number:,} {outcome}") for outcome, number in counts.most_common()]
     parts += [look.outcome(OPEN, f"{len(unfinished) - lost:,} {OPEN}")] if len(unfinished) > lost else []
-    return [*parts, look.outcome(LOST, f"{lost:,} {LOST}")] if lost else parts
+    return [*parts, look.outcome(LOST, f"{lost:,} {LOST} with the server")] if lost else parts
 
 
 def _percentiles(durations: DurationHistogram) -> list[Text]:

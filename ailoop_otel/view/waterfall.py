@@ -336,6 +336,8 @@ def _formatted(value: Value, unit: str) -> str:
     if isinstance(value, tuple):
         return ", ".join(_formatted(member, unit) for member in value)[:_LONGEST_TEXT]
     if isinstance(value, str):
+        # A Jaeger gives a list as its JSON text.
+        value = value[2:-2].replace('","', ", ") if value.startswith('["') else value
         return value if len(value) <= _LONGEST_TEXT else value[: _LONGEST_TEXT - 1] + "…"
     if not math.isfinite(value):
         return f"{value:g}"

@@ -143,7 +143,8 @@ def test_a_killed_server_s_sessions_ended_with_it(tmp_path: Path) -> None:
     assert (lost["outcome"], lost["server_ended"]) == ("open", session["end"])
     clock = session["end"][11:19]
     assert f"ended with the server, {clock}" in shown, shown
-    assert "lost with its server" in shown
+    assert "⊘ lost " in shown
+    assert "1 lost with the server" in shown
     assert f"its server ended at {clock}, before its answer was complete" in shown
     assert now.open == []
     assert now.ended == 0
