@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -15,6 +16,8 @@ from ailoop_otel.recorded.records import Batch, Parser, parse, rescue
 
 SUFFIX: Final = ".jsonl"
 COMPRESSED: Final = f"{SUFFIX}.gz"
+# The embedded default's: it holds a lock on each that it writes to.
+_OWN: Final = re.compile(r"(traces|metrics|logs)-\d{8}T\d{6}Z?-\d+-\d+\.jsonl(\.gz)?")
 _BLOCK: Final = 64 * 1024
 _DIGITS: Final = re.compile(r"(\d+)")
 
@@ -59,6 +62,24 @@ def size(paths: list[Path]) -> int:
     return sum(_size(path) for path in paths)
 
 
+def is_held(path: str) -> bool:
+    """Whether a process has a file open to write to it, by the lock that our writer holds; true if nobody can know."""
+    if sys.platform == "win32" or not _OWN.fullmatch(os.path.basename(path)):
+        return True
+    if path.endswith(COMPRESSED):
+        return False
+    import fcntl
+
+    try:
+        with open_regular(Path(path)) as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:  # it is locked, or the file system has no locks
+        return True
+    return False
+
+
 def read(
     paths: Sequence[Path],
     counts: ReadCounts,
@@ -82,7 +103,7 @@ def _read(path: Path, counts: ReadCounts, wanted: Callable[[bytes], bool], parse
     try:
         for line in read_lines(path):
             if wanted(line.content):
-                yield _parsed(line, f"{name}, line {line.number}", name, counts, parser)
+                yield replace(_parsed(line, f"{name}, line {line.number}", name, counts, parser), path=str(path))
     except FileNotFoundError:  # deleted by the writer's rotation
         return
     except OSError as error:
@@ -160,7 +181,7 @@ class Follower:
                 key, end = _identity(file), file.seek(0, 2)
                 start = known.get(key, 0)
                 file.seek(start if start <= end else 0)
-                yield from self._complete(file, text(path.name))
+                yield from (replace(batch, path=str(path)) for batch in self._complete(file, text(path.name)))
                 self._read_to[key] = file.tell()
         except FileNotFoundError:
             return

@@ -19,7 +19,7 @@ from ailoop_otel.recorded.otlp_json import (
     mappings,
     text,
 )
-from ailoop_otel.recorded.records import Batch, Parser, Point, parse
+from ailoop_otel.recorded.records import Batch, Parser, Point, heard, parse
 
 _DELTA: Final = (1, "AGGREGATION_TEMPORALITY_DELTA")
 _RESOURCES, _SCOPES, _METRICS = METRICS.members
@@ -55,7 +55,7 @@ def _metrics(line: bytes, wanted: Collection[str]) -> Batch | None:
         for kind, record in _records(metric)
     ]
     kept = tuple(point for point in made if point is not None)
-    return Batch(points=kept, damaged=len(made) - len(kept))
+    return Batch(points=kept, damaged=len(made) - len(kept), heard=heard(line))
 
 
 def _records(metric: Json) -> Iterator[tuple[Json, Json]]:

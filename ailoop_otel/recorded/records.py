@@ -32,6 +32,10 @@ SERVER_KINDS: Final = (SERVER, "SPAN_KIND_SERVER")
 _ERRORS: Final = (2, "STATUS_CODE_ERROR")
 # If a writer is killed in the middle of a line, the next writer of that file appends without a line break.
 _BEGINNING: Final = re.compile(rb'\{\s*"resource(?:Spans|Logs|Metrics)"')
+_SERVER_EVENTS: Final = (names.EVENT_SERVER_START.encode(), names.EVENT_SERVER_STOP.encode())
+# In a line of metrics: the processes that it is from, and when the first of them was asked.
+_PROCESS: Final = re.compile(rb'"service\.instance\.id"[^}]*?"stringValue":\s*"([^"]+)"')
+_COLLECTED: Final = re.compile(rb'"timeUnixNano":\s*"?(\d{1,19})\b')
 _METRICS_PREFIX: Final = b'{"%s":' % METRICS.members[0].encode()
 
 Parser: TypeAlias = "Callable[[bytes], Batch | None]"
@@ -42,7 +46,7 @@ T = TypeVar("T")
 class Span:
     """One finished span; `start` and `end` in nanoseconds since 1970, `parent_id` empty for a root.
 
-    `links` are the ids of the spans that it links to.
+    `links` are the ids of the spans that it links to, `process` is as in `process_of`.
     """
 
     trace_id: str
@@ -56,6 +60,7 @@ class Span:
     error: bool
     links: tuple[str, ...]
     scope: str
+    process: str = ""
 
     @property
     def seconds(self) -> float:
@@ -97,6 +102,7 @@ class LogEvent:
     trace_id: str = ""
     span_id: str = ""
     attributes: Mapping[str, Value] = field(default_factory=dict)
+    process: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +129,8 @@ class Batch:
 
     `backwards` counts the spans that were left out because they end before they start.
 
-    `points` stays empty unless `points.reader` parsed the line: reading spans does not decode metrics.
+    `points` stays empty unless `points.reader` parsed the line: reading spans does not decode metrics. `heard` has the
+    processes whose metrics these are, and when they were collected, nanoseconds since 1970; `path` is the file, if any.
     """
 
     spans: tuple[Span, ...] = ()
@@ -131,12 +138,32 @@ class Batch:
     points: tuple[Point, ...] = ()
     damaged: int = 0
     backwards: int = 0
+    heard: tuple[tuple[str, int], ...] = ()
+    path: str = ""
+
+
+def process_of(resource: Mapping[str, Value]) -> str:
+    """The process that wrote records with this resource, by its instance id or process id; empty if it has none."""
+    return str(resource.get("service.instance.id") or resource.get("process.pid") or "")
+
+
+def is_of_process(line: bytes) -> bool:
+    """Whether a line tells that its process started, stopped, or runs."""
+    return line.startswith(_METRICS_PREFIX) or any(event in line for event in _SERVER_EVENTS)
+
+
+def heard(line: bytes) -> tuple[tuple[str, int], ...]:
+    """The processes that a line of metrics is from, each with when they were collected; without decoding it."""
+    collected = _COLLECTED.search(line)
+    if collected is None:
+        return ()
+    return tuple((text(process.decode(errors="replace")), int(collected[1])) for process in _PROCESS.findall(line))
 
 
 def parse(line: bytes, wanted: Callable[[Json], bool] = lambda record: True) -> Batch | None:
     """Parse one line; None if it is not OTLP JSON. Spans that `wanted` rejects are left out, and not decoded."""
     if line.startswith(_METRICS_PREFIX) and line.rstrip().endswith(b"]}"):
-        return Batch()  # metrics are not used here, so they are not decoded
+        return Batch(heard=heard(line))
     try:
         document = json.loads(line)
     except (ValueError, RecursionError):
@@ -150,7 +177,7 @@ def parse(line: bytes, wanted: Callable[[Json], bool] = lambda record: True) -> 
     if LOGS.members[0] in document:
         events, damaged = _each(document, LOGS, _event, lambda record: True)
         return Batch(events=events, damaged=damaged)
-    return Batch() if METRICS.members[0] in document else None
+    return Batch(heard=heard(line)) if METRICS.members[0] in document else None
 
 
 def rescue(line: bytes, parser: Parser = parse) -> Batch | None:
@@ -169,15 +196,19 @@ def last_beginning(line: bytes) -> bytes:
 
 
 def _each(
-    document: Json, signal: Signal, make: Callable[[Json, str], T | None], wanted: Callable[[Json], bool]
+    document: Json, signal: Signal, make: Callable[[Json, str, str], T | None], wanted: Callable[[Json], bool]
 ) -> tuple[tuple[T, ...], int]:
-    records = [(scoped, record) for scoped, record in signal.records(document) if wanted(record)]
-    made = [make(record, text(mapping(scoped.get("scope")).get("name"))) for scoped, record in records]
+    made = []
+    for resource in mappings(document.get(signal.members[0])):
+        process = process_of(attributes(mapping(resource.get("resource")).get("attributes")))
+        for scoped, record in signal.records({signal.members[0]: [resource]}):
+            if wanted(record):
+                made.append(make(record, text(mapping(scoped.get("scope")).get("name")), process))
     kept = tuple(record for record in made if record is not None)
     return kept, len(made) - len(kept)
 
 
-def _span(record: Json, scope: str) -> Span | None:
+def _span(record: Json, scope: str, process: str) -> Span | None:
     trace_id, span_id = identifier(record.get("traceId")), identifier(record.get("spanId"))
     start, end = instant(record.get("startTimeUnixNano")), instant(record.get("endTimeUnixNano"))
     if not (trace_id and span_id and start and end):
@@ -194,10 +225,11 @@ def _span(record: Json, scope: str) -> Span | None:
         error=mapping(record.get("status")).get("code") in _ERRORS,
         links=tuple(identifier(link.get("spanId")) for link in mappings(record.get("links"))),
         scope=scope,
+        process=process,
     )
 
 
-def _event(record: Json, scope: str) -> LogEvent | None:
+def _event(record: Json, scope: str, process: str) -> LogEvent | None:
     time = instant(record.get("timeUnixNano")) or instant(record.get("observedTimeUnixNano"))
     if not time:
         return None
@@ -207,4 +239,5 @@ def _event(record: Json, scope: str) -> LogEvent | None:
         trace_id=identifier(record.get("traceId")),
         span_id=identifier(record.get("spanId")),
         attributes=attributes(record.get("attributes")),
+        process=process,
     )

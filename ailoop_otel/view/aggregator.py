@@ -10,8 +10,10 @@ from typing import Final, TypeVar
 
 from ailoop_otel import names
 from ailoop_otel.recorded.records import LogEvent, Span
-from ailoop_otel.view.exchanges import Entry, Exchange, Session, Timeout
+from ailoop_otel.view.exchanges import NOTHING_USED, Entry, Exchange, Session, Timeout
 from ailoop_otel.view.options import OPEN, Filters
+from ailoop_otel.view.servers import Servers
+from ailoop_otel.view.usage import Usage
 
 # The maximum number of open exchanges, of finished ones that a later child may name, of sessions and of timeouts.
 REMEMBERED: Final = 10_000
@@ -80,6 +82,7 @@ class Totals:
     outcomes: Counter[str] = field(default_factory=Counter)
     first_chunks: DurationHistogram = field(default_factory=DurationHistogram)
     durations: DurationHistogram = field(default_factory=DurationHistogram)
+    usage: Usage = NOTHING_USED
 
     def add(self, span: Span) -> None:
         """Count a span and extend the covered time."""
@@ -91,15 +94,20 @@ class Totals:
         """Count a finished exchange."""
         self.outcomes[exchange.outcome] += 1
         self.durations.add(exchange.seconds)
+        self.usage = self.usage.plus(exchange.usage)
         if exchange.first_chunk is not None:
             self.first_chunks.add(exchange.first_chunk)
 
 
 class Aggregator:
-    """Aggregates spans that come in any order; `add` returns the entry that a span starts or completes."""
+    """Aggregates spans that come in any order; `add` returns the entry that a span starts or completes.
 
-    def __init__(self, filters: Filters) -> None:
+    `servers` tells which of the sessions and exchanges without an end have ended with their server.
+    """
+
+    def __init__(self, filters: Filters, servers: Servers | None = None) -> None:
         self.filters = filters
+        self.servers = servers or Servers()
         self.totals = Totals()
         self.calls: dict[str, Calls] = {}
         self._newest: list[tuple[int, int, Exchange]] = []
@@ -156,14 +164,19 @@ class Aggregator:
     def open(self) -> list[Exchange]:
         """Exchanges without a root span so far."""
         traces = {exchange.trace_id for exchange in self._open.values()}
-        return [
+        found = [
             *self._open.values(),
             *(orphan for trace, orphan in self._orphans.items() if trace not in traces),
         ]
+        for exchange in found:
+            exchange.lost = self.servers.ended(exchange.process, exchange.end)
+        return found
 
     def sessions(self) -> list[Session]:
         """The newest sessions that pass the filters, newest last."""
         wanted = [session for session in self._sessions.values() if session.errors or not self.filters.errors]
+        for session in wanted:
+            session.lost = 0 if session.ended else self.servers.ended(session.process, session.seen)
         return self._last(sorted(wanted, key=lambda session: session.started or session.seen))
 
     def timeouts(self) -> tuple[list[Timeout], int]:
@@ -230,11 +243,13 @@ class Aggregator:
         linked = (self._sessions.get(link) for link in span.links)
         session = next((found for found in linked if found), None) or self._by_id.get(exchange.session_id)
         if session is None and exchange.session_id:
-            session = self._remember_session(exchange.session_id, Session(exchange.session_id, "", 0, span.end))
+            session = Session(exchange.session_id, "", 0, span.end, process=span.process)
+            self._remember_session(exchange.session_id, session)
         if session is not None and not session.ended:
             session.seen = max(session.seen, span.end)
             session.turns += 1
             session.errors += exchange.failed
+            session.usage = session.usage.plus(exchange.usage)
 
     def _timeout(self, span: Span) -> Timeout | None:
         timeout = self._parent(span).add_timeout(span)
@@ -260,6 +275,7 @@ class Aggregator:
             return None
         session_id = span.text(names.SESSION_ID)
         session = Session(session_id, span.trace_id, span.start, span.end, span.flag(names.SESSION_RESUMED))
+        session.process = span.process
         self.totals.sessions += 1
         return self._remember_session(span.span_id, session)
 
@@ -281,7 +297,8 @@ class Aggregator:
 
 
 def _open_exchange(span: Span, span_id: str) -> Exchange:
-    return Exchange(span.trace_id, span_id, span.text(names.SESSION_ID), span.start, span.end, OPEN)
+    session_id = span.text(names.SESSION_ID)
+    return Exchange(span.trace_id, span_id, session_id, span.start, span.end, OPEN, process=span.process)
 
 
 def _remember(kept: OrderedDict[K, V], key: K, value: V) -> V:

@@ -13,6 +13,8 @@ from ailoop_otel.view.options import OPEN
 from ailoop_otel.view.usage import Usage, usage_of
 
 OK: Final = "ok"
+# What became of an open exchange whose server has ended.
+LOST: Final = "lost"
 _ENDED_BY_CLIENT: Final = ("disconnected", "cancelled")
 
 MODEL: Final = "model"
@@ -21,7 +23,7 @@ SERVER: Final = "server"
 LAG: Final = "lag"
 # Shorter times are not shown.
 _SHORTEST_SHOWN: Final = 0.0005  # seconds
-_NOTHING_USED: Final = Usage()
+NOTHING_USED: Final = Usage()
 _PARTS: Final = (names.TIME_MODEL_WAIT, names.TIME_MODEL_STREAM, names.TIME_TOOLS, names.TIME_SERVER)
 
 
@@ -80,6 +82,7 @@ class Exchange:
     """One message and its answer; times in nanoseconds since 1970, `first_chunk` and `max_gap` in seconds.
 
     It is `open` as long as only child spans were read; `span_id` is that of the root span, empty while unknown.
+    `lost` is when its server ended before it did, nanoseconds since 1970, else 0.
     `mostly` is what took most of its time, empty if the hooks inside the server recorded no breakdown.
     """
 
@@ -96,9 +99,11 @@ class Exchange:
     recovered: bool = False
     timeouts: int = 0
     mostly: str = ""
-    usage: Usage = _NOTHING_USED
+    usage: Usage = NOTHING_USED
     agent: str = ""
     model: str = ""
+    process: str = ""
+    lost: int = 0
 
     @property
     def open(self) -> bool:
@@ -107,8 +112,8 @@ class Exchange:
 
     @property
     def failed(self) -> bool:
-        """Whether its outcome is not ok, or it is open and had an AI timeout."""
-        return self.timeouts > 0 if self.open else self.outcome != OK
+        """Whether its outcome is not ok, or it is open and had an AI timeout or lost its server."""
+        return self.timeouts > 0 or self.lost > 0 if self.open else self.outcome != OK
 
     @property
     def severity(self) -> int:
@@ -185,7 +190,10 @@ class Timeout:
 
 @dataclass(slots=True)
 class Session:
-    """One session; `started`, `ended` and `seen` (its last span) in nanoseconds since 1970, 0 if unknown."""
+    """One session; `started`, `ended` and `seen` (its last span) in nanoseconds since 1970, 0 if unknown.
+
+    `lost` is when its server ended, where the session's own end is unknown.
+    """
 
     session_id: str
     trace_id: str
@@ -196,19 +204,22 @@ class Session:
     end_reason: str = ""
     turns: int = 0
     errors: int = 0
-    usage: Usage = _NOTHING_USED
+    usage: Usage = NOTHING_USED
+    process: str = ""
+    lost: int = 0
 
     @property
     def seconds(self) -> float:
         """The duration in seconds until its end, or until its last span; 0 if its start is unknown."""
-        return max(0, (self.ended or self.seen) - self.started) / 1e9 if self.started else 0.0
+        return max(0, (self.ended or self.lost or self.seen) - self.started) / 1e9 if self.started else 0.0
 
     def finish(self, span: Span) -> None:
         """Add the span over the whole session, which is exported at its end."""
         self.started, self.ended, self.seen = span.start, span.end, span.end
         self.end_reason = span.text(names.SESSION_END_REASON)
         self.resumed = self.resumed or span.flag(names.SESSION_RESUMED)
-        self.usage = usage_of(span)
+        used = usage_of(span)
+        self.usage = self.usage if used == NOTHING_USED else used
         turns, errors = span.number(names.SESSION_TURNS), span.number(names.SESSION_ERRORS)
         self.turns = self.turns if turns is None else int(turns)
         self.errors = self.errors if errors is None else int(errors)

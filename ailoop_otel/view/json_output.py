@@ -20,25 +20,25 @@ def encode(document: dict[str, object]) -> str:
 
 
 def session(record: Session) -> dict[str, object]:
-    """A session; `end` is null while it is open."""
+    """A session; `end` is null while it is open, and that of its server where nothing else ended it."""
     return {
         "kind": "session",
         "session_id": record.session_id,
         "trace_id": record.trace_id or None,
         "start": units.timestamp(record.started),
-        "end": units.timestamp(record.ended),
+        "end": units.timestamp(record.ended or record.lost),
         "duration_s": record.seconds if record.started else None,
         "turns": record.turns,
         "errors": record.errors,
-        "state": "ended" if record.ended else "open",
-        "end_reason": record.end_reason or None,
+        "state": "ended" if record.ended or record.lost else "open",
+        "end_reason": record.end_reason or ("server_ended" if record.lost else None),
         "resumed": record.resumed,
         **record.usage.members(),
     }
 
 
 def exchange(record: Exchange) -> dict[str, object]:
-    """An exchange; while it is open `outcome` is `open` and `end` is null."""
+    """An exchange; while it is open `outcome` is `open` and `end` is null. `server_ended` is when it was lost so."""
     return {
         "kind": "exchange",
         "trace_id": record.trace_id,
@@ -47,6 +47,7 @@ def exchange(record: Exchange) -> dict[str, object]:
         "start": units.timestamp(record.start),
         "end": None if record.open else units.timestamp(record.end),
         "outcome": record.outcome,
+        "server_ended": units.timestamp(record.lost),
         "error_type": record.error_type or None,
         "first_chunk_s": record.first_chunk,
         "duration_s": record.seconds,
@@ -132,6 +133,7 @@ def totals(record: Totals, open_exchanges: int, counts: ReadCounts, paths: list[
         "spans": record.spans,
         "first_chunk_p50_s": record.first_chunks.percentile(0.5) if record.first_chunks.count else None,
         "duration_p50_s": record.durations.percentile(0.5) if record.durations.count else None,
+        **record.usage.members(),
         "skipped_lines": counts.skipped,
         "backwards": counts.backwards,
         "half_written": counts.half_written,

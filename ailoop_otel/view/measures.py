@@ -14,11 +14,12 @@ from ailoop_otel import names
 from ailoop_otel.recorded.files import Follower
 from ailoop_otel.recorded.otlp_json import double, mapping, mappings, text
 from ailoop_otel.recorded.points import reader
-from ailoop_otel.recorded.records import Point
+from ailoop_otel.recorded.records import Point, process_of
 from ailoop_otel.settings import UsageError
 from ailoop_otel.view.aggregator import Aggregator, DurationHistogram
 from ailoop_otel.view.exchanges import OK, Exchange
 from ailoop_otel.view.options import Filters
+from ailoop_otel.view.servers import Servers
 from ailoop_otel.view.units import SECOND
 from ailoop_otel.view.web import address, ask
 
@@ -45,7 +46,8 @@ _OF_5_MINUTES: Final = f"[{WINDOW}s]"
 class Now:
     """The numbers at one moment; None, or no key, is what is not known. Times in seconds, memory in bytes.
 
-    `values` has a number by its name in `_METRICS`; `open` lists the exchanges that are known to be open.
+    `values` has a number by its name in `_METRICS`; `open` lists the exchanges that are known to be open. `ended` is
+    when the server ended, nanoseconds since 1970, 0 while it may run.
     """
 
     source: str
@@ -58,6 +60,7 @@ class Now:
     errors: dict[str, float] = field(default_factory=dict)
     open: list[Exchange] = field(default_factory=list)
     metrics_from: int = 0
+    ended: int = 0
 
     @property
     def spooled(self) -> float | None:
@@ -74,28 +77,26 @@ class Directory:
         self._follower = Follower(place, recent=_RECENT, parser=reader(wanted))
         self._place = place
         self._clock = clock
-        self._aggregator = Aggregator(Filters())
+        self._aggregator = Aggregator(Filters(), Servers(clock))
         self._ended: deque[Exchange] = deque()
         self._points: dict[tuple[object, ...], tuple[Point, Point]] = {}
-        self._stopped = 0
 
     def read(self) -> Now:
         """What is known now, with what was written since the last time."""
+        servers = self._aggregator.servers
         for batch in self._follower.poll():
+            servers.note(batch)
             for span in batch.spans:
                 entry = self._aggregator.add(span)
                 if isinstance(entry, Exchange):
                     self._ended.append(entry)
-            for event in batch.events:
-                if event.name in (names.EVENT_SERVER_START, names.EVENT_SERVER_STOP):
-                    self._stopped = max(self._stopped, event.time)
             for point in batch.points:
                 self._add(point)
         now = self._clock()
         recent = now - WINDOW * SECOND
         self._ended = deque(exchange for exchange in self._ended if exchange.end >= recent)
-        found = Now(f"{self._place}", now)
-        found.open = [e for e in self._aggregator.open() if e.end > max(self._stopped, now - _GONE * SECOND)]
+        found = Now(f"{self._place}", now, ended=servers.all_ended())
+        found.open = [e for e in self._aggregator.open() if e.end > now - _GONE * SECOND and not e.lost]
         self._count(found)
         self._measure(found)
         return found
@@ -118,12 +119,12 @@ class Directory:
             found.first_p50, found.first_p95 = first_chunks.percentile(0.5), first_chunks.percentile(0.95)
 
     def _measure(self, found: Now) -> None:
-        # A process that has stopped writes no more: its last numbers are not those of now.
+        # A process that has ended writes no more: its last numbers are not those of now.
+        runs = self._aggregator.servers.runs
+        self._points = {key: pair for key, pair in self._points.items() if runs(process_of(pair[1].resource))}
         found.metrics_from = max((point.time for _, point in self._points.values()), default=0)
         late, beats = 0.0, 0.0
         for before, point in self._points.values():
-            if point.time < max(self._stopped, found.metrics_from - 3 * 60 * SECOND):
-                continue
             name = _METRICS.get(point.metric)
             if name is not None:
                 found.values[name] = found.values.get(name, 0.0) + point.value

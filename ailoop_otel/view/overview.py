@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -13,17 +15,22 @@ from rich.text import Text
 from ailoop_otel.recorded.files import ReadCounts, size
 from ailoop_otel.view import theme, units
 from ailoop_otel.view.aggregator import Aggregator, Calls, DurationHistogram
-from ailoop_otel.view.exchanges import Exchange, Session, Timeout
+from ailoop_otel.view.exchanges import LOST, Exchange, Session, Timeout
 from ailoop_otel.view.options import OPEN
 from ailoop_otel.view.theme import Look
 from ailoop_otel.view.trace_files import TraceFiles, sent_elsewhere
+from ailoop_otel.view.usage import Usage
 
-_LONGEST_BAR: Final = 24
-# The cells that the other columns of the exchanges need, so that no common outcome is cut.
-_NARROW_COLUMNS, _WIDE_COLUMNS, _DAY, _MOSTLY = 75, 102, 6, 9
+_SHORTEST_BAR, _LONGEST_BAR = 3, 24
+# The cells that the columns of the exchanges need which are always there, so that no common outcome is cut.
+_NARROW, _WIDE, _DAY = 61, 83, 6
+# The same of the sessions, without their state.
+_NARROW_SESSION_COLUMNS, _SESSION_COLUMNS = 43, 55
 # From this width on the table shows what took most of an exchange's time.
 _ROOMY: Final = 110
+_MOSTLY: Final = "Mostly"
 _LABEL: Final = 13
+_ENDINGS: Final = {OPEN: "still open"}
 _GAP: Final = "   "
 
 
@@ -74,32 +81,36 @@ def _title(files: TraceFiles, look: Look) -> Text:
 
 def _sessions(rows: Sequence[Session], total: int, look: Look, short: dict[str, str]) -> RenderableType:
     """One row per session, newest last."""
-    table = _table(look, ("Session", "Started", "State"), ("Lasted", "Turns", "Errors"), flexible=2)
-    for row in rows:
-        lasted = units.duration(row.seconds) if row.started else units.NOTHING
+    states = [_state(row, look) for row in rows]
+    lasted = [units.duration(row.seconds) if row.started else units.NOTHING for row in rows]
+    always = (_SESSION_COLUMNS if look.wide else _NARROW_SESSION_COLUMNS) + (_DAY if look.day else 0)
+    room = look.console.width - always - max(state.cell_len for state in states)
+    used, _ = _that_fit([[column] for column in _used([row.usage for row in rows])], room, look)
+    right = ("Lasted", "Turns", "Errors", *(column.title for column in used))
+    table = _table(look, ("Session", "Started", "State"), right, flexible=2)
+    for number, row in enumerate(rows):
         table.add_row(
             short.get(row.session_id, row.session_id),
             look.clock(row.started),
-            _state(row, look),
-            lasted if row.ended or not row.started else f"> {lasted}",
+            states[number],
+            lasted[number] if row.ended or row.lost or not row.started else f"> {lasted[number]}",
             units.count(row.turns),
             _errors(row.errors),
+            *(column.cells[number] for column in used),
         )
     return _section("Sessions", _shown(len(rows), total), table)
 
 
 def _exchanges(rows: Sequence[Exchange], total: int, look: Look, short: dict[str, str]) -> RenderableType:
     """One row per exchange, newest last; the bar shows its duration before and after the first chunk."""
-    roomy = look.console.width >= _NARROW_COLUMNS
-    stream = ("Chunks", "Max gap" if look.wide else "Gap") if roomy else ()
-    with_mostly = look.console.width >= _ROOMY and any(row.mostly for row in rows)
-    mostly = ("Mostly",) if with_mostly else ()
-    table = _table(look, ("Time", "Session", "Outcome"), ("First", "Took", "", *mostly, *stream, "Trace"), flexible=2)
-    for column in table.columns[5 : 7 if with_mostly else 6]:
-        column.justify = "left"
-    longest = max((row.seconds for row in rows), default=0.0)
-    width = _bar_width(look, _MOSTLY if with_mostly else 0)
-    for row in rows:
+    columns, room = _exchange_columns(rows, look)
+    stretch = [column.title for column in columns]
+    table = _table(look, ("Time", "Session", "Outcome"), ("First", "Took", "", *stretch, "Trace"), flexible=2)
+    for column in table.columns:
+        column.justify = "left" if column.header in ("", _MOSTLY) else column.justify
+    longest, width = max((row.seconds for row in rows), default=0.0), min(_LONGEST_BAR, room)
+    width = width if width >= _SHORTEST_BAR else 0
+    for number, row in enumerate(rows):
         took = units.duration(row.seconds)
         table.add_row(
             look.clock(row.start),
@@ -108,13 +119,59 @@ def _exchanges(rows: Sequence[Exchange], total: int, look: Look, short: dict[str
             units.duration(row.first_chunk),
             f"> {took}" if row.open else took,
             _bar(row, longest, width, look),
-            *((row.mostly or units.NOTHING,) if with_mostly else ()),
-            *((units.count(row.chunks), units.duration(row.max_gap)) if roomy else ()),
+            *(column.cells[number] for column in columns),
             row.trace_id[:8],
         )
     legend = Text("   ", theme.QUIET)
     legend.append(f"{look.signs.wait * 2} until the first chunk  {look.signs.stream * 2} after it", theme.QUIET)
     return _section("Exchanges", _shown(len(rows), total), table, legend if width else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column that is there where it has something to show, and room."""
+
+    title: str
+    cells: Sequence[str]
+
+    @property
+    def width(self) -> int:
+        return max(map(cell_len, (self.title, *self.cells)))
+
+
+def _used(rows: Sequence[Usage]) -> list[_Column]:
+    """The columns of what was used, the most asked for first; one without any value is left out."""
+    columns = (
+        _Column("In/out", [row.tokens for row in rows]),
+        _Column("Cost", [row.price for row in rows]),
+        _Column("Cached", ["" if row.cached is None else units.count(row.cached) for row in rows]),
+        _Column("Reasoning", ["" if row.reasoning is None else units.count(row.reasoning) for row in rows]),
+    )
+    return [_Column(each.title, [cell or units.NOTHING for cell in each.cells]) for each in columns if any(each.cells)]
+
+
+def _that_fit(groups: Iterable[Sequence[_Column]], room: int, look: Look) -> tuple[list[_Column], int]:
+    """The columns of the groups that there is room for, one group after the other, and how many cells are left."""
+    chosen: list[_Column] = []
+    for group in groups:
+        needed = sum(column.width + (3 if look.wide else 1) for column in group)
+        if needed <= room:
+            room -= needed
+            chosen += group
+    return chosen, room
+
+
+def _exchange_columns(rows: Sequence[Exchange], look: Look) -> tuple[list[_Column], int]:
+    """The columns of exchanges beside those that are always there, and how many cells are left for the bar."""
+    chunks = _Column("Chunks", [units.count(row.chunks) for row in rows])
+    gaps = _Column("Max gap" if look.wide else "Gap", [units.duration(row.max_gap) for row in rows])
+    mostly = _Column(_MOSTLY, [row.mostly or units.NOTHING for row in rows])
+    named = [mostly] if look.console.width >= _ROOMY and any(row.mostly for row in rows) else []
+    used = _used([row.usage for row in rows])
+    groups = (*([column] for column in used[:2]), [chunks, gaps], named, *([column] for column in used[2:]))
+    room = look.console.width - (_WIDE if look.wide else _NARROW) - (_DAY if look.day else 0)
+    chosen, room = _that_fit(groups, room, look)
+    return [column for column in (mostly, chunks, gaps, *used) if column in chosen], room
 
 
 def _timeouts(rows: Sequence[Timeout], total: int, look: Look, short: dict[str, str]) -> RenderableType:
@@ -126,7 +183,7 @@ def _timeouts(rows: Sequence[Timeout], total: int, look: Look, short: dict[str, 
             short.get(row.exchange.session_id, row.exchange.session_id or units.NOTHING),
             row.phase or units.NOTHING,
             row.waiting_for or units.NOTHING,
-            look.outcome(row.ending, "still open" if row.ending == OPEN else ""),
+            look.outcome(LOST) if row.exchange.lost else look.outcome(row.ending, _ENDINGS.get(row.ending, "")),
             units.span_of_time(row.deadline),
             units.NOTHING if row.delay is None else f"+{units.duration(row.delay)}",
             row.exchange.trace_id[:8],
@@ -155,6 +212,8 @@ def totals(files: TraceFiles, look: Look) -> Iterator[Text]:
     if counts.durations.count:
         yield _line("First chunk", _percentiles(counts.first_chunks), look)
         yield _line("Took", _percentiles(counts.durations), look)
+    if used := counts.usage.words():
+        yield _line("Used", [Text(used)], look)
     also = [
         f"{units.counted(counts.sessions, 'session')} started, {counts.sessions_ended:,} ended",
         units.counted(counts.timeouts, "AI timeout"),
@@ -226,17 +285,14 @@ def _state(session: Session, look: Look) -> Text:
     if session.ended:
         text = Text(f"{look.signs.off} ended", theme.QUIET)
         text.append(f" {look.signs.dot} {session.end_reason}" if session.end_reason else "", "not dim")
+    elif session.lost:
+        text = Text(f"{look.signs.off} ended with the server, {look.clock(session.lost)}", theme.QUIET)
     else:
         text = Text(f"{look.signs.on} open", theme.LIVE)
     if session.resumed:
         text.append(f" {look.signs.again}" if look.signs.plain else f" {look.signs.again} resumed", theme.UNSURE)
     text.no_wrap, text.overflow = True, "ellipsis"
     return text
-
-
-def _bar_width(look: Look, more: int) -> int:
-    taken = (_WIDE_COLUMNS if look.wide else _NARROW_COLUMNS) + (_DAY if look.day else 0) + more
-    return min(_LONGEST_BAR, max(0, look.console.width - taken))
 
 
 def _bar(exchange: Exchange, longest: float, width: int, look: Look) -> Text:
@@ -248,10 +304,12 @@ def _bar(exchange: Exchange, longest: float, width: int, look: Look) -> Text:
 
 
 def _outcomes(files: TraceFiles, look: Look) -> list[Text]:
-    counts, still_open = files.aggregator.totals.outcomes, len(files.aggregator.open())
-    parts = [Text(f"{counts.total() + still_open:,}")]
+    counts, unfinished = files.aggregator.totals.outcomes, files.aggregator.open()
+    lost = sum(exchange.lost > 0 for exchange in unfinished)
+    parts = [Text(f"{counts.total() + len(unfinished):,}")]
     parts += [look.outcome(outcome, f"{number:,} {outcome}") for outcome, number in counts.most_common()]
-    return [*parts, look.outcome(OPEN, f"{still_open:,} {OPEN}")] if still_open else parts
+    parts += [look.outcome(OPEN, f"{len(unfinished) - lost:,} {OPEN}")] if len(unfinished) > lost else []
+    return [*parts, look.outcome(LOST, f"{lost:,} {LOST} with the server")] if lost else parts
 
 
 def _percentiles(durations: DurationHistogram) -> list[Text]:

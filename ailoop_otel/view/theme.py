@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ailoop_otel.view import units
-from ailoop_otel.view.exchanges import Exchange
+from ailoop_otel.view.exchanges import LOST, Exchange
 from ailoop_otel.view.options import OPEN
 
 WIDE: Final = 120
@@ -34,6 +34,7 @@ _OUTCOMES: Final = {
     "cancelled": ("⊘", "-", UNSURE),
     "disconnected": ("⇥", ">", UNSURE),
     OPEN: ("◌", "?", LIVE),
+    LOST: ("⊘", "-", BAD),
     "recovered": ("✓", "+", GOOD),
 }
 _OTHER: Final = ("✗", "x", BAD)
@@ -90,10 +91,10 @@ class Look:
 
     def exchange(self, exchange: Exchange) -> Text:
         """An exchange's outcome with its error, or with a remark on its AI timeout."""
-        text = self.outcome(exchange.outcome)
+        text = self.outcome(LOST if exchange.lost else exchange.outcome)
         more = exchange.error_type if exchange.error_type != exchange.outcome else ""
         if exchange.timeouts and not more:
-            more = "silent" if exchange.open else "recovered" if exchange.recovered else ""
+            more = "" if exchange.lost else "silent" if exchange.open else "recovered" if exchange.recovered else ""
         return text.append(f" {self.signs.dot} {more}", "default") if more else text
 
 

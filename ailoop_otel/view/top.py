@@ -61,6 +61,7 @@ def document(now: Now) -> dict[str, object]:
         "time": units.timestamp(now.time),
         "source": now.source,
         "metrics_from": units.timestamp(now.metrics_from),
+        "server_ended": units.timestamp(now.ended),
         **{name: now.values.get(name) for name in ("open", "silent", "sessions", "retained", "connections")},
         "exchanges_per_minute": now.per_minute,
         "first_chunk_p50_s": now.first_p50,
@@ -79,11 +80,10 @@ def document(now: Now) -> dict[str, object]:
 def _screen(now: Now, console: Console, zone: tzinfo | None) -> RenderableType:
     look = theme.look(console, zone, ())
     title = Text("AILoop", theme.HEADING).append(f"  {now.source}  {look.clock(now.time)}", "not bold dim")
-    if not now.metrics_from:
+    if now.ended:
+        title.append(f"\nthe server ended at {look.clock(now.ended)}", theme.BAD)
+    elif not now.metrics_from:
         title.append("\nno metrics yet: the server writes them each minute", theme.UNSURE)
-    elif now.time - now.metrics_from > 2 * 60 * units.SECOND:
-        since = units.duration((now.time - now.metrics_from) / units.SECOND)
-        title.append(f"\nno metrics since {since}: the server has stopped, or sends them elsewhere", theme.UNSURE)
     parts: list[RenderableType] = [title, Text(), *(_line(label, rest, look) for label, rest in _numbers(now))]
     if now.open:
         parts += [Text(), _open(now, look)]

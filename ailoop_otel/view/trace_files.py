@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import time
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ from typing import Final
 from ailoop_otel import names
 from ailoop_otel.names import SETTING_ENABLED
 from ailoop_otel.recorded.files import ReadCounts, find, read
-from ailoop_otel.recorded.records import LogEvent, Span
+from ailoop_otel.recorded.records import LogEvent, Span, is_of_process
 from ailoop_otel.settings import UsageError, read_dotenv, without_secrets
 from ailoop_otel.view.aggregator import Aggregator
 from ailoop_otel.view.options import Filters
+from ailoop_otel.view.servers import Servers
 
 # A waterfall shows far fewer; an endless trace must not fill memory.
 _MOST_SPANS: Final = 5_000
@@ -52,11 +54,12 @@ class TraceFiles:
         return kept
 
 
-def read_all(place: Path, filters: Filters) -> TraceFiles:
+def read_all(place: Path, filters: Filters, clock: Callable[[], int] = time.time_ns) -> TraceFiles:
     """Read and aggregate everything; raises UsageError if there is no telemetry."""
     paths = existing(place)
-    counts, aggregator = ReadCounts(), Aggregator(filters)
+    counts, aggregator = ReadCounts(), Aggregator(filters, Servers(clock))
     for batch in read(paths, counts):
+        aggregator.servers.note(batch)
         for span in batch.spans:
             aggregator.add(span)
         for event in batch.events:
@@ -75,7 +78,9 @@ def read_trace(place: Path, prefix: str) -> tuple[TraceFiles, list[Span], list[L
     paths = existing(place)
     counts, kept = ReadCounts(), defaultdict[str, list[Span]](list)
     events: list[LogEvent] = []
-    for batch in read(paths, counts, _mentions([beginning])):
+    aggregator, mentioned = Aggregator(Filters()), _mentions([beginning])
+    for batch in read(paths, counts, lambda line: mentioned(line) or is_of_process(line)):
+        aggregator.servers.note(batch)
         events += [event for event in batch.events if event.trace_id.startswith(beginning)][: _MOST_SPANS - len(events)]
         for span in batch.spans:
             meant = any(each.startswith(beginning) for each in (span.trace_id, span.text(names.CLIENT_TRACE_ID)))
@@ -91,7 +96,6 @@ def read_trace(place: Path, prefix: str) -> tuple[TraceFiles, list[Span], list[L
         raise several(prefix, kept)
     if not next(iter(kept)).startswith(beginning):
         return read_trace(place, next(iter(kept)))  # all of it, now that the server's own id is known
-    aggregator = Aggregator(Filters())
     spans = next(iter(kept.values()))
     for span in spans:
         aggregator.add(span)

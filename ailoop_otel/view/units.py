@@ -49,6 +49,13 @@ def size(count: int) -> str:
     return f"{count / 1000**power:.3g} {' kMGT'[power]}B"
 
 
+def dollars(amount: float) -> str:
+    """A sum of money in USD: cents from one dollar on, three digits below."""
+    digits = 2 if amount >= 1 or amount <= 0 else min(9, 2 - math.floor(math.log10(amount)))
+    whole, _, part = f"{amount:,.{digits}f}".partition(".")
+    return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
+
+
 def moment(nanoseconds: int, zone: tzinfo | None) -> datetime:
     """Nanoseconds since 1970 as a time in a zone, None being the machine's own."""
     return (_EPOCH + timedelta(microseconds=nanoseconds // 1000)).astimezone(zone)

@@ -20,6 +20,29 @@ class Usage:
     cost: float | None = None
     computed: bool = False
 
+    def plus(self, other: Usage) -> Usage:
+        """What both used together; the cost is computed where some of it is."""
+        return Usage(
+            _sum(self.input_tokens, other.input_tokens),
+            _sum(self.output_tokens, other.output_tokens),
+            _sum(self.cached, other.cached),
+            _sum(self.reasoning, other.reasoning),
+            _sum(self.cost, other.cost),
+            self.computed or other.computed,
+        )
+
+    @property
+    def tokens(self) -> str:
+        """Tokens in and out for a table's cell; empty if neither is known."""
+        if self.input_tokens is None and self.output_tokens is None:
+            return ""
+        return f"{units.count(self.input_tokens)}/{units.count(self.output_tokens)}"
+
+    @property
+    def price(self) -> str:
+        """The cost for a table's cell, `~` before a computed one; empty if it is not known."""
+        return "" if self.cost is None else ("~" if self.computed else "") + units.dollars(self.cost)
+
     def words(self) -> str:
         """In one line, empty if nothing is known: `tokens 1,210 in (900 cached), 85 out, $0.0125`."""
         tokens = (
@@ -31,7 +54,7 @@ class Usage:
             for whole, word, part, of in tokens
             if whole is not None
         ]
-        cost = [] if self.cost is None else [f"${self.cost:.3g}" + (" computed" if self.computed else "")]
+        cost = [] if self.cost is None else [units.dollars(self.cost) + (" computed" if self.computed else "")]
         return ", ".join([*([f"tokens {', '.join(parts)}"] if parts else []), *cost])
 
     def members(self) -> dict[str, object]:
@@ -60,3 +83,7 @@ def usage_of(span: Span) -> Usage:
         number(names.COST),
         span.text(names.COST_SOURCE) == names.COMPUTED,
     )
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    return one if other is None else other + (one or 0)

@@ -121,7 +121,9 @@ def heading(exchange: Exchange, look: Look) -> Text:
     ):
         if value not in ("", units.NOTHING):
             text.append(dot, theme.QUIET).append(label, theme.QUIET).append(value)
-    if exchange.open:
+    if exchange.lost:
+        text.append(f"\nits server ended at {look.clock(exchange.lost)}, before its answer was complete", theme.BAD)
+    elif exchange.open:
         text.append("\nits end has not come: it is still running, or its server was killed", theme.UNSURE)
     return text
 
@@ -334,6 +336,8 @@ def _formatted(value: Value, unit: str) -> str:
     if isinstance(value, tuple):
         return ", ".join(_formatted(member, unit) for member in value)[:_LONGEST_TEXT]
     if isinstance(value, str):
+        # A Jaeger gives a list as its JSON text.
+        value = value[2:-2].replace('","', ", ") if value.startswith('["') else value
         return value if len(value) <= _LONGEST_TEXT else value[: _LONGEST_TEXT - 1] + "…"
     if not math.isfinite(value):
         return f"{value:g}"

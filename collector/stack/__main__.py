@@ -32,13 +32,14 @@ def main(verb: str) -> int:
 def print_addresses(ports: Ports, *, with_prometheus: bool) -> None:
     """Print the addresses of everything."""
     environment = os.path.relpath(COLLECTOR / "ailoop.env")
+    pages = has_ui(ports.jaeger)
+    if not pages:
+        print(f"\n{instead_of_a_ui(ports)}")
     print(f"""
 AILoop sends to      {ports.otlp}   (set -a; . {environment}; set +a)
 Jaeger's query API   {ports.jaeger}/api/traces?service=ailoop""")
-    if has_ui(ports.jaeger):
+    if pages:
         print(f"Jaeger's UI          {ports.jaeger}/search?service=ailoop")
-    else:
-        print("Jaeger's UI          not in a Go-built Jaeger; compose.yaml starts the official image, which has it")
     if with_prometheus:
         print(f"Prometheus           http://127.0.0.1:{ports.prometheus}/graph?g0.expr=ailoop_exchange_active&g0.tab=0")
     else:
@@ -53,6 +54,15 @@ def has_ui(address: str) -> bool:
     except requests.RequestException:
         return False
     return "<script" in page
+
+
+def instead_of_a_ui(ports: Ports) -> str:
+    """How to look at what a Jaeger without UI has."""
+    return f"""This Jaeger is built by Go and has no UI. What it has is shown in the terminal by
+    ailoop-otel traces --jaeger {ports.jaeger}
+    ailoop-otel explain --jaeger {ports.jaeger}
+The official image has the UI:
+    docker compose -f {os.path.relpath(COLLECTOR / "compose.yaml")} up"""
 
 
 if __name__ == "__main__":

@@ -44,11 +44,14 @@ def talk(console: Console, variables: dict[str, str]) -> None:
 def with_jaeger() -> int:
     """Talk, and show what is in the Jaeger that `make jaeger` has started."""
     from collector.stack import Ports
+    from collector.stack.__main__ import has_ui, instead_of_a_ui
     from tests.demo import jaeger
 
     console = Console(highlight=False)
     begun = time.time()
-    ports = Ports()
+    ports = Ports.from_environment()
+    if not has_ui(ports.jaeger):
+        console.print(f"{instead_of_a_ui(ports)}\n", soft_wrap=True)
     talk(console, {"AILOOP_OTEL_ENABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": ports.otlp, **DEADLINES})
     return 0 if jaeger.show(console, ports, MESSAGES, begun) else 1
 

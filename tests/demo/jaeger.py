@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import time
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import requests
@@ -28,20 +25,17 @@ def show(console: Console, ports: Ports, messages: int, since: float) -> bool:
     if len(traces) < messages:
         console.print(f"[red]Only {len(traces)} of {messages} messages are in Jaeger[/] at {ports.jaeger}.")
         return False
-    has_pages = has_ui(ports.jaeger)
-    if not has_pages:
-        console.print("This Jaeger is built from its Go module and has no UI; its query API is the real one:")
     for trace in traces:
         root = next(span for span in trace["spans"] if span["operationName"] == MESSAGE)
         tags = {tag["key"]: tag["value"] for tag in root["tags"]}
-        path = "trace" if has_pages else "api/traces"
+        path = "trace" if has_ui(ports.jaeger) else "api/traces"
         outcome = tags[names.OUTCOME]
         colour = "red" if tags.get("error") else "green"
         console.print(f"  {ports.jaeger}/{path}/{trace['traceID']}  [{colour}]{outcome}[/]", soft_wrap=True)
     drawn = next(t for t in traces if any(span["operationName"].startswith(_DRAWN) for span in t["spans"]))
-    console.print("\n[bold]One of them, drawn from that API:[/]")
-    _draw(ports, drawn["traceID"])
-    return True
+    command = ["traces", "--jaeger", ports.jaeger, "--trace", drawn["traceID"]]
+    console.print(f"\n[bold]One of them, by `ailoop-otel {' '.join(command)}`:[/]", soft_wrap=True)
+    return ailoop_otel(command) == 0
 
 
 def _wait(ports: Ports, messages: int, since: float) -> list[dict[str, Any]]:
@@ -53,11 +47,3 @@ def _wait(ports: Ports, messages: int, since: float) -> list[dict[str, Any]]:
         if len(found) >= messages or time.monotonic() > deadline:
             return sorted(found, key=lambda trace: min(span["startTime"] for span in trace["spans"]))
         time.sleep(0.3)
-
-
-def _draw(ports: Ports, trace: str) -> None:
-    """Jaeger's third API answers in OTLP, which the terminal's view reads."""
-    answer = requests.get(f"{ports.jaeger}/api/v3/traces/{trace}", timeout=10).json()
-    with TemporaryDirectory() as folder:
-        Path(folder, "traces.jsonl").write_text(json.dumps(answer["result"]) + "\n")
-        ailoop_otel(["traces", folder, "--trace", trace])

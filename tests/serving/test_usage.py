@@ -16,6 +16,7 @@ from ailoop_otel.measure.telemetry.reading import read, run_from
 from ailoop_otel.terminal import Terminal
 from ailoop_otel.view.options import TracesOptions
 from ailoop_otel.view.traces import show
+from tests.ailoop.behaviours import Billed
 from tests.ailoop.process import STATELESS, Installation
 from tests.ailoop.provider import Provider
 from tests.ailoop.served import Served
@@ -87,6 +88,11 @@ def _in_metrics(folder: Folder, calls: list[Served], *, with_agents: bool) -> No
         assert value(metric) == pytest.approx(sums[name]), metric.name
     for metric in (names.METRIC_MODEL_DURATION, names.METRIC_MODEL_FIRST_CHUNK, names.METRIC_CALL_INPUT):
         assert value(metric, "count") == len(calls), metric.name
+    if with_agents:
+        assert value(names.METRIC_AGENT_INFERENCES) == len(calls)
+        assert value(names.METRIC_AGENT_TOOLS) == sum(
+            isinstance(call.behaviour, Billed) and call.behaviour.tool != "" for call in calls
+        )
     assert value(names.METRIC_MODEL_CHUNK, "count") == sum(call.outputs - 1 for call in calls)
     assert labels[names.COST_SOURCE] == {names.PROVIDER, names.COMPUTED}
     assert labels[names.GEN_AI_REQUEST_MODEL] == {call.request["model"] for call in calls}
@@ -105,6 +111,12 @@ def _in_traces(place: Path, calls: Calls) -> None:
         ]
         assert line["cost_usd"] == (pytest.approx(sums[names.COST]) if sums else None)
         assert line["cost_computed"] == (sums.get(names.COST_SOURCE) == names.COMPUTED)
+    text = _shown(place, json=False)
+    for column in ("In/out", "Cached", "Reasoning", "Cost"):
+        assert text.count(column) == 2, text
+    assert "9,200/41" in text
+    assert "$0.0125" in text
+    assert "~$0.004" in text
 
 
 def _in_a_report(place: Path, calls: Calls) -> None:

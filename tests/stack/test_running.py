@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from collector.stack import MissingProgram, Ports, Stack, StartError, free_ports, jaeger
+from collector.stack import COLLECTOR, MissingProgram, Ports, Stack, StartError, free_ports, jaeger
+from collector.stack.__main__ import has_ui, print_addresses
 
 
 @pytest.fixture
@@ -111,3 +112,15 @@ def test_without_go_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MissingProgram, match="built with Go 1.25 or newer"):
         jaeger()
+
+
+def test_that_there_is_no_ui_is_told_first(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """With what shows the traces instead, here and in the README."""
+    assert not has_ui(stack.ports.jaeger)
+    print_addresses(stack.ports, with_prometheus=True)
+    first, *rest = capsys.readouterr().out.strip().splitlines()
+    assert first.startswith("This Jaeger is built by Go and has no UI.")
+    assert rest[0].split() == ["ailoop-otel", "traces", "--jaeger", stack.ports.jaeger]
+    _, told, command, *_ = (COLLECTOR / "README.md").read_text(encoding="utf-8").split("\n\n")
+    assert "has no UI" in told
+    assert command.strip().startswith(f"ailoop-otel traces --jaeger {Ports().jaeger}")

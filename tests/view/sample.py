@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from opentelemetry._logs import LogRecord
 from opentelemetry.exporter.otlp.json.file import FileSpanExporter
@@ -71,8 +73,9 @@ class Sample:
         self._process = process
         self._files = 0
         directory.mkdir(parents=True, exist_ok=True)
+        self._resource = Resource({"service.name": "ailoop", "service.instance.id": f"process-{process}"})
         self._provider = TracerProvider(
-            resource=Resource({"service.name": "ailoop"}), id_generator=_FixedIds(process), shutdown_on_exit=False
+            resource=self._resource, id_generator=_FixedIds(process), shutdown_on_exit=False
         )
         self._exporter = _Switched()
         self._provider.add_span_processor(SimpleSpanProcessor(self._exporter))
@@ -95,11 +98,23 @@ class Sample:
 
     def server(self, at: float, *, stop: bool = False) -> None:
         """The log event of a server that starts or stops."""
-        provider = LoggerProvider(shutdown_on_exit=False)
+        provider = LoggerProvider(resource=self._resource, shutdown_on_exit=False)
         provider.add_log_record_processor(SimpleLogRecordProcessor(FileLogExporter(self._name("logs"))))
         name = names.EVENT_SERVER_STOP if stop else names.EVENT_SERVER_START
         provider.get_logger(names.SCOPE).emit(LogRecord(timestamp=_ns(at), event_name=name))
         provider.shutdown()
+
+    def metrics(self, *at: float, sessions: int = 1) -> None:
+        """What its process says of itself each time, whatever else happens."""
+        for each in at:
+            point = {"timeUnixNano": str(_ns(each)), "asInt": str(sessions)}
+            metric = {"name": names.METRIC_SESSION_RETAINED.name, "sum": {"dataPoints": [point]}}
+            attributes = [
+                {"key": name, "value": {"stringValue": value}} for name, value in self._resource.attributes.items()
+            ]
+            scoped = {"resource": {"attributes": attributes}, "scopeMetrics": [{"metrics": [metric]}]}
+            with self._name("metrics").open("a") as file:
+                file.write(json.dumps({"resourceMetrics": [scoped]}) + "\n")
 
     def span(
         self,
@@ -150,10 +165,19 @@ class Sample:
         return self.span(names.SPAN_SESSION_START, at, 0.001, attributes, links=links)
 
     def session_end(
-        self, start: Span, session_id: str, at: float, seconds: float, reason: str, turns: int, errors: int
+        self,
+        start: Span,
+        session_id: str,
+        at: float,
+        seconds: float,
+        reason: str,
+        turns: int,
+        errors: int,
+        used: Attributes | None = None,
     ) -> None:
         """A session ends; `at` is when it began."""
-        attributes: dict[str, str | int] = {
+        attributes: dict[str, Any] = {
+            **(used or {}),
             names.SESSION_ID: session_id,
             names.SESSION_TURNS: turns,
             names.SESSION_ERRORS: errors,
@@ -188,10 +212,11 @@ class Sample:
         spent: Sequence[float] = (),
         blocked: str = "",
         client_trace: str = "",
+        used: Attributes | None = None,
     ) -> Span:
         """A message and its answer; without `finished` only what comes before its root."""
         common = {names.SESSION_ID: session_id}
-        attributes: dict[str, str | int | float | bool] = {
+        attributes: dict[str, Any] = {
             **common,
             names.RPC_SYSTEM: "jsonrpc",
             names.RPC_METHOD: "sendUserMessage",
@@ -199,6 +224,7 @@ class Sample:
             names.DIALECT: "stateless",
             names.MESSAGE_SIZE: 184,
             names.OUTCOME: outcome,
+            **(used or {}),
         }
         if client_trace:
             attributes[names.CLIENT_TRACE_ID] = client_trace

@@ -92,8 +92,10 @@ def test_what_ended_before_the_window_is_not_now(sample: Sample) -> None:
     now = Directory(sample.directory, lambda: _at(420)).read()
     assert now.errors == {"500": 1}
     assert len(now.open) == 1
-    sample.server(450)
-    assert Directory(sample.directory, lambda: _at(460)).read().open == []
+    sample.server(450, stop=True)
+    now = Directory(sample.directory, lambda: _at(460)).read()
+    assert now.open == []
+    assert now.ended == _at(450)
 
 
 def test_the_next_look_has_what_came_since(sample: Sample) -> None:

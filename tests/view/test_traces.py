@@ -249,6 +249,7 @@ def test_scripts_get_the_same_as_json(drawn: Drawn) -> None:
         "start": "2025-11-22T14:00:21.000000+00:00",
         "end": "2025-11-22T14:00:21.620000+00:00",
         "outcome": "ai_error",
+        "server_ended": None,
         "error_type": "500",
         "first_chunk_s": None,
         "duration_s": 0.62,

@@ -189,3 +189,9 @@ def test_a_model_call_is_reported_in_short() -> None:
     assert summary == "tokens 1,210 in, 85 out · finish stop · first chunk 300 ms · by openai/gpt-4o-2024 · 17 chunks"
     same = {**attributes, names.GEN_AI_RESPONSE_MODEL: "openai/gpt-4o", names.ERROR_TYPE: "cut"}
     assert _with(same, "chat openai/gpt-4o").startswith("cut · tokens 1,210 in, 85 out · finish stop")
+
+
+@pytest.mark.parametrize("reasons", [("stop", "length"), '["stop","length"]'])
+def test_a_list_reads_the_same_from_files_and_from_a_jaeger(reasons: Value) -> None:
+    """Whose API has it as text."""
+    assert _with({names.GEN_AI_FINISH_REASONS: reasons}) == "finish stop, length"

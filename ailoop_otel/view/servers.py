@@ -1,0 +1,109 @@
+"""The server processes that wrote the telemetry, and which of them have ended, killed ones too.
+
+A process has ended when it said so; when it wrote nothing for three intervals of its metrics, which it writes also
+while nothing else happens; or when another one began since it wrote, and it has none of its files open any more. Where
+no metrics are recorded, silence alone says nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from ailoop_otel import names
+from ailoop_otel.recorded.files import is_held
+from ailoop_otel.recorded.records import Batch
+from ailoop_otel.view.units import SECOND
+
+_MISSED: Final = 3
+# OpenTelemetry's default of OTEL_METRIC_EXPORT_INTERVAL; a shorter one is no reason to be hasty.
+_INTERVAL: Final = 60 * SECOND
+_MOST: Final = 10_000
+
+
+@dataclass(slots=True)
+class _Server:
+    """One process, in nanoseconds since 1970, 0 if unknown; `heard` is when its latest metrics were collected."""
+
+    first: int
+    last: int
+    heard: int = 0
+    interval: int = 0
+    started: int = 0
+    stopped: int = 0
+    paths: set[str] = field(default_factory=set)
+
+    def holds_files(self) -> bool:
+        """Whether it may still write to one of its files."""
+        return not self.paths or any(map(is_held, self.paths))
+
+
+class Servers:
+    """What is known of each process, by the id that its records have; bounded."""
+
+    def __init__(self, clock: Callable[[], int] = time.time_ns) -> None:
+        self._clock = clock
+        self._known: OrderedDict[str, _Server] = OrderedDict()
+        self._longest = 0  # interval of any process; 0 where no metrics are recorded
+
+    def note(self, batch: Batch) -> None:
+        """Take over what the records of a line say of their processes."""
+        for span in batch.spans:
+            self._seen(span.process, span.start, span.end, batch.path)
+        for event in batch.events:
+            server = self._seen(event.process, event.time, event.time, batch.path)
+            if event.name == names.EVENT_SERVER_START:
+                server.started = max(server.started, event.time)
+            elif event.name == names.EVENT_SERVER_STOP:
+                server.stopped = max(server.stopped, event.time)
+        for process, collected in batch.heard:
+            server = self._seen(process, collected, collected, batch.path)
+            if server.heard:
+                server.interval = max(server.interval, collected - server.heard)
+            server.heard = max(server.heard, collected)
+            self._longest = max(self._longest, server.interval, _INTERVAL)
+
+    def ended(self, process: str, seen: int) -> int:
+        """When the process ended that wrote something at `seen`: its stop, else its last sign; 0 if it may run."""
+        server = self._known.get(process)
+        if server is None:
+            return 0
+        later = max(server.stopped, server.started)
+        return later if later > seen else server.last if self._has_left(server) else 0
+
+    def runs(self, process: str) -> bool:
+        """Whether a process may still run."""
+        server = self._known.get(process)
+        return server is None or not (server.stopped > server.started or self._has_left(server))
+
+    def all_ended(self) -> int:
+        """When the last of all processes ended; 0 if one may run."""
+        if not self._known or any(self.runs(process) for process in self._known):
+            return 0
+        return max(max(server.stopped, server.last) for server in self._known.values())
+
+    def _seen(self, process: str, start: int, end: int, path: str) -> _Server:
+        server = self._known.get(process)
+        if server is None:
+            server = self._known[process] = _Server(start, end)
+            if len(self._known) > _MOST:
+                self._known.popitem(last=False)
+        server.first, server.last = min(server.first, start), max(server.last, end)
+        if path:
+            server.paths.add(path)
+        return server
+
+    def _has_left(self, server: _Server) -> bool:
+        """Whether a process ended without a word."""
+        newest = max(each.first for each in self._known.values())
+        return self._is_overdue(server) or (newest > server.last and not server.holds_files())
+
+    def _is_overdue(self, server: _Server) -> bool:
+        if not self._longest:
+            return False
+        # Until the second metrics of a process its interval is not known.
+        interval = server.interval or max(self._longest, server.heard - server.first)
+        return self._clock() - server.last > _MISSED * max(interval, _INTERVAL)
