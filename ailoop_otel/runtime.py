@@ -220,6 +220,7 @@ class Runtime:
         readings: tuple[tuple[Metric, Callable[[], int]], ...] = (
             (names.METRIC_EXCHANGE_ACTIVE, lambda: telemetry.open_exchanges),
             (names.METRIC_EXCHANGE_SILENT, lambda: self._watchdog.silent() if self._watchdog else 0),
+            (names.METRIC_EXCHANGE_HANGING, lambda: self._watchdog.hanging() if self._watchdog else 0),
             (names.METRIC_INTERNAL_ERRORS, lambda: self.guard.errors),
             (names.METRIC_SPANS_DROPPED, lambda: pipeline.dropped() + telemetry.refused),
             (names.METRIC_FRAMES_UNMATCHED, lambda: telemetry.unmatched),

@@ -42,15 +42,19 @@ _BY_OUTCOME: Final = (DIALECT, OUTCOME, GEN_AI_AGENT_NAME, GEN_AI_REQUEST_MODEL)
 
 # fmt: off
 METRIC_FIRST_CHUNK: Final = Metric("ailoop.exchange.time_to_first_chunk", "s",
-    "Message received until the first AI chunk.", "histogram", (DIALECT, GEN_AI_AGENT_NAME, GEN_AI_REQUEST_MODEL),
+    "Message received until the first AI chunk, recorded when the exchange has ended.", "histogram", _BY_OUTCOME,
     _SECONDS)
 METRIC_EXCHANGE_DURATION: Final = Metric("ailoop.exchange.duration", "s",
     "Message received until its answer was complete; its count is the number of exchanges.", "histogram", _BY_OUTCOME,
     _SECONDS)
+METRIC_COMMAND_DURATION: Final = Metric("ailoop.command.duration", "s",
+    "A slash command received until its response; it is no exchange.", "histogram", (DIALECT,), _SECONDS)
 METRIC_EXCHANGE_ACTIVE: Final = Metric("ailoop.exchange.active", "{exchange}", "Exchanges open now.",
     "observable_up_down_counter")
 METRIC_EXCHANGE_SILENT: Final = Metric("ailoop.exchange.silent", "{exchange}",
     "Exchanges whose AI has been silent beyond half its deadline, now.", "observable_gauge")
+METRIC_EXCHANGE_HANGING: Final = Metric("ailoop.exchange.hanging", "{exchange}",
+    "Exchanges open now that have had an AI timeout.", "observable_gauge")
 METRIC_ERRORS: Final = Metric("ailoop.errors", "{error}",
     "Exchanges that did not end `ok`, each once; a timeout when it is noticed.", "counter",
     (DIALECT, OUTCOME, ERROR_TYPE))

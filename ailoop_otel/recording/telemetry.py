@@ -81,6 +81,7 @@ class Telemetry:
 
         self.first_chunk = self._histogram(names.METRIC_FIRST_CHUNK)
         self.exchange_duration = self._histogram(names.METRIC_EXCHANGE_DURATION)
+        self.command_duration = self._histogram(names.METRIC_COMMAND_DURATION)
         self.errors = self._counter(names.METRIC_ERRORS)
         self.detection_delay = self._histogram(names.METRIC_DETECTION_DELAY)
         self.report_delay = self._histogram(names.METRIC_REPORT_DELAY)

@@ -113,19 +113,16 @@ class Exchange(Answer[int]):
         self.turn = now
 
     def record_first_chunk(self) -> None:
-        """Record the time to the first chunk, as span and metric; called after that frame was sent.
+        """Record the time to the first chunk as a span; called after that frame was sent.
 
         Where an earlier frame may have been the first chunk, it waits for the end: then more is known.
         """
         if self.knows_first:
-            self.telemetry.defer(self._record_first_chunk, self._labels())
+            self.telemetry.defer(self._record_first_chunk)
 
-    def _record_first_chunk(self, labels: Attributes) -> None:
-        telemetry = self.telemetry
-        # Measured first, here and below: spans go through other people's processors, which may raise.
-        telemetry.first_chunk.record((self.first - self.received) / SECOND, labels, self.context)
+    def _record_first_chunk(self) -> None:
         start, end = self.received + self.offset, self.first + self.offset
-        telemetry.span(names.SPAN_FIRST_CHUNK, start, end, self._common(), self.context)
+        self.telemetry.span(names.SPAN_FIRST_CHUNK, start, end, self._common(), self.context)
 
     @property
     def tools_running(self) -> int:
@@ -235,7 +232,7 @@ class Exchange(Answer[int]):
         self._close()
         outcome = self.outcome
         if self.knows_first and self.unread_first:
-            self.telemetry.defer(self._record_first_chunk, self._labels())
+            self.telemetry.defer(self._record_first_chunk)
         if self.breakdown is not None:
             self.breakdown.garbage += self.telemetry.collecting
         self.telemetry.defer(self._record, outcome, now, self.telemetry.lag, session)
@@ -246,8 +243,8 @@ class Exchange(Answer[int]):
         if self.usage is not None and session is not None:
             session.used(self.usage)
         error = None if outcome == OK else self.error_type or self.raised or outcome
-        labels = self._labels() | {names.OUTCOME: outcome}
-        telemetry.exchange_duration.record((now - self.received) / SECOND, labels, self.context)
+        # Measured first: spans go through other people's processors, which may raise.
+        self._measure(outcome, (now - self.received) / SECOND)
         if error is not None and not (outcome == AI_TIMEOUT and self.timeouts):
             self._count_error(outcome, error)
         if self.timeouts and not self.recovered and outcome not in _UNREPORTED:
@@ -257,6 +254,17 @@ class Exchange(Answer[int]):
         if self.chunks > 1 and self.knows_stream:
             self._record_stream()
         self._finish_span(outcome, error, now, lag)
+
+    def _measure(self, outcome: str, seconds: float) -> None:
+        telemetry = self.telemetry
+        if self.command and outcome == OK:
+            telemetry.command_duration.record(seconds, {names.DIALECT: self.traits.name}, self.context)
+            return
+        labels = self._labels() | {names.OUTCOME: outcome}
+        telemetry.exchange_duration.record(seconds, labels, self.context)
+        if self.knows_first:
+            # With the outcome, as a report's percentiles leave failures out.
+            telemetry.first_chunk.record((self.first - self.received) / SECOND, labels, self.context)
 
     def _finish_span(self, outcome: str, error: str | None, now: int, lag: int) -> None:
         attributes: Attributes = {

@@ -6,7 +6,7 @@ import heapq
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -139,15 +139,24 @@ class Watchdog:
         now = self._telemetry.clock.now()
         deadlines = self.deadlines
         silent = 0
-        watched = [entry[2] for entry in list(self._heap)] + list(self._inbox)
-        for exchange in {reference() for reference in watched}:
-            if exchange is None or exchange.ended or exchange.unread:
+        for exchange in self._open():
+            if exchange.unread:
                 continue
             allowed = deadlines.stall if exchange.chunks else deadlines.first_chunk
             since = exchange.last if exchange.chunks else exchange.turn
             if allowed and now - since > allowed // 2:
                 silent += 1
         return silent
+
+    def hanging(self) -> int:
+        """How many open exchanges have had an AI timeout, now."""
+        return sum(bool(exchange.timeouts) for exchange in self._open())
+
+    def _open(self) -> Iterator[Exchange]:
+        watched = [entry[2] for entry in list(self._heap)] + list(self._inbox)
+        for exchange in {reference() for reference in watched}:
+            if exchange is not None and not exchange.ended:
+                yield exchange
 
     def check(self) -> int:
         """Notice all that is due and record it; returns the next deadline (monotonic nanoseconds).

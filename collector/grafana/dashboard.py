@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-from collector.grafana import servers, users
+from collector.grafana import load, servers, users
 from collector.grafana.panels import CURSOR, SOURCE
 
 WRITTEN: Final = Path(__file__).parent / "ailoop.json"
@@ -29,6 +29,7 @@ _ROWS: Final = (
     ("Sessions", servers.sessions),
     ("JSON-RPC", servers.calls),
     ("Server", servers.process),
+    ("Load test: client beside server", load.load),
     ("Telemetry itself", servers.telemetry),
 )
 

@@ -8,6 +8,8 @@ from typing import Final
 # The servers that are chosen; the service as it is called in what is recorded, and in the collector's span metrics.
 SERVERS: Final = 'job="$job", instance=~"$instance"'
 SERVICE: Final = 'job="$job"'
+# A report's percentiles leave failures out, and so do the panels'.
+OK: Final = 'ailoop_exchange_outcome="ok"'
 SPANS: Final = 'service_name="$job"'
 CALLS: Final = "ailoop_spans_calls_total"
 TARGET: Final = "target"
@@ -62,9 +64,9 @@ def quantile(share: float, histogram: str, by: str = "", chosen: str = SERVERS) 
     return Query(f"histogram_quantile({share}, {rate})", _legend(by) or f"p{share * 100:.0f}")
 
 
-def buckets(histogram: str) -> Query:
+def buckets(histogram: str, chosen: str = SERVERS) -> Query:
     """A histogram's buckets, for a heatmap."""
-    return Query(f"sum by (le) (increase({histogram}_bucket{{{SERVERS}}}[$__rate_interval]))", "{{le}}", True)
+    return Query(f"sum by (le) (increase({histogram}_bucket{{{chosen}}}[$__rate_interval]))", "{{le}}", True)
 
 
 def mean(histogram: str, by: str) -> Query:

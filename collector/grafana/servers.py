@@ -72,11 +72,9 @@ def process() -> Iterator[Panel]:
     yield lines("Memory", "Resident memory, and the most it ever was.", [memory, peak], "bytes")
     yield lines(
         "Memory per session",
-        "All of the process's memory, over the sessions it holds; and what each new session of the last hour added, "
-        "once there were ten.",
+        "What each session that was opened in the last hour added, once there were ten.",
         [
-            Query(f"ailoop:memory:bytes_per_session{{{SERVERS}}}", "{{instance}}"),
-            Query(f"ailoop:memory:growth_bytes_per_session_1h{{{SERVERS}}}", "{{instance}} growth"),
+            Query(f"ailoop:memory:growth_bytes_per_session_1h{{{SERVERS}}}", "{{instance}}"),
             target("memory_per_session_bytes"),
         ],
         "bytes",

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from collector.grafana.expressions import (
+    OK,
+    SERVERS,
     SERVICE,
     Query,
     buckets,
@@ -25,6 +27,7 @@ FIRST_CHUNK: Final = "ailoop_exchange_time_to_first_chunk_seconds"
 DURATION: Final = "ailoop_exchange_duration_seconds"
 MODEL: Final = "gen_ai_client_inference"
 USAGE: Final = f"{MODEL}_usage"
+ANSWERED: Final = f"{SERVERS}, {OK}"
 
 
 def well() -> Iterator[Panel]:
@@ -42,11 +45,12 @@ def well() -> Iterator[Panel]:
         "Silent", "Exchanges whose AI has been silent beyond half its deadline, at this moment.", silent, "short", bad=1
     )
     yield number("Sessions", "Sessions that a connection uses.", sessions, "short")
-    messages = per_second("ailoop:exchanges:total")
-    yield number("Messages", "Exchanges that ended, per second.", messages, "mps", width=4)
+    messages = per_second("ailoop:exchanges:total", "", ANSWERED)
+    answered = "Answers completed without a failure, per second. A slash command is none."
+    yield number("Messages per second", answered, messages, "mps", width=4)
     hung = "Exchanges of the last 5 minutes that did not end well, of 1,000; those that hang are among them."
     yield number("Errors per 1,000", hung, rate, "short", width=4, none=idle)
-    first = "19 of 20 messages of the last 5 minutes had their first text within this time."
+    first = "19 of 20 answers of the last 5 minutes had their first text within this time; failures are left out."
     yield number("First chunk, p95", first, p95, "s", width=4, none=idle)
     percentiles = "Percentiles over 5 minutes. The target is set in targets.yaml."
     wanted = target("first_chunk_p95_seconds")
@@ -64,27 +68,34 @@ def latency() -> Iterator[Panel]:
     """How long people wait."""
     yield lines(
         "First chunk",
-        "Message received until the first text of the AI's answer. A dot is one message: it leads to its trace.",
-        [quantile(0.5, FIRST_CHUNK), quantile(0.95, FIRST_CHUNK).pointed, quantile(0.99, FIRST_CHUNK)],
+        "Message received until the first text of the AI's answer, failures left out. A dot is one message: it leads "
+        "to its trace.",
+        _percentiles(FIRST_CHUNK),
         "s",
         width=12,
     )
     yield lines(
         "Whole answer",
-        "Message received until its answer was complete, tools included. A dot leads to its trace.",
-        [quantile(0.5, DURATION), quantile(0.95, DURATION).pointed, quantile(0.99, DURATION)],
+        "Message received until its answer was complete, tools included, failures left out. A dot leads to its trace.",
+        _percentiles(DURATION),
         "s",
         width=12,
     )
     bands = "Two bands are two kinds of messages, which a percentile hides."
-    yield heat("First chunk, how many", bands, buckets(FIRST_CHUNK))
-    yield heat("Whole answer, how many", "A band at the deadline is answers that never came.", buckets(DURATION))
+    yield heat("First chunk, how many", bands, buckets(FIRST_CHUNK, ANSWERED))
+    never = "Failures too: a band at the deadline is answers that never came."
+    yield heat("Answers and failures, how many", never, buckets(DURATION))
     yield lines(
         "First chunk by agent and model, p95",
         "Which agent, and which model behind it, makes people wait.",
-        [quantile(0.95, FIRST_CHUNK, "gen_ai_agent_name, gen_ai_request_model")],
+        [quantile(0.95, FIRST_CHUNK, "gen_ai_agent_name, gen_ai_request_model", ANSWERED)],
         "s",
     )
+
+
+def _percentiles(histogram: str) -> list[Query]:
+    p50, p95, p99 = (quantile(share, histogram, "", ANSWERED) for share in (0.5, 0.95, 0.99))
+    return [p50, p95.pointed, p99]
 
 
 def errors() -> Iterator[Panel]:
@@ -92,8 +103,8 @@ def errors() -> Iterator[Panel]:
     yield lines(
         "Errors by kind",
         "Exchanges a minute that did not end well. ai_error and cut are the provider's, though the server says that "
-        "all is well; disconnected is clients that left; ai_timeout counts when it is noticed.",
-        [per_minute("ailoop:errors:total", "ailoop_exchange_outcome")],
+        "all is well; disconnected is clients that left.",
+        [per_minute("ailoop:exchanges:total", "ailoop_exchange_outcome", f'{SERVERS}, ailoop_exchange_outcome!="ok"')],
         "cpm",
         stacked=True,
     )
@@ -101,7 +112,8 @@ def errors() -> Iterator[Panel]:
     yield lines("Exchanges by outcome", "All that ended, per minute.", [outcomes], "cpm", stacked=True)
     yield rows(
         "Errors by type, in the time shown",
-        "The HTTP status if there was one, else the exception's class.",
+        "The HTTP status if there was one, else the exception's class. An AI timeout is one as soon as it is noticed, "
+        "whatever came of its exchange.",
         shown("ailoop:errors:total", "ailoop_exchange_outcome, error_type"),
         {"ailoop_exchange_outcome": "Outcome", "error_type": "Type"},
     )

@@ -204,8 +204,8 @@ class _Tracer:
 
 INSTRUMENTS = {
     "errors": "add", "session_active": "add", "session_retained": "add",
-    "connection_active": "add", "first_chunk": "record", "exchange_duration": "record", "detection_delay": "record",
-    "report_delay": "record", "session_duration": "record", "session_turns": "record",
+    "connection_active": "add", "first_chunk": "record", "exchange_duration": "record", "command_duration": "record",
+    "detection_delay": "record", "report_delay": "record", "session_duration": "record", "session_turns": "record",
     "connection_duration": "record", "rpc_duration": "record",
 }  # fmt: skip
 GIVEN = [

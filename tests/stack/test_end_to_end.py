@@ -193,8 +193,9 @@ def test_the_searches_of_the_readme_find_something(link: str, told: Told, traces
     assert traces.get("/api/traces", **wished)["data"]
 
 
-# What the scenario does not do: calls of MCP tools, and telemetry that the collector does not take.
+# What the scenario does not do: slash commands, calls of MCP tools, and telemetry that the collector does not take.
 NOT_PRODUCED = {
+    names.METRIC_COMMAND_DURATION.name,
     names.METRIC_MCP_SERVER.name, names.METRIC_MCP_CLIENT.name,
     *(metric.name for metric in names.METRICS if metric.name.startswith("ailoop_otel.telemetry.")),
 }  # fmt: skip

@@ -42,7 +42,7 @@ def watched(stack: Stack, provider: Provider, metrics: Prometheus) -> Iterator[N
             counted = f'sum(ailoop_exchange_duration_seconds_count{{job="{WATCHED}"}}) == {wanted}'
             eventually(lambda counted=counted: metrics.value(counted))
         # They count from zero some seconds later, and what is computed from that another evaluation later.
-        known = f'sum(ailoop:errors:increase_5m{{job="{WATCHED}"}}) > 0 and on () ALERTS{{job="{WATCHED}"}}'
+        known = f'sum(ailoop:errors:per_1000_5m{{job="{WATCHED}"}}) > 0 and on () ALERTS{{job="{WATCHED}"}}'
         eventually(lambda: metrics.value(known))
         yield
 

@@ -109,7 +109,8 @@ def test_a_whole_answer_is_recorded_with_all_that_is_known(recording: Recording)
         names.STREAM_MAX_GAP: 1.0,
     }
     assert recording.points(names.METRIC_EXCHANGE_DURATION.name) == [Point({**LABELS, names.OUTCOME: "ok"}, 3.5, 1)]
-    assert recording.points(names.METRIC_FIRST_CHUNK.name) == [Point(LABELS, 1.0, 1)]
+    assert recording.points(names.METRIC_FIRST_CHUNK.name) == [Point({**LABELS, names.OUTCOME: "ok"}, 1.0, 1)]
+    assert recording.points(names.METRIC_COMMAND_DURATION.name) == []
     assert recording.points(names.METRIC_ERRORS.name) == []
     assert recording.points(names.METRIC_REPORT_DELAY.name) == []
 
@@ -127,7 +128,19 @@ def test_what_was_streamed_stands_for_the_answer_where_no_reply_came(recording: 
     assert not recording.span(names.SPAN_FIRST_CHUNK).attributes
     labels = {names.DIALECT: NAME, names.OUTCOME: "cut"}
     assert recording.points(names.METRIC_EXCHANGE_DURATION.name) == [Point(labels, 1, 1)]
+    assert recording.points(names.METRIC_FIRST_CHUNK.name) == [Point(labels, 1, 1)]
     assert recording.points(names.METRIC_ERRORS.name) == [Point({**labels, names.ERROR_TYPE: "cut"}, 1, 0)]
+
+
+def test_a_command_is_counted_by_itself_and_is_no_exchange(recording: Recording) -> None:
+    """As in reports; one that fails is an exchange as any other."""
+    done, failed = begun(recording, command=True, whole=True), begun(recording, command=True)
+    failed.refuse(-32603)
+    recording.clock.move(2)
+    assert (done.end(recording.clock.time), failed.end(recording.clock.time)) == ("ok", "server_error")
+    assert recording.points(names.METRIC_COMMAND_DURATION.name) == [Point({names.DIALECT: NAME}, 2.0, 1)]
+    labels = {**LABELS, names.OUTCOME: "server_error"}
+    assert recording.points(names.METRIC_EXCHANGE_DURATION.name) == [Point(labels, 2.0, 1)]
 
 
 def test_an_error_reply_and_a_client_that_left_are_on_its_span(recording: Recording) -> None:
@@ -167,7 +180,7 @@ def test_where_the_answer_covers_what_was_read_the_first_chunk_is_recorded_at_th
     assert recording.points(names.METRIC_FIRST_CHUNK.name) == []
     reply(recording, exchange, "abc")
     exchange.end(recording.clock.time)
-    assert recording.points(names.METRIC_FIRST_CHUNK.name) == [Point(LABELS, 1.0, 1)]
+    assert recording.points(names.METRIC_FIRST_CHUNK.name) == [Point({**LABELS, names.OUTCOME: "ok"}, 1.0, 1)]
     assert duration(recording.span(names.SPAN_FIRST_CHUNK)) == 1
     assert duration(recording.span(names.SPAN_STREAM)) == 1
 

@@ -128,6 +128,22 @@ def test_a_deadline_rings_only_where_it_comes_before_the_next_look(recording: Re
     assert watchdog._bell.is_set()
 
 
+def test_what_hangs_beyond_a_deadline_is_counted_until_it_ends(recording: Recording) -> None:
+    """Each exchange once, however many of its deadlines have passed."""
+    watchdog = unstarted(recording)
+    slow, quick = opened(recording), opened(recording)
+    watchdog.watch(slow)
+    watchdog.watch(quick)
+    quick.end(recording.clock.time)
+    assert watchdog.hanging() == 0
+    recording.clock.move(1000)
+    watchdog.check()
+    assert len(slow.timeouts) == 2
+    assert watchdog.hanging() == 1
+    slow.end(recording.clock.time)
+    assert watchdog.hanging() == 0
+
+
 def test_all_that_are_silent_are_counted_by_what_they_wait_for(recording: Recording) -> None:
     """For a first chunk or the next; not those whose frames cannot be read, nor those that wait in the queue."""
     watchdog = unstarted(recording)
