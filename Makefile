@@ -96,8 +96,9 @@ docs: $(VENV)/ready ## write docs/telemetry.md, and the picture and table of doc
 	$(BIN)/python -m tests.reference
 	$(BIN)/python -m tests.architecture
 
-dashboard: $(VENV)/ready ## write Grafana's dashboard, collector/grafana/ailoop.json (Python 3.11 or newer)
+dashboard: $(VENV)/ready ## write Grafana's dashboards, collector/grafana/*.json (Python 3.11 or newer)
 	$(BIN)/python -m collector.grafana.dashboard
+	$(BIN)/python -m collector.grafana.fleet
 
 picture: demo ## draw the README's picture from the demo's recording
 	$(BIN)/python -m tests.demo.picture

@@ -19,6 +19,7 @@ from collector.grafana import load, servers, users
 from collector.grafana.panels import CURSOR, SOURCE
 
 WRITTEN: Final = Path(__file__).parent / "ailoop.json"
+EVERYTHING: Final = VariableOption(text="All", value="$__all")
 _ROWS: Final = (
     ("Is it well now?", users.well),
     ("How long people wait", users.latency),
@@ -36,7 +37,12 @@ _ROWS: Final = (
 
 def text() -> str:
     """The dashboard as Grafana's JSON."""
-    made = json.loads(json.dumps(_built(), cls=JSONEncoder))
+    return encoded(_built())
+
+
+def encoded(built: Any) -> str:
+    """A dashboard that is built, as Grafana's JSON."""
+    made = json.loads(json.dumps(built, cls=JSONEncoder))
     # Panels have numbers, by which links name them: the same as long as the order is.
     for number, panel in enumerate(made["panels"], start=1):
         panel["id"] = number
@@ -59,23 +65,27 @@ def _built() -> Any:
 
 
 def _variables() -> list[Any]:
-    prometheus = VariableOption(text="Prometheus", value="ailoop-prometheus")
-    everything = VariableOption(text="All", value="$__all")
     jaeger = "http://127.0.0.1:16686"
     servers_known = "label_values(process_memory_usage_bytes, job)"
     processes_known = 'label_values(process_memory_usage_bytes{job="$job"}, instance)'
     job = dashboard.QueryVariable("job").label("Service").query(servers_known).sort(VariableSort.ALPHABETICAL_ASC)
     job.current(VariableOption(text="ailoop", value="ailoop"))
     instance = dashboard.QueryVariable("instance").label("Server process").query(processes_known)
-    instance.multi(True).include_all(True).all_value(".*").current(everything)
+    instance.multi(True).include_all(True).all_value(".*").current(EVERYTHING)
     for variable in (job, instance):
         variable.datasource(SOURCE).refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
     return [
-        dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus").current(prometheus),
+        datasource(),
         job,
         instance,
         dashboard.TextBoxVariable("jaeger").label("Jaeger").default_value(jaeger),
     ]
+
+
+def datasource() -> Any:
+    """The variable for the Prometheus that is asked."""
+    prometheus = VariableOption(text="Prometheus", value="ailoop-prometheus")
+    return dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus").current(prometheus)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import re
@@ -26,13 +27,15 @@ DASHBOARD: dict[str, Any] = json.loads((FOLDER / "ailoop.json").read_text(encodi
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 # In a row of its own, which needs a load test: test_one_population.py.
 LOAD = "Load test: "
+FLEET: dict[str, Any] = json.loads((FOLDER / "fleet.json").read_text(encoding="utf-8"))
+FLEET_PANELS = [panel for panel in FLEET["panels"] if panel["type"] != "row"]
 # Needs an hour of a server's life; its rule is tried in test_alerts.py.
 SLOW = "ailoop:memory:growth_bytes_per_session_1h"
 
 
 def filled(expression: str, job: str = WATCHED) -> str:
     """An expression as Grafana sends it."""
-    values = {"$__rate_interval": "5m", "$__range": "1h", "$job": job, "$instance": ".*"}
+    values = {"$__rate_interval": "5m", "$__range": "1h", "$job": job, "$instance": ".*", "$environment": ".*"}
     for name, value in values.items():
         expression = expression.replace(name, value)
     assert "$" not in expression
@@ -47,11 +50,11 @@ def queries() -> Iterator[Any]:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="grafana-foundation-sdk needs Python 3.11")
-def test_the_dashboard_is_what_its_python_says() -> None:
-    """`make dashboard` writes it."""
-    from collector.grafana.dashboard import WRITTEN, text
-
-    assert WRITTEN.read_text(encoding="utf-8") == text()
+@pytest.mark.parametrize("name", ["dashboard", "fleet"])
+def test_the_dashboards_are_what_their_python_says(name: str) -> None:
+    """`make dashboard` writes them."""
+    made = importlib.import_module(f"collector.grafana.{name}")
+    assert made.WRITTEN.read_text(encoding="utf-8") == made.text()
 
 
 def test_tokens_and_cost_are_on_it() -> None:
@@ -140,23 +143,26 @@ def test_what_is_provisioned_is_where_compose_has_it() -> None:
         assert urlsplit(source["url"]).hostname in services
     (provider,) = yaml.safe_load((FOLDER / "provisioning/dashboards/ailoop.yaml").read_text())["providers"]
     mounts = dict(volume.split(":")[:2] for volume in services["grafana"]["volumes"])
-    assert mounts["./grafana/ailoop.json"] == f"{provider['options']['path']}/ailoop.json"
+    for name in ("ailoop.json", "fleet.json"):
+        assert mounts[f"./grafana/{name}"] == f"{provider['options']['path']}/{name}"
     assert mounts["./grafana/provisioning"] == "/etc/grafana/provisioning"
 
 
-def test_the_dashboard_uses_the_datasource_that_is_provisioned() -> None:
+@pytest.mark.parametrize("made", [DASHBOARD, FLEET], ids=["ailoop", "fleet"])
+def test_the_dashboards_use_the_datasource_that_is_provisioned(made: dict[str, Any]) -> None:
     """By its uid, as the variable's first value, and with the interval that Prometheus scrapes at."""
-    (variable,) = [each for each in DASHBOARD["templating"]["list"] if each["name"] == "datasource"]
+    (variable,) = [each for each in made["templating"]["list"] if each["name"] == "datasource"]
     (source,) = [each for each in provisioned() if each["type"] == "prometheus"]
     assert variable["current"]["value"] == source["uid"]
     scraped = yaml.safe_load((COLLECTOR / "prometheus/prometheus.yaml").read_text())["global"]["scrape_interval"]
     assert source["jsonData"]["timeInterval"] == scraped
-    used = {panel["datasource"]["uid"] for panel in PANELS}
-    used |= {target["datasource"]["uid"] for panel in PANELS for target in panel["targets"]}
+    panels = [panel for panel in made["panels"] if panel["type"] != "row"]
+    used = {panel["datasource"]["uid"] for panel in panels}
+    used |= {target["datasource"]["uid"] for panel in panels for target in panel["targets"]}
     assert used == {"${datasource}"}
 
 
-@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+@pytest.mark.parametrize("panel", PANELS + FLEET_PANELS, ids=lambda panel: panel["title"])
 def test_panels_are_complete(panel: dict[str, Any]) -> None:
     """A title, a sentence on what it shows, a unit, and queries that can be told apart."""
     assert panel["title"]
@@ -171,13 +177,15 @@ def test_panels_are_complete(panel: dict[str, Any]) -> None:
         assert all(target["legendFormat"] for target in panel["targets"])
 
 
-def test_panels_lie_beside_each_other() -> None:
+@pytest.mark.parametrize("made", [DASHBOARD, FLEET], ids=["ailoop", "fleet"])
+def test_panels_lie_beside_each_other(made: dict[str, Any]) -> None:
     """Within 24 columns, none on another, each with a number of its own, and a title."""
-    ports = [panel["gridPos"] for panel in DASHBOARD["panels"]]
-    assert all(place["x"] + place["w"] <= 24 for place in ports)
-    for one, other in combinations(ports, 2):
+    places = [panel["gridPos"] for panel in made["panels"]]
+    assert all(place["x"] + place["w"] <= 24 for place in places)
+    for one, other in combinations(places, 2):
         beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
         below = one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
         assert beside or below
-    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(ports)
-    assert len({panel["title"] for panel in PANELS}) == len(PANELS)
+    assert len({panel["id"] for panel in made["panels"]}) == len(places)
+    titles = [panel["title"] for panel in made["panels"] if panel["type"] != "row"]
+    assert len(set(titles)) == len(titles)
