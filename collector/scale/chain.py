@@ -24,7 +24,7 @@ _VARIABLES: Final = {
     "ingester": ("INGESTER_HEALTH", "INGESTER_TELEMETRY_PORT"),
     "query": ("QUERY_HTTP", "QUERY_GRPC", "QUERY_HEALTH", "QUERY_TELEMETRY_PORT"),
 }
-_JAVA_START: Final = 180.0  # seconds; Cassandra makes its system tables the first time
+_JAVA_START: Final = 240.0  # seconds; Cassandra makes its system tables the first time
 
 
 class Chain:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from collector.scale import SCALE
-from collector.stack import contrib
+from collector.stack import COLLECTOR, contrib
 from tests.stack.conftest import required
 from tests.stack.test_configuration import VARIABLE, validated
 
@@ -31,6 +31,11 @@ def test_jaeger_finds_its_configuration_valid(name: str, jaeger_program: Path) -
 def test_the_collector_of_contrib_components_finds_the_agents_valid(contrib_program: Path) -> None:
     """Its disk queue is not in the Jaeger binary."""
     assert validated(contrib_program, SCALE / "agent.yaml") == ""
+
+
+def test_the_one_machine_sets_queue_on_disk_is_valid(contrib_program: Path) -> None:
+    """As compose.yaml has it: the collector's configuration, and the queue's after it."""
+    assert validated(contrib_program, COLLECTOR / "collector.yaml", COLLECTOR / "persistent.yaml") == ""
 
 
 def test_prometheus_finds_its_configuration_valid(prometheus_program: Path) -> None:
