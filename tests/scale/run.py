@@ -22,18 +22,24 @@ from tests.stack.backends import Prometheus
 
 COLLECTORS = (*AGENTS, *GATEWAYS, *INGESTERS)
 PERCENTAGE = 2.0
+_CALM = 15.0  # seconds without a new span: a consumer's lag is that of its last fetch
+_START = 10.0  # seconds until a program is ready
 # Between two kills of ingesters the other group must have been up for decision_wait.
 KILLS = ("agent-1", "gateway-1", "ingester-a", "cassandra", "query", "prometheus", "kafka")
 LATER_KILLS = ("agent-2", "gateway-2", "ingester-b")
 ACCEPTED = "otelcol_receiver_accepted_spans_total"
 SENT = "otelcol_exporter_sent_spans_total"
-LAG = "otelcol_kafka_receiver_offset_lag"
+LAG = "otelcol_kafka_receiver_offset_lag_ratio"
+QUEUE = "otelcol_exporter_queue_size"
 IN_MEMORY = "otelcol_processor_tail_sampling_sampling_traces_on_memory"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much and how long: messages, of which the generator makes `rate` a second; the rest in seconds."""
+    """How much and how long: messages, of which the generator makes `rate` a second at first; the rest in seconds.
+
+    What is left of the messages after the undisturbed part is made while programs are killed.
+    """
 
     messages: int
     rate: float
@@ -42,6 +48,12 @@ class Plan:
     away: float = 5.0  # between a kill and the start
     apart: float = 8.0  # between a start and the next kill
     kafka_away: float = 60.0
+
+    @property
+    def killing(self) -> float:
+        """About how long the kills take: each waits for its program to be ready."""
+        kills = len((*KILLS, *LATER_KILLS))
+        return kills * (self.away + self.apart + _START) + self.kafka_away + self.wait
 
     @property
     def variables(self) -> dict[str, str]:
@@ -61,9 +73,9 @@ class Run:
         self.plan = plan
         self._folder = folder
         self._notify = notify
+        self._rate = plan.rate
         self._counters: dict[str, dict[str, float]] = {name: {} for name in COLLECTORS}
         self._kills: list[dict[str, Any]] = []
-        self._sampled: list[tuple[float, float]] = []
 
     def __call__(self) -> dict[str, Any]:
         """Run it; returns the result, whose `faults` are empty if all is as it must be."""
@@ -74,6 +86,7 @@ class Run:
                 self._notify("all is up")
                 self._load(5)
                 steady = self._steady()
+                self._rate = (self.plan.messages - len(self.generator.made.traces)) / self.plan.killing
                 self._kill_all(served)
                 self._rest()
             counted = self._end(served)
@@ -87,7 +100,7 @@ class Run:
         if len(self.generator.made.traces) >= self.plan.messages:
             time.sleep(seconds)
             return 0
-        return self.generator.run(self.plan.rate, seconds)
+        return self.generator.run(self._rate, seconds)
 
     def _steady(self) -> dict[str, Any]:
         """What each program takes while nothing is disturbed."""
@@ -144,7 +157,7 @@ class Run:
 
     def _caught_up(self, ingester: str) -> None:
         """Wait until an ingester has read all, and then as long as it takes to decide all of that."""
-        while self._value(ingester, LAG) > 10 * self.plan.rate:
+        while self._value(ingester, ACCEPTED) == 0 or self._value(ingester, LAG) > 10 * self.plan.rate:
             self._load(2)
         self._notify(f"{ingester} has caught up")
         self._load(self.plan.wait + 15)
@@ -152,7 +165,7 @@ class Run:
     def _rest(self) -> None:
         left = self.plan.messages - len(self.generator.made.traces)
         while left > 0:
-            self.generator.run(self.plan.rate, max(1.0, left / self.plan.rate))
+            self.generator.run(self._rate, max(1.0, left / self._rate))
             left = self.plan.messages - len(self.generator.made.traces)
 
     def _end(self, served: Served) -> dict[str, Any]:
@@ -208,14 +221,17 @@ class Run:
     def _drained(self) -> None:
         """Wait until agents have sent all, ingesters have read all, and all of that is decided and written."""
         deadline = time.monotonic() + 900
+        read, since = -1.0, time.monotonic()
         while time.monotonic() < deadline:
-            queued = sum(self._value(name, "otelcol_exporter_queue_size") for name in AGENTS)
-            unread = sum(self._value(name, LAG) for name in INGESTERS)
-            if not queued and not unread:
+            waiting = sum(self._value(name, QUEUE) for name in AGENTS) + sum(self._value(n, LAG) for n in INGESTERS)
+            now = sum(self._value(name, ACCEPTED) for name in INGESTERS)
+            if now != read or waiting:
+                read, since = now, time.monotonic()
+            elif time.monotonic() - since > _CALM:
                 break
             time.sleep(2)
         time.sleep(self.plan.wait + 10)
-        while time.monotonic() < deadline and sum(self._value(n, "otelcol_exporter_queue_size") for n in INGESTERS):
+        while time.monotonic() < deadline and sum(self._value(name, QUEUE) for name in INGESTERS):
             time.sleep(1)
 
     def _read(self, name: str) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from collector.scale import SCALE
-from collector.stack import COLLECTOR, contrib
+from collector.scale.java import kafka
+from collector.stack import COLLECTOR, contrib, free
 from tests.stack.conftest import required
 from tests.stack.test_configuration import VARIABLE, validated
 
@@ -43,6 +44,17 @@ def test_prometheus_finds_its_configuration_valid(prometheus_program: Path) -> N
     command = [prometheus_program.with_name("promtool"), "check", "config", SCALE / "prometheus.yaml"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_kafka_finds_its_configuration_valid(tmp_path: Path) -> None:
+    """It formats its data folder by it. Cassandra has no command that checks; `make scale-test` starts it."""
+
+    def formatted() -> Path:
+        port, controller = free(2)
+        kafka(tmp_path, port, controller)
+        return tmp_path / "data"
+
+    assert (required(formatted) / "meta.properties").exists()
 
 
 @pytest.mark.parametrize("name", ["agent.yaml", *BY_JAEGER])
