@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -71,7 +72,9 @@ def cassandra(folder: Path, ports: Mapping[str, int], notify: Printer = print) -
 
 def nodetool(port: int, *arguments: str) -> str:
     """What Cassandra's own tool answers to a command; raises CalledProcessError."""
-    command = [_java(), f"-Dlogback.configurationFile={_HERE / 'cassandra' / 'logback.xml'}"]
+    # It writes its history at home.
+    command = [_java(), f"@{_HERE / 'cassandra' / 'jvm17.options'}", f"-Duser.home={tempfile.gettempdir()}"]
+    command += [f"-Dlogback.configurationFile={_HERE / 'cassandra' / 'logback.xml'}"]
     command += ["-cp", _jars("cassandra", print), "org.apache.cassandra.tools.NodeTool", "-p", str(port), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
 
