@@ -8,11 +8,11 @@ FUZZ := .venv-fuzz
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo jaeger jaeger-stop test lint format unit oldest backends faults soak start-matrix bench mutants fuzz kill docs dashboard picture record lock wheel clean
+.PHONY: help demo jaeger jaeger-stop test lint format unit oldest backends faults soak start-matrix bench mutants fuzz kill docs dashboard picture record scale-test lock wheel clean
 
 help: ## all commands; how long they take on two cores, where it is minutes
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
-	@echo; echo "Where to read on: README.md, docs/architecture.md, docs/dialects.md, docs/mutants.md, docs/performance.md, docs/reliability.md, docs/telemetry.md"
+	@echo; echo "Where to read on: README.md, docs/architecture.md, docs/dialects.md, docs/mutants.md, docs/performance.md, docs/reliability.md, docs/scale.md, docs/telemetry.md"
 
 # BACKEND=jaeger shows them in a Jaeger behind a collector, both started by `make jaeger`.
 demo: $(VENV)/ready $(BACKEND) ## conversations with a stand-in server, and what was recorded; BACKEND=jaeger sends it there
@@ -91,6 +91,10 @@ fuzz: $(FUZZ)/ready ## input that nobody would write, 300,000 times, to all that
 # KILLS=12 for so many, KEEP=1 to write docs/results/kill.json; AILOOP_CHECKOUT and AILOOP_PYTHON add the real server.
 kill: $(VENV)/ready ## servers killed at 50 random moments: what they had written is read and delivered: 5 minutes
 	$(BIN)/python -m tests.kill $(if $(KILLS),--kills $(KILLS)) $(if $(KEEP),--keep)
+
+# MESSAGES=2000 SCALE_RATE=100 for a short one, which is kept only with KEEP=1. SCALE_FOLDER names the disk for its data.
+scale-test: $(VENV)/ready ## the chain for many servers, its programs killed (needs Go, Java, Maven): half an hour
+	$(BIN)/python -m tests.scale $(MESSAGES)
 
 docs: $(VENV)/ready ## write docs/telemetry.md, and the picture and table of docs/architecture.md, from the code
 	$(BIN)/python -m tests.reference

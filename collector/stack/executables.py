@@ -1,10 +1,11 @@
-"""The executables: Jaeger, built from its Go module and cached, and the Prometheus of the system."""
+"""The executables: Jaeger and a collector of contrib components, built from Go modules, and the system's Prometheus."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ COLLECTOR = Path(__file__).parent.parent
 MODULE = COLLECTOR / "jaeger"
 PACKAGE = "github.com/jaegertracing/jaeger/cmd/jaeger"
 Printer = Callable[[str], None]
+_CONTRIB: Final = COLLECTOR / "scale" / "collector"
 # The approximate number of packages of a first build, for the progress bar only.
 _PACKAGES: Final = 2300
 
@@ -31,15 +33,15 @@ def jaeger(notify: Printer = print) -> Path:
 
     Raises MissingProgram if Go is not installed or the build fails.
     """
-    named = os.environ.get("JAEGER_BINARY")
-    if named:
-        if not os.access(named, os.X_OK):
-            raise MissingProgram(f"JAEGER_BINARY={named} is no program; unset it to have Jaeger built")
-        return Path(named)
-    kept = _cache() / f"jaeger-{_version()}"
-    if not kept.exists():
-        _build(kept, notify)
-    return kept
+    return _built("Jaeger", MODULE, PACKAGE, notify)
+
+
+def contrib(notify: Printer = print) -> Path:
+    """The path of a collector that has a persistent queue: that in CONTRIB_BINARY, or one that is built and cached.
+
+    Raises MissingProgram if Go is not installed or the build fails.
+    """
+    return _built("Contrib", _CONTRIB, ".", notify)
 
 
 def prometheus() -> Path:
@@ -59,35 +61,52 @@ def has_prometheus() -> bool:
     return True
 
 
-def _build(target: Path, notify: Printer) -> None:
+def _built(name: str, module: Path, package: str, notify: Printer) -> Path:
+    """The program that a variable such as JAEGER_BINARY names, or the one that is built from a Go module."""
+    variable = f"{name.upper()}_BINARY"
+    named = os.environ.get(variable)
+    if named:
+        if not os.access(named, os.X_OK):
+            raise MissingProgram(f"{variable}={named} is no program; unset it to have {name} built")
+        return Path(named)
+    kept = cache() / f"{name.lower()}-{_version(module)}"
+    if not kept.exists():
+        _build(name, module, package, kept, notify)
+    return kept
+
+
+def _build(name: str, module: Path, package: str, target: Path, notify: Printer) -> None:
     go = shutil.which("go")
     if go is None:
+        version = re.findall(r"^go (\d+\.\d+)", (module / "go.mod").read_text(), re.MULTILINE)[0]
         raise MissingProgram(
-            "Jaeger is built with Go 1.25 or newer, which is not installed: https://go.dev/doc/install"
+            f"{name} is built with Go {version} or newer, which is not installed: https://go.dev/doc/install"
         )
-    notify("Building Jaeger from its Go module: some minutes the first time, seconds later on.")
+    notify(f"Building {name} from its Go module: some minutes the first time, seconds later on.")
     target.parent.mkdir(parents=True, exist_ok=True)
     # Two builds at the same time must not see each other's incomplete file.
     partial = target.with_name(f"{target.name}.{os.getpid()}")
     # -mod=readonly: only what go.sum pins is built. -v: a line for each package, for the progress bar.
-    command = [go, "build", "-v", "-mod=readonly", "-ldflags=-s -w", "-o", str(partial), PACKAGE]
-    with subprocess.Popen(command, cwd=MODULE, text=True, stderr=subprocess.PIPE) as building:
+    command = [go, "build", "-v", "-mod=readonly", "-ldflags=-s -w", "-o", str(partial), package]
+    with subprocess.Popen(command, cwd=module, text=True, stderr=subprocess.PIPE) as building:
         assert building.stderr is not None
         lines = track(building.stderr, "Packages", total=_PACKAGES, transient=True, disable=not sys.stdout.isatty())
         output = list(lines)
     if building.returncode:
         partial.unlink(missing_ok=True)
-        raise MissingProgram(f"Jaeger could not be built: {''.join(output[-15:])}")
+        raise MissingProgram(f"{name} could not be built: {''.join(output[-15:])}")
     partial.rename(target)
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """The folder in which programs are kept, for all checkouts."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "ailoop-otel"
 
 
-def _version() -> str:
-    """A hash of the Go module and the platform, which changes with either."""
-    parts = [(MODULE / name).read_bytes() for name in ("go.mod", "go.sum")]
+def _version(module: Path) -> str:
+    """A hash of a Go module and the platform, which changes with either."""
+    files = [path for pattern in ("go.mod", "go.sum", "*.go") for path in sorted(module.glob(pattern))]
+    parts = [path.read_bytes() for path in files]
     parts.append(f"{platform.system()} {platform.machine()}".encode())
     return hashlib.sha256(b"\n".join(parts)).hexdigest()[:12]

@@ -93,15 +93,19 @@ def url(port: int) -> str:
 
 
 def free_ports() -> Ports:
-    """Ports that are free now, so that several stacks can run side by side.
+    """Ports that are free now, so that several stacks can run side by side."""
+    return Ports(*free(len(fields(Ports))))
+
+
+def free(wanted: int) -> list[int]:
+    """So many ports that are free now.
 
     They lie below the range for outgoing connections, as one of those could take a port before its program does. The
     search starts at a number that depends on the process id, so that two processes find different ports.
     """
-    wanted = len(fields(Ports))
     begin = os.getpid() * wanted
     candidates = (_LOWEST + (begin + step) % (_HIGHEST - _LOWEST) for step in range(_HIGHEST - _LOWEST))
-    return Ports(*islice(filter(_is_free, candidates), wanted))
+    return list(islice(filter(_is_free, candidates), wanted))
 
 
 def _is_free(port: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Final
+from urllib.parse import urlsplit
 
 import psutil
 import requests
@@ -28,7 +30,10 @@ class StartError(Exception):
 
 
 class Program:
-    """One program as a process; `health` is a URL that answers 200 when it is ready, `ports` are its own, by name."""
+    """One program as a process; `ports` are its own, by name.
+
+    `health` is a URL that answers 200 when it is ready, or, as `tcp://…`, an address that accepts connections then.
+    """
 
     def __init__(
         self,
@@ -93,9 +98,13 @@ class Program:
 
     def healthy(self) -> bool:
         """Whether it is ready."""
+        address = urlsplit(self._health)
         try:
+            if address.scheme == "tcp":
+                socket.create_connection((address.hostname or HOST, address.port or 0), timeout=2).close()
+                return True
             return requests.get(self._health, timeout=2).status_code == 200
-        except requests.RequestException:
+        except OSError:
             return False
 
     def stop(self, number: int = signal.SIGTERM) -> None:

@@ -22,10 +22,10 @@ def read(name: str) -> Any:
     return yaml.safe_load((COLLECTOR / name).read_text())
 
 
-def validated(program: Path, configuration: Path, **variables: str) -> str:
-    """What the program has against a configuration; empty when it is valid."""
+def validated(program: Path, *configurations: Path, **variables: str) -> str:
+    """What the program has against a configuration, of one file or several; empty when it is valid."""
     done = subprocess.run(
-        [program, "validate", "--config", configuration],
+        [program, "validate", *(f"--config={path}" for path in configurations)],
         env=os.environ | {"JAEGER_UI": str(COLLECTOR / "jaeger-ui.json")} | variables,
         capture_output=True,
         text=True,
@@ -82,8 +82,9 @@ def test_the_runners_ports_are_the_configurations(tmp_path: Path) -> None:
 def test_compose_sets_only_what_the_configurations_read() -> None:
     """And publishes on loopback only, with images whose version is fixed."""
     services = read("compose.yaml")["services"]
-    for service, name in (("collector", "collector.yaml"), ("jaeger", "jaeger.yaml")):
-        read_there = {variable for variable, _ in VARIABLE.findall((COLLECTOR / name).read_text())}
+    for service, names in (("collector", ("collector.yaml", "persistent.yaml")), ("jaeger", ("jaeger.yaml",))):
+        texts = [(COLLECTOR / name).read_text() for name in names]
+        read_there = {variable for text in texts for variable, _ in VARIABLE.findall(text)}
         assert set(services[service]["environment"]) <= read_there
     assert all(port.startswith("127.0.0.1:") for service in services.values() for port in service["ports"])
     assert all(re.search(r":v?\d+\.\d+\.\d+$", service["image"]) for service in services.values())
