@@ -261,13 +261,14 @@ def test_without_the_extra_only_its_users_fail(pytester: pytest.Pytester, monkey
 
 
 def _block(language: str, containing: str) -> str:
-    """The README's code of a language."""
-    blocks = re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    """The documentation's code of a language."""
+    text = (ROOT / "docs" / "measuring.md").read_text()
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     (found,) = (block for block in blocks if containing in block)
     return str(found)
 
 
-def test_what_the_readme_shows_runs(pytester: pytest.Pytester) -> None:
+def test_what_the_documentation_shows_runs(pytester: pytest.Pytester) -> None:
     """Its test, its targets and its step in CI, on a server that answers in time."""
     test, targets = _block("python", "(ailoop)"), _block("toml", "# targets.toml")
     assert len([line for line in test.splitlines() if line.strip()]) <= 10
