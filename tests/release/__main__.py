@@ -1,7 +1,7 @@
 """All of a release but the upload: `make release`. Builds into dist/ from what is committed.
 
-Each step prints one line; the first that fails ends it. What needs a network or a decision does not: that is told at the
-end, and the exit code is 1.
+Each step prints one line; the first that fails ends it. What needs a network or a decision does not: that is told at
+the end, and the exit code is 1.
 """
 
 from __future__ import annotations
