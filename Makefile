@@ -5,14 +5,17 @@ VENV := .venv
 OLDEST := .venv-oldest
 MUTANTS := .venv-mutants
 FUZZ := .venv-fuzz
+DOCS := .venv-docs
+RELEASE := .venv-release
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo jaeger jaeger-stop test lint format unit oldest backends faults soak start-matrix bench mutants fuzz kill docs dashboard picture record scale-test lock wheel clean
+.PHONY: help needs demo jaeger jaeger-stop test lint format unit oldest backends faults soak start-matrix bench mutants fuzz kill docs site release dashboard record scale-test lock wheel clean
 
 help: ## all commands; how long they take on two cores, where it is minutes
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
-	@echo; echo "Where to read on: README.md, docs/architecture.md, docs/dialects.md, docs/mutants.md, docs/performance.md, docs/reliability.md, docs/scale.md, docs/telemetry.md"
+	@echo; echo "make test needs Go and Debian's prometheus and chromium for some tests: make needs says what is here."
+	@echo "Where to read on: README.md, CONTRIBUTING.md, docs/index.md"
 
 # BACKEND=jaeger shows them in a Jaeger behind a collector, both started by `make jaeger`.
 demo: $(VENV)/ready $(BACKEND) ## conversations with a stand-in server, and what was recorded; BACKEND=jaeger sends it there
@@ -25,7 +28,16 @@ jaeger: $(VENV)/ready ## collector, Jaeger and Prometheus on this machine (needs
 jaeger-stop: $(VENV)/ready ## stop them; what they hold stays
 	$(BIN)/python -m collector.stack stop
 
-test: lint unit oldest backends ## everything: lint, unit, oldest, backends; 20 minutes or more
+test: needs ## everything: lint, unit, oldest, backends, site, also after one failed; 20 minutes or more
+	@$(MAKE) --keep-going --no-print-directory lint unit oldest backends site
+
+needs: ## what the tests need beside Python and make, and what is skipped without it
+	@echo "make test takes 20 minutes or more on two cores. Beside Python 3.10 or newer it uses:"
+	@$(call uses,go,the tests through a real Jaeger and collector (Go 1.25 or newer; builds Jaeger the first time: minutes))
+	@$(call uses,prometheus,alerts and the dashboard's queries: apt-get install prometheus)
+	@$(call uses,chromium,reports in a browser: apt-get install chromium)
+
+uses = if command -v $(1) >/dev/null; then echo "  $(1): here; $(2)"; else echo "  $(1): NOT HERE, skipped without it; $(2)"; fi
 
 lint: $(VENV)/ready ## style, types, import directions: under a minute
 	$(BIN)/ruff check
@@ -96,16 +108,21 @@ kill: $(VENV)/ready ## servers killed at 50 random moments: what they had writte
 scale-test: $(VENV)/ready ## the chain for many servers, its programs killed (needs Go, Java, Maven): half an hour
 	$(BIN)/python -m tests.scale $(MESSAGES)
 
-docs: $(VENV)/ready ## write docs/telemetry.md, and the picture and table of docs/architecture.md, from the code
+docs: $(VENV)/ready ## write the pages, outputs and pictures that are made from the code, and build the site: 2 minutes
 	$(BIN)/python -m tests.reference
 	$(BIN)/python -m tests.architecture
+	$(BIN)/python -m tests.docs
+	$(MAKE) site
+
+site: $(DOCS)/ready ## the documentation as a site in site/, with warnings as errors: a minute the first time
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
+
+release: $(VENV)/ready $(RELEASE)/ready lint ## all of a release but the upload: docs/releases.md; some minutes
+	$(RELEASE)/bin/python -m tests.release
 
 dashboard: $(VENV)/ready ## write Grafana's dashboards, collector/grafana/*.json (Python 3.11 or newer)
 	$(BIN)/python -m collector.grafana.dashboard
 	$(BIN)/python -m collector.grafana.fleet
-
-picture: demo ## draw the README's picture from the demo's recording
-	$(BIN)/python -m tests.demo.picture
 
 record: $(VENV)/ready ## record the real server's transcripts again: make record CHECKOUT=… [AILOOP_PYTHON=…]
 	$(BIN)/python -m tests.ailoop.record $(CHECKOUT) $(if $(AILOOP_PYTHON),--python $(AILOOP_PYTHON))
@@ -116,13 +133,13 @@ wheel: $(VENV)/ready ## wheel and sdist into dist/
 STARTS := servers python sentry ddtrace logfire newrelic elastic otel
 BENCH := ailoop otel logfire ddtrace profiler
 lock: ## resolve the development requirements again (needs uv)
-	for name in dev oldest mutants fuzz $(BENCH:%=bench-%) $(STARTS:%=start-%); do \
+	for name in dev oldest mutants fuzz docs release $(BENCH:%=bench-%) $(STARTS:%=start-%); do \
 	  uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	    --python-version 3.10 --upgrade requirements/$$name.in --output-file requirements/$$name.txt; \
 	done
 
 clean: ## remove all that was made here
-	rm -rf $(VENV) $(OLDEST) $(MUTANTS) $(FUZZ) .bench .faults .starts .mutants dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache ailoop-telemetry
+	rm -rf $(VENV) $(OLDEST) $(MUTANTS) $(FUZZ) $(DOCS) $(RELEASE) site .bench .faults .starts .mutants dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache ailoop-telemetry
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml ailoop_otel/startup/ailoop_otel.pth
 	$(call environment,$(VENV),dev)
@@ -135,6 +152,12 @@ $(MUTANTS)/ready: requirements/dev.txt requirements/mutants.txt
 	test -x $(MUTANTS)/bin/python || $(PYTHON) -m venv $(MUTANTS)
 	$(MUTANTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 	  -r requirements/dev.txt -r requirements/mutants.txt
+	touch $@
+
+# The package itself is not installed in these two: they read its files.
+$(DOCS)/ready $(RELEASE)/ready: .venv-%/ready: requirements/%.txt
+	test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$*.txt
 	touch $@
 
 # The package itself is not installed there: it is imported from here.

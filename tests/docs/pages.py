@@ -7,9 +7,10 @@ A comment on the line before says what differs, parts separated by semicolons:
     <!-- exit 1 -->                         the exit code, else 0
     <!-- output varies -->                  only the first line is compared, without its numbers
     <!-- shortened with: --set duration=3 -->   what a run of the test adds to the last command
+    <!-- folder: recording -->              from here on the recording of `tests/docs/record.py` is in ailoop-telemetry/
 
-A block whose first line is a comment with a file's name (`# targets.toml`) is that file. Where a page says
-`<!-- folder: recording -->`, the folder begins with the recording of `tests/docs/record.py` as `ailoop-telemetry/`.
+The last one may stand before a text too, and holds for the page then. A block whose first line is a comment with a
+file's name (`# targets.toml`) is that file.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 ROOT: Final = Path(__file__).parent.parent.parent
 DOCS: Final = ROOT / "docs"
@@ -29,7 +30,7 @@ PAGES: Final = sorted(
     + [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 )
 _BLOCK: Final = re.compile(
-    r"(?:^ *<!-- (?P<marker>[^\n]*) -->\n\n?)?^(?P<indent> *)```sh\n(?P<commands>.*?)^(?P=indent)```\n"
+    r"(?:^ *<!-- (?P<marker>[^\n]*) -->\n)?^(?P<indent> *)```sh\n(?P<commands>.*?)^(?P=indent)```\n"
     r"(?:\n?(?P=indent)```text\n(?P<output>.*?)^(?P=indent)```\n)?",
     re.DOTALL | re.MULTILINE,
 )
@@ -47,6 +48,7 @@ class Block:
     code: int = 0
     varies: bool = False
     shortened: str = ""
+    recording: bool = False
 
 
 def blocks(text: str) -> Iterator[Block]:
@@ -66,22 +68,22 @@ def files(text: str) -> dict[str, str]:
 
 def begins_with_recording(text: str) -> bool:
     """Whether the commands of a page find recorded telemetry."""
-    return "<!-- folder: recording -->" in text
+    return re.search(r"^<!-- folder: recording -->\n\n(?!```)", text, re.MULTILINE) is not None
 
 
-def _settings(marker: str) -> dict[str, object]:
-    settings: dict[str, object] = {}
+def _settings(marker: str) -> dict[str, Any]:
+    if marker.startswith("not run: "):
+        return {"reason": marker.removeprefix("not run: ")}
+    settings: dict[str, Any] = {}
     for part in filter(None, (each.strip() for each in marker.split("; "))):
-        if part.startswith("not run: "):
-            settings["reason"] = part.removeprefix("not run: ")
-        elif part.startswith("exit "):
+        if part.startswith("exit "):
             settings["code"] = int(part.removeprefix("exit "))
         elif part == "output varies":
             settings["varies"] = True
         elif part.startswith("shortened with: "):
             settings["shortened"] = part.removeprefix("shortened with: ")
-        elif part.startswith(("folder: ", "written by", "end of")):
-            continue
+        elif part == "folder: recording":
+            settings["recording"] = True
         else:
             raise ValueError(f"<!-- {marker} --> means nothing here")
     return settings

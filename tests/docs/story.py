@@ -23,7 +23,7 @@ from tests.ailoop.process import LOOPBACK, STATELESS, free_port, standin
 from tests.ailoop.provider import Provider
 from tests.docs.pages import Block, begins_with_recording, files
 from tests.docs.record import RECORDING
-from tests.starts.receiver import Received
+from tests.replay.receiver import Receiver, Reply
 
 _SHELL: Final = "bash"
 _PATIENCE: Final = 20.0  # seconds
@@ -49,11 +49,13 @@ class Story:
     def __enter__(self) -> Story:
         self._stack = ExitStack()
         self._provider = self._stack.enter_context(Provider())
-        self._collector = self._stack.enter_context(Received())
+        self._collector = Receiver()
+        self._stack.callback(self._collector.close)
+        self._collector.always = Reply(200, b"", {})
         for name, content in files(self._text).items():
             (self.folder / name).write_text(content, encoding="utf-8")
         if begins_with_recording(self._text):
-            shutil.copytree(RECORDING, self.folder / "ailoop-telemetry")
+            self._record()
         programs = self.folder / ".bin"
         programs.mkdir()
         shim = programs / "python"
@@ -81,14 +83,22 @@ class Story:
 
     def run(self, block: Block) -> tuple[int, str]:
         """Run a block; a server that its last line starts goes on until the next one starts or the page ends."""
+        if block.recording:
+            self._record()
         lines = block.commands.rstrip("\n").split("\n")
         server = lines.pop() if "interactive_server.main" in lines[-1] and "--start" not in lines[-1] else ""
+        if "--start" in block.commands:
+            self._stop()
         if block.shortened:
             lines[-1] = f"{lines[-1].partition('  #')[0]} {block.shortened}"
         code, output = self._shell("\n".join(lines)) if lines else (0, "")
         if server and code == 0:
             self._start(server)
-        return code, output
+        output = output.replace(self._collector.url, f"http://{LOOPBACK}:4318")
+        return code, output.replace(f"{LOOPBACK}:{self.port}", f"{LOOPBACK}:8000")
+
+    def _record(self) -> None:
+        shutil.copytree(RECORDING, self.folder / "ailoop-telemetry", dirs_exist_ok=True)
 
     def _shell(self, commands: str) -> tuple[int, str]:
         done = subprocess.run(
@@ -116,7 +126,7 @@ class Story:
         self._stop()
         log = self._stack.enter_context((self.folder / ".bin" / "log").open("wb"))
         self._server = subprocess.Popen(
-            [_SHELL, "-c", f"{self._script('true')}\nexec {line}"],
+            [_SHELL, "-c", f"{self._script('true')}\nexec env {line}"],
             cwd=self.folder,
             env=self._environment,
             stdin=subprocess.DEVNULL,
@@ -140,10 +150,13 @@ class Story:
             if self._server.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((self.folder / ".bin" / "log").read_text(errors="replace"))
             await asyncio.sleep(0.05)
-        while not list(self.folder.glob("ailoop-telemetry/traces-*.jsonl")) and not self._collector.spans():
+        while not list(self.folder.glob("ailoop-telemetry/traces-*.jsonl")) and "/v1/traces" not in self._collected():
             if time.monotonic() > deadline:
                 return  # a page may start a server without telemetry
             await asyncio.sleep(0.1)
+
+    def _collected(self) -> set[str]:
+        return {asked.path for asked in self._collector.asked}
 
     def _stop(self) -> None:
         if self._server is None:

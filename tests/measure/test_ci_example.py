@@ -1,4 +1,4 @@
-"""The README's example for CI, run as a runner does, against a server that is too slow and one that is not."""
+"""The documentation's example for CI, run as a runner does, against a server that is too slow and one that is not."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import yaml
 
 from tests.measure.scripted_server import scripted
 
-README = Path(__file__).parent.parent.parent / "README.md"
+PAGE = Path(__file__).parent.parent.parent / "docs" / "measuring.md"
 SLOW, FAST = 2.2, 0.02  # seconds to the first chunk; the example's target is 2 s
 
 
 def block(language: str, containing: str) -> str:
-    """The README's code in a language that contains a text."""
-    blocks = re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    """The code of the page on measuring in a language that contains a text."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     (found,) = (block for block in blocks if containing in block)
     return str(found)
 
@@ -34,7 +34,7 @@ class Job:
 
 
 def job(folder: Path, first: float) -> Job:
-    """Run the example's steps with the README's test and targets, one after the other, as GitHub's runner does.
+    """Run the example's steps with the page's test and targets, one after the other, as GitHub's runner does.
 
     After a step that failed, only those with `if: always()` are run. How `run` is executed:
     https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#jobsjob_idstepsshell
