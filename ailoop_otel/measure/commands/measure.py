@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ailoop_otel.measure import Refusal, report
-from ailoop_otel.measure.commands import DIRECTORY, INTERRUPTED, URL
+from ailoop_otel.measure.commands import DIRECTORY, INTERRUPTED, URL, load_curve
 from ailoop_otel.measure.load import scenario
 from ailoop_otel.measure.load.campaign import Interrupted
 from ailoop_otel.measure.load.campaign import measure as run_campaign
@@ -52,6 +52,9 @@ class MeasureOptions:
     instrument: bool = True
     strict: bool = False
     runs: int = 1
+    rates: str = ""
+    sessions: str = ""
+    seconds: float | None = None
 
 
 def measure(options: MeasureOptions, console: Console) -> int:
@@ -115,9 +118,12 @@ def _sigterm_as_interrupt() -> Iterator[None]:
 
 
 def _scenario(options: MeasureOptions) -> Scenario:
-    if not options.scenario:
+    name = options.scenario or (load_curve.SCENARIO if options.rates or options.sessions else "")
+    if not name:
         raise Refusal(f"name a scenario: {', '.join(scenario.names())}, or a TOML file; --list says what they do")
-    overrides = [*options.overrides]
+    wanted = targets.load(options.targets, Path(name).stem) if options.targets else None
+    curve = load_curve.settings(options.rates, options.sessions, options.seconds, wanted)
+    overrides = [*curve, *options.overrides]
     if options.processes is not None:
         overrides.append(f"processes={options.processes}")
     if options.messages_file:
@@ -125,14 +131,12 @@ def _scenario(options: MeasureOptions) -> Scenario:
         overrides.append(f"messages_file={json.dumps(options.messages_file, ensure_ascii=False)}")
     if options.dialect:
         overrides.append(f"dialect={options.dialect}")
-    return scenario.load(options.scenario, overrides, options.messages)
+    return scenario.load(name, overrides, options.messages)
 
 
 def _references(options: MeasureOptions, wanted: Scenario) -> list[Run] | None:
-    """Read targets and baseline before the run, which may take an hour, so that an error in them shows at once."""
+    """Read the baseline before the run, which may take an hour, so that an error in it shows at once."""
     judge.share_of(options.tolerance)
-    if options.targets:
-        targets.load(options.targets, wanted.name)
     before = baseline.expected(options.baseline, options.save_baseline, options.out) if options.baseline else None
     if before and before[0].context.scenario != wanted.name:
         raise Refusal(

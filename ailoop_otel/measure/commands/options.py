@@ -74,6 +74,9 @@ def _measure(
     settings: Settings = None,
     message: Messages = None,
     messages: MessagesFile = "",
+    rates: Annotated[str, typer.Option(metavar="1,2,4", help="A load curve: messages/s of each level.")] = "",
+    sessions: Annotated[str, typer.Option(metavar="5,10", help="A load curve: sessions of each level.")] = "",
+    seconds: Annotated[float | None, typer.Option(metavar="S", help="How long each level lasts.")] = None,
     processes: Annotated[int | None, typer.Option(metavar="N", help="Load processes.")] = None,
     dialect: Annotated[str, typer.Option(metavar="NAME", help="Whose requests it takes: docs/dialects.md.")] = "",
     baseline: Baseline = "",
@@ -99,6 +102,7 @@ def _measure(
         options = MeasureOptions(
             scenario, url, start, pid, out, processes, dialect, tuple(settings or ()), tuple(message or ()), messages,
             baseline, save_baseline, targets, tolerance, jaeger, instrument=not no_instrument, strict=strict, runs=runs,
+            rates=rates, sessions=sessions, seconds=seconds,
         )  # fmt: skip
         return measure(options, terminal())
 

@@ -65,7 +65,7 @@ class LoadGenerator:
         self.own_limit = ""  # why this system, not the server, did not let a session be opened
         self.unknown_dialect = False
         self.unread = False  # frames of an unknown form came that may have carried an answer
-        self._is_open_loop = scenario.loop == OPEN or scenario.ramp is not None
+        self._is_open_loop = scenario.loop == OPEN
         self._segment = Segment(0, "warmup", 0.0, time.perf_counter())
         self._arrivals = self._arrivals_of(self._segment)
         users, process = scenario.user_kinds(), job.process
@@ -234,7 +234,7 @@ class LoadGenerator:
         planned.message.on_end = lambda message: self._ended(planned)
         self.planned += 1
         self._planned_in_segment += 1
-        self.events.append(("planned", number, self._segment.number))
+        self.events.append(("planned", number, [self._segment.number, at]))
         return planned
 
     def _hand_out(self, planned: PlannedMessage) -> None:
@@ -361,6 +361,8 @@ class LoadGenerator:
         left = message.planned + self.job.scenario.patience - time.perf_counter()
         timer = loop.call_later(max(0.0, left), message.abandon, CLIENT_TIMEOUT)
         session.send(planned.prompt.text, message)
+        if message.sent and not message.ended:
+            self.events.append(("sent", planned.number, max(0.0, message.sent - message.planned)))
         await ended
         timer.cancel()
 
@@ -386,7 +388,8 @@ class LoadGenerator:
             message, place, expects_timeout=planned.prompt.expects == AI_TIMEOUT
         )
         first = message.first_chunk - message.planned if message.first_chunk else None
-        self.events.append(("ended", planned.number, [message.outcome, first]))
+        took = message.completed - message.planned if message.completed else None
+        self.events.append(("ended", planned.number, [message.outcome, first, took]))
         if segment.phase != "warmup":
             # Chunks of one read have one time: they are one arrival, and nothing is known of a gap between them.
             for gap in filter(None, message.gaps if message.knows_stream else ()):

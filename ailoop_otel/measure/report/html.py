@@ -20,6 +20,7 @@ from ailoop_otel.measure.report import units, wording
 from ailoop_otel.measure.report.contents import FIGURES, Report
 from ailoop_otel.measure.report.exchanges import WORST_RULE, trace_link
 from ailoop_otel.measure.report.plots import plots, vega
+from ailoop_otel.measure.report.plots.chart import Plot
 from ailoop_otel.measure.report.text import CODE, LONGEST_SENTENCE, plain, sentence
 from ailoop_otel.measure.results.definitions import DEFINITIONS
 from ailoop_otel.measure.statistics.percentiles import METHOD
@@ -46,8 +47,8 @@ class IntervalDrawing:
     zero: float | None
 
 
-def render(report: Report) -> str:
-    """Render the whole page; all untrusted text is escaped."""
+def render(report: Report, drawn: Sequence[Plot] | None = None) -> str:
+    """Render the whole page with its plots, which may be given; all untrusted text is escaped."""
     environment = Environment(
         # True, because the default rule goes by the template's file extension.
         loader=PackageLoader("ailoop_otel.measure.report", "templates"), autoescape=True, undefined=StrictUndefined,
@@ -61,7 +62,7 @@ def render(report: Report) -> str:
         "digest": digest,
     }
     judged = report.judgement.rows if report.judgement else ()
-    drawn = plots(report)
+    drawn = plots(report) if drawn is None else drawn
     return environment.get_template("report.html.j2").render(
         report=report,
         wording=wording,

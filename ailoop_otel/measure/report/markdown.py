@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from ailoop_otel.measure.report import units, wording
+from ailoop_otel.measure.report import levels, units, wording
 from ailoop_otel.measure.report.contents import FIGURES, Report, Row
 from ailoop_otel.measure.report.exchanges import WORST_RULE, trace_link
 from ailoop_otel.measure.report.text import CODE, LONGEST_SENTENCE, plain, sentence
@@ -30,7 +30,7 @@ _FENCES: Final = re.compile(r"`+")
 
 def render(report: Report) -> str:
     """Render the whole summary."""
-    parts = (_headline, _notes, _judgement, _figures, _singles, _failures, _worst, _environment, _definitions)
+    parts = (_headline, _notes, _judgement, _levels, _figures, _singles, _failures, _worst, _environment, _definitions)
     blocks = [block for part in parts if (block := "\n".join(part(report)))]
     whole = len(blocks)
     while sum(map(len, blocks)) + 2 * len(blocks) > LONGEST_COMMENT and len(blocks) > 1:
@@ -106,6 +106,17 @@ def _judged(row: Judged) -> Sequence[str]:
         f"{text.change} ({text.change_interval})" if text.change_interval else text.change,
         prose(row.reason),
     )
+
+
+def _levels(report: Report) -> Iterator[str]:
+    if report.context.levels:
+        yield "### Load curve"
+        yield ""
+        head = levels.head(report.context)
+        shown = [(*cells, prose(why)) for *cells, why in levels.rows(report.context)]
+        yield from _table(head, shown, right=range(len(head) - 2))
+        yield ""
+        yield f"<sub>{prose(levels.CAPTION)}</sub>"
 
 
 def _figures(report: Report) -> Iterator[str]:

@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ailoop_otel.measure.report import units, wording
+from ailoop_otel.measure.report import levels, units, wording
 from ailoop_otel.measure.report.contents import FIGURES, Report, Row
 from ailoop_otel.measure.report.text import plain, sentence
 from ailoop_otel.measure.verdict.verdict import Judged, Judgement, Verdict
@@ -40,6 +40,10 @@ def _parts(report: Report, wide: bool) -> Iterator[RenderableType]:
         yield Text()
         yield _figures(report, wide)
         yield Text(wording.figures_caption(report), _QUIET)
+    if report.context.levels:
+        yield Text()
+        yield _levels(report, wide)
+        yield Text(levels.CAPTION, _QUIET)
     if report.singles:
         yield Text()
         yield from (_single(row) for row in report.singles)
@@ -48,6 +52,15 @@ def _parts(report: Report, wide: bool) -> Iterator[RenderableType]:
     if report.judgement:
         yield Text()
         yield from _judgement(report.judgement, wide)
+
+
+def _levels(report: Report, wide: bool) -> Table:
+    head = levels.head(report.context)
+    shown = [place for place, name in enumerate(head[:-1]) if wide or ("p50" not in name and name != "Offered")]
+    table = _table((), [head[place] for place in shown])
+    for cells in levels.rows(report.context):
+        table.add_row(*(cells[place] for place in shown))
+    return table
 
 
 def _figures(report: Report, wide: bool) -> Table:

@@ -115,7 +115,7 @@ def test_a_search_does_not_report_the_generators_limit() -> None:
     assert found["verdict"] == "inconclusive"
     assert len(found["notes"]) == 2
     assert "the load generator was at its own limit, not the server" in found["notes"][0]
-    assert any("How many more would be is not known" in note for note in found["said"])
+    assert any("How much more would be is not known" in note for note in found["said"])
     assert definitions.STABLE_SESSIONS.name not in found["metrics"]
 
 
