@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -26,8 +27,12 @@ from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.load.server import RunningServer, running_server
 from ailoop_otel.measure.results import storage
 from ailoop_otel.measure.results.run import Run, pooled
+from ailoop_otel.measure.telemetry.reading import read
 from ailoop_otel.measure.telemetry.reconciliation import reconciled
+from ailoop_otel.measure.telemetry.traffic import traffic_of
 from ailoop_otel.measure.verdict import baseline, judge, targets
+from ailoop_otel.replay.shifted import pace_of
+from ailoop_otel.since import parse_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,9 @@ class MeasureOptions:
     rates: str = ""
     sessions: str = ""
     seconds: float | None = None
+    telemetry: str = ""
+    since: str = ""
+    pace: str = ""
 
 
 def measure(options: MeasureOptions, console: Console) -> int:
@@ -118,20 +126,43 @@ def _sigterm_as_interrupt() -> Iterator[None]:
 
 
 def _scenario(options: MeasureOptions) -> Scenario:
+    if options.telemetry:
+        return _recorded(options)
+    for option, value in (("--since", options.since), ("--pace", options.pace)):
+        if value:
+            raise Refusal(f"{option} is for recorded traffic: give --from-telemetry DIR, or leave it out")
     name = options.scenario or (load_curve.SCENARIO if options.rates or options.sessions else "")
     if not name:
         raise Refusal(f"name a scenario: {', '.join(scenario.names())}, or a TOML file; --list says what they do")
     wanted = targets.load(options.targets, Path(name).stem) if options.targets else None
     curve = load_curve.settings(options.rates, options.sessions, options.seconds, wanted)
-    overrides = [*curve, *options.overrides]
-    if options.processes is not None:
-        overrides.append(f"processes={options.processes}")
+    overrides = [*curve, *_overrides(options)]
     if options.messages_file:
         # In TOML's quotes, whatever characters the path has.
         overrides.append(f"messages_file={json.dumps(options.messages_file, ensure_ascii=False)}")
-    if options.dialect:
-        overrides.append(f"dialect={options.dialect}")
     return scenario.load(name, overrides, options.messages)
+
+
+def _overrides(options: MeasureOptions) -> Iterator[str]:
+    yield from options.overrides
+    if options.processes is not None:
+        yield f"processes={options.processes}"
+    if options.dialect:
+        yield f"dialect={options.dialect}"
+
+
+def _recorded(options: MeasureOptions) -> Scenario:
+    """The scenario of recorded traffic; raises Refusal where there is none, and for options that are not for it."""
+    others = {
+        "a scenario": options.scenario, "--rates": options.rates, "--sessions": options.sessions,
+        "--seconds": options.seconds, "--message": options.messages, "--messages": options.messages_file,
+    }  # fmt: skip
+    for option, value in others.items():
+        if value:
+            raise Refusal(f"--from-telemetry replays what was recorded: leave {option} out")
+    since, pace = parse_since(options.since, time.time_ns()), pace_of("now", options.pace)
+    traffic = traffic_of(read(Path(options.telemetry), since=since, texts=True), pace)
+    return scenario.of_recorded(traffic.recorded, traffic.sessions, traffic.seconds, _overrides(options))
 
 
 def _references(options: MeasureOptions, wanted: Scenario) -> list[Run] | None:

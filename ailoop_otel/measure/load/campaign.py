@@ -115,7 +115,9 @@ class Campaign:
                 self._ended = self._ended or time.perf_counter()
 
     def _first_sessions(self) -> int:
-        ramp = self.scenario.ramp
+        ramp, recorded = self.scenario.ramp, self.scenario.recorded
+        if recorded is not None:
+            return recorded.opened_before
         return self.scenario.sessions if ramp is None or ramp.of == RATE else int(next(levels(ramp)))
 
     def _first_rate(self) -> float:
@@ -165,7 +167,7 @@ class Campaign:
 
         early = self._wait(workers, ended, until - time.perf_counter())
         self._ended = time.perf_counter()
-        if early and self.scenario.loop == OPEN and not self._aborted:
+        if early and self.scenario.loop == OPEN and self.scenario.recorded is None and not self._aborted:
             most = f"{segment.most:,} messages are the most that it may send (most_messages)"
             self.notes.append(f"It ended early: {most}.")
         return early
@@ -360,7 +362,8 @@ class Campaign:
         return self.scenario.settings() | ({"expects": expects} if expects else {})
 
     def _notes(self, run: Run, processes: list[LoadProcess]) -> Iterator[str]:
-        yield from result.generator_notes(run, processes)
+        yield from result.recorded_notes(self.scenario)
+        yield from result.generator_notes(run, processes, recorded=self.scenario.recorded is not None)
         yield from result.stage_notes(run, self.scenario)
         yield from result.server_notes(self._pid, lost=self._sampler.lost)
         if self._found is not None and self.scenario.ramp is not None:

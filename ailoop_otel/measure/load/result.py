@@ -69,10 +69,14 @@ def delivered(
     `sessions` asked for and `connected` at most, at once; `refusal` by the server and `own_limit` of the load
     generator, each why sessions are missing; messages `planned` and `sent` in an open loop, until `_SLACK` seconds
     after the last was due; `busy`, the CPU time of the busiest load process, 1 is a core. A search for the largest
-    number of sessions asks for no number of them.
+    number of sessions asks for no number of them, and recorded traffic for all of them at some time.
     """
-    ramp = scenario.ramp
-    if ramp is None or not ramp.search:
+    ramp, recorded = scenario.ramp, scenario.recorded
+    if recorded is not None:
+        started = sum(not row.failed for row in run.of(definitions.SESSION_START))
+        yield "sessions", len(recorded.sessions)
+        yield "connected", min(started, len(recorded.sessions))
+    elif ramp is None or not ramp.search:
         yield "sessions", scenario.most_sessions
         yield "connected", connected
     for name in ("refusal", "own_limit"):
@@ -99,8 +103,21 @@ def busiest(shares: Iterable[Sequence[float]]) -> float:
     return max((float(np.quantile(each, 0.9)) for each in shares if each), default=0.0)
 
 
-def generator_notes(run: Run, processes: Sequence[LoadProcess]) -> Iterator[str]:
-    """Notes on whether the load generator itself delayed what it measured."""
+def recorded_notes(scenario: Scenario) -> Iterator[str]:
+    """What recorded traffic is, and what of it is not as it was recorded."""
+    recorded = scenario.recorded
+    if recorded is not None:
+        sent = [each for session in recorded.sessions for each in session.messages]
+        captured, commands = sum(bool(each.text) for each in sent), sum(each.command for each in sent)
+        yield (
+            f"Recorded traffic of {recorded.source}, at {recorded.pace:g} times its pace: {len(sent):,} messages, "
+            f"{commands:,} of them slash commands, of {len(recorded.sessions):,} sessions, {recorded.opened_before:,} "
+            f"open at its begin. {captured:,} messages have their recorded text, the others text as long as recorded."
+        )
+
+
+def generator_notes(run: Run, processes: Sequence[LoadProcess], *, recorded: bool = False) -> Iterator[str]:
+    """Notes on whether the load generator itself delayed what it measured, or `recorded` sessions did."""
     lags = [each.lag for each in processes if each.lag is not None]
     late = max((each.get_value_at_percentile(99) / 1e6 for each in lags), default=0.0)
     if late > _LATE and busiest(each.busy for each in processes) <= BUSY:
@@ -110,7 +127,12 @@ def generator_notes(run: Run, processes: Sequence[LoadProcess]) -> Iterator[str]
         )
     delays = [row.value for row in run.of(definitions.SEND_DELAY) if not is_missing(row.value)]
     waited = sum(delay > max(_LATE, late) for delay in delays)
-    if waited > max(_FEW, 0.01 * len(delays)):
+    if recorded and waited > max(_FEW, 0.01 * len(delays)):
+        yield (
+            f"Of {len(delays):,} messages {waited:,} waited for the answer before in their session, which counts in "
+            "their latencies: the server answers later than when this was recorded, or --pace is high."
+        )
+    elif waited > max(_FEW, 0.01 * len(delays)):
         whose = " of their load process" if len(processes) > 1 else ""
         mend = "More sessions, or fewer --processes," if whose else "More sessions"
         yield (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -30,6 +30,7 @@ from ailoop_otel.measure.load.checked_table import (
     words,
 )
 from ailoop_otel.measure.load.messages_file import messages_of
+from ailoop_otel.measure.load.recorded_sessions import Recorded
 from ailoop_otel.measure.results.observations import PHASES
 from ailoop_otel.protocol.registry import DIALECTS
 from ailoop_otel.recorded.input_file import read_text
@@ -41,6 +42,8 @@ else:
 
 OPEN, CLOSED = "open", "closed"
 SESSIONS, RATE = "sessions", "rate"
+RECORDED: Final = "recorded"
+"""The name of the scenario of recorded traffic."""
 CONSTANT, POISSON = "constant", "poisson"
 AI_TIMEOUT: Final = "ai_timeout"
 _DAY: Final = 86_400.0
@@ -169,6 +172,7 @@ class Scenario:
     ramp: Ramp | None = table(Ramp, None)
     stable: StabilityCriteria = table(StabilityCriteria, StabilityCriteria())
     abort_on: AbortCriteria = table(AbortCriteria, AbortCriteria())
+    recorded: Recorded | None = table(Recorded, None)
     stages: tuple[Stage, ...] = tables(Stage)
     users: tuple[UserKind, ...] = tables(UserKind)
     messages: tuple[Prompt, ...] = tables(Prompt)
@@ -197,6 +201,8 @@ class Scenario:
         """All settings as JSON, without the message texts, which may be long or private."""
         values = dataclasses.asdict(self)
         values["messages"] = _names(self.messages)
+        if self.recorded is not None:
+            values["recorded"] |= {"sessions": len(self.recorded.sessions), "messages": self.recorded.messages}
         for each, user in zip(values["users"], self.users, strict=True):
             each["messages"] = _names(user.messages)
         return {name: value for name, value in values.items() if name not in ("title", "text")}
@@ -232,6 +238,8 @@ def load(name: str, overrides: Iterable[str] = (), messages: Iterable[str] = ())
     for override in overrides:
         _override(document, override)
     _replace_messages(document, list(messages))
+    if "recorded" in document:
+        raise Refusal(f"{where}: `recorded` is no setting; recorded traffic is replayed by --from-telemetry DIR")
     if "name" in document:
         raise Refusal(f"{where}: `name` is no setting; a scenario is called as its file is")
     scenario: Scenario = read(Scenario, {**document, "name": Path(name).stem}, where)
@@ -239,6 +247,23 @@ def load(name: str, overrides: Iterable[str] = (), messages: Iterable[str] = ())
     if scenario.stages and "duration" not in document:
         return replace(scenario, duration=sum(each.seconds for each in scenario.stages))
     return scenario
+
+
+def of_recorded(recorded: Mapping[str, Any], sessions: int, seconds: float, overrides: Iterable[str]) -> Scenario:
+    """The scenario of recorded traffic, as tables of `Recorded`, with at most so many sessions at once.
+
+    Raises Refusal for overrides that are not valid, or not for recorded traffic.
+    """
+    document: dict[str, Any] = {"warmup": 0.0, "duration": seconds, "sessions": sessions}
+    for override in overrides:
+        _override(document, override)
+    if unfit := sorted(document.keys() & {"loop", "rate", "arrivals", "turns", "ramp", "stages", "users"}):
+        raise Refusal(f"--set {unfit[0]}: recorded traffic has its own times and sessions")
+    made: Scenario = read(Scenario, {**document, "name": RECORDED, "recorded": recorded}, "--set")
+    if made.warmup:
+        raise Refusal("--set warmup: recorded traffic has no warm-up; leave it out")
+    dialect_named(made.dialect)
+    return made
 
 
 def _replace_messages(document: dict[str, Any], texts: list[str]) -> None:

@@ -48,4 +48,12 @@ class LevelFigures:
     @property
     def state(self) -> str:
         """Whether it met its targets, in a word or two."""
-        return "not put on" if self.not_put_on else "missed" if self.missed else "held" if self.held else "met"
+        return (
+            "not put on"
+            if self.not_put_on
+            else ("not held" if self.held else "missed")
+            if self.missed
+            else "held"
+            if self.held
+            else "met"
+        )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -59,6 +61,8 @@ class ServerExchange:
     outcome: str = ""
     first_chunk: float | None = None
     longest_gap: float | None = None
+    size: float | None = None
+    """Characters of the frame that carried the message."""
     recovered: bool = False
     usage: Usage = Usage()
     timeouts: list[AITimeout] = field(default_factory=list)
@@ -104,14 +108,23 @@ class ServerTelemetry:
     sessions: OrderedDict[str, ServerSession] = field(default_factory=OrderedDict)
     starts: OrderedDict[str, int] = field(default_factory=OrderedDict)
     """The start of each session by its trace, nanoseconds since 1970."""
+    begun: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    """The first start of each session by its id."""
+    texts: OrderedDict[str, list[tuple[int, str]]] | None = None
+    """What models were told, by trace: the start of the call, and the newest text of a user; None to leave them out."""
     points: OrderedDict[tuple[str, int, str, str], Point] = field(default_factory=OrderedDict)
     dialects: set[str] = field(default_factory=set)
     dropped: int = 0
 
     def add(self, span: Span) -> None:
         """Add one span; the same span added again changes nothing."""
+        if self.texts is not None and (told := user_text(span.text(names.GEN_AI_INPUT_MESSAGES))):
+            self._keep(self.texts, span.trace_id, [*self.texts.get(span.trace_id, ()), (span.start, told)])
         if span.name == names.SPAN_SESSION_START:
             self._keep(self.starts, span.trace_id, span.start)
+            self.begun.setdefault(span.text(names.SESSION_ID), span.start)
+            if len(self.begun) > MOST:
+                self.begun.popitem(last=False)
         elif span.name == names.SPAN_SESSION:
             self._keep(self.sessions, span.span_id, _session(span))
         elif span.name in _PARTS and span.parent_id:
@@ -146,6 +159,16 @@ class ServerTelemetry:
         return value
 
 
+def user_text(messages: str) -> str:
+    """The newest text of a user in `gen_ai.input.messages`; empty where there is none, or a part of it was cut."""
+    with suppress(ValueError, RecursionError, TypeError, AttributeError, KeyError):
+        for message in reversed(json.loads(messages)):
+            if message.get("role") == "user":
+                texts = [str(part.get("content", "")) for part in message["parts"] if part.get("type") == "text"]
+                return "" if not texts or texts[-1].endswith("…") else "\n".join(texts)
+    return ""
+
+
 def process_of(point: Point) -> str:
     """The process of the server that wrote a point, by its instance id or process id."""
     return str(point.resource.get("service.instance.id") or point.resource.get("process.pid") or "")
@@ -171,6 +194,7 @@ def _add_root(exchange: ServerExchange, span: Span) -> None:
     exchange.session_id = span.text(names.SESSION_ID)
     exchange.client_trace_id = span.text(names.CLIENT_TRACE_ID)
     exchange.outcome = span.outcome or OK
+    exchange.size = span.number(names.MESSAGE_SIZE)
     exchange.usage = usage_of(span)
     exchange.recovered = span.flag(names.TIMEOUT_RECOVERED)
     first_chunk = span.number(names.TIME_TO_FIRST_CHUNK)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -54,13 +55,16 @@ class Reading:
     since: int = 0
 
 
-def read(place: Path, *, since: int = 0, progress: Callable[[int], None] = lambda size: None) -> Reading:
+def read(
+    place: Path, *, since: int = 0, texts: bool = False, progress: Callable[[int], None] = lambda size: None
+) -> Reading:
     """Read the telemetry files of a directory, or one file; raises Refusal where there is no telemetry of AILoop.
 
-    Spans that ended and points that were taken before `since`, in nanoseconds since 1970, are left out. `progress` is
-    called with the size in bytes of each file that was read.
+    Spans that ended and points that were taken before `since`, in nanoseconds since 1970, are left out. With `texts`
+    captured messages are kept too. `progress` is called with the size in bytes of each file that was read.
     """
     telemetry, counts, paths = ServerTelemetry(), ReadCounts(), files.find(place)
+    telemetry.texts = OrderedDict() if texts else None
     parser = points.reader(METRICS)
     for path in paths:
         for batch in files.read([path], counts, parser=parser):

@@ -40,7 +40,7 @@ def validity_problems(run: Run) -> Iterator[tuple[Verdict, str]]:
     if run.context.load.get("not_put_on") and not run.context.load.get("own_limit"):
         reason = f"the load generator could not put on more: {run.context.load['not_put_on']}"
         yield Verdict.INCONCLUSIVE, reason
-    yield from _load_missing(run.context.load)
+    yield from _load_missing(run.context.load, recorded=bool(run.context.settings.get("recorded")))
     if INTERRUPTED in run.context.notes:
         yield Verdict.INCONCLUSIVE, "it was interrupted: run it to its end for a verdict"
     elif not failure:
@@ -67,7 +67,7 @@ def at_limit(load: dict[str, Any]) -> bool:
     return bool(load.get("busy", 0.0) > BUSY)
 
 
-def _load_missing(load: dict[str, Any]) -> Iterator[tuple[Verdict, str]]:
+def _load_missing(load: dict[str, Any], *, recorded: bool) -> Iterator[tuple[Verdict, str]]:
     """What was asked for and not put on, and whose fault it is: the server's, or the load generator's."""
     sessions, connected = load.get("sessions", 0), load.get("connected", 0)
     held = f"{connected:,} of {sessions:,} sessions were held"
@@ -88,10 +88,15 @@ def _load_missing(load: dict[str, Any]) -> Iterator[tuple[Verdict, str]]:
             "own delay is in the times; use more --processes, or another machine",
         )
     elif load.get("sent", 0) < SENT * load.get("planned", 0):
+        mend = (
+            "sessions waited for the answer before: recorded times were not kept; take a slower --pace"
+            if recorded
+            else "all sessions were busy: the rate that was asked for was not put on; ask for more sessions, or less"
+        )
         yield (
             Verdict.INCONCLUSIVE,
             f"of {load['planned']:,} messages that were planned, {load['sent']:,} were sent while they were due, since "
-            "all sessions were busy: the rate that was asked for was not put on; ask for more sessions, or for less",
+            f"{mend}",
         )
 
 

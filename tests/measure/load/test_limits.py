@@ -138,4 +138,4 @@ def test_a_rate_that_all_sessions_are_too_busy_for_was_not_put_on() -> None:
     assert run.context.load["sent"] < 20
     judgement = judge_by_files(run)
     assert judgement.verdict is Verdict.INCONCLUSIVE
-    assert "the rate that was asked for was not put on; ask for more sessions, or for less" in judgement.notes[0]
+    assert "the rate that was asked for was not put on; ask for more sessions, or less" in judgement.notes[0]

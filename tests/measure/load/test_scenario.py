@@ -229,6 +229,7 @@ def test_every_setting_is_known_with_its_meaning() -> None:
         "users",
         "stages",
         "ramp",
+        "recorded",
         "stable",
         "abort_on",
     }
