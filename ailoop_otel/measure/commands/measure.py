@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ailoop_otel.measure import Refusal, report
-from ailoop_otel.measure.commands import DIRECTORY, INTERRUPTED, URL
+from ailoop_otel.measure.commands import DIRECTORY, INTERRUPTED, URL, load_curve
 from ailoop_otel.measure.load import scenario
 from ailoop_otel.measure.load.campaign import Interrupted
 from ailoop_otel.measure.load.campaign import measure as run_campaign
@@ -26,8 +27,12 @@ from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.load.server import RunningServer, running_server
 from ailoop_otel.measure.results import storage
 from ailoop_otel.measure.results.run import Run, pooled
+from ailoop_otel.measure.telemetry.reading import read
 from ailoop_otel.measure.telemetry.reconciliation import reconciled
+from ailoop_otel.measure.telemetry.traffic import traffic_of
 from ailoop_otel.measure.verdict import baseline, judge, targets
+from ailoop_otel.replay.shifted import pace_of
+from ailoop_otel.since import parse_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,12 @@ class MeasureOptions:
     strict: bool = False
     runs: int = 1
     otlp: str = ""
+    rates: str = ""
+    sessions: str = ""
+    seconds: float | None = None
+    telemetry: str = ""
+    since: str = ""
+    pace: str = ""
 
 
 def measure(options: MeasureOptions, console: Console) -> int:
@@ -116,24 +127,48 @@ def _sigterm_as_interrupt() -> Iterator[None]:
 
 
 def _scenario(options: MeasureOptions) -> Scenario:
-    if not options.scenario:
+    if options.telemetry:
+        return _recorded(options)
+    for option, value in (("--since", options.since), ("--pace", options.pace)):
+        if value:
+            raise Refusal(f"{option} is for recorded traffic: give --from-telemetry DIR, or leave it out")
+    name = options.scenario or (load_curve.SCENARIO if options.rates or options.sessions else "")
+    if not name:
         raise Refusal(f"name a scenario: {', '.join(scenario.names())}, or a TOML file; --list says what they do")
-    overrides = [*options.overrides]
-    if options.processes is not None:
-        overrides.append(f"processes={options.processes}")
+    wanted = targets.load(options.targets, Path(name).stem) if options.targets else None
+    curve = load_curve.settings(options.rates, options.sessions, options.seconds, wanted)
+    overrides = [*curve, *_overrides(options)]
     if options.messages_file:
         # In TOML's quotes, whatever characters the path has.
         overrides.append(f"messages_file={json.dumps(options.messages_file, ensure_ascii=False)}")
+    return scenario.load(name, overrides, options.messages)
+
+
+def _overrides(options: MeasureOptions) -> Iterator[str]:
+    yield from options.overrides
+    if options.processes is not None:
+        yield f"processes={options.processes}"
     if options.dialect:
-        overrides.append(f"dialect={options.dialect}")
-    return scenario.load(options.scenario, overrides, options.messages)
+        yield f"dialect={options.dialect}"
+
+
+def _recorded(options: MeasureOptions) -> Scenario:
+    """The scenario of recorded traffic; raises Refusal where there is none, and for options that are not for it."""
+    others = {
+        "a scenario": options.scenario, "--rates": options.rates, "--sessions": options.sessions,
+        "--seconds": options.seconds, "--message": options.messages, "--messages": options.messages_file,
+    }  # fmt: skip
+    for option, value in others.items():
+        if value:
+            raise Refusal(f"--from-telemetry replays what was recorded: leave {option} out")
+    since, pace = parse_since(options.since, time.time_ns()), pace_of("now", options.pace)
+    traffic = traffic_of(read(Path(options.telemetry), since=since, texts=True), pace)
+    return scenario.of_recorded(traffic.recorded, traffic.sessions, traffic.seconds, _overrides(options))
 
 
 def _references(options: MeasureOptions, wanted: Scenario) -> list[Run] | None:
-    """Read targets and baseline before the run, which may take an hour, so that an error in them shows at once."""
+    """Read the baseline before the run, which may take an hour, so that an error in it shows at once."""
     judge.share_of(options.tolerance)
-    if options.targets:
-        targets.load(options.targets, wanted.name)
     before = baseline.expected(options.baseline, options.save_baseline, options.out) if options.baseline else None
     if before and before[0].context.scenario != wanted.name:
         raise Refusal(

@@ -48,6 +48,14 @@ def _measure(
     settings: Settings = None,
     message: Messages = None,
     messages: MessagesFile = "",
+    rates: Annotated[str, typer.Option(metavar="1,2,4", help="A load curve: messages/s of each level.")] = "",
+    sessions: Annotated[str, typer.Option(metavar="5,10", help="A load curve: sessions of each level.")] = "",
+    seconds: Annotated[float | None, typer.Option(metavar="S", help="How long each level lasts.")] = None,
+    from_telemetry: Annotated[
+        str, typer.Option("--from-telemetry", metavar="DIR", help="Send again what a server recorded.")
+    ] = "",
+    since: Annotated[str, typer.Option(help="With it: only what was sent in the last 90s, 10m, 1h30m, or since.")] = "",
+    pace: Annotated[str, typer.Option(metavar="2x", help="With it: so many times as fast.")] = "",
     processes: Annotated[int | None, typer.Option(metavar="N", help="Load processes.")] = None,
     dialect: Annotated[str, typer.Option(metavar="NAME", help="Whose requests it takes: docs/dialects.md.")] = "",
     baseline: Baseline = "",
@@ -77,6 +85,7 @@ def _measure(
             scenario, url, start, pid, out, processes, dialect, tuple(settings or ()), tuple(message or ()), messages,
             baseline, save_baseline, targets, tolerance, jaeger, instrument=not no_instrument, strict=strict, runs=runs,
             otlp=otlp,
+            rates=rates, sessions=sessions, seconds=seconds, telemetry=from_telemetry, since=since, pace=pace,
         )  # fmt: skip
         return measure(options, terminal())
 

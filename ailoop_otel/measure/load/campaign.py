@@ -6,20 +6,21 @@ run = measure(scenario.load("mixed", ["duration=20"]), "ws://127.0.0.1:8000/ws",
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from typing import Any, Final
 
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.client.websocket import address
 from ailoop_otel.measure.load import result
+from ailoop_otel.measure.load.level import Followed, Level
 from ailoop_otel.measure.load.limits import check_limits
 from ailoop_otel.measure.load.live import LiveFigures, Progress
 from ailoop_otel.measure.load.plan import Segment
 from ailoop_otel.measure.load.progress import ProgressListener
-from ailoop_otel.measure.load.ramp import Levels, SearchResult, levels, search
+from ailoop_otel.measure.load.ramp import SearchResult, levels, load_text, needed_sessions, search
 from ailoop_otel.measure.load.result import figures, steady_memory
-from ailoop_otel.measure.load.scenario import OPEN, Scenario
+from ailoop_otel.measure.load.scenario import OPEN, RATE, Ramp, Scenario
 from ailoop_otel.measure.load.server import ResourceSampler
 from ailoop_otel.measure.load.worker_pool import LoadProcess, WorkerPool
 from ailoop_otel.measure.results import definitions, machine
@@ -79,9 +80,10 @@ class Campaign:
         self._origin = time.perf_counter()
         self._phase: Phase = "warmup"
         self._segments = 0
-        self._levels = Levels()
+        self._levels: list[Level] = []
         self._live = LiveFigures(scenario.abort_on.seconds)
         self._aborted = ""
+        self._own_limit = ""
         self._begun = self._ended = 0.0
         self._most_connected = 0
         self._held = 0.0
@@ -95,26 +97,36 @@ class Campaign:
         with WorkerPool(self._url, self.scenario, self._origin) as workers, self._sampler:
             self._workers = workers
             try:
-                self._open(workers, self._first_level())
+                self._open(workers, self._first_sessions())
                 self._check_reached(workers)
                 if self.scenario.warmup:
-                    self._segment(workers, "warmup", self._first_level(), self.scenario.warmup, "warm-up")
+                    self._segment(workers, "warmup", self._first_rate(), self.scenario.warmup, "warm-up")
                 self._begun = time.perf_counter()
                 self._live.clear(self._begun)
                 if self.scenario.stages:
                     self._stages(workers)
                 elif self.scenario.ramp is None:
                     name = self.scenario.name
-                    self._segment(workers, "run", self.scenario.sessions, self.scenario.duration, name, bounded=True)
+                    self._segment(workers, "run", self._first_rate(), self.scenario.duration, name, bounded=True)
                 else:
-                    self._ramp(workers)
+                    self._ramp(workers, self.scenario.ramp)
                 self._finish(workers)
             finally:
                 self._ended = self._ended or time.perf_counter()
                 self._progress.take(workers.new_observations())
 
-    def _first_level(self) -> int:
-        return self.scenario.ramp.start if self.scenario.ramp is not None else self.scenario.sessions
+    def _first_sessions(self) -> int:
+        ramp, recorded = self.scenario.ramp, self.scenario.recorded
+        if recorded is not None:
+            return recorded.opened_before
+        return self.scenario.sessions if ramp is None or ramp.of == RATE else int(next(levels(ramp)))
+
+    def _first_rate(self) -> float:
+        """Messages per second at first; in a closed loop any rate but 0 means the same."""
+        ramp = self.scenario.ramp
+        if self.scenario.loop != OPEN:
+            return 1.0
+        return self.scenario.rate if ramp is None else _rate_of(ramp, next(levels(ramp)))
 
     def _open(self, workers: WorkerPool, sessions: int) -> None:
         """Keep `sessions` sessions open."""
@@ -131,13 +143,13 @@ class Campaign:
             raise Refusal(f"no session could be had at {self._url}, is the server running? {reason}")
 
     def _segment(
-        self, workers: WorkerPool, phase: Phase, sessions: int, seconds: float, name: str, *, bounded: bool = False
+        self, workers: WorkerPool, phase: Phase, rate: float, seconds: float, name: str, *, bounded: bool = False
     ) -> int:
         """Run one segment to its end and return its number; with `bounded`, it ends early after `most_messages`."""
         self._segments += 1
         at = time.perf_counter() + _LEAD
         most = self.scenario.most_messages if bounded else 10_000_000
-        segment = Segment(self._segments, phase, self._rate(sessions), at, most)
+        segment = Segment(self._segments, phase, rate, at, most)
         self._run(workers, segment, name, at + seconds, bounded=bounded)
         return segment.number
 
@@ -156,7 +168,7 @@ class Campaign:
 
         early = self._wait(workers, ended, until - time.perf_counter())
         self._ended = time.perf_counter()
-        if early and self.scenario.loop == OPEN and not self._aborted:
+        if early and self.scenario.loop == OPEN and self.scenario.recorded is None and not self._aborted:
             most = f"{segment.most:,} messages are the most that it may send (most_messages)"
             self.notes.append(f"It ended early: {most}.")
         return early
@@ -165,7 +177,7 @@ class Campaign:
         """Run the stages, each from the moment at which the one before ends."""
         at = time.perf_counter() + _LEAD
         end = at + self.scenario.duration
-        rate, first = self._rate(self.scenario.sessions), True
+        rate, first = self._first_rate(), True
         for name, stage in zip(self.scenario.stage_names(), self.scenario.stages, strict=True):
             end_rate = rate if stage.rate is None else stage.rate
             if stage.sessions is not None:
@@ -183,21 +195,13 @@ class Campaign:
                 first = False
             rate = end_rate
 
-    def _rate(self, sessions: int) -> float:
-        """Messages per second for a number of sessions; in a closed loop any rate but 0 means the same."""
-        ramp = self.scenario.ramp
-        if ramp is not None:
-            return ramp.rate * sessions
-        return self.scenario.rate if self.scenario.loop == OPEN else 1.0
-
     def _wait(self, workers: WorkerPool, reached: Callable[[], bool], seconds: float) -> bool:
         """Wait at most `seconds` until `reached` is true, and report the progress; returns whether it became true."""
         begun = time.perf_counter()
 
         def check() -> bool:
-            events, now = workers.events(), time.perf_counter()
-            self._levels.take(events)
-            self._live.take(events, now)
+            now = time.perf_counter()
+            self._live.take(workers.events(), now)
             self._most_connected = max(self._most_connected, workers.total("connected"))
             self._progress.update(now - begun, self._state_of(workers, now))
             self._progress.take(workers.new_observations())
@@ -218,63 +222,89 @@ class Campaign:
         self._wait(workers, lambda: workers.over, patience)
 
     # --- Levels --------------------------------------------------------------------------------------------
-    def _ramp(self, workers: WorkerPool) -> None:
-        ramp = self.scenario.ramp
-        assert ramp is not None
+    def _ramp(self, workers: WorkerPool, ramp: Ramp) -> None:
         if ramp.search:
-            found = search(ramp, lambda level: self._climb(workers, level), lambda level: self._hold(workers, level))
-            if workers.reason("own_limit"):
+            found = search(
+                ramp,
+                lambda load: self._climb(workers, ramp, load, "ramp"),
+                lambda load: self._hold(workers, ramp, load),
+            )
+            if found.own:
+                self._own_limit = found.reason
                 self.notes.append(
-                    f"{found.sessions} sessions were stable. How many more would be is not known, since the load "
-                    "generator could not open them: that is no figure of the server."
+                    f"{load_text(ramp, found.load)} were stable. How much more would be is not known, since the load "
+                    f"generator could not put it on ({found.reason}): that is no figure of the server."
                 )
             else:
                 self._found = found
             return
-        for level in levels(ramp):
-            if self._out_of_time():
-                self.notes.append(f"The time was up before {ramp.most} sessions were reached.")
+        for load in levels(ramp):
+            if not (level := self._climb(workers, ramp, load, "run")).messages and level.own:
+                self.notes.append(f"The time was up before {load_text(ramp, load)} were reached.")
                 return
-            self._open(workers, level)
-            self._segment(workers, "run", level, ramp.seconds, f"{level} sessions")
 
-    def _out_of_time(self) -> bool:
-        return time.perf_counter() - self._begun > self.scenario.duration
+    def _climb(self, workers: WorkerPool, ramp: Ramp, load: float, phase: Phase) -> Level:
+        if time.perf_counter() - self._begun > self.scenario.duration:
+            return Level(load, 0, ramp.seconds, own="the time for the whole run (duration) was up")
+        self._phase = "ramp" if ramp.search else self._phase
+        before = self._levels[-1] if self._levels else None
+        sessions = self._sessions(ramp, load, before.messages if before else self._live.messages.of(1))
+        level = self._level(workers, ramp, Level(load, sessions, ramp.seconds), phase, load_text(ramp, load))
+        needed = self._sessions(ramp, load, level.messages)
+        if not level.own or needed <= sessions:
+            return level
+        # Its answers took longer than those of the level before: they need more sessions than it had.
+        self._levels.pop()
+        again = Level(load, needed, ramp.seconds)
+        return self._level(workers, ramp, again, phase, f"{load_text(ramp, load)} with {needed} sessions")
 
-    def _climb(self, workers: WorkerPool, level: int) -> str:
-        ramp = self.scenario.ramp
-        assert ramp is not None
-        if self._out_of_time():
-            return "the time for the whole run was up"
-        self._phase = "ramp"
-        self._open(workers, level)
-        return self._level(workers, "ramp", level, ramp.seconds, f"{level} sessions")
-
-    def _hold(self, workers: WorkerPool, level: int) -> str:
+    def _hold(self, workers: WorkerPool, ramp: Ramp, load: float) -> Level:
         """Hold a level after the messages of the levels before have ended."""
         self._phase = "ramp"
-        self._open(workers, level)
         self._segments += 1
         workers.begin(Segment(self._segments, "ramp", 0.0, time.perf_counter()))
         number = self._segments
         self._wait(workers, lambda: workers.at(number) and not workers.total("waiting"), self.scenario.patience)
         self._held = time.perf_counter()
-        return self._level(workers, "hold", level, self.scenario.stable.hold, f"holding {level} sessions")
+        sessions = next(each.sessions for each in self._levels if each.load == load)
+        level = Level(load, sessions, self.scenario.stable.hold, held=True)
+        return self._level(workers, ramp, level, "hold", f"holding {load_text(ramp, load)}")
 
-    def _level(self, workers: WorkerPool, phase: Phase, level: int, seconds: float, name: str) -> str:
-        """Run a level and return why it is not stable, or an empty text.
+    def _level(self, workers: WorkerPool, ramp: Ramp, level: Level, phase: Phase, name: str) -> Level:
+        """Run a level and judge it.
 
         Load goes on until its last messages had as much time for their first chunk as its first messages.
         """
-        stable = self.scenario.stable
-        number = self._segment(workers, phase, level, seconds, name)
+        stable, planned = self.scenario.stable, self.scenario.loop == OPEN
+        self._open(workers, level.sessions)
+        rate = _rate_of(ramp, level.load) if planned else 1.0
+        reports = [len(each.busy) for each in workers.processes]
+        number = self._segment(workers, phase, rate, level.seconds, name)
         ended = self._ended
-        self._phase = "ramp"
-        self._segments += 1
-        workers.begin(Segment(self._segments, "ramp", self._rate(level), time.perf_counter()))
-        self._wait(workers, lambda: not self._levels[number].waiting, stable.first_chunk_p95)
-        self._ended = ended
-        return self._levels[number].instability(stable, workers.total("connected"), level)
+        level.messages = self._live.messages.of(number)
+        level.busy = result.busiest(each.busy[begun:] for each, begun in zip(workers.processes, reports, strict=True))
+        level.connected, level.own_limit = self._connected(workers, level), workers.reason("own_limit")
+        if ramp.search:
+            self._phase = "ramp"
+            self._segments += 1
+            workers.begin(Segment(self._segments, "ramp", rate, time.perf_counter()))
+            patience = max(stable.first_chunk_p95, stable.completion_p95 or 0.0)
+            self._wait(workers, lambda: not level.undecided(stable), patience)
+            self._ended = ended
+            level.connected = self._connected(workers, level)
+            level.judge(stable, planned=planned)
+        self._levels.append(level)
+        return level
+
+    def _connected(self, workers: WorkerPool, level: Level) -> int:
+        """How many sessions are connected, with those that are being replaced after their turns."""
+        refused = workers.reason("refusal") or not self.scenario.turns
+        return workers.total("connected") if refused else level.sessions
+
+    def _sessions(self, ramp: Ramp, load: float, answers: Iterable[Followed]) -> int:
+        """The sessions for a level: of a rate, as many as answers that take as long as those given need."""
+        least = max((each.sessions for each in self._levels), default=self.scenario.sessions)
+        return max(least, needed_sessions(load, answers)) if ramp.of == RATE else int(load)
 
     def _state(self) -> tuple[Phase, int, int]:
         """Phase, sessions connected and sessions opened so far, for the sampler's thread."""
@@ -319,7 +349,9 @@ class Campaign:
             load={
                 **dict(result.delivered(run, self.scenario, processes, self._most_connected)),
                 **({"aborted": self._aborted} if self._aborted else {}),
+                **({"not_put_on": self._own_limit} if self._own_limit else {}),
             },
+            levels=tuple(result.level_figures(self._levels, self.scenario)),
             notes=tuple(self.notes),
             jaeger=jaeger,
         )  # fmt: skip
@@ -332,11 +364,17 @@ class Campaign:
         return self.scenario.settings() | ({"expects": expects} if expects else {})
 
     def _notes(self, run: Run, processes: list[LoadProcess]) -> Iterator[str]:
-        yield from result.generator_notes(run, processes)
+        yield from result.recorded_notes(self.scenario)
+        yield from result.generator_notes(run, processes, recorded=self.scenario.recorded is not None)
         yield from result.stage_notes(run, self.scenario)
         yield from result.server_notes(self._pid, lost=self._sampler.lost)
         if self._found is not None and self.scenario.ramp is not None:
             yield from result.search_notes(self._found, self.scenario.ramp, self.scenario.stable)
+
+
+def _rate_of(ramp: Ramp, load: float) -> float:
+    """Messages per second at a level, in an open loop."""
+    return load if ramp.of == RATE else ramp.rate * load
 
 
 _NO_CONTEXT: Final = Context("")

@@ -16,6 +16,11 @@ def number(default: float | None, low: float, high: float, means: str = "") -> A
     return field(default=default, metadata={"low": low, "high": high, "means": means})
 
 
+def numbers(low: float, high: float, means: str = "") -> Any:
+    """Any number of numbers from `low` to `high`; none is the default."""
+    return field(default=(), metadata={"each": number(None, low, high), "means": means})
+
+
 def one_of(*choices: str, means: str = "") -> Any:
     """One of a few words; the first is the default."""
     return field(default=choices[0], metadata={"choices": choices, "means": means})
@@ -61,7 +66,8 @@ def _own(kind: Any, inside: str) -> Iterator[Setting]:
     for each in dataclasses.fields(kind):
         means = each.metadata.get("means", "")
         choices = f" ({' or '.join(each.metadata['choices'])})" if "choices" in each.metadata else ""
-        default = str(each.default).lower() if isinstance(each.default, bool | None) else f"{each.default}"
+        value = None if each.default == () else each.default
+        default = str(value).lower() if isinstance(value, bool | None) else f"{value}"
         if means:
             yield Setting(inside + each.name, means + choices, default.removesuffix(".0"))
 
@@ -95,6 +101,10 @@ def _value(known: Any, value: Any, where: str, key: str) -> Any:
         return None
     if "table" in limits or "tables" in limits:
         return _inner(limits, value, where, key)
+    if "each" in limits:
+        if not isinstance(value, list | tuple):
+            raise Refusal(f"{where}: `{key}` is a list of numbers, [1, 2, 4], not {value!r}")
+        return tuple(_value(limits["each"], each, where, key) for each in value)
     if isinstance(known.default, bool):
         wrong = "" if isinstance(value, bool) else "true or false"
     elif "low" in limits:

@@ -11,6 +11,7 @@ import itertools
 import random
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, Final
 
 from ailoop_otel.measure.client import exchanges
@@ -20,32 +21,14 @@ from ailoop_otel.measure.client.session import ClientSession, dialect_named
 from ailoop_otel.measure.client.websocket import Refused
 from ailoop_otel.measure.load.limits import MENDS
 from ailoop_otel.measure.load.plan import Arrivals, Choice, Job, PlannedMessage, Segment, dealt, share
-from ailoop_otel.measure.load.scenario import AI_TIMEOUT, OPEN, UserKind
+from ailoop_otel.measure.load.scenario import AI_TIMEOUT, OPEN, Prompt, UserKind
+from ailoop_otel.measure.load.session_slot import SessionSlot
 from ailoop_otel.measure.results import histograms
 from ailoop_otel.measure.results.observations import Observation, Phase
 
 _BEAT: Final = 0.05
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _OPENING: Final = 30.0
-
-
-class SessionSlot:
-    """Keeps one session open: another session replaces it after its last message, or when it is lost."""
-
-    __slots__ = ("session", "task", "user", "waiting", "wanted")
-
-    def __init__(self, user: UserKind) -> None:
-        self.user = user
-        self.wanted = True
-        self.session: ClientSession | None = None
-        self.waiting: asyncio.Future[PlannedMessage | None] | None = None
-        self.task: asyncio.Task[None] | None = None
-
-    def wake(self, planned: PlannedMessage | None = None) -> None:
-        """Give the slot a message, or without one let it check what has changed."""
-        waiting, self.waiting = self.waiting, None
-        if waiting is not None and not waiting.done():
-            waiting.set_result(planned)
 
 
 class LoadGenerator:
@@ -65,7 +48,7 @@ class LoadGenerator:
         self.own_limit = ""  # why this system, not the server, did not let a session be opened
         self.unknown_dialect = False
         self.unread = False  # frames of an unknown form came that may have carried an answer
-        self._is_open_loop = scenario.loop == OPEN or scenario.ramp is not None
+        self._is_open_loop = scenario.loop == OPEN
         self._segment = Segment(0, "warmup", 0.0, time.perf_counter())
         self._arrivals = self._arrivals_of(self._segment)
         users, process = scenario.user_kinds(), job.process
@@ -98,7 +81,7 @@ class LoadGenerator:
     @property
     def waiting(self) -> int:
         """How many messages are planned and have not ended."""
-        return len(self._open) + len(self._backlog)
+        return len(self._open) + sum(map(len, self._backlogs()))
 
     @property
     def segment(self) -> int:
@@ -120,9 +103,7 @@ class LoadGenerator:
         gap = seconds / abs(change) if seconds and change else self.job.scenario.processes / self.job.scenario.opening
         target = self._attempts + max(0, change)
         while self._wanted == count and len(self._slots) < count:
-            slot = SessionSlot(self._user_of(len(self._slots)))
-            self._slots.append(slot)
-            slot.task = asyncio.create_task(self._occupy(slot))
+            self._add_slot()
             if len(self._slots) < count:
                 await asyncio.sleep(gap)
         while self._wanted == count and len(self._slots) > count:
@@ -134,6 +115,18 @@ class LoadGenerator:
         while self._wanted == count and self._attempts < target:
             self._tried.clear()
             await self._tried.wait()
+
+    def _add_slot(self) -> None:
+        slot = self._new_slot()
+        self._slots.append(slot)
+        slot.task = asyncio.create_task(self._occupy(slot))
+
+    def _new_slot(self) -> SessionSlot:
+        return SessionSlot(self._user_of(len(self._slots)), self._backlog)
+
+    def _backlogs(self) -> Iterable[deque[PlannedMessage]]:
+        """The messages that wait for a session: here one queue for all."""
+        return (self._backlog,)
 
     def _user_of(self, place: int) -> UserKind:
         """The kind of user in a slot: the same one when the slot is closed and opened again."""
@@ -187,8 +180,9 @@ class LoadGenerator:
             now = time.perf_counter()
             histograms.record(self.lag, max(0.0, now - due))
             due = max(due + _BEAT, now)
-            while self._backlog and now > self._backlog[0].message.planned + self.job.scenario.patience:
-                self._backlog.popleft().message.abandon(CLIENT_TIMEOUT)
+            for backlog in self._backlogs():
+                while backlog and now > backlog[0].message.planned + self.job.scenario.patience:
+                    backlog.popleft().message.abandon(CLIENT_TIMEOUT)
 
     def take_events(self) -> list[tuple[str, int, Any]]:
         """Return and clear the events of single messages: planned, first chunk, end."""
@@ -226,15 +220,15 @@ class LoadGenerator:
             self._hand_out(planned)
         self._schedule()
 
-    def _plan(self, at: float, user: UserKind) -> PlannedMessage:
-        """Create the next message of a kind of user, planned for the time `at`."""
-        prompt = self._prompt_choices[user.name].next()
+    def _plan(self, at: float, user: UserKind, prompt: Prompt | None = None) -> PlannedMessage:
+        """Create the next message of a kind of user, planned for the time `at`; without a prompt one is drawn."""
+        prompt = prompt or self._prompt_choices[user.name].next()
         number = self.planned * self.job.scenario.processes + self.job.process
         planned = PlannedMessage(Message(at), prompt, user, self._segment, number)
         planned.message.on_end = lambda message: self._ended(planned)
         self.planned += 1
         self._planned_in_segment += 1
-        self.events.append(("planned", number, self._segment.number))
+        self.events.append(("planned", number, [self._segment.number, at]))
         return planned
 
     def _hand_out(self, planned: PlannedMessage) -> None:
@@ -249,7 +243,7 @@ class LoadGenerator:
     async def _occupy(self, slot: SessionSlot) -> None:
         pause = _FIRST_PAUSE
         while slot.wanted:
-            if self.exhausted:
+            if self.exhausted and not slot.backlog:
                 # A session that sends no message would only be opened and closed.
                 slot.waiting = asyncio.get_running_loop().create_future()
                 await slot.waiting
@@ -301,8 +295,9 @@ class LoadGenerator:
             return
         if not self._is_open_loop and self._segment.rate and not self.exhausted:
             self._plan(time.perf_counter(), self._user_choice.next()).message.abandon(outcome)
-        while self._backlog:
-            self._backlog.popleft().message.abandon(outcome)
+        for backlog in self._backlogs():
+            while backlog:
+                backlog.popleft().message.abandon(outcome)
 
     async def _use(self, slot: SessionSlot, session: ClientSession, number: int) -> None:
         """Send the messages that are due until the session is lost, had its last message or is not wanted any more."""
@@ -321,8 +316,8 @@ class LoadGenerator:
     async def _next(self, slot: SessionSlot, session: ClientSession) -> PlannedMessage | None:
         """Wait for the next message of a session; None when the caller has to check the session's state first."""
         if self._is_open_loop:
-            if self._backlog:
-                return self._backlog.popleft()
+            if slot.backlog:
+                return slot.backlog.popleft()
             self._free.append(slot)
         elif self._segment.rate and not self.exhausted:
             pause = self._pause(slot.user) if session.turns else 0.0
@@ -361,6 +356,8 @@ class LoadGenerator:
         left = message.planned + self.job.scenario.patience - time.perf_counter()
         timer = loop.call_later(max(0.0, left), message.abandon, CLIENT_TIMEOUT)
         session.send(planned.prompt.text, message)
+        if message.sent and not message.ended:
+            self.events.append(("sent", planned.number, max(0.0, message.sent - message.planned)))
         await ended
         timer.cancel()
 
@@ -386,7 +383,8 @@ class LoadGenerator:
             message, place, expects_timeout=planned.prompt.expects == AI_TIMEOUT
         )
         first = message.first_chunk - message.planned if message.first_chunk else None
-        self.events.append(("ended", planned.number, [message.outcome, first]))
+        took = message.completed - message.planned if message.completed else None
+        self.events.append(("ended", planned.number, [message.outcome, first, took]))
         if segment.phase != "warmup":
             # Chunks of one read have one time: they are one arrival, and nothing is known of a gap between them.
             for gap in filter(None, message.gaps if message.knows_stream else ()):

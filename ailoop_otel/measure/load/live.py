@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ailoop_otel.measure.load.ramp import passed
+from ailoop_otel.measure.load.level import FollowedMessages, passed
 from ailoop_otel.measure.load.scenario import AbortCriteria
 from ailoop_otel.measure.results.observations import OK
 from ailoop_otel.measure.statistics.percentiles import percentile
@@ -37,15 +37,14 @@ class Progress:
 
 
 class LiveFigures:
-    """The first chunks and ends of the last `seconds` seconds, from the events of single messages."""
+    """The first chunks and ends of the last `seconds` seconds, of `messages`, which it follows by their events."""
 
     def __init__(self, seconds: float) -> None:
+        self.messages = FollowedMessages()
         self._seconds = seconds
         self._since = math.inf
-        self._planned: dict[int, float] = {}
         self._firsts: deque[tuple[float, float]] = deque()
         self._ends: deque[tuple[float, bool]] = deque()
-        self._with_first: set[int] = set()
 
     def clear(self, now: float) -> None:
         """Begin anew at `now`: what came before, the warm-up say, does not count."""
@@ -54,28 +53,15 @@ class LiveFigures:
         self._ends.clear()
 
     def take(self, events: Iterable[Sequence[Any]], now: float) -> None:
-        """Add the events that came until `now`, as `ramp.Levels` does, and forget what is older than `seconds`."""
-        for kind, number, value in events:
-            if kind == "planned":
-                self._planned[number] = now
-            elif kind == "first":
-                self._with_first.add(number)
-                self._firsts.append((now, value))
-            else:
-                self._end(number, now, *value)
+        """Add the events that came until `now`, and forget of the figures what is older than `seconds`."""
+        for kind, message in self.messages.take(events):
+            if kind == "first" and message.first is not None:
+                self._firsts.append((now, message.first))
+            elif kind == "ended":
+                self._ends.append((now, message.outcome != OK))
         for seen in (self._firsts, self._ends):
             while seen and seen[0][0] < now - self._seconds:
                 seen.popleft()
-
-    def _end(self, number: int, now: float, outcome: str, first: float | None) -> None:
-        self._planned.pop(number, None)
-        told = number in self._with_first
-        self._with_first.discard(number)
-        self._ends.append((now, outcome != OK))
-        if outcome != OK:
-            self._firsts.append((now, math.inf))
-        elif first is not None and not told:
-            self._firsts.append((now, first))
 
     def rate(self, now: float) -> float:
         """Messages ended per second."""
@@ -96,8 +82,8 @@ class LiveFigures:
             return ""
         last = f" over the last {self._seconds:g} s"
         allowed = criteria.first_chunk_p95 if criteria.first_chunk_p95 is not None else math.inf
-        waiting = (begun for number, begun in self._planned.items() if number not in self._with_first)
-        p95 = self.first_chunk(95, sum(now - begun > allowed for begun in waiting))
+        waiting = sum(each.waits and now - each.planned > allowed for each in self.messages.open.values())
+        p95 = self.first_chunk(95, waiting)
         if reason := passed(criteria, self.errors(), p95, last):
             return reason
         rate = self.rate(now)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from ailoop_otel.measure.load.ramp import FEWEST, SearchResult
-from ailoop_otel.measure.load.scenario import OPEN, Ramp, Scenario, StabilityCriteria
+from ailoop_otel.measure.load.level import Level
+from ailoop_otel.measure.load.ramp import FEWEST, SearchResult, levels, load_text
+from ailoop_otel.measure.load.scenario import OPEN, RATE, Ramp, Scenario, StabilityCriteria
 from ailoop_otel.measure.load.worker_pool import LoadProcess, first_reason
 from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.level_figures import LevelFigures
 from ailoop_otel.measure.results.observations import Observation, is_missing, observed
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics.estimates import run_figures, settled_slope, steady
@@ -38,8 +40,9 @@ def figures(
     search for the largest stable number of sessions, if there was one.
     """
     yield from run_figures(steady(run, definitions.COMPLETION), at)
-    if found is not None:
-        yield observed(definitions.STABLE_SESSIONS, float(found.sessions), at)
+    if found is not None and scenario.ramp is not None:
+        stable = definitions.STABLE_RATE if scenario.ramp.of == RATE else definitions.STABLE_SESSIONS
+        yield observed(stable, float(found.load), at)
     # During a search the load grows with the sessions, and memory follows the load too.
     if found is None and by_opened and by_opened[-1][0] - by_opened[0][0] >= _FEWEST_OPENED:
         per_session = settled_slope([count for count, _ in by_opened], [memory for _, memory in by_opened])
@@ -66,10 +69,14 @@ def delivered(
     `sessions` asked for and `connected` at most, at once; `refusal` by the server and `own_limit` of the load
     generator, each why sessions are missing; messages `planned` and `sent` in an open loop, until `_SLACK` seconds
     after the last was due; `busy`, the CPU time of the busiest load process, 1 is a core. A search for the largest
-    number of sessions asks for no number of them.
+    number of sessions asks for no number of them, and recorded traffic for all of them at some time.
     """
-    ramp = scenario.ramp
-    if ramp is None or not ramp.search:
+    ramp, recorded = scenario.ramp, scenario.recorded
+    if recorded is not None:
+        started = sum(not row.failed for row in run.of(definitions.SESSION_START))
+        yield "sessions", len(recorded.sessions)
+        yield "connected", min(started, len(recorded.sessions))
+    elif ramp is None or not ramp.search:
         yield "sessions", scenario.most_sessions
         yield "connected", connected
     for name in ("refusal", "own_limit"):
@@ -79,25 +86,53 @@ def delivered(
         last = max(planned) + _SLACK
         yield "planned", len(planned)
         yield "sent", sum(row.at + row.value <= last for row in run.of(definitions.SEND_DELAY))
-    yield "busy", round(_busiest(processes), 3)
+    yield "busy", round(busiest(each.busy for each in processes), 3)
 
 
-def _busiest(processes: Sequence[LoadProcess]) -> float:
-    return max((float(np.quantile(each.busy, 0.9)) for each in processes if each.busy), default=0.0)
+def level_figures(ran: Iterable[Level], scenario: Scenario) -> Iterator[LevelFigures]:
+    """The figures of all levels; those that did not decide on the next one are judged by what came until the end."""
+    planned = scenario.loop == OPEN
+    for level in ran:
+        if scenario.ramp is not None and not scenario.ramp.search:
+            level.judge(scenario.stable, planned=planned)
+        yield level.figures(scenario.stable, planned=planned)
 
 
-def generator_notes(run: Run, processes: Sequence[LoadProcess]) -> Iterator[str]:
-    """Notes on whether the load generator itself delayed what it measured."""
+def busiest(shares: Iterable[Sequence[float]]) -> float:
+    """The CPU time of the busiest load process, 1 is a core, from that in each report of each process."""
+    return max((float(np.quantile(each, 0.9)) for each in shares if each), default=0.0)
+
+
+def recorded_notes(scenario: Scenario) -> Iterator[str]:
+    """What recorded traffic is, and what of it is not as it was recorded."""
+    recorded = scenario.recorded
+    if recorded is not None:
+        sent = [each for session in recorded.sessions for each in session.messages]
+        captured, commands = sum(bool(each.text) for each in sent), sum(each.command for each in sent)
+        yield (
+            f"Recorded traffic of {recorded.source}, at {recorded.pace:g} times its pace: {len(sent):,} messages, "
+            f"{commands:,} of them slash commands, of {len(recorded.sessions):,} sessions, {recorded.opened_before:,} "
+            f"open at its begin. {captured:,} messages have their recorded text, the others text as long as recorded."
+        )
+
+
+def generator_notes(run: Run, processes: Sequence[LoadProcess], *, recorded: bool = False) -> Iterator[str]:
+    """Notes on whether the load generator itself delayed what it measured, or `recorded` sessions did."""
     lags = [each.lag for each in processes if each.lag is not None]
     late = max((each.get_value_at_percentile(99) / 1e6 for each in lags), default=0.0)
-    if late > _LATE and _busiest(processes) <= BUSY:
+    if late > _LATE and busiest(each.busy for each in processes) <= BUSY:
         yield (
             f"The load generator was late by up to {1000 * late:.0f} ms (p99) though it had little to do: this "
             "machine is busy with other things, and their delay is in the latencies."
         )
     delays = [row.value for row in run.of(definitions.SEND_DELAY) if not is_missing(row.value)]
     waited = sum(delay > max(_LATE, late) for delay in delays)
-    if waited > max(_FEW, 0.01 * len(delays)):
+    if recorded and waited > max(_FEW, 0.01 * len(delays)):
+        yield (
+            f"Of {len(delays):,} messages {waited:,} waited for the answer before in their session, which counts in "
+            "their latencies: the server answers later than when this was recorded, or --pace is high."
+        )
+    elif waited > max(_FEW, 0.01 * len(delays)):
         whose = " of their load process" if len(processes) > 1 else ""
         mend = "More sessions, or fewer --processes," if whose else "More sessions"
         yield (
@@ -150,13 +185,19 @@ def growth_notes(growth: float, memory: Sequence[Observation]) -> Iterator[str]:
 
 def search_notes(found: SearchResult, ramp: Ramp, stable: StabilityCriteria) -> Iterator[str]:
     """Notes on what the largest stable number of sessions means, and why it is not larger."""
-    if found.met:
-        yield f"Stable with {found.sessions} sessions, to the step of {ramp.step}: {found.reason}."
+    if not found.load:
+        yield f"No level was stable: {found.reason}."
+    elif found.met:
+        step = "" if ramp.levels else f", to the step of {ramp.step}"
+        yield f"Stable with {load_text(ramp, found.load)}{step}: {found.reason}."
     else:
-        yield f"The limit was not met: {found.sessions} sessions are the most that were tried; raise ramp.most."
+        yield f"The limit was not met: {load_text(ramp, found.load)} are the most that were tried; try more."
+    complete = stable.completion_p95
     yield (
         f"Stable means at most {stable.errors:g} errors per 1,000 messages and a p95 of the first chunk of at most "
-        f"{stable.first_chunk_p95:g} s, held for {stable.hold:g} s."
+        f"{stable.first_chunk_p95:g} s{f', of the complete answer {complete:g} s' if complete else ''}, "
+        f"held for {stable.hold:g} s."
     )
-    if ramp.rate * ramp.start * ramp.seconds < FEWEST:
+    first = next(levels(ramp))
+    if (first if ramp.of == RATE else ramp.rate * first) * ramp.seconds < FEWEST:
         yield f"The first levels had fewer than {FEWEST} messages: there a p95 is the slowest of them."

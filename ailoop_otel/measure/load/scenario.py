@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -21,6 +21,7 @@ from ailoop_otel.measure.load.checked_table import (
     flag,
     meant,
     number,
+    numbers,
     one_of,
     read,
     settings_of,
@@ -29,6 +30,7 @@ from ailoop_otel.measure.load.checked_table import (
     words,
 )
 from ailoop_otel.measure.load.messages_file import messages_of
+from ailoop_otel.measure.load.recorded_sessions import Recorded
 from ailoop_otel.measure.results.observations import PHASES
 from ailoop_otel.protocol.registry import DIALECTS
 from ailoop_otel.recorded.input_file import read_text
@@ -39,6 +41,9 @@ else:
     import tomli as tomllib
 
 OPEN, CLOSED = "open", "closed"
+SESSIONS, RATE = "sessions", "rate"
+RECORDED: Final = "recorded"
+"""The name of the scenario of recorded traffic."""
 CONSTANT, POISSON = "constant", "poisson"
 AI_TIMEOUT: Final = "ai_timeout"
 _DAY: Final = 86_400.0
@@ -76,17 +81,21 @@ class UserKind:
 
 @dataclass(frozen=True, slots=True)
 class Ramp:
-    """A growing number of sessions: from `start` in steps of `step` up to `most`, each level for `seconds` seconds.
+    """A growing load: from `start` in steps of `step` up to `most`, or `levels`, each level for `seconds` seconds.
 
-    `rate` is messages per second of each session, open loop. With `search` it ends at the first level that is not
-    stable, and the level before is held; without it, every level is run.
+    Levels `of` sessions have `rate` messages per second of each session, or the closed loop of the scenario. Levels of
+    a rate, in messages/s over all sessions, begin with the scenario's sessions, and more are opened as answers take
+    longer. With `search` it ends at the first level that is not stable, and the level before is held; without it, every
+    level is run.
     """
 
-    start: int = number(5, 1, 100_000, "sessions of the first level")
-    step: int = number(5, 1, 100_000, "sessions more at each level")
-    most: int = number(200, 1, 100_000, "sessions at most")
+    of: str = one_of(SESSIONS, RATE, means="what the levels are: sessions, or messages/s")
+    start: int = number(5, 1, 100_000, "the first level")
+    step: int = number(5, 1, 100_000, "how much more each level is")
+    most: int = number(200, 1, 100_000, "the last level")
+    levels: tuple[float, ...] = numbers(0.001, 100_000.0, "the levels, instead of start, step and most")
     seconds: float = number(15.0, 0.1, _DAY, "how long a level lasts")
-    rate: float = number(0.2, 0.001, 1000.0, "messages/s of each session")
+    rate: float = number(0.2, 0.001, 1000.0, "messages/s of each session, for levels of sessions")
     search: bool = flag(True, "end at the first level that is not stable")
 
 
@@ -106,10 +115,11 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class StabilityCriteria:
-    """When a level is stable: limits of errors per 1,000 messages and p95 of the first chunk (s), held for `hold` s."""
+    """When a level is stable: limits of errors per 1,000 messages and of p95 (s), held for `hold` seconds."""
 
     errors: float = number(10.0, 0.0, 1000.0, "errors per 1,000 messages at most")
     first_chunk_p95: float = number(2.0, 0.001, 3600.0, "seconds to the first chunk (p95) at most")
+    completion_p95: float | None = number(None, 0.001, _DAY, "seconds to the complete answer (p95) at most")
     hold: float = number(60.0, 0.1, _DAY, "seconds for which the level found is held")
 
 
@@ -162,6 +172,7 @@ class Scenario:
     ramp: Ramp | None = table(Ramp, None)
     stable: StabilityCriteria = table(StabilityCriteria, StabilityCriteria())
     abort_on: AbortCriteria = table(AbortCriteria, AbortCriteria())
+    recorded: Recorded | None = table(Recorded, None)
     stages: tuple[Stage, ...] = tables(Stage)
     users: tuple[UserKind, ...] = tables(UserKind)
     messages: tuple[Prompt, ...] = tables(Prompt)
@@ -178,8 +189,8 @@ class Scenario:
     @property
     def most_sessions(self) -> int:
         """The most sessions that are wanted at once."""
-        if self.ramp is not None:
-            return self.ramp.most
+        if self.ramp is not None and self.ramp.of == SESSIONS:
+            return int(max(self.ramp.levels, default=self.ramp.most))
         return max(self.sessions, *(each.sessions or 0 for each in self.stages), 0)
 
     def stage_names(self) -> list[str]:
@@ -190,6 +201,8 @@ class Scenario:
         """All settings as JSON, without the message texts, which may be long or private."""
         values = dataclasses.asdict(self)
         values["messages"] = _names(self.messages)
+        if self.recorded is not None:
+            values["recorded"] |= {"sessions": len(self.recorded.sessions), "messages": self.recorded.messages}
         for each, user in zip(values["users"], self.users, strict=True):
             each["messages"] = _names(user.messages)
         return {name: value for name, value in values.items() if name not in ("title", "text")}
@@ -225,6 +238,8 @@ def load(name: str, overrides: Iterable[str] = (), messages: Iterable[str] = ())
     for override in overrides:
         _override(document, override)
     _replace_messages(document, list(messages))
+    if "recorded" in document:
+        raise Refusal(f"{where}: `recorded` is no setting; recorded traffic is replayed by --from-telemetry DIR")
     if "name" in document:
         raise Refusal(f"{where}: `name` is no setting; a scenario is called as its file is")
     scenario: Scenario = read(Scenario, {**document, "name": Path(name).stem}, where)
@@ -232,6 +247,23 @@ def load(name: str, overrides: Iterable[str] = (), messages: Iterable[str] = ())
     if scenario.stages and "duration" not in document:
         return replace(scenario, duration=sum(each.seconds for each in scenario.stages))
     return scenario
+
+
+def of_recorded(recorded: Mapping[str, Any], sessions: int, seconds: float, overrides: Iterable[str]) -> Scenario:
+    """The scenario of recorded traffic, as tables of `Recorded`, with at most so many sessions at once.
+
+    Raises Refusal for overrides that are not valid, or not for recorded traffic.
+    """
+    document: dict[str, Any] = {"warmup": 0.0, "duration": seconds, "sessions": sessions}
+    for override in overrides:
+        _override(document, override)
+    if unfit := sorted(document.keys() & {"loop", "rate", "arrivals", "turns", "ramp", "stages", "users"}):
+        raise Refusal(f"--set {unfit[0]}: recorded traffic has its own times and sessions")
+    made: Scenario = read(Scenario, {**document, "name": RECORDED, "recorded": recorded}, "--set")
+    if made.warmup:
+        raise Refusal("--set warmup: recorded traffic has no warm-up; leave it out")
+    dialect_named(made.dialect)
+    return made
 
 
 def _replace_messages(document: dict[str, Any], texts: list[str]) -> None:
@@ -307,8 +339,12 @@ def _check(scenario: Scenario, where: str) -> None:
         _check_think(kind.think or 0.0, kind.think_max, where)
     dialect_named(scenario.dialect)
     ramp = scenario.ramp
-    if ramp is not None and ramp.most < ramp.start:
+    if ramp is not None and ramp.most < ramp.start and not ramp.levels:
         raise Refusal(f"{where}: `ramp.most` is {ramp.most}, which is below `ramp.start`, {ramp.start}")
+    if ramp is not None and ramp.of == SESSIONS and not all(each.is_integer() for each in ramp.levels):
+        raise Refusal(f"{where}: `ramp.levels` of sessions are whole numbers")
+    if ramp is not None and ramp.of == RATE and scenario.loop != OPEN:
+        raise Refusal(f'{where}: `ramp.of = "rate"` is for loop = "open"; a closed loop has levels of sessions')
     if ramp is not None and replace(scenario.abort_on, seconds=AbortCriteria().seconds) != AbortCriteria():
         raise Refusal(f"{where}: [abort_on] is not for a [ramp], which ends at its own limits, [stable]")
     if scenario.stages:

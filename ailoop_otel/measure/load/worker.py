@@ -22,6 +22,7 @@ from ailoop_otel.measure.load.checked_table import read
 from ailoop_otel.measure.load.generator import LoadGenerator
 from ailoop_otel.measure.load.limits import raise_descriptors
 from ailoop_otel.measure.load.plan import Job, Segment
+from ailoop_otel.measure.load.recorded_load import RecordedLoad
 from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.results import histograms
 from ailoop_otel.protocol.registry import DIALECTS
@@ -120,7 +121,8 @@ async def main() -> None:
     if job is None:
         return
     raise_descriptors()
-    load = LoadGenerator(Job(job["url"], unpacked(job["scenario"]), job["process"], job["origin"]))
+    task = Job(job["url"], unpacked(job["scenario"]), job["process"], job["origin"])
+    load = LoadGenerator(task) if task.scenario.recorded is None else RecordedLoad(task)
     worker = Worker(load, _send)
     loop = asyncio.get_running_loop()
     threading.Thread(target=_listen, args=(loop, worker), daemon=True).start()

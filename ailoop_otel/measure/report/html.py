@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -18,6 +19,7 @@ from markupsafe import Markup, escape
 from ailoop_otel.measure.report import tables, units, wording
 from ailoop_otel.measure.report.contents import Report
 from ailoop_otel.measure.report.plots import plots, vega
+from ailoop_otel.measure.report.plots.chart import Plot
 from ailoop_otel.measure.report.terminal import SIGNS
 from ailoop_otel.measure.report.text import CODE, LONGEST_SENTENCE, plain
 from ailoop_otel.measure.results.definitions import DEFINITIONS
@@ -46,8 +48,8 @@ class IntervalDrawing:
     zero: float | None
 
 
-def render(report: Report) -> str:
-    """Render the whole page; all untrusted text is escaped."""
+def render(report: Report, drawn: Sequence[Plot] | None = None) -> str:
+    """Render the whole page with its plots, which may be given; all untrusted text is escaped."""
     environment = Environment(
         # True, because the default rule goes by the template's file extension.
         loader=PackageLoader("ailoop_otel.measure.report", "templates"), autoescape=True, undefined=StrictUndefined,
@@ -55,7 +57,7 @@ def render(report: Report) -> str:
     )  # fmt: skip
     environment.filters |= {"plain": plain, "prose": prose, "count": units.count, "digest": digest}
     judged = report.judgement.rows if report.judgement else ()
-    drawn = plots(report)
+    drawn = plots(report) if drawn is None else drawn
     return environment.get_template("report.html.j2").render(
         report=report,
         wording=wording,

@@ -28,7 +28,7 @@ _FENCES: Final = re.compile(r"`+")
 
 def render(report: Report) -> str:
     """Render the whole summary."""
-    contents = (tables.judged, tables.figures, tables.singles, tables.errors, tables.worst)
+    contents = (tables.judged, tables.load_curve, tables.figures, tables.singles, tables.errors, tables.worst)
     parts = [_headline(report), _notes(report), *(_table(table(report)) for table in contents),
              _environment(report), _definitions(report)]  # fmt: skip
     blocks = [block for part in parts if (block := "\n".join(part))]

@@ -2,7 +2,7 @@
 
     format      1; a change that breaks a reader makes it 2
     context     scenario, source, started_at, duration (seconds), machine, versions, settings, server, load,
-                notes, jaeger
+                levels (of a ramp, as in levels.csv), notes, jaeger
     method      how percentiles are computed, a sentence
     metrics     a list, one entry per metric, and one more per label where a metric has several:
                 metric, label ("" for all of a metric), title, definition, unit (UCUM), shown_in (the unit of

@@ -19,9 +19,18 @@ from ailoop_otel.measure.report.exchanges import (
 )
 from ailoop_otel.measure.report.text import sentence
 from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.level_figures import LevelFigures
 from ailoop_otel.measure.statistics.percentiles import METHOD
 from ailoop_otel.measure.verdict.verdict import Judged
 
+_TIME: Final = units.scale(definitions.FIRST_CHUNK)
+_RATE: Final = units.scale(definitions.RATE)
+_ERRORS: Final = units.scale(definitions.ERROR_RATE)
+_CURVE: Final = (
+    f"Rates in {_RATE.name}: offered is what was planned, delivered what was sent in time, goodput what met the "
+    f"targets; errors are {_ERRORS.name}; times, to the first chunk and to the complete answer, in {_TIME.name}, with "
+    "failures as infinitely slow. A level that was not put on says nothing of the server."
+)
 BAD: Final = "bad"
 PART, FAILURES = "part", "failures"
 
@@ -83,6 +92,18 @@ def judged(report: Report) -> Table:
     return Table("Verdict", columns, tuple(map(_judged, judgement.rows)), notes, method)
 
 
+def load_curve(report: Report) -> Table:
+    """The levels of a load curve."""
+    context = report.context
+    columns = (
+        Column(units.of_load(context).capitalize(), number=True), Column("Offered", number=True, roomy=True),
+        Column("Delivered", number=True), Column("Goodput", number=True), Column("Errors", number=True),
+        Column("First p50", number=True, roomy=True), Column("First p95", number=True),
+        Column("Complete p50", number=True, roomy=True), Column("Complete p95", number=True), Column("Targets"),
+    )  # fmt: skip
+    return Table("Load curve", columns, tuple(map(_level, context.levels)), captions=(_CURVE,))
+
+
 def figures(report: Report) -> Table:
     """The figures of each metric, and of each of its labels."""
     columns = (
@@ -139,6 +160,14 @@ def _judged(row: Judged) -> Line:
         ),
         reason=row.reason,
     )
+
+
+def _level(level: LevelFigures) -> Line:
+    rates = map(_RATE.number, (level.offered, level.delivered, level.goodput))
+    seconds = (level.first_chunk_p50, level.first_chunk_p95, level.completion_p50, level.completion_p95)
+    times, why = map(_TIME.number, seconds), level.missed or level.not_put_on
+    cells = (_RATE.number(level.load), *rates, _ERRORS.number(level.errors), *times)
+    return Line((*map(Cell, cells), Cell(level.state, tone=BAD if why else "")), reason=why)
 
 
 def _figures(report: Report, row: Row) -> Iterator[Line]:

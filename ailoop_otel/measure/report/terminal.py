@@ -40,6 +40,7 @@ def _parts(report: Report, wide: bool) -> Iterator[RenderableType]:
     yield Text(wording.subject(report), _QUIET)
     yield from (Text(f"• {plain(note, LONGEST_SENTENCE)}") for note in report.notes)
     yield from _table(tables.figures(report), wide)
+    yield from _table(tables.load_curve(report), wide)
     yield from _table(tables.singles(report), wide)
     yield from _table(tables.errors(report), wide)
     worst = tables.worst(report)
@@ -74,7 +75,8 @@ def _table(table: Table, wide: bool) -> Iterator[RenderableType]:
     yield made
     for line in table.lines:
         if line.reason and line.cells[0].text != Verdict.PASS.value:
-            yield Text(f"{line.cells[1].name}: {plain(line.reason, 500)}", _TONES[line.cells[0].tone])
+            named = line.cells[1].name or line.cells[0].text
+            yield Text(f"{named}: {plain(line.reason, 500)}", _TONES.get(line.cells[0].tone, _QUIET))
     yield from (Text(each, _QUIET) for each in table.captions)
 
 

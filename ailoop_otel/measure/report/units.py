@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from ailoop_otel.measure.results.quantities import INFINITE, NOTHING, UNITS, Scale, percent, scale
+from ailoop_otel.measure.results.run import Context
 from ailoop_otel.view.units import count, counted, duration
 
-__all__ = ["INFINITE", "NOTHING", "WORDS", "Scale", "count", "counted", "duration", "fitting", "per_thousand",
-           "percent", "scale"]  # fmt: skip
+__all__ = ["INFINITE", "NOTHING", "WORDS", "Scale", "count", "counted", "duration", "fitting", "of_load",
+           "per_thousand", "percent", "scale"]  # fmt: skip
 
 _FITTING: Final = {"s": ("s", "ms", "µs"), "By": ("GB", "MB", "kB", "B")}
 
@@ -37,3 +38,10 @@ def fitting(unit: str, value: float) -> Scale:
 def per_thousand(value: float) -> str:
     """A number of errors per 1,000 requests, without the unit."""
     return scale("error_rate").number(value)
+
+
+def of_load(context: Context) -> str:
+    """The unit of the levels of a load curve: messages/s, or sessions."""
+    ramp = context.settings.get("ramp")
+    is_rate = isinstance(ramp, dict) and ramp.get("of") == "rate"
+    return scale("message_rate" if is_rate else "concurrent_sessions").name

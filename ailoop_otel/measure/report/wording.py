@@ -29,6 +29,7 @@ _KEY_FIGURES: Final = (
     (definitions.SERVER_COMPLETION, "p95", "Complete answer on the server, p95"),
     (definitions.RATE, "mean", "Answers per second"),
     (definitions.STABLE_SESSIONS, "mean", "Largest stable number"),
+    (definitions.STABLE_RATE, "mean", "Largest stable rate"),
     (definitions.MEMORY, "max", "Server memory, at most"),
 )
 _VERDICTS: Final = {

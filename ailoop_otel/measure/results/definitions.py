@@ -98,6 +98,12 @@ STABLE_SESSIONS: Final = Definition(
     "The most concurrent sessions at which the error rate and the 95th percentile of `first_chunk` stayed within "
     "target over the hold period; found by a ramp and confirmed by a hold.", "run", "higher",
 )  # fmt: skip
+STABLE_RATE: Final = Definition(
+    "stable_rate", "{message}/s", "Largest stable rate",
+    "The most messages per second, sent at planned times, at which the error rate and the 95th percentile of "
+    "`first_chunk` stayed within target over the hold period; found by a ramp and confirmed by a hold.",
+    "run", "higher",
+)  # fmt: skip
 MEMORY: Final = Definition(
     "server_memory", "By", "Server memory",
     "Resident memory of the server's process and its children; in a run from telemetry, of the process alone.",

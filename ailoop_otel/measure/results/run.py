@@ -11,6 +11,7 @@ from hdrh.histogram import HdrHistogram
 
 from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
 from ailoop_otel.measure.results.histograms import histogram
+from ailoop_otel.measure.results.level_figures import LevelFigures
 from ailoop_otel.measure.results.observations import Observation
 
 _LONGEST: Final = 1e10  # seconds, as long as a run can be
@@ -38,6 +39,8 @@ class Context:
     server: dict[str, Any] = field(default_factory=dict)
     load: dict[str, Any] = field(default_factory=dict)
     """The load that was put on, beside the one that was asked for: see `load.result.delivered`."""
+    levels: tuple[LevelFigures, ...] = ()
+    """The levels of a ramp, in the order in which they ran."""
     notes: tuple[str, ...] = ()
     jaeger: str = ""
     """Jaeger's address for links to traces, `http://127.0.0.1:16686`; empty for no links."""
@@ -49,10 +52,12 @@ class Context:
         Raises ValueError for a member of a wrong type, and TypeError if there is no scenario.
         """
         members = {name: _member(name, document[name], default) for name, default in _DEFAULTS if name in document}
+        levels = document.get("levels")
+        members["levels"] = tuple(map(LevelFigures.read, levels)) if isinstance(levels, list) else ()
         return cls(**members)
 
 
-_DEFAULTS: Final = tuple(asdict(Context("")).items())
+_DEFAULTS: Final = tuple((name, each) for name, each in asdict(Context("")).items() if name != "levels")
 
 
 def _member(name: str, value: Any, default: object) -> Any:
@@ -101,7 +106,8 @@ def merged(context: Context, parts: Iterable[Run]) -> Run:
 def pooled(runs: Sequence[Run]) -> Run:
     """Join several runs of one scenario, one after the other in time; the context is that of the last.
 
-    A metric with one value per run has the mean of these values. Sessions and exchanges are numbered on.
+    A metric with one value per run has the mean of these values, and levels are those of the last run. Sessions and
+    exchanges are numbered on.
     """
     if len(runs) == 1:
         return runs[0]

@@ -3,6 +3,7 @@
 run.json            the context, the histograms (HdrHistogram V2, base64) and the version of this format
 observations.csv    one row per observation, with its unit; the value is empty where the event never came
 observations.json   the same as JSON: {"observations": [...]}; null where the event never came
+levels.csv          the levels of a ramp, if there was one: the fields of `LevelFigures`, in its units
 """
 
 from __future__ import annotations
@@ -10,21 +11,22 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, fields
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.results import histograms
+from ailoop_otel.measure.results.level_figures import LevelFigures
 from ailoop_otel.measure.results.observations import Observation, read_number
 from ailoop_otel.measure.results.run import Context, Run
+from ailoop_otel.measure.results.whole_file import whole_file
 from ailoop_otel.recorded.input_file import open_regular, read_json
 
 FORMAT: Final = 1
-RUN, TABLE, DOCUMENT = "run.json", "observations.csv", "observations.json"
+RUN, TABLE, DOCUMENT, LEVELS = "run.json", "observations.csv", "observations.json", "levels.csv"
 _NUMBERS: Final = ("session", "exchange", "process")
 # What begins so is a formula to a spreadsheet, or was escaped as one.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "'")
@@ -41,6 +43,8 @@ def save(run: Run, directory: Path) -> None:
         raise Refusal(f"{directory} cannot be made: {error.strerror}; give another directory") from error
     _write(directory / TABLE, lambda file: _write_table(file, run.observations))
     _write(directory / DOCUMENT, lambda file: _write_document(file, run.observations))
+    if run.context.levels:
+        _write(directory / LEVELS, lambda file: _write_levels(file, run.context.levels))
     head = {
         "format": FORMAT,
         "context": asdict(run.context),
@@ -85,15 +89,11 @@ def _head(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, write: Callable[[TextIO], None]) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with draft.open("w", encoding="utf-8", newline="") as file:
+        with whole_file(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
             write(file)
-        draft.replace(path)
     except OSError as error:
         raise Refusal(f"{path} cannot be written: {error.strerror}; give another directory") from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _write_table(file: TextIO, observations: Iterable[Observation]) -> None:
@@ -101,6 +101,14 @@ def _write_table(file: TextIO, observations: Iterable[Observation]) -> None:
     rows.writerow(Observation._fields)
     for each in observations:
         rows.writerow(map(_cell, each._replace(value=_missing(each.value), at=round(each.at, 6))))
+
+
+def _write_levels(file: TextIO, levels: Sequence[LevelFigures]) -> None:
+    rows = csv.DictWriter(file, [each.name for each in fields(LevelFigures)])
+    rows.writeheader()
+    for each in levels:
+        cells = asdict(each).items()
+        rows.writerow({name: _cell(_missing(cell) if isinstance(cell, float) else cell) for name, cell in cells})
 
 
 def _write_document(file: TextIO, observations: Iterable[Observation]) -> None:

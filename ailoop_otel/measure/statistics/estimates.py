@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -107,9 +108,12 @@ def settled_slope(at: Sequence[float], values: Sequence[float]) -> float:
 
 
 def ramp_step(run: Run) -> float:
-    """The step of a run's ramp in sessions; 0 for a run without a ramp."""
+    """The step of a run's ramp, the largest between its levels; 0 for a run without a ramp."""
     ramp = run.context.settings.get("ramp")
     step = ramp.get("step") if isinstance(ramp, dict) else None
+    levels = ramp.get("levels") if isinstance(ramp, dict) else ()
+    known = sorted(each for each in levels or () if isinstance(each, (int, float)))
+    step = max((after - before for before, after in pairwise(known)), default=step)
     return float(step) if isinstance(step, (int, float)) and 0 < step < 1e9 else 0.0
 
 
@@ -264,6 +268,7 @@ def _stable(run: Run, value: float, seed: int) -> Estimate | None:
 _RUN_ESTIMATES: Final[dict[str, Callable[[Run, float, int], Estimate | None]]] = {
     definitions.RATE.name: _rate,
     definitions.STABLE_SESSIONS.name: _stable,
+    definitions.STABLE_RATE.name: _stable,
     definitions.ERROR_RATE.name: _errors,
     definitions.MEMORY_GROWTH.name: _growth,
     definitions.MEMORY_PER_SESSION.name: _per_session,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeVar
 
 from ailoop_otel import names
 from ailoop_otel.measure.results.observations import OK
 from ailoop_otel.recorded.otlp_json import Json, Value, text
-from ailoop_otel.recorded.records import SERVER_KINDS, Point, Span
+from ailoop_otel.recorded.records import SERVER_KINDS, Point, Span, process_of
 from ailoop_otel.view.usage import Usage, usage_of
 
 # The newest of each kind are kept: far more than the files of the embedded default hold, and still bounded memory.
@@ -62,6 +64,8 @@ class ServerExchange:
     outcome: str = ""
     first_chunk: float | None = None
     longest_gap: float | None = None
+    size: float | None = None
+    """Characters of the frame that carried the message."""
     recovered: bool = False
     usage: Usage = Usage()
     timeouts: tuple[AITimeout, ...] = ()
@@ -119,6 +123,10 @@ class ServerTelemetry:
     sessions: OrderedDict[str, ServerSession] = field(default_factory=OrderedDict)
     starts: OrderedDict[str, int] = field(default_factory=OrderedDict)
     """The start of each session by its trace, nanoseconds since 1970."""
+    begun: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    """The first start of each session by its id."""
+    texts: OrderedDict[str, list[tuple[int, str]]] | None = None
+    """What models were told, by trace: the start of the call, and the newest text of a user; None to leave them out."""
     points: OrderedDict[tuple[Series, int], float] = field(default_factory=OrderedDict)
     """The value of each series at each time, nanoseconds since 1970."""
     resources: dict[str, Mapping[str, Value]] = field(default_factory=dict)
@@ -129,8 +137,13 @@ class ServerTelemetry:
 
     def add(self, span: Span) -> None:
         """Add one span; the same span added again changes nothing."""
+        if self.texts is not None and (told := user_text(span.text(names.GEN_AI_INPUT_MESSAGES))):
+            self._keep(self.texts, span.trace_id, [*self.texts.get(span.trace_id, ()), (span.start, told)])
         if span.name == names.SPAN_SESSION_START:
             self._keep(self.starts, span.trace_id, span.start)
+            self.begun.setdefault(span.text(names.SESSION_ID), span.start)
+            if len(self.begun) > MOST:
+                self.begun.popitem(last=False)
         elif span.name == names.SPAN_SESSION:
             self._keep(self.sessions, span.span_id, _session(span))
         elif span.name in _PARTS and span.parent_id:
@@ -142,7 +155,7 @@ class ServerTelemetry:
     def add_point(self, point: Point) -> None:
         """Add one point of a metric."""
         labels = ",".join(f"{key}={value}" for key, value in sorted(point.attributes.items()))
-        process = str(point.resource.get("service.instance.id") or point.resource.get("process.pid") or "")
+        process = process_of(point.resource)
         self.resources[process] = point.resource
         series = Series(point.metric, process, labels, point.delta)
         self._keep(self.points, (self._series.setdefault(series, series), point.time), point.value)
@@ -174,6 +187,16 @@ def is_read(span: Json) -> bool:
     return text(span.get("name")) in _READ or span.get("kind") in SERVER_KINDS
 
 
+def user_text(messages: str) -> str:
+    """The newest text of a user in `gen_ai.input.messages`; empty where there is none, or a part of it was cut."""
+    with suppress(ValueError, RecursionError, TypeError, AttributeError, KeyError):
+        for message in reversed(json.loads(messages)):
+            if message.get("role") == "user":
+                texts = [str(part.get("content", "")) for part in message["parts"] if part.get("type") == "text"]
+                return "" if not texts or texts[-1].endswith("…") else "\n".join(texts)
+    return ""
+
+
 def _add_child(exchange: ServerExchange, span: Span) -> None:
     """Add a span below the root; times from the root, if it was read, have priority."""
     if not exchange.ended:
@@ -194,6 +217,7 @@ def _add_root(exchange: ServerExchange, span: Span) -> None:
     exchange.session_id = sys.intern(span.text(names.SESSION_ID))  # one text for all of its exchanges
     exchange.client_trace_id = span.text(names.CLIENT_TRACE_ID)
     exchange.outcome = span.outcome or OK
+    exchange.size = span.number(names.MESSAGE_SIZE)
     exchange.usage = usage_of(span)
     exchange.recovered = span.flag(names.TIMEOUT_RECOVERED)
     first_chunk = span.number(names.TIME_TO_FIRST_CHUNK)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -56,15 +57,18 @@ class Reading:
     since: int = 0
 
 
-def read(place: Path, *, since: int = 0, progress: Callable[[int], None] = lambda size: None) -> Reading:
+def read(
+    place: Path, *, since: int = 0, texts: bool = False, progress: Callable[[int], None] = lambda size: None
+) -> Reading:
     """Read the telemetry files of a directory, or one file; raises Refusal where there is no telemetry of AILoop.
 
-    Spans that ended and points that were taken before `since`, in nanoseconds since 1970, are left out. `progress` is
-    called with the size in bytes of each part of a file that was read.
+    Spans that ended and points that were taken before `since`, in nanoseconds since 1970, are left out. With `texts`
+    captured messages are kept too. `progress` is called with the size in bytes of each part of a file that was read.
     """
     telemetry, counts, paths = ServerTelemetry(), ReadCounts(), files.find(place)
+    telemetry.texts = OrderedDict() if texts else None
     for path in paths:
-        for batch in _batches(path, counts, progress):
+        for batch in _batches(path, counts, progress, texts=texts):
             for span in batch.spans:
                 if span.end >= since:
                     telemetry.add(span)
@@ -76,7 +80,7 @@ def read(place: Path, *, since: int = 0, progress: Callable[[int], None] = lambd
     return Reading(place, telemetry, counts, since)
 
 
-def _batches(path: Path, counts: ReadCounts, progress: Callable[[int], None]) -> Iterator[Batch]:
+def _batches(path: Path, counts: ReadCounts, progress: Callable[[int], None], *, texts: bool) -> Iterator[Batch]:
     left = files.size([path])
 
     def wanted(line: bytes) -> bool:
@@ -86,7 +90,9 @@ def _batches(path: Path, counts: ReadCounts, progress: Callable[[int], None]) ->
         progress(size)
         return not (line.startswith(_LOGS) and line.endswith(b"]}"))  # log records are in no figure
 
-    yield from files.read([path], counts, wanted, points.reader(METRICS, is_read))
+    # Captured messages are on spans that no figure needs.
+    parser = points.reader(METRICS) if texts else points.reader(METRICS, is_read)
+    yield from files.read([path], counts, wanted, parser)
     progress(left)
 
 

@@ -10,7 +10,6 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +19,7 @@ from ailoop_otel.measure.results import definitions, storage
 from ailoop_otel.measure.results.definitions import DEFINITIONS
 from ailoop_otel.measure.results.observations import Observation, read_number
 from ailoop_otel.measure.results.run import Context, Run
+from ailoop_otel.measure.results.whole_file import whole_file
 from ailoop_otel.measure.verdict.changes import RULES
 from ailoop_otel.recorded.input_file import read_json
 
@@ -96,16 +96,12 @@ def save(runs: Sequence[Run], path: str | Path) -> None:
     place = Path(path)
     documents = [{"format": FORMAT, "context": asdict(run.context), "metrics": dict(_columns(run))} for run in runs]
     document = documents[0] if len(documents) == 1 else {"runs": documents}
-    draft = place.with_name(f".{place.name}.{os.getpid()}")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps(document, default=str, separators=(",", ":")) + "\n", encoding="utf-8")
-        draft.replace(place)
+        with whole_file(place) as draft:
+            draft.write_text(json.dumps(document, default=str, separators=(",", ":")) + "\n", encoding="utf-8")
     except OSError as error:
         raise Refusal(f"the baseline {place} cannot be written: {error.strerror}; name another file") from error
-    finally:
-        with suppress(OSError):
-            draft.unlink()
 
 
 def _columns(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:

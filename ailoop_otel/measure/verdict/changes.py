@@ -82,6 +82,7 @@ RULES: Final = (
     Rule(definitions.MEMORY_GROWTH, "value", _MEBIBYTE, absolute=True),
     # At least one step of the ramp, since the levels between two steps were not tried.
     Rule(definitions.STABLE_SESSIONS, "value", 1.0, absolute=True, any_load=True),
+    Rule(definitions.STABLE_RATE, "value", 0.0, absolute=True, any_load=True),
 )
 
 
@@ -228,7 +229,7 @@ def _floor(rule: Rule, run: Run) -> float:
         return rule.floor / max(run.context.duration, 1.0)
     if rule.definition is definitions.MEMORY_PER_SESSION:
         return rule.floor / max(1, sum(row.metric == definitions.SESSION_START.name for row in run.observations))
-    if rule.definition is definitions.STABLE_SESSIONS:
+    if rule.definition in (definitions.STABLE_SESSIONS, definitions.STABLE_RATE):
         return max(rule.floor, ramp_step(run))
     return rule.floor
 

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Final
 
 from ailoop_otel.measure import Refusal
-from ailoop_otel.measure.results.definitions import DEFINITIONS, STABLE_SESSIONS
+from ailoop_otel.measure.results.definitions import DEFINITIONS, STABLE_RATE, STABLE_SESSIONS
 from ailoop_otel.measure.results.run import Run, pooled
 from ailoop_otel.measure.statistics.estimates import figure_of
 from ailoop_otel.measure.statistics.intervals import BLOCKS, CONFIDENCE
@@ -204,9 +204,9 @@ def _changes(runs: Runs, before: Runs, targets: Targets, tolerance: float | None
 
 
 def _same_load(runs: Runs) -> bool:
-    """Whether the runs, if they searched for the largest stable number of sessions, held the same number."""
-    held = {figure_of(each, STABLE_SESSIONS, VALUE) for each in runs}
-    return len({each for each in held if not math.isnan(each)}) < 2 or any(map(math.isnan, held))
+    """Whether the runs, if they searched for the largest stable load, held the same one."""
+    held = {(figure_of(each, STABLE_SESSIONS, VALUE), figure_of(each, STABLE_RATE, VALUE)) for each in runs}
+    return len({str(each) for each in held}) < 2 or any(all(map(math.isnan, each)) for each in held)
 
 
 def _summed_up(rows: list[Judged], notes: list[str], method: str, *, compared: bool) -> Judgement:
@@ -221,7 +221,7 @@ def _left_out(runs: Runs, before: Runs, changed: list[Change]) -> Iterator[str]:
     """Notes on the figures that could not be compared."""
     done = {each.rule for each in changed}
     if not _same_load([*runs, *before]):
-        yield "the runs held different numbers of sessions: nothing else that depends on the load is compared"
+        yield "the runs held different loads: nothing else that depends on the load is compared"
         done |= {rule for rule in RULES if not rule.any_load}
     for rule in RULES:
         if rule in done:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.definitions import Definition
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.verdict.verdict import Verdict
 
@@ -14,7 +15,7 @@ from ailoop_otel.measure.verdict.verdict import Verdict
 BUSY: Final = 0.85
 """Cores of CPU time above which a load process has delayed the messages that it measured."""
 # The share of the planned messages that makes the rate the one that was asked for.
-_SENT: Final = 0.95
+SENT: Final = 0.95
 INTERRUPTED: Final = "It was interrupted: what was measured until then is all there is."
 
 
@@ -36,7 +37,10 @@ def validity_problems(run: Run) -> Iterator[tuple[Verdict, str]]:
         own = at_limit(run.context.load) or run.context.load.get("own_limit")
         reason = f"it was ended early (abort_on): {run.context.load['aborted']}"
         yield Verdict.INCONCLUSIVE if own else Verdict.FAIL, reason
-    yield from _load_missing(run.context.load)
+    if run.context.load.get("not_put_on") and not run.context.load.get("own_limit"):
+        reason = f"the load generator could not put on more: {run.context.load['not_put_on']}"
+        yield Verdict.INCONCLUSIVE, reason
+    yield from _load_missing(run.context.load, recorded=bool(run.context.settings.get("recorded")))
     if INTERRUPTED in run.context.notes:
         yield Verdict.INCONCLUSIVE, "it was interrupted: run it to its end for a verdict"
     elif not failure:
@@ -63,7 +67,7 @@ def at_limit(load: dict[str, Any]) -> bool:
     return bool(load.get("busy", 0.0) > BUSY)
 
 
-def _load_missing(load: dict[str, Any]) -> Iterator[tuple[Verdict, str]]:
+def _load_missing(load: dict[str, Any], *, recorded: bool) -> Iterator[tuple[Verdict, str]]:
     """What was asked for and not put on, and whose fault it is: the server's, or the load generator's."""
     sessions, connected = load.get("sessions", 0), load.get("connected", 0)
     held = f"{connected:,} of {sessions:,} sessions were held"
@@ -83,11 +87,16 @@ def _load_missing(load: dict[str, Any]) -> Iterator[tuple[Verdict, str]]:
             f"the load generator was at its limit: a process of it used {100 * load['busy']:.0f} % of a core, and its "
             "own delay is in the times; use more --processes, or another machine",
         )
-    elif load.get("sent", 0) < _SENT * load.get("planned", 0):
+    elif load.get("sent", 0) < SENT * load.get("planned", 0):
+        mend = (
+            "sessions waited for the answer before: recorded times were not kept; take a slower --pace"
+            if recorded
+            else "all sessions were busy: the rate that was asked for was not put on; ask for more sessions, or less"
+        )
         yield (
             Verdict.INCONCLUSIVE,
             f"of {load['planned']:,} messages that were planned, {load['sent']:,} were sent while they were due, since "
-            "all sessions were busy: the rate that was asked for was not put on; ask for more sessions, or for less",
+            f"{mend}",
         )
 
 
@@ -118,17 +127,19 @@ def _timeout_missing(run: Run) -> str:
 
 def _ramp_result_missing(run: Run) -> str:
     ramp: Any = run.context.settings.get("ramp")
-    if not isinstance(ramp, dict) or run.context.load.get("own_limit"):
+    if not isinstance(ramp, dict) or run.context.load.get("own_limit") or run.context.load.get("not_put_on"):
         return ""
     if ramp.get("search", True):
-        return "" if any(row.value > 0 for row in run.of(definitions.STABLE_SESSIONS)) else _no_stable_level(ramp)
+        stable = definitions.STABLE_RATE if ramp.get("of") == "rate" else definitions.STABLE_SESSIONS
+        return "" if any(row.value > 0 for row in run.of(stable)) else _no_stable_level(ramp, stable)
     return "" if any(run.of(definitions.MEMORY_PER_SESSION)) else _memory_missing(run)
 
 
-def _no_stable_level(ramp: dict[str, Any]) -> str:
+def _no_stable_level(ramp: dict[str, Any], stable: Definition) -> str:
+    first = [*(ramp.get("levels") or ()), ramp.get("start", "the first")][0]
     return (
-        f"this scenario is for stable_sessions, and none was found: not even {ramp.get('start', 'the first')} "
-        "sessions were stable; lower ramp.start, or allow more (stable.errors, stable.first_chunk_p95)"
+        f"this scenario is for {stable.name}, and none was found: not even {first} {stable.shown_in} were stable; "
+        "begin with less (ramp.start), or allow more (stable.errors, stable.first_chunk_p95)"
     )
 
 

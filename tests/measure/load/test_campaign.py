@@ -236,6 +236,12 @@ def _limited() -> Run:
         return measure(planned("concurrent_sessions", *ramp, *stable), server.url)
 
 
+def _rates() -> Run:
+    levels = ("ramp.of=rate", "ramp.levels=[4, 20]", "ramp.seconds=1.5", "sessions=1", "warmup=0", "turns=3")
+    with scripted(first=0.4) as server:
+        return measure(planned("mixed", *levels, "stable.hold=1.5", "stable.first_chunk_p95=20"), server.url)
+
+
 def _dying() -> Run:
     load = planned("mixed", "rate=40", "warmup=0", "duration=2", "patience=5")
     with scripted(first=0.1) as server:
@@ -246,7 +252,7 @@ def _dying() -> Run:
 def together() -> dict[str, Run]:
     """Runs against servers of their own, which have little to do: all at once."""
     with ThreadPoolExecutor() as pool:
-        begun = {each.__name__: pool.submit(each) for each in (_freezing, _leaking, _limited, _dying)}
+        begun = {each.__name__: pool.submit(each) for each in (_freezing, _leaking, _limited, _rates, _dying)}
     return {name: future.result() for name, future in begun.items()}
 
 
@@ -286,6 +292,34 @@ def test_the_limit_of_sessions_is_found_and_held(together: dict[str, Run]) -> No
     refused = [row for row in rows(run, definitions.SESSION_START) if row.failed]
     assert refused
     assert {row.outcome for row in refused} == {"refused"}
+
+
+def test_a_load_curve_of_sessions_ends_with_the_level_that_was_missed(together: dict[str, Run]) -> None:
+    """The levels are in the run with their figures: the first ones met the targets, the last did not."""
+    levels = together["_limited"].context.levels
+    assert [(each.load, each.state) for each in levels] == [
+        (4, "met"),
+        (8, "met"),
+        (12, "met"),
+        (16, "missed"),
+        (12, "held"),
+    ]
+    assert "of 16 sessions could not be kept open" in levels[3].missed
+    assert levels[1].offered == pytest.approx(80, rel=0.2)
+    assert levels[1].first_chunk_p50 >= 0.01
+
+
+def test_a_load_curve_of_rates_has_the_sessions_that_it_needs(together: dict[str, Run]) -> None:
+    """One session cannot put on 20 messages/s that take 0.4 s each: more are opened, and the server missed nothing."""
+    run = together["_rates"]
+    levels = run.context.levels
+    assert [each.load for each in levels] == [4, 20, 20]
+    assert [each.state for each in levels] == ["met", "met", "held"]
+    assert levels[1].sessions >= 8
+    assert levels[1].delivered == pytest.approx(20, rel=0.5)
+    assert value(run, definitions.STABLE_RATE) == 20
+    assert any("20 messages/s are the most that were tried" in note for note in run.context.notes)
+    assert judge_by_files(run).verdict is Verdict.NOT_JUDGED
 
 
 def test_a_closed_loop_over_two_processes_is_one_run(server: Scripted) -> None:

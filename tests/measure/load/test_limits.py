@@ -115,7 +115,7 @@ def test_a_search_does_not_report_the_generators_limit() -> None:
     assert found["verdict"] == "inconclusive"
     assert len(found["notes"]) == 2
     assert "the load generator was at its own limit, not the server" in found["notes"][0]
-    assert any("How many more would be is not known" in note for note in found["said"])
+    assert any("How much more would be is not known" in note for note in found["said"])
     assert definitions.STABLE_SESSIONS.name not in found["metrics"]
 
 
@@ -138,4 +138,4 @@ def test_a_rate_that_all_sessions_are_too_busy_for_was_not_put_on() -> None:
     assert run.context.load["sent"] < 20
     judgement = judge_by_files(run)
     assert judgement.verdict is Verdict.INCONCLUSIVE
-    assert "the rate that was asked for was not put on; ask for more sessions, or for less" in judgement.notes[0]
+    assert "the rate that was asked for was not put on; ask for more sessions, or less" in judgement.notes[0]

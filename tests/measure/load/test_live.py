@@ -13,10 +13,11 @@ def test_only_the_last_seconds_count() -> None:
     """What is older than the window is forgotten; each message has one first chunk, told before its end or with it."""
     live = LiveFigures(10.0)
     live.clear(0.0)
-    live.take([["planned", 0, 1], ["first", 0, 9.0], ["ended", 0, ["ok", 9.0]]], 1.0)
+    live.take([["planned", 0, [1, 0.0]], ["first", 0, 9.0], ["ended", 0, ["ok", 9.0, 9.0]]], 1.0)
     assert live.first_chunk(50) == 9.0
-    live.take([["planned", 1, 1], ["first", 1, 0.2], ["planned", 2, 1], ["ended", 2, ["ok", 0.4]]], 12.0)
-    live.take([["ended", 1, ["ok", 0.2]]], 12.5)
+    live.take([["planned", 1, [1, 11.0]], ["first", 1, 0.2]], 12.0)
+    live.take([["planned", 2, [1, 11.0]], ["sent", 2, 0.1], ["ended", 2, ["ok", 0.4, 0.5]]], 12.0)
+    live.take([["ended", 1, ["ok", 0.2, 0.3]]], 12.5)
     assert (live.first_chunk(50), live.first_chunk(95)) == (0.2, 0.4)
     assert live.rate(12.5) == 0.2
     assert live.errors() == 0
@@ -25,12 +26,12 @@ def test_only_the_last_seconds_count() -> None:
 def test_no_limit_is_missed_before_its_time() -> None:
     """The measurement has to last as long as the limit says, and what came before it does not count."""
     live, criteria = LiveFigures(10.0), AbortCriteria(errors=5.0, first_chunk_p95=1.0)
-    live.take([["ended", 0, ["ai_error", None]]], 5.0)
+    live.take([["planned", 0, [1, 4.0]], ["ended", 0, ["ai_error", None, 1.0]]], 5.0)
     live.clear(6.0)
-    live.take([["planned", 1, 1]], 7.0)
+    live.take([["planned", 1, [1, 7.0]]], 7.0)
     assert live.beyond(criteria, 15.9) == ""
     assert "more than one message in twenty did not come in 1 s" in live.beyond(criteria, 16.0)
-    live.take([["ended", 1, ["ai_error", None]]], 16.0)
+    live.take([["ended", 1, ["ai_error", None, 9.0]]], 16.0)
     assert "1e+03 errors" in live.beyond(criteria, 16.1)
     assert live.beyond(AbortCriteria(), 16.1) == ""
 

@@ -60,7 +60,7 @@ def test_a_search_says_what_it_means() -> None:
     assert notes[0] == "Stable with 8 sessions, to the step of 3: at 11 sessions too slow."
     assert "at most 10 errors per 1,000 messages" in notes[1]
     assert "fewer than 20 messages" in notes[2]
-    assert "raise ramp.most" in next(result.search_notes(SearchResult(200, "", met=False), Ramp(), stable))
+    assert "try more" in next(result.search_notes(SearchResult(200, "", met=False), Ramp(), stable))
 
 
 @pytest.mark.parametrize(("seconds", "growth", "noted"), [(5, 2e5, True), (5, 0.0, False), (31, 2e5, False)])

@@ -168,6 +168,7 @@ def test_message_texts_stay_out_of_the_report() -> None:
         (f'name = "x"\n{MESSAGES}', "`name` is no setting"),
         (f"[ramp]\nstart = 9\nmost = 8\n{MESSAGES}", "`ramp.most` is 8, which is below `ramp.start`, 9"),
         (f"think = 3\nthink_max = 2\n{MESSAGES}", "`think_max` is 2, which is below `think`, 3"),
+        (f'loop = "closed"\n[ramp]\nof = "rate"\n{MESSAGES}', '`ramp.of = "rate"` is for loop = "open"'),
         (f"[ramp]\n[[stages]]\n{MESSAGES}", r"\[ramp\] and \[\[stages\]\] are two courses"),
         (f'loop = "closed"\n[[stages]]\nrate = 3\n{MESSAGES}', "a closed loop has `stages.sessions`"),
         (f'[[stages]]\nname = "ramp"\n{MESSAGES}', "the name of another phase"),
@@ -201,10 +202,13 @@ def test_a_mistake_is_named_with_its_file(tmp_path: Path, text: str, expected: s
         ("=3", "is written key=value"),
         (
             "sesions=3",
-            r"did you mean `sessions`\?; there are loop, sessions, rate, .*seed, stop, ramp.start, .*stable.hold",
+            r"did you mean `sessions`\?; there are loop, sessions, rate, .*seed, stop, ramp.of, .*stable.hold",
         ),
         ("foo=1", "`foo` is no setting; there are loop, sessions, "),
-        ("ramp.foo=1", "`ramp.foo` is no setting; there are start, step, most, seconds, rate, search$"),
+        ("ramp.foo=1", "`ramp.foo` is no setting; there are of, start, step, most, levels, seconds, rate, search$"),
+        ("ramp.levels=7", r"`ramp.levels` is a list of numbers, \[1, 2, 4\], not 7"),
+        ("ramp.levels=[1, 'x']", "`ramp.levels` is a number from 0.001 to 100000, not 'x'"),
+        ("ramp.levels=[1.5]", "`ramp.levels` of sessions are whole numbers"),
         ("messages=3", "--message"),
         ("rate.x=3", "`rate` holds no settings"),
     ],
@@ -217,14 +221,15 @@ def test_a_wrong_override_is_refused(override: str, expected: str) -> None:
 
 def test_every_setting_is_known_with_its_meaning() -> None:
     """What --set takes is what a run records as its settings, except the messages."""
-    ramp = {"ramp.start", "ramp.step", "ramp.most", "ramp.seconds", "ramp.rate", "ramp.search"}
-    stable = {"stable.errors", "stable.first_chunk_p95", "stable.hold"}
+    ramp = {f"ramp.{name}" for name in ("of", "start", "step", "most", "levels", "seconds", "rate", "search")}
+    stable = {f"stable.{name}" for name in ("errors", "first_chunk_p95", "completion_p95", "hold")}
     plain = scenario.load("mixed").settings().keys() - {
         "name",
         "messages",
         "users",
         "stages",
         "ramp",
+        "recorded",
         "stable",
         "abort_on",
     }

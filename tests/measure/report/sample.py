@@ -11,6 +11,7 @@ from typing import Any
 from hdrh.histogram import HdrHistogram
 
 from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.level_figures import LevelFigures
 from ailoop_otel.measure.results.observations import Observation, observed
 from ailoop_otel.measure.results.run import Context, Run
 from ailoop_otel.measure.verdict.verdict import Judged, Judgement, Verdict
@@ -31,6 +32,32 @@ CONTEXT = Context(
     server={"url": "ws://127.0.0.1:8000/ws", "dialect": "stateless", "pid": 4711, "instrumented": True},
     notes=("The load generator was late by more than 10 ms for 1.2 % of the messages.",),
     jaeger="http://127.0.0.1:16686",
+    levels=tuple(
+        LevelFigures(
+            float(load),
+            load,
+            20.0,
+            4 * load,
+            0.2 * load,
+            0.2 * load,
+            0.19 * load,
+            5.0,
+            0.28,
+            first,
+            1.9,
+            first + 3.0,
+            held=held,
+            missed=missed,
+            not_put_on="",
+        )
+        for load, first, held, missed in (
+            (11, 0.5, False, ""),
+            (22, 0.6, False, ""),
+            (33, 0.9, False, ""),
+            (40, math.inf, False, "too slow"),
+            (33, 0.8, True, ""),
+        )
+    ),
 )
 FAILURES = ("ai_timeout", "ai_error", "disconnected", "protocol_error")
 

@@ -19,7 +19,7 @@ from tests.measure.report import hostile
 WIDTHS = (1400, 390)
 MARKS = ".mark-symbol.role-mark path, .mark-rect.role-mark path"
 TICKS = ".role-axis-label text"
-PLOTS = ("latency", "ramp", "sides", "gaps", "timeouts", "over-time", "timeline", "memory")
+PLOTS = ("latency", "curve", "sides", "gaps", "timeouts", "over-time", "timeline", "memory")
 
 
 @dataclass
@@ -115,7 +115,7 @@ def test_a_plot_is_zoomed(opened: Opened, name: str) -> None:
     opened.wait_for_ticks(name, whole, same=True)
 
 
-@pytest.mark.parametrize("name", ["latency", "sides", "over-time"])
+@pytest.mark.parametrize("name", ["latency", "sides", "curve", "over-time"])
 def test_the_legend_switches_a_series_off_and_on(opened: Opened, name: str) -> None:
     """Its marks are gone, and those of the others stay."""
     figure = opened.plot(name)

@@ -129,7 +129,7 @@ def test_a_trace_without_jaeger_is_an_id_to_copy() -> None:
     [
         (sample.few(), 0), (sample.few(0.5), 1), (sample.few(math.nan), 0), (sample.few(*[math.nan] * 20), 0),
         (sample.few(*[math.nan] * 20, outcome="ai_timeout"), 1), (sample.few(0.0, 0.0), 2),
-        (sample.few(-1.0, 1.0), 2), (sample.few(1e-9, 1e6), 2), (sample.few(math.inf, 1.0), 2), (sample.mixed(1), 4),
+        (sample.few(-1.0, 1.0), 2), (sample.few(1e-9, 1e6), 2), (sample.few(math.inf, 1.0), 2), (sample.mixed(1), 5),
     ],
     ids=["nothing", "one", "one NaN", "only NaN", "all failed", "zero", "negative", "far apart", "infinite", "little"],
 )  # fmt: skip

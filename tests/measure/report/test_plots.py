@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -16,8 +14,7 @@ from ailoop_otel.measure.report.contents import build_report
 from ailoop_otel.measure.report.html import render
 from ailoop_otel.measure.report.plots import plots, vega
 from ailoop_otel.measure.report.plots.chart import Plot, duration_text
-from ailoop_otel.measure.report.plots.data import MOST_POINTS, plot_data, thinned
-from ailoop_otel.measure.report.plots.load_ramp import load_levels
+from ailoop_otel.measure.report.plots.data import MOST_POINTS, thinned
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.observations import observed
 from ailoop_otel.measure.results.run import Context, Run
@@ -31,7 +28,7 @@ def names(run: Run) -> list[str]:
 def test_a_run_with_everything_has_every_plot(drawn: list[Plot]) -> None:
     """In the order of the report."""
     assert [plot.name for plot in drawn] == [
-        "latency", "ramp", "sides", "gaps", "timeouts", "over-time", "timeline", "memory",
+        "latency", "sides", "gaps", "timeouts", "curve", "over-time", "timeline", "memory",
     ]  # fmt: skip
 
 
@@ -93,19 +90,6 @@ def test_a_lone_half_is_as_wide_as_two(drawn: list[Plot]) -> None:
     (plot,) = plots(build_report(sample.steps()))
     assert plot.wide
     assert [each.wide for each in drawn] == [False, False, False, False, True, True, True, True]
-
-
-def test_a_ramp_has_a_level_for_each_number_of_sessions() -> None:
-    """Each exchange counts at the sessions that were connected when it began, a failure as infinitely slow."""
-    rows = [observed(definitions.SESSIONS, float(sessions), 10.0 * sessions) for sessions in (1, 2, 3)]
-    for number in range(30):
-        sessions = 1 + number // 10
-        place: dict[str, Any] = {"at": 10.0 * sessions + number % 10 / 2, "exchange": number, "phase": "ramp"}
-        outcome = "cut" if sessions == 3 and number % 2 else "ok"
-        rows.append(observed(definitions.FIRST_CHUNK, 0.1 * sessions, outcome=outcome, **place))
-    levels = load_levels(plot_data(build_report(Run(Context("ramp"), rows))))
-    assert [(level.sessions, level.n, level.errors) for level in levels] == [(1, 10, 0), (2, 10, 0), (3, 10, 500)]
-    assert [level.p95 for level in levels] == pytest.approx([0.1, 0.2, math.inf])
 
 
 def test_thinning_keeps_the_peaks() -> None:

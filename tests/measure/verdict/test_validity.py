@@ -72,7 +72,7 @@ def test_one_message_that_came_to_what_it_was_meant_to_is_enough(
     [
         ([], {}, "no message was measured"),
         (exchanges("ok"), {"settings": EXPECTS}, "nothing timed out, so ai_timeout_told"),
-        (exchanges("ok"), {"settings": SEARCH}, "not even 5 sessions were stable; lower ramp.start"),
+        (exchanges("ok"), {"settings": SEARCH}, "not even 5 sessions were stable; begin with less"),
         ([*exchanges("ok"), *figure(definitions.STABLE_SESSIONS, 0)], {"settings": SEARCH}, "stable_sessions"),
         (
             exchanges("ok"),

@@ -23,11 +23,11 @@ from ailoop_otel.measure.report.plots.chart import Plot
 from ailoop_otel.measure.report.plots.client_server import client_server
 from ailoop_otel.measure.report.plots.data import PlotData, plot_data
 from ailoop_otel.measure.report.plots.distribution import gaps, latency, timeouts
-from ailoop_otel.measure.report.plots.load_ramp import load_ramp
+from ailoop_otel.measure.report.plots.load_curve import load_curve
 from ailoop_otel.measure.report.plots.time_series import memory, over_time, timeline
 
-HALVES: Final[tuple[Callable[[PlotData], Plot | None], ...]] = (latency, load_ramp, client_server, gaps, timeouts)
-WHOLES: Final[tuple[Callable[[PlotData], Plot | None], ...]] = (over_time, timeline, memory)
+HALVES: Final[tuple[Callable[[PlotData], Plot | None], ...]] = (latency, client_server, gaps, timeouts)
+WHOLES: Final[tuple[Callable[[PlotData], Plot | None], ...]] = (load_curve, over_time, timeline, memory)
 
 
 def plots(report: Report) -> list[Plot]:

@@ -5,10 +5,12 @@ Both come from vl-convert, which holds the libraries and a JavaScript engine, so
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tempfile
 from html import escape
+from importlib import resources
 from importlib.metadata import version
 from itertools import groupby
 from operator import itemgetter
@@ -51,6 +53,8 @@ _NOTICE: Final = (
 )
 # What only the page's script uses.
 _INTERACTIVE: Final = frozenset({"params", "transform", "tooltip"})
+_COLOUR: Final = re.compile(r"(--[a-z]+): (#[0-9a-f]{6})")
+_VARIABLE: Final = re.compile(r"var\((--[a-z]+)\)")
 _OPENING: Final = re.compile(r"<svg\b[^>]*?viewBox=\"([^\"]+)\"[^>]*>")
 _DECIMALS: Final = re.compile(r"(\.\d\d)\d+")
 _NEEDLESS: Final = re.compile(r' (?:class|role|aria-roledescription|aria-hidden|pointer-events|font-family)="[^"]*"')
@@ -91,6 +95,17 @@ def svg(plot: Plot) -> str:
     opening = f'<svg viewBox="{{}}" role="img" aria-label="{escape(plot.alt)}">'
     text = _ID.sub(lambda found: ids[found[0]], text)
     return _OPENING.sub(lambda found: opening.format(found[1]), text, count=1)
+
+
+def pictures(plot: Plot) -> tuple[str, bytes]:
+    """A plot as SVG and as PNG that stand alone, in the light colours of the page."""
+    css = (resources.files("ailoop_otel.measure.report") / "templates" / "style.css.j2").read_text(encoding="utf-8")
+    colours = dict(reversed(_COLOUR.findall(css)))  # the light ones are the first
+    text = json.dumps(_without_interaction(specification(plot)) | {"background": "var(--paper)", "title": plot.title})
+    spec = json.loads(_VARIABLE.sub(lambda found: colours[found[1]], text))
+    for view in spec.get("vconcat", [spec]):
+        view["width"] = WIDE_WIDTH - MARGIN
+    return vl_convert.vegalite_to_svg(spec), vl_convert.vegalite_to_png(spec, scale=2)
 
 
 def script() -> str:

@@ -1,0 +1,207 @@
+"""Messages as they are followed by their events, and the figures of those of one level of the load.
+
+Nothing here reads a clock. The events of a message are `planned` with its segment and its planned time, `sent` and
+`first` (chunk) with seconds since then, and `ended` with its outcome, its first chunk and how long it took.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from ailoop_otel.measure.load.scenario import AbortCriteria, StabilityCriteria
+from ailoop_otel.measure.results.level_figures import LevelFigures
+from ailoop_otel.measure.results.observations import OK
+from ailoop_otel.measure.statistics.percentiles import percentile
+from ailoop_otel.measure.verdict.validity import BUSY, SENT
+
+_SLACK: Final = 1.0
+
+
+@dataclass(slots=True)
+class Followed:
+    """One message: `planned` in seconds of `time.perf_counter()`, all else in seconds since then.
+
+    None for what has not come; `first` is the first chunk, infinity for a failure.
+    """
+
+    planned: float
+    sent: float | None = None
+    first: float | None = None
+    took: float | None = None
+    outcome: str = ""
+
+    @property
+    def waits(self) -> bool:
+        """Whether its first chunk may still come; a slash command ends without one."""
+        return self.first is None and not self.outcome
+
+
+class FollowedMessages:
+    """All messages of a run by the number of their segment; `open` are those that have not ended."""
+
+    def __init__(self) -> None:
+        self.open: dict[int, Followed] = {}
+        self._segments: defaultdict[int, list[Followed]] = defaultdict(list)
+
+    def of(self, segment: int) -> list[Followed]:
+        """The messages that were planned in a segment so far; the list grows."""
+        return self._segments[segment]
+
+    def take(self, events: Iterable[Sequence[Any]]) -> Iterator[tuple[str, Followed]]:
+        """Add events; yields each message whose first chunk is now known (`first`) or that has ended (`ended`)."""
+        for kind, number, value in events:
+            if kind == "planned":
+                segment, at = value
+                self.open[number] = Followed(at)
+                self._segments[segment].append(self.open[number])
+            elif kind == "sent":
+                self.open[number].sent = value
+            elif kind == "first":
+                self.open[number].first = value
+                yield kind, self.open[number]
+            else:
+                message = self.open.pop(number)
+                message.outcome, first, message.took = value
+                first = first if message.outcome == OK else math.inf
+                if first is not None and first != message.first:
+                    message.first = first
+                    yield "first", message
+                yield kind, message
+
+
+@dataclass(slots=True)
+class Level:
+    """One level of the load: `load` sessions or messages/s for `seconds` seconds, and the messages planned in it.
+
+    `connected` of the `sessions` that were wanted are connected; `busy` is the CPU time of the busiest load process, 1
+    is a core, and `own_limit` why the load generator could not open more sessions. `reason` says why the level missed
+    the targets, and `own` why the load generator could not put it on; both are empty where it met them. `held` is true
+    for the level that confirms another.
+    """
+
+    load: float
+    sessions: int
+    seconds: float
+    messages: list[Followed] = field(default_factory=list)
+    connected: int = 0
+    busy: float = 0.0
+    own_limit: str = ""
+    held: bool = False
+    reason: str = ""
+    own: str = ""
+
+    @property
+    def errors(self) -> float:
+        """Errors per 1,000 messages."""
+        failed = sum(bool(each.outcome) and each.outcome != OK for each in self.messages)
+        return 1000 * failed / max(1, len(self.messages))
+
+    @property
+    def delivered(self) -> int:
+        """How many messages were sent within the time of the level."""
+        return sum(self._sent(each, _SLACK) for each in self.messages)
+
+    def _sent(self, message: Followed, slack: float = 0.0) -> bool:
+        end = self.messages[0].planned + self.seconds + slack
+        return message.sent is not None and message.planned + message.sent <= end
+
+    def first_chunk(self, percent: float, *, since_sent: bool = False) -> float:
+        """A percentile of the first chunk in seconds; messages that failed or still wait count as infinity.
+
+        NaN without messages. With `since_sent` it counts from when a message was sent, for those sent within the level.
+        """
+        return self._percentile(lambda each: each.first, percent, since_sent)
+
+    def completion(self, percent: float, *, since_sent: bool = False) -> float:
+        """A percentile of the complete answer, as `first_chunk`."""
+        return self._percentile(lambda each: each.took if each.outcome == OK else None, percent, since_sent)
+
+    def _percentile(self, take: Callable[[Followed], float | None], percent: float, since_sent: bool) -> float:
+        answers = (each for each in self.messages if each.waits or each.first is not None)
+        pairs = [(take(each), each.sent) for each in answers if not since_sent or self._sent(each)]
+        seconds = [math.inf if value is None else value - (sent or 0.0) * since_sent for value, sent in pairs]
+        return percentile(np.sort(np.array(seconds, dtype=float)), percent)
+
+    def undecided(self, stable: StabilityCriteria) -> bool:
+        """Whether a message may still meet the targets."""
+        complete = stable.completion_p95 is not None
+        return any(each.waits or (complete and not each.outcome) for each in self.messages)
+
+    def judge(self, stable: StabilityCriteria, *, planned: bool) -> None:
+        """Set `reason` or `own`.
+
+        Where messages had `planned` times and waited for a free session, it is the server's miss only if they missed
+        the targets without that wait too.
+        """
+        if self.own_limit and self.connected < self.sessions:
+            self.own = self.own_limit
+        elif self.busy > BUSY:
+            self.own = f"a process of it used {100 * self.busy:.0f} % of a core: use more --processes"
+        elif self.connected < self.sessions:
+            self.reason = f"{self.sessions - self.connected} of {self.sessions} sessions could not be kept open"
+        elif self.messages:
+            self.reason = self._missed(stable, since_sent=False)
+            late = self.reason or self.delivered < SENT * len(self.messages)
+            if planned and late and not self._missed(stable, since_sent=True):
+                self.reason = ""
+                self.own = (
+                    f"its {self.sessions} sessions were all busy, and messages waited for one: {self.delivered:,} of "
+                    f"{len(self.messages):,} were sent in time; use more sessions (--set sessions)"
+                )
+
+    def _missed(self, stable: StabilityCriteria, *, since_sent: bool) -> str:
+        missed = passed(stable, self.errors, self.first_chunk(95, since_sent=since_sent))
+        return missed or _too_slow("complete answer", self.completion(95, since_sent=since_sent), stable.completion_p95)
+
+    def good(self, stable: StabilityCriteria) -> int:
+        """How many messages met the targets, each for itself."""
+        complete = math.inf if stable.completion_p95 is None else stable.completion_p95
+        return sum(
+            each.outcome == OK and (each.first or 0.0) <= stable.first_chunk_p95 and (each.took or 0.0) <= complete
+            for each in self.messages
+        )
+
+    def figures(self, stable: StabilityCriteria, *, planned: bool) -> LevelFigures:
+        """Its figures for reports; `planned` where its messages had planned times."""
+        count = len(self.messages)
+        return LevelFigures(
+            self.load,
+            self.sessions,
+            self.seconds,
+            count,
+            offered=count / self.seconds if planned else math.nan,
+            delivered=self.delivered / self.seconds,
+            goodput=self.good(stable) / self.seconds,
+            errors=self.errors if count else math.nan,
+            first_chunk_p50=self.first_chunk(50),
+            first_chunk_p95=self.first_chunk(95),
+            completion_p50=self.completion(50),
+            completion_p95=self.completion(95),
+            held=self.held,
+            missed=self.reason,
+            not_put_on=self.own,
+        )
+
+
+def passed(limits: StabilityCriteria | AbortCriteria, errors: float, first_chunk_p95: float, when: str = "") -> str:
+    """Which limit the errors per 1,000 messages or the p95 of the first chunk (s) are beyond; empty if none is.
+
+    `when` is put into the sentence: " over the last 10 s".
+    """
+    if limits.errors is not None and errors > limits.errors:
+        return f"{errors:.3g} errors per 1,000 messages{when}, and {limits.errors:g} are allowed"
+    return _too_slow("first chunk", first_chunk_p95, limits.first_chunk_p95, when)
+
+
+def _too_slow(what: str, p95: float, allowed: float | None, when: str = "") -> str:
+    if allowed is None or not p95 > allowed:
+        return ""
+    if math.isinf(p95):
+        return f"the {what} of more than one message in twenty did not come in {allowed:g} s{when}"
+    return f"p95 of the {what} was {p95:.3g} s{when}, and {allowed:g} s are allowed"
