@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ailoop_otel.measure.report import units, wording
-from ailoop_otel.measure.report.contents import FIGURES, Report, Row
+from ailoop_otel.measure.report.contents import Report, Row
 from ailoop_otel.measure.report.exchanges import (
     COMPLETIONS,
     FIRST_CHUNKS,
@@ -22,6 +22,7 @@ from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.statistics.percentiles import METHOD
 from ailoop_otel.measure.verdict.verdict import Judged
 
+FIGURES: Final = ("mean", "p50", "p90", "p95", "p99", "max")
 BAD: Final = "bad"
 PART, FAILURES = "part", "failures"
 

@@ -366,4 +366,4 @@ def test_tokens_and_cost_are_told_where_the_telemetry_has_them(sample: Sample) -
     assert list(found.values()) == [[1200], [900], [40], [10], [0.0125]]
     assert _values(run, definitions.TOKEN_PACE) == [pytest.approx(2.0 / 40)]
     (cost,) = (row for row in build_report(run).rows if row.definition is definitions.COST_COMPUTED)
-    assert (cost.title, cost.numbers()[1], cost.scale.name) == ("Cost, computed", "0.0125", "USD")
+    assert (cost.title, cost.scale.quantity(cost.summary.p50)) == ("Cost, computed", "0.0125 USD")
