@@ -271,8 +271,9 @@ def test_memory_is_bounded(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> N
         sample.exchange("one", second, 0.5)
     reading = read(sample.directory)
     assert len(reading.telemetry.exchanges) == 5
-    assert [row.at for row in run_from(reading).of(definitions.SERVER_COMPLETION)] == [0, 1, 2, 3, 4]
-    assert any("15 were left out" in note for note in run_from(reading).context.notes)
+    run = run_from(reading)
+    assert [row.at for row in run.of(definitions.SERVER_COMPLETION)] == [0, 1, 2, 3, 4]
+    assert any("15 were left out" in note for note in run.context.notes)
 
 
 def test_since_leaves_out_what_is_older(sample: Sample) -> None:
