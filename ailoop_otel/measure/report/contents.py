@@ -26,7 +26,6 @@ from ailoop_otel.measure.results.run import Context, Run
 from ailoop_otel.measure.statistics.percentiles import Summary, summarise
 from ailoop_otel.measure.verdict.verdict import Judgement
 
-FIGURES: Final = ("mean", "p50", "p90", "p95", "p99", "max")
 # If a metric has more labels than this, only the most frequent ones get a row.
 MOST_LABELS: Final = 30
 
@@ -58,15 +57,6 @@ class Row:
     def counts_failures(self) -> bool:
         """Whether a second line shows each failure as infinitely slow: if there are failures and less is better."""
         return bool(self.summary.failures) and self.definition.better == "lower"
-
-    def numbers(self) -> list[str]:
-        """The figures without failures, in the order of `FIGURES`, in the row's scale."""
-        return [self.scale.number(getattr(self.summary, name)) for name in FIGURES]
-
-    def numbers_with_failures(self) -> list[str]:
-        """The figures with each failure as infinitely slow; the mean is empty, because it would be infinite."""
-        figures = self.summary.with_failures
-        return [self.scale.number(figures[name]) if name in figures else "" for name in FIGURES]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,14 +26,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from enum import Enum
 from typing import Any, Final
 
 from ailoop_otel.measure.report.contents import Report, Row
-from ailoop_otel.measure.report.exchanges import Exchange, FailureKind, trace_link
+from ailoop_otel.measure.report.exchanges import Exchange, trace_link
 from ailoop_otel.measure.statistics.percentiles import METHOD
-from ailoop_otel.measure.verdict.verdict import Judged, Judgement
 
 FORMAT: Final = 1
 
@@ -51,12 +50,19 @@ def document(report: Report) -> dict[str, Any]:
                 "failed": report.failed,
                 "per_1000": 1000 * report.failed / len(report.exchanges) if report.exchanges else None,
             },
-            "errors": [_failure(kind) for kind in report.failures],
+            "errors": [
+                {"what": each.what, "kind": each.outcome, "count": each.count, "total": each.total,
+                 "per_1000": each.per_thousand}
+                for each in report.failures
+            ],
             "worst": [_worst(each, report.context.jaeger) for each in report.worst],
             "warmup": report.warmup,
-            "judgement": _judgement(report.judgement) if report.judgement else None,
+            "judgement": None,
         }
-    )
+    )  # fmt: skip
+    if judgement := report.judgement:
+        rows = [asdict(row) | {"against": row.against} for row in judgement.rows]
+        summary["judgement"] = strict(asdict(judgement) | {"rows": rows})
     return summary
 
 
@@ -87,16 +93,6 @@ def _metric(row: Row) -> dict[str, Any]:
     } | asdict(row.summary)
 
 
-def _failure(kind: FailureKind) -> dict[str, Any]:
-    return {
-        "what": kind.what,
-        "kind": kind.outcome,
-        "count": kind.count,
-        "total": kind.total,
-        "per_1000": kind.per_thousand,
-    }
-
-
 def _worst(each: Exchange, jaeger: str) -> dict[str, Any]:
     return {
         "exchange": each.number if each.number >= 0 else None,
@@ -109,16 +105,3 @@ def _worst(each: Exchange, jaeger: str) -> dict[str, Any]:
         "trace_id": each.trace_id,
         "link": trace_link(jaeger, each.trace_id),
     }
-
-
-def _judgement(judgement: Judgement) -> dict[str, Any]:
-    return {
-        "verdict": judgement.verdict,
-        "method": judgement.method,
-        "notes": judgement.notes,
-        "rows": [_judged(row) for row in judgement.rows],
-    }
-
-
-def _judged(row: Judged) -> dict[str, Any]:
-    return {field.name: getattr(row, field.name) for field in fields(row)} | {"against": row.against}

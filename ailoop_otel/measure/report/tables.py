@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ailoop_otel.measure.report import units, wording
-from ailoop_otel.measure.report.contents import FIGURES, Report, Row
+from ailoop_otel.measure.report.contents import Report, Row
 from ailoop_otel.measure.report.exchanges import (
     COMPLETIONS,
     FIRST_CHUNKS,
@@ -31,6 +31,7 @@ _CURVE: Final = (
     f"targets; errors are {_ERRORS.name}; times, to the first chunk and to the complete answer, in {_TIME.name}, with "
     "failures as infinitely slow. A level that was not put on says nothing of the server."
 )
+FIGURES: Final = ("mean", "p50", "p90", "p95", "p99", "max")
 BAD: Final = "bad"
 PART, FAILURES = "part", "failures"
 

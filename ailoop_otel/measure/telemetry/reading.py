@@ -97,20 +97,23 @@ def _batches(path: Path, counts: ReadCounts, progress: Callable[[int], None], *,
 
 
 def run_from(reading: Reading, *, scenario: str = SCENARIO, jaeger: str = "") -> Run:
-    """Create a run from what was read."""
+    """Create a run from what was read, whose exchanges are used up: of many there is memory for one of the two."""
     telemetry = reading.telemetry
     begin = min(_times(telemetry))
     numbers = _Numbers()
     exchanges = sorted(telemetry.exchanges.values(), key=lambda exchange: exchange.start)
+    context = _context(reading, exchanges, begin, scenario, jaeger)
+    telemetry.exchanges.clear()
+    exchanges.reverse()
     observations: list[Observation] = []
-    for number, one in enumerate(exchanges):
-        observations.extend(_exchange(one, begin, numbers, number))
+    for number in range(len(exchanges)):
+        observations.extend(_exchange(exchanges.pop(), begin, numbers, number))
     observations.extend(_session_observations(telemetry, begin, numbers))
     observations.extend(process_observations(telemetry, begin))
     completions = [row for row in observations if row.metric == definitions.SERVER_COMPLETION.name]
     observations += run_figures(sorted(completions, key=lambda row: row.at), 0.0)
     observations.sort(key=lambda each: each.at)
-    return Run(_context(reading, exchanges, begin, scenario, jaeger), observations)
+    return Run(context, observations)
 
 
 class _Numbers:

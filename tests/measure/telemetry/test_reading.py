@@ -271,8 +271,9 @@ def test_memory_is_bounded(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> N
         sample.exchange("one", second, 0.5)
     reading = read(sample.directory)
     assert len(reading.telemetry.exchanges) == 5
-    assert [row.at for row in run_from(reading).of(definitions.SERVER_COMPLETION)] == [0, 1, 2, 3, 4]
-    assert any("15 were left out" in note for note in run_from(reading).context.notes)
+    run = run_from(reading)
+    assert [row.at for row in run.of(definitions.SERVER_COMPLETION)] == [0, 1, 2, 3, 4]
+    assert any("15 were left out" in note for note in run.context.notes)
 
 
 def test_since_leaves_out_what_is_older(sample: Sample) -> None:
@@ -366,4 +367,4 @@ def test_tokens_and_cost_are_told_where_the_telemetry_has_them(sample: Sample) -
     assert list(found.values()) == [[1200], [900], [40], [10], [0.0125]]
     assert _values(run, definitions.TOKEN_PACE) == [pytest.approx(2.0 / 40)]
     (cost,) = (row for row in build_report(run).rows if row.definition is definitions.COST_COMPUTED)
-    assert (cost.title, cost.numbers()[1], cost.scale.name) == ("Cost, computed", "0.0125", "USD")
+    assert (cost.title, cost.scale.quantity(cost.summary.p50)) == ("Cost, computed", "0.0125 USD")
