@@ -290,7 +290,7 @@ def _state(session: Session, look: Look) -> Text:
     else:
         text = Text(f"{look.signs.on} open", theme.LIVE)
     if session.resumed:
-        text.append(f" {look.signs.again}" if look.signs.plain else f" {look.signs.again} resumed", theme.UNSURE)
+        text.append(f" {look.signs.again} resumed", theme.UNSURE)
     text.no_wrap, text.overflow = True, "ellipsis"
     return text
 

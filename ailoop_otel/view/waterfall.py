@@ -255,7 +255,7 @@ def _row_lines(row: Row, scale: _Scale) -> Iterator[Text]:
     label.truncate(scale.label, overflow="ellipsis", pad=True)
     line = Text() + label + " " + scale.bar_of(span)
     line.append(("" if span.scope == EVENT else units.duration(span.seconds)).rjust(_DURATION))
-    attributes = Text(attribute_summary(span).replace("·", look.signs.dot), theme.QUIET)
+    attributes = Text(attribute_summary(span), theme.QUIET)
     if scale.attributes:
         attributes.truncate(scale.attributes, overflow="ellipsis")
         yield line + "  " + attributes if attributes else line
