@@ -164,7 +164,8 @@ class Prometheus:
         errors = f"{_prometheus(names.METRIC_ERRORS.name)}_total{_OF_5_MINUTES}"
         for labels, value in self._ask(f"sum by ({kind}) (increase({errors})) > 0"):
             found.errors[text(labels.get(kind)) or names.OTHER] = value
-        found.metrics_from = found.time
+        # A collector forgets the metrics of a server that sends none any more.
+        found.metrics_from = found.time if found.values else 0
         return found
 
     def _one(self, query: str) -> float | None:
