@@ -12,11 +12,12 @@ from rich.text import Text
 
 from ailoop_otel.recorded.files import ReadCounts, size
 from ailoop_otel.view import theme, units
-from ailoop_otel.view.aggregator import Aggregator, Calls, DurationHistogram
+from ailoop_otel.view.aggregator import Aggregator
 from ailoop_otel.view.columns import Column, that_fit, used_columns
 from ailoop_otel.view.exchanges import LOST, Exchange, Session, Timeout
 from ailoop_otel.view.options import OPEN
 from ailoop_otel.view.theme import Look
+from ailoop_otel.view.totals import Calls, DurationHistogram
 from ailoop_otel.view.trace_files import TraceFiles, sent_elsewhere
 
 _SHORTEST_BAR, _LONGEST_BAR = 3, 24
