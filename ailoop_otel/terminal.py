@@ -13,7 +13,8 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-_REPLACEMENTS: Final = {"–": "-", "…": "~", "−": "-", "µ": "u", "✓": "+", "✗": "x", "─": "-", "•": "*"}
+# What stands for a character that an encoding lacks; as wide as that.
+_REPLACEMENTS: Final = dict(zip("–…−µ✓✗─•━╺╸├└│●○↻◆·◷∅╌⊘⇥◌", "-~-u+x-*===|`|*o~*-!0~->?", strict=True))
 _ASCII: Final = str.maketrans(_REPLACEMENTS | {"∞": "inf", "±": "+-", "≤": "<=", "≥": ">="})
 # Characters that move the cursor or colour the terminal, and those that change the direction of the text after them:
 # https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters
@@ -41,7 +42,6 @@ class Terminal(Console):
 
 def terminal() -> Terminal:
     """A console on the standard output; characters that its encoding lacks become plain ones."""
-    codecs.register_error("plain", _replace)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="plain")
     return Terminal()
@@ -66,3 +66,6 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(_REPLACEMENTS.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("plain", _replace)

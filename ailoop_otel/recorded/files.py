@@ -62,10 +62,10 @@ def size(paths: list[Path]) -> int:
     return sum(_size(path) for path in paths)
 
 
-def is_held(path: str) -> bool:
-    """Whether a process has a file open to write to it, by the lock that our writer holds; true if nobody can know."""
+def is_held(path: str) -> bool | None:
+    """Whether a process has a file open to write to it, by the lock that our writer holds; None if nobody can know."""
     if sys.platform == "win32" or not _OWN.fullmatch(os.path.basename(path)):
-        return True
+        return None
     if path.endswith(COMPRESSED):
         return False
     import fcntl
@@ -75,8 +75,10 @@ def is_held(path: str) -> bool:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
-    except OSError:  # it is locked, or the file system has no locks
+    except BlockingIOError:
         return True
+    except OSError:  # a file system without locks
+        return None
     return False
 
 

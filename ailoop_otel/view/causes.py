@@ -184,7 +184,8 @@ class _Excess:
 
     def _pace(self) -> Cause | None:
         profile, usual, seconds = self._profile, self._usual, self._left.get(STREAM, 0.0)
-        if usual.pace and profile.pace < _SLOWER * usual.pace:
+        longer = (profile.exchange.chunks or 0.0) > usual.chunks
+        if usual.pace and profile.pace < _SLOWER * usual.pace and longer:
             counts = f"{units.count(profile.exchange.chunks or 0)} chunks, {units.count(usual.chunks)} {self._than}"
             return Cause("length", seconds, f"The answer is longer: {counts}, which took {self._instead(STREAM)}.")
         paces = f"{units.duration(profile.pace)} a chunk, {units.duration(usual.pace)} {self._than}"

@@ -10,8 +10,8 @@ from ailoop_otel.recorded.files import ReadCounts
 from ailoop_otel.recorded.otlp_json import Value
 from ailoop_otel.recorded.records import LogEvent, Span
 from ailoop_otel.view import units
-from ailoop_otel.view.aggregator import Calls, Totals
 from ailoop_otel.view.exchanges import Exchange, Session, Timeout
+from ailoop_otel.view.totals import Calls, Totals
 
 
 def encode(document: dict[str, object]) -> str:

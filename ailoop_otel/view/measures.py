@@ -16,10 +16,11 @@ from ailoop_otel.recorded.otlp_json import double, mapping, mappings, text
 from ailoop_otel.recorded.points import reader
 from ailoop_otel.recorded.records import Point, process_of
 from ailoop_otel.settings import UsageError
-from ailoop_otel.view.aggregator import Aggregator, DurationHistogram
+from ailoop_otel.view.aggregator import Aggregator
 from ailoop_otel.view.exchanges import OK, Exchange
 from ailoop_otel.view.options import Filters
 from ailoop_otel.view.servers import Servers
+from ailoop_otel.view.totals import DurationHistogram
 from ailoop_otel.view.units import SECOND
 from ailoop_otel.view.web import address, ask
 
@@ -164,7 +165,8 @@ class Prometheus:
         errors = f"{_prometheus(names.METRIC_ERRORS.name)}_total{_OF_5_MINUTES}"
         for labels, value in self._ask(f"sum by ({kind}) (increase({errors})) > 0"):
             found.errors[text(labels.get(kind)) or names.OTHER] = value
-        found.metrics_from = found.time
+        # A collector forgets the metrics of a server that sends none any more.
+        found.metrics_from = found.time if found.values else 0
         return found
 
     def _one(self, query: str) -> float | None:

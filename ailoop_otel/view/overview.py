@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
-from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ailoop_otel.recorded.files import ReadCounts, size
 from ailoop_otel.view import theme, units
-from ailoop_otel.view.aggregator import Aggregator, Calls, DurationHistogram
+from ailoop_otel.view.aggregator import Aggregator
+from ailoop_otel.view.columns import Column, that_fit, used_columns
 from ailoop_otel.view.exchanges import LOST, Exchange, Session, Timeout
 from ailoop_otel.view.options import OPEN
 from ailoop_otel.view.theme import Look
+from ailoop_otel.view.totals import Calls, DurationHistogram
 from ailoop_otel.view.trace_files import TraceFiles, sent_elsewhere
-from ailoop_otel.view.usage import Usage
 
 _SHORTEST_BAR, _LONGEST_BAR = 3, 24
 # The cells that the columns of the exchanges need which are always there, so that no common outcome is cut.
@@ -85,7 +84,7 @@ def _sessions(rows: Sequence[Session], total: int, look: Look, short: dict[str, 
     lasted = [units.duration(row.seconds) if row.started else units.NOTHING for row in rows]
     always = (_SESSION_COLUMNS if look.wide else _NARROW_SESSION_COLUMNS) + (_DAY if look.day else 0)
     room = look.console.width - always - max(state.cell_len for state in states)
-    used, _ = _that_fit([[column] for column in _used([row.usage for row in rows])], room, look)
+    used, _ = that_fit([[column] for column in used_columns([row.usage for row in rows])], room, look)
     right = ("Lasted", "Turns", "Errors", *(column.title for column in used))
     table = _table(look, ("Session", "Started", "State"), right, flexible=2)
     for number, row in enumerate(rows):
@@ -127,50 +126,16 @@ def _exchanges(rows: Sequence[Exchange], total: int, look: Look, short: dict[str
     return _section("Exchanges", _shown(len(rows), total), table, legend if width else None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """A column that is there where it has something to show, and room."""
-
-    title: str
-    cells: Sequence[str]
-
-    @property
-    def width(self) -> int:
-        return max(map(cell_len, (self.title, *self.cells)))
-
-
-def _used(rows: Sequence[Usage]) -> list[_Column]:
-    """The columns of what was used, the most asked for first; one without any value is left out."""
-    columns = (
-        _Column("In/out", [row.tokens for row in rows]),
-        _Column("Cost", [row.price for row in rows]),
-        _Column("Cached", ["" if row.cached is None else units.count(row.cached) for row in rows]),
-        _Column("Reasoning", ["" if row.reasoning is None else units.count(row.reasoning) for row in rows]),
-    )
-    return [_Column(each.title, [cell or units.NOTHING for cell in each.cells]) for each in columns if any(each.cells)]
-
-
-def _that_fit(groups: Iterable[Sequence[_Column]], room: int, look: Look) -> tuple[list[_Column], int]:
-    """The columns of the groups that there is room for, one group after the other, and how many cells are left."""
-    chosen: list[_Column] = []
-    for group in groups:
-        needed = sum(column.width + (3 if look.wide else 1) for column in group)
-        if needed <= room:
-            room -= needed
-            chosen += group
-    return chosen, room
-
-
-def _exchange_columns(rows: Sequence[Exchange], look: Look) -> tuple[list[_Column], int]:
+def _exchange_columns(rows: Sequence[Exchange], look: Look) -> tuple[list[Column], int]:
     """The columns of exchanges beside those that are always there, and how many cells are left for the bar."""
-    chunks = _Column("Chunks", [units.count(row.chunks) for row in rows])
-    gaps = _Column("Max gap" if look.wide else "Gap", [units.duration(row.max_gap) for row in rows])
-    mostly = _Column(_MOSTLY, [row.mostly or units.NOTHING for row in rows])
+    chunks = Column("Chunks", [units.count(row.chunks) for row in rows])
+    gaps = Column("Max gap" if look.wide else "Gap", [units.duration(row.max_gap) for row in rows])
+    mostly = Column(_MOSTLY, [row.mostly or units.NOTHING for row in rows])
     named = [mostly] if look.console.width >= _ROOMY and any(row.mostly for row in rows) else []
-    used = _used([row.usage for row in rows])
+    used = used_columns([row.usage for row in rows])
     groups = (*([column] for column in used[:2]), [chunks, gaps], named, *([column] for column in used[2:]))
     room = look.console.width - (_WIDE if look.wide else _NARROW) - (_DAY if look.day else 0)
-    chosen, room = _that_fit(groups, room, look)
+    chosen, room = that_fit(groups, room, look)
     return [column for column in (mostly, chunks, gaps, *used) if column in chosen], room
 
 
@@ -290,7 +255,7 @@ def _state(session: Session, look: Look) -> Text:
     else:
         text = Text(f"{look.signs.on} open", theme.LIVE)
     if session.resumed:
-        text.append(f" {look.signs.again}" if look.signs.plain else f" {look.signs.again} resumed", theme.UNSURE)
+        text.append(f" {look.signs.again} resumed", theme.UNSURE)
     text.no_wrap, text.overflow = True, "ellipsis"
     return text
 

@@ -1,8 +1,8 @@
 """The server processes that wrote the telemetry, and which of them have ended, killed ones too.
 
-A process has ended when it said so; when it wrote nothing for three intervals of its metrics, which it writes also
-while nothing else happens; or when another one began since it wrote, and it has none of its files open any more. Where
-no metrics are recorded, silence alone says nothing.
+A process has ended when it said so; or when it has none of its files open, and either wrote nothing for three intervals
+of its metrics, which it writes also while nothing else happens, or another process began since. Of files that are not
+our own writer's nobody can know it: there only silence counts; and where no metrics are recorded, silence says nothing.
 """
 
 from __future__ import annotations
@@ -35,10 +35,6 @@ class _Server:
     started: int = 0
     stopped: int = 0
     paths: set[str] = field(default_factory=set)
-
-    def holds_files(self) -> bool:
-        """Whether it may still write to one of its files."""
-        return not self.paths or any(map(is_held, self.paths))
 
 
 class Servers:
@@ -98,8 +94,11 @@ class Servers:
 
     def _has_left(self, server: _Server) -> bool:
         """Whether a process ended without a word."""
-        newest = max(each.first for each in self._known.values())
-        return self._is_overdue(server) or (newest > server.last and not server.holds_files())
+        overdue = self._is_overdue(server)
+        if not overdue and max(each.first for each in self._known.values()) <= server.last:
+            return False
+        held = {is_held(path) for path in server.paths}
+        return True not in held and (overdue or held == {False})
 
     def _is_overdue(self, server: _Server) -> bool:
         if not self._longest:

@@ -1,11 +1,11 @@
-"""The look of a terminal: its colours and signs. Every sign has a plain form for encodings that lack it."""
+"""The look of a terminal: its colours and signs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Final
+from typing import ClassVar, Final
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -24,55 +24,48 @@ UNSURE: Final = "yellow"
 LIVE: Final = "cyan"
 
 _OUTCOMES: Final = {
-    "ok": ("✓", "+", GOOD),
-    "ai_timeout": ("◷", "!", "bold red"),
-    "ai_error": ("✗", "x", BAD),
-    "server_error": ("✗", "x", BAD),
-    "protocol_error": ("✗", "x", "magenta"),
-    "no_answer": ("∅", "0", BAD),
-    "cut": ("╌", "~", UNSURE),
-    "cancelled": ("⊘", "-", UNSURE),
-    "disconnected": ("⇥", ">", UNSURE),
-    OPEN: ("◌", "?", LIVE),
-    LOST: ("⊘", "-", BAD),
-    "recovered": ("✓", "+", GOOD),
+    "ok": ("✓", GOOD),
+    "ai_timeout": ("◷", "bold red"),
+    "ai_error": ("✗", BAD),
+    "server_error": ("✗", BAD),
+    "protocol_error": ("✗", "magenta"),
+    "no_answer": ("∅", BAD),
+    "cut": ("╌", UNSURE),
+    "cancelled": ("⊘", UNSURE),
+    "disconnected": ("⇥", UNSURE),
+    OPEN: ("◌", LIVE),
+    LOST: ("⊘", BAD),
+    "recovered": ("✓", GOOD),
 }
-_OTHER: Final = ("✗", "x", BAD)
+_OTHER: Final = ("✗", BAD)
 
 
-@dataclass(frozen=True, slots=True)
 class Signs:
-    """The signs of tables and waterfalls."""
+    """The signs of tables and waterfalls; `terminal` has a plain one for each."""
 
-    wait: str = "─"
-    stream: str = "━"
-    left: str = "╺"
-    right: str = "╸"
-    branch: str = "├─ "
-    last: str = "└─ "
-    trunk: str = "│  "
-    on: str = "●"
-    off: str = "○"
-    again: str = "↻"
-    error: str = "✗"
-    event: str = "◆"
-    dot: str = "·"
-    plain: bool = False
-
-
-PLAIN: Final = Signs(
-    "-", "=", "=", "=", "|- ", "`- ", "|  ", "*", "o", "resumed", "x", "*", "-", plain=True
-)  # fmt: skip
+    wait: Final = "─"
+    stream: Final = "━"
+    left: Final = "╺"
+    right: Final = "╸"
+    branch: Final = "├─ "
+    last: Final = "└─ "
+    trunk: Final = "│  "
+    on: Final = "●"
+    off: Final = "○"
+    again: Final = "↻"
+    error: Final = "✗"
+    event: Final = "◆"
+    dot: Final = "·"
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How to draw on a console: its signs, the time zone, and whether times include the day."""
+    """How to draw on a console: the time zone, and whether times include the day."""
 
     console: Console
-    signs: Signs
     zone: tzinfo | None
     day: bool
+    signs: ClassVar = Signs
 
     @property
     def wide(self) -> bool:
@@ -85,9 +78,8 @@ class Look:
 
     def outcome(self, outcome: str, label: str = "") -> Text:
         """An outcome with its sign, in its colour."""
-        sign, plain, style = _OUTCOMES.get(outcome, _OTHER)
-        text = f"{plain if self.signs.plain else sign} {label or outcome}"
-        return Text(text, style, no_wrap=True, overflow="ellipsis")
+        sign, style = _OUTCOMES.get(outcome, _OTHER)
+        return Text(f"{sign} {label or outcome}", style, no_wrap=True, overflow="ellipsis")
 
     def exchange(self, exchange: Exchange) -> Text:
         """An exchange's outcome with its error, or with a remark on its AI timeout."""
@@ -100,7 +92,7 @@ class Look:
 
 def style(outcome: str) -> str:
     """The colour of an outcome."""
-    return _OUTCOMES.get(outcome, _OTHER)[2]
+    return _OUTCOMES.get(outcome, _OTHER)[1]
 
 
 def lines(parts: Iterable[Text], width: int, between: str) -> list[Text]:
@@ -117,4 +109,4 @@ def lines(parts: Iterable[Text], width: int, between: str) -> list[Text]:
 def look(console: Console, zone: tzinfo | None, times: Iterable[int]) -> Look:
     """How to draw on a console; times include the day if the given ones (ns since 1970) are of more than one day."""
     days = {units.moment(time, zone).date() for time in times if time}
-    return Look(console, PLAIN if console.options.ascii_only else Signs(), zone, day=len(days) > 1)
+    return Look(console, zone, day=len(days) > 1)

@@ -83,7 +83,7 @@ def _screen(now: Now, console: Console, zone: tzinfo | None) -> RenderableType:
     if now.ended:
         title.append(f"\nthe server ended at {look.clock(now.ended)}", theme.BAD)
     elif not now.metrics_from:
-        title.append("\nno metrics yet: the server writes them each minute", theme.UNSURE)
+        title.append("\nno metrics of a running server: it writes them each minute", theme.UNSURE)
     parts: list[RenderableType] = [title, Text(), *(_line(label, rest, look) for label, rest in _numbers(now))]
     if now.open:
         parts += [Text(), _open(now, look)]

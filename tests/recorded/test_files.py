@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
+from ailoop_otel.export.rotation import Bounds, RotatingFile
 from ailoop_otel.recorded import files, input_file
-from ailoop_otel.recorded.files import Follower, ReadCounts, find, read
+from ailoop_otel.recorded.files import Follower, ReadCounts, find, is_held, read
+from ailoop_otel.recorded.otlp_json import LOGS
 from tests.recorded.locked import lock
 
 NAMES = some.lists(some.sampled_from(["one", "two", "three"]), max_size=6)
@@ -281,3 +284,42 @@ def test_names_of_files_are_made_fit_to_print(tmp_path: Path) -> None:
 def test_a_name_that_is_too_long_is_not_there(tmp_path: Path) -> None:
     """The system refuses to look for it."""
     assert find(tmp_path / ("n" * 5000)) == []
+
+
+def test_a_file_that_its_writer_has_open_is_held(tmp_path: Path) -> None:
+    """By the writer's own lock; it is free as soon as the writer closes it, or dies."""
+    writer = RotatingFile(LOGS.name, Bounds(str(tmp_path), 1e6, 1e6, 3600))
+    writer.write(b"{}\n")
+    (path,) = tmp_path.iterdir()
+    assert is_held(str(path)) is True
+    writer.close()
+    assert is_held(str(path)) is False
+
+
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [
+        ("traces-20251122T140000Z-7-1.jsonl", False),
+        ("traces-20251122T140000Z-7-1.jsonl.gz", False),
+        ("undelivered-traces-20251122T140000Z-7-1.jsonl", None),
+        ("collected.jsonl", None),
+    ],
+)
+def test_only_of_our_own_writer_s_files_it_is_known(tmp_path: Path, name: str, held: bool | None) -> None:
+    """Another one's has no lock; one that is gone is held by nobody."""
+    (tmp_path / name).touch()
+    assert is_held(str(tmp_path / name)) is held
+    (tmp_path / name).unlink()
+    assert is_held(str(tmp_path / name)) is held
+
+
+def test_without_locks_nobody_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a file system that has none."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    path = tmp_path / "traces-20251122T140000Z-7-1.jsonl"
+    path.touch()
+    monkeypatch.setattr("fcntl.flock", refuse)
+    assert is_held(str(path)) is None

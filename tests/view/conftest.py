@@ -48,7 +48,7 @@ def drawn() -> Drawn:
 
 def console_of(width: int, *, encoding: str = "utf-8") -> Console:
     """A console that is no terminal."""
-    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace", newline="")
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="plain", newline="")
     return Terminal(file=stream, width=width, legacy_windows=False, _environ={})
 
 

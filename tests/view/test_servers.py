@@ -58,6 +58,9 @@ def test_a_server_that_says_nothing_for_three_intervals_has_ended(sample: Sample
     sample.metrics(420)
     assert _lost(sample.directory, 420 + 899) == ([0], [0])
     assert _lost(sample.directory, 420 + 901) == ([420], [420])
+    with sample.path.open("rb") as file:  # the machine slept, say
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert _lost(sample.directory, 420 + 901) == ([0], [0])
 
 
 def test_without_metrics_silence_says_nothing(sample: Sample) -> None:

@@ -189,6 +189,13 @@ def test_strange_values_are_not_known(prometheus: tuple[str, dict[str, Any]], va
     assert Prometheus(url).read().values == {}
 
 
+def test_a_prometheus_without_a_server_s_metrics_says_so(prometheus: tuple[str, dict[str, Any]]) -> None:
+    """A collector forgets those of a server that has ended, after minutes."""
+    console = console_of(80)
+    top(Prometheus(prometheus[0]), console, once=True, json=False)
+    assert "no metrics of a running server" in written_on(console)
+
+
 def test_a_server_that_is_no_prometheus_is_one_line() -> None:
     """Nobody is there."""
     with pytest.raises(UsageError):
