@@ -1,6 +1,7 @@
 """Runs the chain under load, keeps the result, and writes docs/scale.md; exit code 1 if something is not as it must be.
 
-python -m tests.scale [messages]     SCALE_RATE=1000 a second
+python -m tests.scale [messages]     SCALE_RATE=1000 a second; KEEP=1 keeps a small one too
+python -m tests.scale page           only writes the page, from the last result
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ LARGE = 100_000  # messages from which on a run is kept
 
 def main() -> int:
     """Run it; a run of fewer than 100,000 messages is kept only with KEEP=1."""
+    if sys.argv[1:] == ["page"]:
+        _write()
+        return 0
     messages = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
     rate = float(os.environ.get("SCALE_RATE", "1000"))
     large = messages >= LARGE
@@ -33,11 +37,17 @@ def main() -> int:
     found["seconds"] = round(time.monotonic() - begun)
     if large or os.environ.get("KEEP"):
         keep(found, RESULT)
-        PATH.write_text(page(found), encoding="utf-8")
-        reliability.PATH.write_text(reliability.page(results()), encoding="utf-8")
+        _write()
     for fault in found["faults"][:50]:
         _print(fault)
     return bool(found["faults"])
+
+
+def _write() -> None:
+    """Write the page, and the row in docs/reliability.md."""
+    found = results()
+    PATH.write_text(page(found[RESULT.stem]), encoding="utf-8")
+    reliability.PATH.write_text(reliability.page(found), encoding="utf-8")
 
 
 def _print(text: str) -> None:

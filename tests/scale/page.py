@@ -96,11 +96,14 @@ def _last(result: dict[str, Any]) -> list[str]:
     kills = [f"{row['program']} ({row['away']:g} s)" for row in result["kills"]]
     servers = "; ".join(f"{r['server']}: {r['failed']:,} failed, {r['traces']:,} traces" for r in result["servers"])
     faults = "Nothing was other than it must be." if not result["faults"] else f"Not right: {result['faults'][:5]}"
+    sent = steady.get("into_kafka")
+    into_kafka = f" and {sent / steady['seconds']:,.0f} written to Kafka" if sent else ""
     told = (
         f"{result['date']}, version {result['version']}, {result['cores']} cores for all programs, "
         f"{result['seconds']:,} s, `decision_wait` {result['decision_wait']:g} s; while undisturbed "
-        f"{rate:,.0f} messages ({steady['spans'] / steady['seconds']:,.0f} spans) a second, at a system load of "
-        f"{steady['load']:g}. {faults}"
+        f"{rate:,.0f} messages ({steady['spans'] / steady['seconds']:,.0f} spans) a second were made, "
+        f"{steady['acknowledged'] / steady['seconds']:,.0f} spans a second acknowledged by the agents{into_kafka}, at a "
+        f"system load of {steady['load']:g}. {faults}"
     )
     return [
         f"## The last run\n\n{fill(told, _WIDTH)}\n",
