@@ -102,8 +102,8 @@ def _last(result: dict[str, Any]) -> list[str]:
         f"{result['date']}, version {result['version']}, {result['cores']} cores for all programs, "
         f"{result['seconds']:,} s, `decision_wait` {result['decision_wait']:g} s; while undisturbed "
         f"{rate:,.0f} messages ({steady['spans'] / steady['seconds']:,.0f} spans) a second were made, "
-        f"{steady['acknowledged'] / steady['seconds']:,.0f} spans a second acknowledged by the agents{into_kafka}, at a "
-        f"system load of {steady['load']:g}. {faults}"
+        f"{steady['acknowledged'] / steady['seconds']:,.0f} spans a second acknowledged by the agents{into_kafka}, "
+        f"at a system load of {steady['load']:g}. {faults}"
     )
     return [
         f"## The last run\n\n{fill(told, _WIDTH)}\n",
