@@ -28,7 +28,7 @@ class _Count(Collector):
 
     def __init__(self) -> None:
         self.ids: set[bytes] = set()
-        self.spans = 0
+        self.count = 0
         self.newest = time.monotonic()
         self._lock = threading.Lock()
         super().__init__()
@@ -45,7 +45,7 @@ class _Count(Collector):
         ]
         with self._lock:
             self.ids.update(ids)
-            self.spans += len(ids)
+            self.count += len(ids)
             self.newest = time.monotonic()
         return 200
 
@@ -74,7 +74,7 @@ def topic(chain: Chain, folder: Path) -> tuple[int, int]:
     finally:
         program.stop()
         counted.close()
-    return counted.spans, len(counted.ids)
+    return counted.count, len(counted.ids)
 
 
 @dataclass

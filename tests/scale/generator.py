@@ -109,7 +109,7 @@ class Generator:
         self._turn = 0
         self._evident = 0
         self._owed = 0.0
-        self._newest = b""
+        self._largest = b""
 
     def run(self, rate: float, seconds: float) -> int:
         """Make so many messages a second for so long; returns their number."""
@@ -142,7 +142,7 @@ class Generator:
 
     def compressed(self) -> float:
         """How large a request is on the wire with gzip, as a part of its bytes."""
-        return round(len(gzip.compress(self._newest)) / max(1, len(self._newest)), 4)
+        return round(len(gzip.compress(self._largest)) / max(1, len(self._largest)), 4)
 
     def _batch(self, messages: int) -> None:
         if not messages:
@@ -184,8 +184,8 @@ class Generator:
         if not spans:
             return
         body = request(self._resource, spans)
-        if count > 100:
-            self._newest = body
+        if len(body) > len(self._largest):
+            self._largest = body
         with self._lock:
             self.made.bytes += len(body)
         self._senders[turn].send(body, count)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from textwrap import fill
 from typing import Any
 
 from tests.reliability.results import RESULTS
 from tests.scale.sizing import (
     BUSY,
+    CORES,
     DAYS,
     FAILING,
     GIB,
     KEPT,
     MARGIN,
+    PARTITIONS_EACH,
     PEAK,
     REPLICAS,
     RETENTION,
@@ -25,6 +28,7 @@ PATH = RESULTS.parent / "scale.md"
 RESULT = RESULTS / "scale-test.json"
 _EACH = 50_000  # messages of a server a day
 _SERVERS = (1, 10, 100, 1_000, 10_000)
+_WIDTH = 118
 _HEAD = """# Many servers
 
 *I have N servers with M messages a day: what do I run, what does it cost, what do I lose when X dies?*
@@ -92,15 +96,20 @@ def _last(result: dict[str, Any]) -> list[str]:
     kills = [f"{row['program']} ({row['away']:g} s)" for row in result["kills"]]
     servers = "; ".join(f"{r['server']}: {r['failed']:,} failed, {r['traces']:,} traces" for r in result["servers"])
     faults = "Nothing was other than it must be." if not result["faults"] else f"Not right: {result['faults'][:5]}"
+    sent = steady.get("into_kafka")
+    into_kafka = f" and {sent / steady['seconds']:,.0f} written to Kafka" if sent else ""
+    told = (
+        f"{result['date']}, version {result['version']}, {result['cores']} cores for all programs, "
+        f"{result['seconds']:,} s, `decision_wait` {result['decision_wait']:g} s; while undisturbed "
+        f"{rate:,.0f} messages ({steady['spans'] / steady['seconds']:,.0f} spans) a second were made, "
+        f"{steady['acknowledged'] / steady['seconds']:,.0f} spans a second acknowledged by the agents{into_kafka}, "
+        f"at a system load of {steady['load']:g}. {faults}"
+    )
     return [
-        f"## The last run\n\n{result['date']}, version {result['version']}, {result['cores']} cores for all programs,",
-        f"{result['seconds']:,} s, `decision_wait` {result['decision_wait']:g} s; while undisturbed",
-        f"{rate:,.0f} messages",
-        f"({steady['spans'] / steady['seconds']:,.0f} spans) a second, at a system load of {steady['load']:g}.",
-        f"{faults}\n",
-        f"Killed by `-9` in turn under load, and away for so long: {', '.join(kills)}.\n",
+        f"## The last run\n\n{fill(told, _WIDTH)}\n",
+        fill(f"Killed by `-9` in turn under load, and away for so long: {', '.join(kills)}.", _WIDTH) + "\n",
         *_table(("what", "count", ""), ((what, f"{count:,}", note) for what, count, note in rows)),
-        f"Both servers' own messages that failed, and their traces in Jaeger: {servers}.\n",
+        fill(f"Both servers' own messages that failed, and their traces in Jaeger: {servers}.", _WIDTH) + "\n",
         "What each program says of itself, summed over its restarts. What it counted between the last look and its",
         "kill is missing, and what came twice is in; an ingester sends what is kept.\n",
         *_table(("program", "spans accepted", "spans sent"), tiers),
@@ -161,16 +170,18 @@ def _sizes(costs: Costs) -> list[str]:
     )  # fmt: skip
     return [
         "## What to run\n",
-        "Every cell is **computed**, from the measured costs above:",
-        f"`rate = messages a day / 86,400 × {PEAK:g}` (the peak over the mean);",
-        f"programs of a tier `= rate × CPU of a message / {BUSY:g}`, at least 2 gateways, 3 brokers, 3 nodes;",
-        f"`num_traces = rate × {WAIT:g} s × {MARGIN:g} / ingesters of a group`;",
-        "an ingester's memory `= num_traces × memory of a trace`;",
-        f"Kafka's disk `= messages × {RETENTION:g} day × {REPLICAS}`;",
-        f"Cassandra's `= messages × ({KEPT:.0%} of all + {FAILING:.0%} failing) × {DAYS} days × {REPLICAS}`.",
-        "A simulation ([test_sizing.py](../tests/scale/test_sizing.py)) shows that the",
-        "margin of 1.25 holds, and that 4 partitions for an ingester spread the work. The functions are",
-        "[sizing.py](../tests/scale/sizing.py).\n",
+        "Every cell is **computed**, from the measured costs above and these assumptions, which you set for yourself",
+        "in [sizing.py](../tests/scale/sizing.py):\n",
+        f"- `rate = messages a day / 86,400 × {PEAK:g}`: the peak over the mean;",
+        f"- programs of a tier `= rate × CPU of a message / ({CORES:g} cores × {BUSY:.0%})`, at least 2 gateways,",
+        "  3 brokers, 3 nodes; what an outage has left is caught up by the other half;",
+        f"- `num_traces = rate × {WAIT:g} s × {MARGIN:g} / ingesters of a group`, and an ingester's memory is",
+        "  that of so many traces;",
+        f"- Kafka's disk `= messages × {RETENTION:g} day × {REPLICAS} replicas`;",
+        f"- Cassandra's `= messages × ({KEPT:.0%} of all + {FAILING:.0%} that fail) × {DAYS} days ×",
+        f"  {REPLICAS} replicas`.\n",
+        "A simulation ([test_sizing.py](../tests/scale/test_sizing.py)) shows that the margin holds, and that",
+        f"{PARTITIONS_EACH} partitions for an ingester spread the work.\n",
         *_table(heads, rows),
     ]
 

@@ -110,6 +110,7 @@ class Run:
         begun = time.monotonic()
         made = self.generator.made
         spans, acknowledged, size = made.spans, made.acknowledged, made.bytes
+        sent = sum(self._value(name, SENT) for name in GATEWAYS)
         before = {name: program.usage for name, program in self.chain.programs.items()}
         messages = self._load(self.plan.steady)
         seconds = time.monotonic() - begun
@@ -127,6 +128,7 @@ class Run:
                 "messages": messages,
                 "spans": made.spans - spans,
                 "acknowledged": made.acknowledged - acknowledged,
+                "into_kafka": sum(self._value(name, SENT) for name in GATEWAYS) - sent,
                 "bytes": made.bytes - size,
                 "gzip": self.generator.compressed(),
                 "load": round(os.getloadavg()[0], 1),

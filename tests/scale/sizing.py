@@ -13,13 +13,15 @@ GIB = 2**30
 PEAK = 4.0  # the busiest minute's rate over the day's mean
 WAIT = 330.0  # seconds, ingester.yaml's decision_wait
 MARGIN = 1.25  # num_traces over what is expected
-BUSY = 0.5  # of a core at the peak: the rest is for what an outage has left to catch up
+CORES = 4  # of one program
+BUSY = 0.5  # of its cores at the peak: the rest is for what an outage has left to catch up
 KEPT = 0.05  # the part of all messages that ingester.yaml keeps, besides what must be kept
 FAILING = 0.02  # the part of all messages that must be kept: a guess, set your own
 DAYS = 7  # trace_ttl
 REPLICAS = 3
 RETENTION = 1.0  # days that Kafka keeps spans
 INGESTER_MEMORY = 8 * GIB
+_EMPTY = 80 * 2**20  # resident memory of an ingester that holds nothing
 PARTITIONS_EACH = 4  # of an ingester: what one of them has more than another stays small
 
 
@@ -67,9 +69,6 @@ class Costs:
         )
 
 
-_EMPTY = 80 * 2**20  # resident memory of an ingester that holds nothing
-
-
 @dataclass(frozen=True)
 class Size:
     """What so many messages a day need; rates at the peak."""
@@ -92,17 +91,18 @@ class Size:
 def size(servers: int, messages: float, costs: Costs) -> Size:
     """What `servers` with `messages` a day in all need.
 
-    rate = messages / day × PEAK; programs of a tier = rate × CPU of a message / BUSY; an ingester's memory = its rate ×
-    WAIT × MARGIN × memory of a trace; disks = messages a day × bytes × days × replicas.
+    rate = messages / day × PEAK; programs of a tier = rate × CPU of a message / (CORES × BUSY); an
+    ingester's memory = its rate × WAIT × MARGIN × memory of a trace; disks = messages a day × bytes × days × replicas.
     """
     rate = messages / DAY * PEAK
     kept = KEPT + FAILING
     undecided = rate * WAIT * MARGIN
     by_memory = undecided * costs.trace_memory / INGESTER_MEMORY
-    ingesters = max(1, math.ceil(max(by_memory, rate * costs.ingester / BUSY)))
-    gateways = max(2, math.ceil(rate * costs.gateway / BUSY))
-    brokers = max(3, math.ceil(rate * costs.kafka * REPLICAS / BUSY))
-    nodes = max(3, math.ceil(rate * kept * costs.cassandra * REPLICAS / BUSY))
+    of_one = rate / (CORES * BUSY)
+    ingesters = max(1, math.ceil(max(by_memory, of_one * costs.ingester)))
+    gateways = max(2, math.ceil(of_one * costs.gateway))
+    brokers = max(3, math.ceil(of_one * costs.kafka * REPLICAS))
+    nodes = max(3, math.ceil(of_one * kept * costs.cassandra * REPLICAS))
     cpu = {
         "agents": costs.agent,
         "gateways": costs.gateway,
