@@ -1,0 +1,1 @@
+"""The manifests and Helm values of collector/kubernetes."""
