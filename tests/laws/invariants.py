@@ -87,7 +87,8 @@ def check_spans(recording: Recording) -> None:
 def check_exchanges(recording: Recording) -> None:
     """Each ended once, with one outcome; each phase of its silence was told at most once."""
     ended = [span for span in recording.spans("sendUserMessage") if names.OUTCOME in (span.attributes or {})]
-    assert _count(recording, "ailoop.exchange.duration") == len(ended)
+    counted = (_count(recording, metric) for metric in ("ailoop.exchange.duration", "ailoop.command.duration"))
+    assert sum(counted) == len(ended)
     assert all((span.attributes or {})[names.OUTCOME] in OUTCOMES for span in ended)
     firsts = Counter(span.parent.span_id for span in recording.spans(names.SPAN_FIRST_CHUNK) if span.parent)
     assert set(firsts.values()) <= {1}

@@ -69,6 +69,7 @@ class Host(Bare):
         if watchdog is not None:
             self.guard.run(watchdog.check)
             self.guard.run(watchdog.silent)
+            self.guard.run(watchdog.hanging)
 
     def switch_off(self) -> None:
         """In mid-conversation."""

@@ -52,7 +52,8 @@ class ServerExchange:
 
     `start` and `end` are nanoseconds since 1970, `first_chunk` and `longest_gap` seconds. `ended` is false as long as
     only spans below its root were read. `trace_id` is the trace that holds it, `client_trace_id` the trace of the
-    client's `traceparent`: the same one where the server trusts its clients.
+    client's `traceparent`: the same one where the server trusts its clients. `unread` is true where frames may have
+    carried text in a form that is not known.
     """
 
     trace_id: str
@@ -62,6 +63,7 @@ class ServerExchange:
     client_trace_id: str = ""
     session_id: str = ""
     outcome: str = ""
+    unread: bool = False
     first_chunk: float | None = None
     longest_gap: float | None = None
     size: float | None = None
@@ -219,6 +221,7 @@ def _add_root(exchange: ServerExchange, span: Span) -> None:
     exchange.outcome = span.outcome or OK
     exchange.size = span.number(names.MESSAGE_SIZE)
     exchange.usage = usage_of(span)
+    exchange.unread = names.UNREAD_FRAMES in span.attributes
     exchange.recovered = span.flag(names.TIMEOUT_RECOVERED)
     first_chunk = span.number(names.TIME_TO_FIRST_CHUNK)
     exchange.first_chunk = exchange.first_chunk if first_chunk is None else first_chunk

@@ -132,8 +132,8 @@ def outcome_of(exchange: ServerExchange) -> str:
 
 
 def is_command(exchange: ServerExchange) -> bool:
-    """Whether it was a slash command: only these succeed without a first chunk, as they do not call the AI."""
-    return exchange.ended and exchange.outcome == OK and exchange.first_chunk is None
+    """Whether it was a slash command: only these succeed without a first chunk that could be read."""
+    return exchange.ended and exchange.outcome == OK and exchange.first_chunk is None and not exchange.unread
 
 
 def server_observations(one: ServerExchange, **place: Any) -> Iterator[Observation]:
@@ -249,7 +249,8 @@ def _notes(reading: Reading, exchanges: Sequence[ServerExchange], processes: int
         yield f"{hanging:,} exchanges had an AI timeout and no end in these files: they count as failed ({AI_TIMEOUT})."
     if going_on:
         yield f"{going_on:,} exchanges have no end in these files, and count nowhere."
-    counted, traced = reading.telemetry.counted(), sum(exchange.ended for exchange in exchanges)
+    counted = reading.telemetry.counted()
+    traced = sum(exchange.ended and not is_command(exchange) for exchange in exchanges)
     if traced < counted and not reading.since:
         yield (
             f"The server counted {counted:,} exchanges, and {traced:,} are traced in these files: the others were not "

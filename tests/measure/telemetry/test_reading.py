@@ -20,7 +20,7 @@ from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics.estimates import answers_per_second
 from ailoop_otel.measure.statistics.percentiles import summarise
 from ailoop_otel.measure.telemetry import exchanges as served
-from ailoop_otel.measure.telemetry.reading import read, run_from
+from ailoop_otel.measure.telemetry.reading import is_command, read, run_from
 from tests.view.sample import BEGIN, Sample, a_day
 
 MEGABYTE = 1_000_000
@@ -220,8 +220,9 @@ def test_processes_are_not_mixed(tmp_path: Path) -> None:
 
 
 def test_untraced_exchanges_are_noted(sample: Sample) -> None:
-    """Where the server's metrics counted more than was traced, rates are of a part."""
+    """Where the server's metrics counted more than was traced, rates are of a part; commands are in neither."""
     sample.exchange("one", 0, 1)
+    sample.exchange("one", 2, 0.1, first_chunk=None)
     counted = {"name": names.METRIC_EXCHANGE_DURATION.name}
     points = [{"timeUnixNano": str((BEGIN + at) * 10**9), "count": str(count)} for at, count in ((1, 4), (2, 10))]
     _write(sample.directory, {**counted, "histogram": {"dataPoints": points}})
@@ -349,6 +350,19 @@ def test_slash_commands_are_in_no_rate(sample: Sample) -> None:
     assert _values(run, definitions.ERROR_RATE) == [500.0]
     assert _values(run, definitions.RATE) == [1 / 4.0]
     assert len(_values(run, definitions.SERVER_COMMAND)) == 1
+
+
+def test_an_answer_whose_frames_were_not_read_is_no_command(sample: Sample) -> None:
+    """It has no first chunk that is known, as in a client's report, and a completion."""
+    sample.exchange("one", 0, 4.0, first_chunk=None)
+    reading = read(sample.directory)
+    (exchange,) = reading.telemetry.exchanges.values()
+    assert is_command(exchange)
+    exchange.unread = True
+    run = run_from(reading)
+    assert _values(run, definitions.SERVER_COMPLETION) == [4.0]
+    assert all(map(math.isnan, _values(run, definitions.SERVER_FIRST_CHUNK)))
+    assert _values(run, definitions.SERVER_COMMAND) == []
 
 
 def test_tokens_and_cost_are_told_where_the_telemetry_has_them(sample: Sample) -> None:
