@@ -24,6 +24,7 @@ _ROOT: Final = DOCS.parent
 # The first row of the plots and what is below it.
 _SHOWN: Final = ("latency", "sides", "gaps")
 _WIDTH, _HEIGHT = 1136, 900  # pixels
+_PATIENCE: Final = 60_000.0  # milliseconds, until a plot is drawn
 _DEFAULT: Final = "say chunks=24 delay=0.4 gap=0.03"
 
 
@@ -56,7 +57,7 @@ def draw(report: Path, picture: Path, chromium: str) -> None:
         for name in _SHOWN:
             figure = page.locator(f"#plot-{name}")
             figure.scroll_into_view_if_needed()
-            expect(figure.locator("svg.marks")).to_be_visible()
+            expect(figure.locator("svg.marks")).to_be_visible(timeout=_PATIENCE)
         page.locator(f"#plot-{_SHOWN[0]}").scroll_into_view_if_needed()
         page.locator(f"#plot-{_SHOWN[0]} .mark-symbol.role-mark path").first.hover(force=True)
         boxes = [box for name in _SHOWN if (box := page.locator(f"#plot-{name}").bounding_box())]
