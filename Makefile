@@ -10,7 +10,7 @@ RELEASE := .venv-release
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help needs demo jaeger jaeger-stop test lint format unit oldest backends faults soak start-matrix bench mutants fuzz kill docs site release dashboard record scale-test lock wheel clean
+.PHONY: help needs demo jaeger jaeger-stop test lint format unit oldest backends faults soak start-matrix bench mutants fuzz kill docs site report-picture release dashboard record scale-test lock wheel clean
 
 help: ## all commands; how long they take on two cores, where it is minutes
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -116,6 +116,9 @@ docs: $(VENV)/ready ## write the pages, outputs and pictures that are made from 
 
 site: $(DOCS)/ready ## the documentation as a site in site/, with warnings as errors: a minute the first time
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
+
+report-picture: $(VENV)/ready ## draw docs/report.png from a load on the stand-in, or on CHECKOUT: 2 minutes (needs chromium)
+	$(BIN)/python -m tests.docs.report_picture $(if $(CHECKOUT),--checkout $(CHECKOUT)) $(if $(AILOOP_PYTHON),--python $(AILOOP_PYTHON))
 
 release: $(VENV)/ready $(RELEASE)/ready lint ## all of a release but the upload: docs/releases.md; some minutes
 	$(RELEASE)/bin/python -m tests.release

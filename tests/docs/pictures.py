@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,19 +15,22 @@ from tests.docs.record import RECORDING
 
 # By file: the arguments of `ailoop-otel`.
 PICTURES: Final = {
-    "trace.svg": ("traces", str(RECORDING), "--trace", "e3d02140"),
-    "overview.svg": ("traces", str(RECORDING), "--limit", "12", "--waterfall", "0"),
-    "explain.svg": ("explain", "b5a46cad", "--dir", str(RECORDING)),
+    "trace.svg": ("traces", "--trace", "e3d02140"),
+    "overview.svg": ("traces", "--limit", "12", "--waterfall", "0"),
+    "explain.svg": ("explain", "b5a46cad"),
 }
+_TERMINAL: Final = {"TZ": "UTC", "COLUMNS": "110", "FORCE_COLOR": "1", "TERM": "xterm-256color"}
 
 
 def drawn(arguments: tuple[str, ...]) -> str:
     """What a command shows, as SVG."""
     with TemporaryDirectory() as folder:
+        shutil.copytree(RECORDING, Path(folder) / "ailoop-telemetry")
         file = Path(folder) / "picture.svg"
         subprocess.run(
-            [sys.executable, "-m", "ailoop_otel.cli", *arguments, "--svg", str(file)],
-            env={**os.environ, "TZ": "UTC"},
+            [sys.executable, "-m", "ailoop_otel.cli", *arguments, "--svg", file.name],
+            cwd=folder,
+            env={**os.environ, **_TERMINAL},
             stdout=subprocess.DEVNULL,
             check=True,
         )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,3 +56,26 @@ def test_a_block_that_is_not_run_says_why(reason: str) -> None:
     """Shown as skipped, with its reason."""
     assert len(reason) > len("a word")
     pytest.skip(f"not run: {reason}")
+
+
+@pytest.mark.timeout(120)
+def test_the_demo_shows_each_conversation(tmp_path: Path) -> None:
+    """As `make demo` runs it, in a folder of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.demo"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for word in (
+        "a stall in mid-answer",
+        "AILoop telemetry",
+        "ai_error",
+        "cut",
+        "disconnected",
+        "invoke_agent",
+        "chat ",
+    ):
+        assert word in done.stdout

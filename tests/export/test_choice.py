@@ -75,6 +75,13 @@ def test_the_distro_says_the_same(
     assert (choice.exporters(TRACES), choice.exporters(METRICS), choice.exporters(LOGS)) == (traces, metrics, logs)
 
 
+@pytest.mark.parametrize("endpoint", ["", "http://127.0.0.1:4318"])
+def test_metrics_suit_a_dashboard_wherever_they_go(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK's minute leaves rates of a minute without a second point."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+    assert defaults()["OTEL_METRIC_EXPORT_INTERVAL"] == "10000"
+
+
 def test_a_configuration_file_counts_as_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """`OTEL_CONFIG_FILE` says where telemetry goes, so the distro adds no exporter."""
     monkeypatch.setenv("OTEL_CONFIG_FILE", "otel.yaml")
