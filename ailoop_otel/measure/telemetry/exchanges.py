@@ -69,6 +69,8 @@ class ServerExchange:
     size: float | None = None
     """Characters of the frame that carried the message."""
     recovered: bool = False
+    unsampled: bool = False
+    """Its session was not sampled: it was exported since it failed."""
     usage: Usage = Usage()
     timeouts: tuple[AITimeout, ...] = ()
 
@@ -223,6 +225,7 @@ def _add_root(exchange: ServerExchange, span: Span) -> None:
     exchange.usage = usage_of(span)
     exchange.unread = names.UNREAD_FRAMES in span.attributes
     exchange.recovered = span.flag(names.TIMEOUT_RECOVERED)
+    exchange.unsampled = bool(span.text(names.SAMPLING_REASON))
     first_chunk = span.number(names.TIME_TO_FIRST_CHUNK)
     exchange.first_chunk = exchange.first_chunk if first_chunk is None else first_chunk
     _set_longest_gap(exchange, span)

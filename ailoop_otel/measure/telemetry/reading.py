@@ -256,6 +256,11 @@ def _notes(reading: Reading, exchanges: Sequence[ServerExchange], processes: int
             f"The server counted {counted:,} exchanges, and {traced:,} are traced in these files: the others were not "
             "sampled, or their files are gone. All figures here, rates among them, are of those that are traced."
         )
+    if unsampled := sum(exchange.unsampled for exchange in exchanges):
+        yield (
+            f"{unsampled:,} exchanges of sessions that were not sampled are here since they failed: error rates and "
+            "percentiles of this report are worse than the server's. Its metrics have the true ones."
+        )
     if processes > 1:
         yield f"{processes:,} server processes wrote these files: memory, CPU and sessions are those of each alone."
     if reading.telemetry.dropped:

@@ -230,6 +230,14 @@ def test_untraced_exchanges_are_noted(sample: Sample) -> None:
     assert any(note.startswith("The server counted 10 exchanges, and 1 are traced") for note in notes)
 
 
+def test_failures_of_sessions_that_are_not_sampled_are_noted(sample: Sample) -> None:
+    """They are no fair share of all, so that rates and percentiles are worse than the server's."""
+    sample.exchange("one", 0, 1)
+    sample.exchange("two", 2, 1, "ai_error", used={names.SAMPLING_REASON: "failure"})
+    notes = _run(sample.directory).context.notes
+    assert [note for note in notes if note.startswith("1 exchanges of sessions that were not sampled")]
+
+
 def test_files_twice_count_once(sample: Sample) -> None:
     """A copy of a file, or the same export twice, changes nothing."""
     sample.exchange("one", 0, 31.0, "ai_timeout", timeout="first_chunk", first_chunk=None)
