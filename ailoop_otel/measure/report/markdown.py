@@ -116,7 +116,7 @@ def _levels(report: Report) -> Iterator[str]:
         shown = [(*cells, prose(why)) for *cells, why in levels.rows(report.context)]
         yield from _table(head, shown, right=range(len(head) - 2))
         yield ""
-        yield f"<sub>{prose(levels.CAPTION)}</sub>"
+        yield f"<sub>{prose(levels.caption(report.context))}</sub>"
 
 
 def _figures(report: Report) -> Iterator[str]:

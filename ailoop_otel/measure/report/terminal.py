@@ -43,7 +43,7 @@ def _parts(report: Report, wide: bool) -> Iterator[RenderableType]:
     if report.context.levels:
         yield Text()
         yield _levels(report, wide)
-        yield Text(levels.CAPTION, _QUIET)
+        yield Text(levels.caption(report.context), _QUIET)
     if report.singles:
         yield Text()
         yield from (_single(row) for row in report.singles)
