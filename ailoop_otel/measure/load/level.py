@@ -155,8 +155,8 @@ class Level:
                 self.reason = ""
                 self.own = (
                     f"its {self.sessions} sessions were all busy, and messages waited for one: {self.delivered:,} of "
-                    f"{len(self.messages):,} were sent in time; use more sessions (--set sessions), or, where they are the "
-                    "level, a lower ramp.rate"
+                    f"{len(self.messages):,} were sent in time; use more sessions (--set sessions), or where they are "
+                    "the level a lower ramp.rate"
                 )
 
     def _missed(self, stable: StabilityCriteria, *, since_sent: bool) -> str:
