@@ -54,7 +54,9 @@ def _measure(
     from_telemetry: Annotated[
         str, typer.Option("--from-telemetry", metavar="DIR", help="Send again what a server recorded.")
     ] = "",
-    since: Annotated[str, typer.Option(help="With it: only what was sent in the last 90s, 10m, 1h30m, or since.")] = "",
+    since: Annotated[
+        str, typer.Option(help="With it: only the last 90s, 10m, 1h30m, 2d, or since 2025-11-28T10:00.")
+    ] = "",
     pace: Annotated[str, typer.Option(metavar="2x", help="With it: so many times as fast.")] = "",
     processes: Annotated[int | None, typer.Option(metavar="N", help="Load processes.")] = None,
     dialect: Annotated[str, typer.Option(metavar="NAME", help="Whose requests it takes: docs/dialects.md.")] = "",

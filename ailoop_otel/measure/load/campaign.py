@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
+from statistics import fmean
 from typing import Any, Final
 
 from ailoop_otel.measure import Refusal
@@ -282,7 +283,8 @@ class Campaign:
         number = self._segment(workers, phase, rate, level.seconds, name)
         ended = self._ended
         level.messages = self._live.messages.of(number)
-        level.busy = result.busiest(each.busy[begun:] for each, begun in zip(workers.processes, reports, strict=True))
+        shares = (each.busy[begun:] or [0.0] for each, begun in zip(workers.processes, reports, strict=True))
+        level.busy = max(map(fmean, shares))
         level.connected, level.own_limit = self._connected(workers, level), workers.reason("own_limit")
         if ramp.search:
             self._phase = "ramp"

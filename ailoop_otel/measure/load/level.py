@@ -98,9 +98,9 @@ class Level:
 
     @property
     def errors(self) -> float:
-        """Errors per 1,000 messages."""
+        """Errors per 1,000 messages, of which a slash command that succeeded is none, as in `error_rate`."""
         failed = sum(bool(each.outcome) and each.outcome != OK for each in self.messages)
-        return 1000 * failed / max(1, len(self.messages))
+        return 1000 * failed / max(1, len(self._answers))
 
     @property
     def delivered(self) -> int:
@@ -110,6 +110,10 @@ class Level:
     def _sent(self, message: Followed, slack: float = 0.0) -> bool:
         end = self.messages[0].planned + self.seconds + slack
         return message.sent is not None and message.planned + message.sent <= end
+
+    @property
+    def _answers(self) -> list[Followed]:
+        return [each for each in self.messages if each.waits or each.first is not None]
 
     def first_chunk(self, percent: float, *, since_sent: bool = False) -> float:
         """A percentile of the first chunk in seconds; messages that failed or still wait count as infinity.
@@ -123,8 +127,7 @@ class Level:
         return self._percentile(lambda each: each.took if each.outcome == OK else None, percent, since_sent)
 
     def _percentile(self, take: Callable[[Followed], float | None], percent: float, since_sent: bool) -> float:
-        answers = (each for each in self.messages if each.waits or each.first is not None)
-        pairs = [(take(each), each.sent) for each in answers if not since_sent or self._sent(each)]
+        pairs = [(take(each), each.sent) for each in self._answers if not since_sent or self._sent(each)]
         seconds = [math.inf if value is None else value - (sent or 0.0) * since_sent for value, sent in pairs]
         return percentile(np.sort(np.array(seconds, dtype=float)), percent)
 
@@ -152,7 +155,8 @@ class Level:
                 self.reason = ""
                 self.own = (
                     f"its {self.sessions} sessions were all busy, and messages waited for one: {self.delivered:,} of "
-                    f"{len(self.messages):,} were sent in time; use more sessions (--set sessions)"
+                    f"{len(self.messages):,} were sent in time; use more sessions (--set sessions), or where they are "
+                    "the level a lower ramp.rate"
                 )
 
     def _missed(self, stable: StabilityCriteria, *, since_sent: bool) -> str:

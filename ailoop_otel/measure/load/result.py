@@ -86,7 +86,7 @@ def delivered(
         last = max(planned) + _SLACK
         yield "planned", len(planned)
         yield "sent", sum(row.at + row.value <= last for row in run.of(definitions.SEND_DELAY))
-    yield "busy", round(busiest(each.busy for each in processes), 3)
+    yield "busy", round(_busiest(processes), 3)
 
 
 def level_figures(ran: Iterable[Level], scenario: Scenario) -> Iterator[LevelFigures]:
@@ -98,9 +98,8 @@ def level_figures(ran: Iterable[Level], scenario: Scenario) -> Iterator[LevelFig
         yield level.figures(scenario.stable, planned=planned)
 
 
-def busiest(shares: Iterable[Sequence[float]]) -> float:
-    """The CPU time of the busiest load process, 1 is a core, from that in each report of each process."""
-    return max((float(np.quantile(each, 0.9)) for each in shares if each), default=0.0)
+def _busiest(processes: Sequence[LoadProcess]) -> float:
+    return max((float(np.quantile(each.busy, 0.9)) for each in processes if each.busy), default=0.0)
 
 
 def recorded_notes(scenario: Scenario) -> Iterator[str]:
@@ -120,7 +119,7 @@ def generator_notes(run: Run, processes: Sequence[LoadProcess], *, recorded: boo
     """Notes on whether the load generator itself delayed what it measured, or `recorded` sessions did."""
     lags = [each.lag for each in processes if each.lag is not None]
     late = max((each.get_value_at_percentile(99) / 1e6 for each in lags), default=0.0)
-    if late > _LATE and busiest(each.busy for each in processes) <= BUSY:
+    if late > _LATE and _busiest(processes) <= BUSY:
         yield (
             f"The load generator was late by up to {1000 * late:.0f} ms (p99) though it had little to do: this "
             "machine is busy with other things, and their delay is in the latencies."

@@ -32,6 +32,12 @@ _CURVE: Final = (
     "failures as infinitely slow. A level that was not put on says nothing of the server."
 )
 FIGURES: Final = ("mean", "p50", "p90", "p95", "p99", "max")
+# Settings of [stable], and what each limits.
+_LIMITS: Final = {
+    "errors": (_ERRORS, "errors"),
+    "first_chunk_p95": (_TIME, "to the first chunk (p95)"),
+    "completion_p95": (_TIME, "to the complete answer (p95)"),
+}
 BAD: Final = "bad"
 PART, FAILURES = "part", "failures"
 
@@ -102,7 +108,12 @@ def load_curve(report: Report) -> Table:
         Column("First p50", number=True, roomy=True), Column("First p95", number=True),
         Column("Complete p50", number=True, roomy=True), Column("Complete p95", number=True), Column("Targets"),
     )  # fmt: skip
-    return Table("Load curve", columns, tuple(map(_level, context.levels)), captions=(_CURVE,))
+    stable = context.settings.get("stable")
+    limits = stable if isinstance(stable, dict) else {}
+    known = ((limits.get(name), scale, words) for name, (scale, words) in _LIMITS.items())
+    targets = [f"{scale.quantity(value)} {words}" for value, scale, words in known if isinstance(value, (int, float))]
+    captions = [_CURVE, *([f"Targets, at most: {', '.join(targets)}."] if targets else [])]
+    return Table("Load curve", columns, tuple(map(_level, context.levels)), captions=tuple(captions))
 
 
 def figures(report: Report) -> Table:

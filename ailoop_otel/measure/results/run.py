@@ -123,6 +123,8 @@ def pooled(runs: Sequence[Run]) -> Run:
         parts.append(replace(run, observations=[row for row in moved if DEFINITIONS[row.metric].each != "run"]))
     means = [rows[-1]._replace(value=fmean(row.value for row in rows)) for rows in whole.values()]
     notes = tuple(dict.fromkeys(note for run in runs for note in run.context.notes))
+    if runs[-1].context.levels:
+        notes += ("The levels shown are those of the last run.",)
     duration = sum(run.context.duration for run in runs)
     context = replace(runs[-1].context, started_at=runs[0].context.started_at, notes=notes, duration=duration)
     return merged(context, [*parts, Run(context, means)])

@@ -336,6 +336,13 @@ def test_a_closed_loop_over_two_processes_is_one_run(server: Scripted) -> None:
     assert run.context.duration < 100
 
 
+def test_messages_that_wait_are_sent_though_each_session_sends_one(server: Scripted) -> None:
+    """The last message is planned long before the first session has ended: another session is opened for each left."""
+    bounds = ("arrivals=constant", "rate=100", "sessions=1", "turns=1", "most_messages=6", "warmup=0", "patience=8")
+    run = measure(planned("mixed", *bounds, messages=("first=0.1",)), server.url)
+    assert [row.outcome for row in rows(run, definitions.COMPLETION)] == ["ok"] * 6
+
+
 def test_chunks_that_are_read_at_once_are_one_arrival(server: Scripted) -> None:
     """They came with one read, so nothing is known of a gap between them: none of a microsecond is made up."""
     load = planned("throughput", "sessions=4", "most_messages=40", "warmup=0", messages=("chunks=40",))

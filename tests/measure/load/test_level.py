@@ -44,6 +44,8 @@ def judged(made: Level, stable: StabilityCriteria = STABLE) -> tuple[str, str]:
         (level(fast=94, silent=6), "did not come in 1 s"),
         (level(fast=95, silent=5), ""),
         (level(commands=100), ""),
+        (level(fast=16, commands=80, failed=1), "58.8 errors per 1,000 messages, and 50 are allowed"),
+        (level(fast=19, commands=81, failed=1), ""),
         (level(fast=19, commands=100, silent=2), "did not come in 1 s"),
         (level(), ""),
         (level(fast=100, connected=9), "1 of 10 sessions could not be kept open"),

@@ -40,7 +40,7 @@ LEVELS = (
     level(8.0, not_put_on="=its 20 sessions were all busy"),
     level(2.0, held=True),
 )
-RATE = {"ramp": {"of": "rate"}}
+RATE = {"ramp": {"of": "rate"}, "stable": {"errors": 10.0, "first_chunk_p95": 0.5, "completion_p95": None}}
 
 
 def run(levels: tuple[LevelFigures, ...] = LEVELS, settings: dict[str, Any] = RATE) -> Run:
@@ -93,6 +93,7 @@ def test_the_table_marks_what_was_not_put_on() -> None:
     assert "| Messages/s | Offered | Delivered | Goodput |" in text
     assert "| 4 | 4 | 4 | 3.60 | 4 | 100 | ∞ | 800 | ∞ | missed | p95 of the first chunk was 9 s" in text
     assert "| not put on | =its 20 sessions were all busy |" in text
+    assert "Targets, at most: 10 per 1,000 errors, 500 ms to the first chunk (p95)." in text
     console = Console(width=80, file=StringIO())
     report.show(run(), console)
     shown = console.file.getvalue()  # type: ignore[attr-defined]

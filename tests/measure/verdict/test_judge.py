@@ -276,14 +276,19 @@ def test_a_few_samples_of_memory_are_left_out() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("stable", "ramp"),
+    [(definitions.STABLE_SESSIONS, {"step": 5}), (definitions.STABLE_RATE, {"step": 99, "levels": [45, 40, 50]})],
+)
 @pytest.mark.parametrize(("held", "verdict"), [(60, PASS), (50, PASS), (45, INCONCLUSIVE), (30, FAIL)])
-def test_a_limit_is_known_to_a_step_of_the_ramp(held: int, verdict: Verdict) -> None:
+def test_a_limit_is_known_to_a_step_of_the_ramp(
+    held: int, verdict: Verdict, stable: Definition, ramp: dict[str, Any]
+) -> None:
     """One step less may be chance; and under another load nothing else is compared."""
-    settings = {"ramp": {"step": 5}}
-    before = more(run(2), [observed(definitions.STABLE_SESSIONS, 50.0, 1.0)], settings=settings)
-    now = more(run(1, slower=1.5), [observed(definitions.STABLE_SESSIONS, float(held), 1.0)], settings=settings)
+    before = more(run(2), [observed(stable, 50.0, 1.0)], settings={"ramp": ramp})
+    now = more(run(1, slower=1.5), [observed(stable, float(held), 1.0)], settings={"ramp": ramp})
     judgement = judge(now, before)
-    assert row(judgement, "stable_sessions").verdict is verdict
+    assert row(judgement, stable.name).verdict is verdict
     assert len(judgement.rows) == (6 + 1 if held == 50 else 1)
 
 
