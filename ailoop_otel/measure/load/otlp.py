@@ -121,6 +121,8 @@ class LiveMetrics(ProgressListener):
 class _Exporter(OTLPMetricExporter):
     """The official exporter, which writes one line in all about a collector that does not take what it is sent."""
 
+    told = False  # of all runs of a process
+
     def __init__(self, endpoint: str) -> None:
         # Each of its retries would be a line of its own.
         logging.getLogger(metric_exporter.__name__).disabled = True
@@ -128,15 +130,14 @@ class _Exporter(OTLPMetricExporter):
         session.trust_env = not is_loopback(endpoint)  # a proxy does not reach this machine
         super().__init__(f"{endpoint.rstrip('/')}/v1/metrics", session=session, timeout=_PATIENCE)
         self.fails = False
-        self._told = False
         self._address = without_secrets(endpoint)
 
     def export(self, metrics_data: MetricsData, *arguments: Any, **more: Any) -> MetricExportResult:
         """Send the metrics; a failure is told once."""
         result = super().export(metrics_data, *arguments, **more)
         self.fails = result is not MetricExportResult.SUCCESS
-        if self.fails and not self._told:
-            self._told = True
+        if self.fails and not _Exporter.told:
+            _Exporter.told = True
             sys.stderr.write(
                 f"ailoop-otel: no collector takes this run's figures at {self._address} (--otlp): the run goes on "
                 "without, and the report has all of them\n"
