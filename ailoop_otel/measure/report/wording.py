@@ -27,6 +27,8 @@ _KEY_FIGURES: Final = (
     (definitions.COMPLETION, "p95", "Complete answer, p95"),
     (definitions.SERVER_FIRST_CHUNK, "p95", "First AI chunk on the server, p95"),
     (definitions.SERVER_COMPLETION, "p95", "Complete answer on the server, p95"),
+    (definitions.TIMEOUT_TOLD, "p50", "AI timeout until the client is told, p50"),
+    (definitions.TIMEOUT_DETECTED, "p50", "AI timeout until detected, p50"),
     (definitions.RATE, "mean", "Answers per second"),
     (definitions.STABLE_SESSIONS, "mean", "Largest stable number"),
     (definitions.STABLE_RATE, "mean", "Largest stable rate"),
