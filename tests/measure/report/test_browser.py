@@ -17,6 +17,7 @@ from ailoop_otel.measure.report.html import render
 from tests.measure.report import hostile
 
 WIDTHS = (1400, 390)
+expect.set_options(timeout=30_000)  # milliseconds; a machine that is busy draws slowly
 MARKS = ".mark-symbol.role-mark path, .mark-rect.role-mark path"
 TICKS = ".role-axis-label text"
 PLOTS = ("latency", "curve", "sides", "gaps", "timeouts", "over-time", "timeline", "memory")
