@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 
 help: ## all commands; how long they take on two cores, where it is minutes
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
-	@echo; echo "Where to read on: README.md, docs/architecture.md, docs/dialects.md, docs/kubernetes.md, docs/mutants.md, docs/performance.md, docs/reliability.md, docs/telemetry.md"
+	@echo; echo "Where to read on: README.md, docs/architecture.md, docs/dialects.md, docs/mutants.md, docs/performance.md, docs/reliability.md, docs/telemetry.md"
 
 # BACKEND=jaeger shows them in a Jaeger behind a collector, both started by `make jaeger`.
 demo: $(VENV)/ready $(BACKEND) ## conversations with a stand-in server, and what was recorded; BACKEND=jaeger sends it there
