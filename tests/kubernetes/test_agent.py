@@ -92,13 +92,13 @@ def test_only_who_has_a_token_is_taken_from(agent: Agent, header: dict[str, str]
 
 
 def test_a_server_sends_to_it_and_is_called_by_its_service(agent: Agent) -> None:
-    """With the variables that the operator sets of the Instrumentation; the namespace is not part of the job."""
+    """With the operator's variables: no namespace in the job, and the team is not the server's to say."""
     variables = environment(
         agent.otlp,
         SERVICE,
         OTEL_EXPORTER_OTLP_CERTIFICATE=str(agent.authority),
         OTEL_EXPORTER_OTLP_HEADERS=f"authorization=Bearer%20{TOKEN}",
-        OTEL_RESOURCE_ATTRIBUTES="service.namespace=support-live,service.version=1.0.0",
+        OTEL_RESOURCE_ATTRIBUTES="service.namespace=support-live,team=another,service.version=1.0.0",
     )
     with Provider() as provider, serving(standin(STATELESS), provider.plain_environment() | variables) as server:
         asyncio.run(_greet(server.port))
@@ -113,6 +113,8 @@ def test_a_server_sends_to_it_and_is_called_by_its_service(agent: Agent) -> None
     ]
     assert lines
     assert [line for line in lines if f'job="{SERVICE}"' not in line] == []
+    assert 'team="' not in told
+    assert 'service_version="1.0.0"' in told
 
 
 async def _greet(port: int) -> None:
