@@ -111,6 +111,13 @@ def test_the_worst_server_comes_first(fleet: Prometheus) -> None:
     assert {host for host, _ in found} == {host for host, *_ in SERVERS}
 
 
+def test_a_server_counts_once(fleet: Prometheus) -> None:
+    """What the collector makes of spans is no server, though it tells of the same resource."""
+    (count,) = next(each for each in FLEET_PANELS if each["title"] == "Servers")["targets"]
+    assert count["expr"].startswith("count(ailoop:server:info{")
+    assert fleet.value(f'count(ailoop:server:info{{job="{SERVICE}"}})') == len(SERVERS)
+
+
 def test_versions_and_regions_are_told_apart(fleet: Prometheus) -> None:
     """A version that only fails, and a region in which half of the messages do."""
     for label, panel, wanted in (
