@@ -56,7 +56,8 @@ One machine is served better by [collector/](../collector/README.md). This needs
 | Prometheus | how metrics went while it was away | it scrapes counters, which go on |
 
 Spans may come **twice** into Kafka, whenever an acknowledgement is lost; they are one row in Cassandra. A span that
-comes after its trace was decided is kept or not as the trace was. So `decision_wait` must be longer than the AI timeout
+comes after its trace was decided is kept or not as the trace was, if one group has been up since: the decisions are in
+memory, and after a restart of both it is decided by itself. So `decision_wait` must be longer than the AI timeout
 (300 s) and than the outages that may lie between two spans of a trace.
 
 **Why tail sampling is in the ingester**: Kafka has put all spans of a trace into one partition, so no load balancing by
