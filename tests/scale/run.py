@@ -178,7 +178,7 @@ class Run:
         generator, made = self.generator, self.generator.made
         generator.flush()
         generator.end()
-        self._drained()
+        writing = self._writing()
         for name in COLLECTORS:
             self._read(name)
         disk = self._disk()
@@ -213,6 +213,7 @@ class Run:
             "dropped": {"asked": len(a_few), "absent": dropped.absent, "of": len(others)},
             "late": {"made": len(late), "whole": late_kept.whole},
             "stored": {"spans": kept.spans + drawn.spans, "twice": kept.twice + drawn.twice},
+            "writing": writing,
             "servers": served.counts,
             "disk": disk,
             "series": self._series(),
@@ -220,6 +221,17 @@ class Run:
             "kills": self._kills,
             "faults": faults,
         }
+
+    def _writing(self) -> dict[str, float]:
+        """What storing takes, while nothing else is to be done: CPU seconds, and spans written by both groups."""
+        names = (*INGESTERS, "cassandra")
+        begun = time.monotonic()
+        before = {name: self.chain.programs[name].usage[0] for name in names}
+        sent = sum(self._value(name, SENT) for name in INGESTERS)
+        self._drained()
+        spent = {name: round(self.chain.programs[name].usage[0] - before[name], 2) for name in names}
+        written = sum(self._value(name, SENT) for name in INGESTERS) - sent
+        return {"seconds": round(time.monotonic() - begun, 1), "spans": written, **spent}
 
     def _drained(self) -> None:
         """Wait until agents have sent all, ingesters have read all, and all of that is decided and written."""

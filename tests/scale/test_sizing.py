@@ -37,7 +37,7 @@ def test_partitions_spread_the_work(ingesters: int) -> None:
     assert skew(ingesters + 1, ingesters, 100_000) > 1.3
 
 
-COSTS = Costs(5, 3_000, 500, 1e-4, 1e-4, 1e-4, 2e-4, 600, 1e-2, 4_000, 10_000, 300)
+COSTS = Costs(5, 3_000, 500, 1e-4, 1e-4, 1e-4, 2e-4, 1e-3, 600, 1e-2, 4_000, 10_000, 300)
 
 
 def test_what_is_needed_grows_with_the_messages() -> None:
