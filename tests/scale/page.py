@@ -70,9 +70,9 @@ memory, and that a killed one forgets them: hence two groups. One group costs ha
 
 _COSTS = """## What it costs
 
-Measured in the undisturbed part of the run; what storing takes, after the last message, while the last traces are
-decided. The messages are a dozen recorded ones again and again, without texts: those of many servers compress less on
-the wire, in Kafka and in Cassandra.
+Measured in the undisturbed part of the run; what storing takes, while Kafka is away and nothing is read. The messages
+are a dozen recorded ones again and again, without texts: those of many servers compress less, on the wire, in Kafka and
+in Cassandra.
 """
 
 
@@ -104,7 +104,11 @@ def _last(result: dict[str, Any]) -> list[str]:
     tiers = [(row["program"], f"{row['accepted']:,.0f}", f"{row['sent']:,.0f}") for row in result["tiers"]]
     kills = [f"{row['program']} ({row['away']:g} s)" for row in result["kills"]]
     servers = "; ".join(f"{r['server']}: {r['failed']:,} failed, {r['traces']:,} traces" for r in result["servers"])
-    faults = "Nothing was other than it must be." if not result["faults"] else f"Not right: {result['faults'][:5]}"
+    faults = (
+        "Nothing was other than it must be."
+        if not result["faults"]
+        else f"Not right: {'; '.join(result['faults'][:5])}."
+    )
     sent = steady.get("into_kafka")
     into_kafka = f" and {sent / steady['seconds']:,.0f} written to Kafka" if sent else ""
     told = (
@@ -116,6 +120,7 @@ def _last(result: dict[str, Any]) -> list[str]:
     )
     return [
         f"## The last run\n\n{fill(told, _WIDTH)}\n",
+        *_notes(result, "run"),
         fill(f"Killed by `-9` in turn under load, and away for so long: {', '.join(kills)}.", _WIDTH) + "\n",
         *_table(("what", "count", ""), ((what, f"{count:,}", note) for what, count, note in rows)),
         fill(f"Both servers' own messages that failed, and their traces in Jaeger: {servers}.", _WIDTH) + "\n",
@@ -149,7 +154,7 @@ def _costs(result: dict[str, Any], costs: Costs) -> list[str]:
         ("Prometheus: series of a server, spanmetrics included", f"{costs.series:,.0f}"),
         ("resident memory", ", ".join(f"{name} {mib:,.0f} MiB" for name, mib in memory.items())),
     ]
-    return [_COSTS, *_table(("what", "measured"), rows)]
+    return [_COSTS, *_notes(result, "costs"), *_table(("what", "measured"), rows)]
 
 
 def _sizes(costs: Costs) -> list[str]:
@@ -194,6 +199,11 @@ def _sizes(costs: Costs) -> list[str]:
         f"{PARTITIONS_EACH} partitions for an ingester spread the work.\n",
         *_table(heads, rows),
     ]
+
+
+def _notes(result: dict[str, Any], of: str) -> list[str]:
+    """What a person has to say of a part of the result."""
+    return [fill(note, _WIDTH) + "\n" for note in result.get("notes", {}).get(of, ())]
 
 
 def _gib(size: float) -> str:

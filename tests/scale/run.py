@@ -76,6 +76,7 @@ class Run:
         self._folder = folder
         self._notify = notify
         self._rate = plan.rate
+        self._writing: dict[str, float] = {}
         self._counters: dict[str, dict[str, float]] = {name: {} for name in COLLECTORS}
         self._kills: list[dict[str, Any]] = []
 
@@ -152,7 +153,11 @@ class Run:
         program.stop(signal.SIGKILL)
         self._notify(f"{name} killed, {len(self.generator.made.traces)} messages made")
         begun = time.monotonic()
+        before = self._stored() if name == "kafka" else {}
         self._load(away)
+        if before:
+            # Nothing is read meanwhile: what was read before is decided and written.
+            self._writing = {what: round(value - before[what], 2) for what, value in self._stored().items()}
         program.start()
         ready = threading.Thread(target=program.wait, args=(300,))
         ready.start()
@@ -178,7 +183,7 @@ class Run:
         generator, made = self.generator, self.generator.made
         generator.flush()
         generator.end()
-        writing = self._writing()
+        self._drained()
         for name in COLLECTORS:
             self._read(name)
         disk = self._disk()
@@ -213,7 +218,7 @@ class Run:
             "dropped": {"asked": len(a_few), "absent": dropped.absent, "of": len(others)},
             "late": {"made": len(late), "whole": late_kept.whole},
             "stored": {"spans": kept.spans + drawn.spans, "twice": kept.twice + drawn.twice},
-            "writing": writing,
+            "writing": self._writing,
             "servers": served.counts,
             "disk": disk,
             "series": self._series(),
@@ -222,16 +227,10 @@ class Run:
             "faults": faults,
         }
 
-    def _writing(self) -> dict[str, float]:
-        """What storing takes, while nothing else is to be done: CPU seconds, and spans written by both groups."""
-        names = (*INGESTERS, "cassandra")
-        begun = time.monotonic()
-        before = {name: self.chain.programs[name].usage[0] for name in names}
-        sent = sum(self._value(name, SENT) for name in INGESTERS)
-        self._drained()
-        spent = {name: round(self.chain.programs[name].usage[0] - before[name], 2) for name in names}
-        written = sum(self._value(name, SENT) for name in INGESTERS) - sent
-        return {"seconds": round(time.monotonic() - begun, 1), "spans": written, **spent}
+    def _stored(self) -> dict[str, float]:
+        """CPU seconds so far of what stores traces, and the spans that both groups have written."""
+        spent = {name: self.chain.programs[name].usage[0] for name in (*INGESTERS, "cassandra")}
+        return {"seconds": time.monotonic(), "spans": sum(self._value(name, SENT) for name in INGESTERS), **spent}
 
     def _drained(self) -> None:
         """Wait until agents have sent all, ingesters have read all, and all of that is decided and written."""
