@@ -123,7 +123,11 @@ def _last(result: dict[str, Any]) -> list[str]:
         *_notes(result, "run"),
         fill(f"Killed by `-9` in turn under load, and away for so long: {', '.join(kills)}.", _WIDTH) + "\n",
         *_table(("what", "count", ""), ((what, f"{count:,}", note) for what, count, note in rows)),
-        fill(f"Both servers' own messages that failed, and their traces in Jaeger: {servers}.", _WIDTH) + "\n",
+        fill(
+            f"Both servers were killed once, too; their messages that failed, and the traces in Jaeger: {servers}.",
+            _WIDTH,
+        )
+        + "\n",
         "What each program says of itself, summed over its restarts. What it counted between the last look and its",
         "kill is missing, and what came twice is in; an ingester sends what is kept.\n",
         *_table(("program", "spans accepted", "spans sent"), tiers),
