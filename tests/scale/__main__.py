@@ -29,7 +29,7 @@ def main() -> int:
     rate = float(os.environ.get("SCALE_RATE", "1000"))
     large = messages >= LARGE
     # Kafka's start comes on top of its minute; decision_wait is longer than both.
-    wait, steady, away = (150.0, 60.0, 50.0) if large else (25.0, 5.0, 10.0)
+    wait, steady, away = (100.0, 60.0, 50.0) if large else (25.0, 5.0, 10.0)
     plan = Plan(messages, rate, wait, steady, kafka_away=away)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(dir=os.environ.get("SCALE_FOLDER")) as folder:

@@ -20,7 +20,7 @@ ROOT_LATER = 1.0  # seconds by which a trace's root span is sent after the other
 # Of 1,000 messages; the rest end well.
 SHARES: Mapping[str, int] = {"error": 10, "timeout": 5, "slow": 5}
 # Of the traces that must be kept for what is in them before the root span comes, one of so many has that sent when it
-# has been decided long ago.
+# has been decided.
 LATE_EACH = 50
 _RESOURCE, _SCOPE, _REQUEST = 0x0A, 0x12, 0x0A  # fields of bytes: Resource and ScopeSpans in ResourceSpans, this in all
 _HEADERS = {"Content-Type": "application/x-protobuf"}
@@ -91,9 +91,12 @@ class _Sender(threading.Thread):
 
 
 class Generator:
-    """Makes messages at a rate; `made` grows meanwhile."""
+    """Makes messages at a rate; `made` grows meanwhile.
 
-    def __init__(self, addresses: Sequence[str], seed: int = 1) -> None:
+    `late` is how many seconds later than the others a late root span is sent; there are such while `makes_late`.
+    """
+
+    def __init__(self, addresses: Sequence[str], late: float, seed: int = 1) -> None:
         self._resource, templates = recorded()
         self._of_kind: dict[str, list[Template]] = {}
         for template in templates:
@@ -105,7 +108,9 @@ class Generator:
         for sender in self._senders:
             sender.start()
         self._roots: deque[tuple[float, int, list[bytes]]] = deque()
-        self._late: list[list[bytes]] = [[] for _ in addresses]
+        self._later = late
+        self._late: deque[tuple[float, int, list[bytes]]] = deque()
+        self.makes_late = True
         self._turn = 0
         self._evident = 0
         self._owed = 0.0
@@ -120,20 +125,17 @@ class Generator:
             last = now
             self._batch(min(int(self._owed), 500))
             self._owed -= min(int(self._owed), 500)
-            self._send_roots(now)
+            self._send_roots(self._roots, now)
+            self._send_roots(self._late, now)
             time.sleep(max(0.0, BATCH - (time.monotonic() - now)))
         return len(self.made.traces) - before
 
-    def send_late(self) -> None:
-        """Send all root spans that are left, those that were to come late included."""
-        self._send_roots(float("inf"))
-        for turn, roots in enumerate(self._late):
-            self._send(turn, roots, len(roots))
-        self._late = [[] for _ in self._senders]
-
     def flush(self) -> None:
-        """Send the root spans that are not to come late."""
-        self._send_roots(float("inf"))
+        """Send the root spans that are left, the late ones when it is their time."""
+        self._send_roots(self._roots, float("inf"))
+        while self._late:
+            time.sleep(BATCH)
+            self._send_roots(self._late, time.monotonic())
 
     def end(self) -> None:
         """Wait until all is acknowledged."""
@@ -159,8 +161,8 @@ class Generator:
             spans += template.size - 1
             if template.evident:
                 self._evident += 1
-                if self._evident % LATE_EACH == 0:
-                    self._late[self._turn].append(root)
+                if self.makes_late and self._evident % LATE_EACH == 0:
+                    self._late.append((time.monotonic() + self._later, self._turn, [root]))
                     self.made.late.add(trace)
                     continue
             roots.append(root)
@@ -175,9 +177,9 @@ class Generator:
             point -= share
         return self._random.choice(self._of_kind["ok"])
 
-    def _send_roots(self, now: float) -> None:
-        while self._roots and self._roots[0][0] <= now:
-            _, turn, roots = self._roots.popleft()
+    def _send_roots(self, waiting: deque[tuple[float, int, list[bytes]]], now: float) -> None:
+        while waiting and waiting[0][0] <= now:
+            _, turn, roots = waiting.popleft()
             self._send(turn, roots, len(roots))
 
     def _send(self, turn: int, spans: Sequence[bytes], count: int) -> None:

@@ -56,7 +56,8 @@ One machine is served better by [collector/](../collector/README.md). This needs
 | Prometheus | how metrics went while it was away | it scrapes counters, which go on |
 
 Spans may come **twice** into Kafka, whenever an acknowledgement is lost; they are one row in Cassandra. A span that
-comes after its trace was decided is kept or not as the trace was. So `decision_wait` must be longer than the AI timeout
+comes after its trace was decided is kept or not as the trace was, if one group has been up since: the decisions are in
+memory, and after a restart of both it is decided by itself. So `decision_wait` must be longer than the AI timeout
 (300 s) and than the outages that may lie between two spans of a trace.
 
 **Why tail sampling is in the ingester**: Kafka has put all spans of a trace into one partition, so no load balancing by
@@ -64,6 +65,14 @@ trace id is needed, and every gateway will do. Its price is that each ingester h
 memory, and that a killed one forgets them: hence two groups. One group costs half of the ingesters, and loses up to
 `decision_wait` of traces each time one is killed. **Without Kafka**, users of the contrib image put `loadbalancing`
 (`routing_key: traceID`) into the agents and tail sampling into the gateways; then a killed gateway loses what it held.
+"""
+
+
+_COSTS = """## What it costs
+
+Measured in the undisturbed part of the run; what storing takes, while Kafka is away and nothing is read. The messages
+are a dozen recorded ones again and again, without texts: those of many servers compress less, on the wire, in Kafka and
+in Cassandra.
 """
 
 
@@ -95,7 +104,11 @@ def _last(result: dict[str, Any]) -> list[str]:
     tiers = [(row["program"], f"{row['accepted']:,.0f}", f"{row['sent']:,.0f}") for row in result["tiers"]]
     kills = [f"{row['program']} ({row['away']:g} s)" for row in result["kills"]]
     servers = "; ".join(f"{r['server']}: {r['failed']:,} failed, {r['traces']:,} traces" for r in result["servers"])
-    faults = "Nothing was other than it must be." if not result["faults"] else f"Not right: {result['faults'][:5]}"
+    faults = (
+        "Nothing was other than it must be."
+        if not result["faults"]
+        else f"Not right: {'; '.join(result['faults'][:5])}."
+    )
     sent = steady.get("into_kafka")
     into_kafka = f" and {sent / steady['seconds']:,.0f} written to Kafka" if sent else ""
     told = (
@@ -107,9 +120,14 @@ def _last(result: dict[str, Any]) -> list[str]:
     )
     return [
         f"## The last run\n\n{fill(told, _WIDTH)}\n",
+        *_notes(result, "run"),
         fill(f"Killed by `-9` in turn under load, and away for so long: {', '.join(kills)}.", _WIDTH) + "\n",
         *_table(("what", "count", ""), ((what, f"{count:,}", note) for what, count, note in rows)),
-        fill(f"Both servers' own messages that failed, and their traces in Jaeger: {servers}.", _WIDTH) + "\n",
+        fill(
+            f"Both servers were killed once, too; their messages that failed, and the traces in Jaeger: {servers}.",
+            _WIDTH,
+        )
+        + "\n",
         "What each program says of itself, summed over its restarts. What it counted between the last look and its",
         "kill is missing, and what came twice is in; an ingester sends what is kept.\n",
         *_table(("program", "spans accepted", "spans sent"), tiers),
@@ -121,7 +139,9 @@ def _costs(result: dict[str, Any], costs: Costs) -> list[str]:
         "agent": costs.agent,
         "gateway": costs.gateway,
         "Kafka broker": costs.kafka,
-        "ingester": costs.ingester,
+        "ingester, reading and holding": costs.ingester,
+        "ingester, writing what is kept": costs.writing,
+        "Cassandra, of kept spans written by both groups": costs.cassandra,
     }
     memory = {row["program"]: row["memory"] / 2**20 for row in result["programs"]}
     rows = [
@@ -132,14 +152,13 @@ def _costs(result: dict[str, Any], costs: Costs) -> list[str]:
             (f"{name}: spans/s of a core", f"{costs.spans / cpu:,.0f}" if cpu else "too few to tell")
             for name, cpu in per_core.items()
         ),
-        ("Cassandra: stored spans/s of a core (written by both groups)", f"{costs.spans / costs.cassandra:,.0f}"),
         ("Kafka: disk of a million messages, one replica", f"{costs.kafka_disk * 1e6 / GIB:,.2f} GiB"),
         ("Cassandra: disk of a million kept messages, one replica", f"{costs.cassandra_disk * 1e6 / GIB:,.2f} GiB"),
         ("ingester: memory of an undecided trace", f"{costs.trace_memory / 1024:,.1f} KiB"),
         ("Prometheus: series of a server, spanmetrics included", f"{costs.series:,.0f}"),
         ("resident memory", ", ".join(f"{name} {mib:,.0f} MiB" for name, mib in memory.items())),
     ]
-    return ["## What it costs\n\nAll measured, in the undisturbed part of the run.\n", *_table(("what", ""), rows)]
+    return [_COSTS, *_notes(result, "costs"), *_table(("what", "measured"), rows)]
 
 
 def _sizes(costs: Costs) -> list[str]:
@@ -184,6 +203,11 @@ def _sizes(costs: Costs) -> list[str]:
         f"{PARTITIONS_EACH} partitions for an ingester spread the work.\n",
         *_table(heads, rows),
     ]
+
+
+def _notes(result: dict[str, Any], of: str) -> list[str]:
+    """What a person has to say of a part of the result."""
+    return [fill(note, _WIDTH) + "\n" for note in result.get("notes", {}).get(of, ())]
 
 
 def _gib(size: float) -> str:

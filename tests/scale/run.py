@@ -25,7 +25,7 @@ COLLECTORS = (*AGENTS, *GATEWAYS, *INGESTERS)
 PERCENTAGE = 2.0
 LEAST = 1_000  # messages of a run in which programs are killed
 _CALM = 15.0  # seconds without a new span: a consumer's lag is that of its last fetch
-_START = 25.0  # seconds until a program is ready
+_START = 22.0  # seconds until a program is ready
 # Between two kills of ingesters the other group must have been up for decision_wait.
 KILLS = ("agent-1", "gateway-1", "ingester-a", "cassandra", "query", "prometheus", "kafka")
 LATER_KILLS = ("agent-2", "gateway-2", "ingester-b")
@@ -47,8 +47,8 @@ class Plan:
     rate: float
     wait: float  # decision_wait
     steady: float  # undisturbed, while it is measured
-    away: float = 5.0  # between a kill and the start
-    apart: float = 8.0  # between a start and the next kill
+    away: float = 3.0  # between a kill and the start
+    apart: float = 4.0  # between a start and the next kill
     kafka_away: float = 60.0
 
     @property
@@ -76,6 +76,7 @@ class Run:
         self._folder = folder
         self._notify = notify
         self._rate = plan.rate
+        self._writing: dict[str, float] = {}
         self._counters: dict[str, dict[str, float]] = {name: {} for name in COLLECTORS}
         self._kills: list[dict[str, Any]] = []
 
@@ -83,7 +84,7 @@ class Run:
         """Run it; returns the result, whose `faults` are empty if all is as it must be."""
         with Chain(self._folder, self.plan.variables) as self.chain:
             addresses = [self.chain.otlp(name) for name in AGENTS]
-            self.generator = Generator(addresses)
+            self.generator = Generator(addresses, self.plan.wait + 30)
             with serving_both(addresses, self._folder) as served:
                 self._notify("all is up")
                 self._load(5)
@@ -101,8 +102,7 @@ class Run:
 
     def _load(self, seconds: float) -> int:
         if len(self.generator.made.traces) >= self.plan.messages:
-            time.sleep(seconds)
-            return 0
+            return self.generator.run(0, seconds)
         return self.generator.run(self._rate, seconds)
 
     def _steady(self) -> dict[str, Any]:
@@ -141,6 +141,8 @@ class Run:
             self._kill(name, self.plan.away)
         self._kill("kafka", self.plan.kafka_away)
         served.kill()
+        # What is late is decided as its trace was by a group that has been up since: in the other's cache it is not.
+        self.generator.makes_late = False
         self._caught_up("ingester-a")
         for name in LATER_KILLS:
             self._kill(name, self.plan.away)
@@ -151,7 +153,11 @@ class Run:
         program.stop(signal.SIGKILL)
         self._notify(f"{name} killed, {len(self.generator.made.traces)} messages made")
         begun = time.monotonic()
+        before = self._stored() if name == "kafka" else {}
         self._load(away)
+        if before:
+            # Nothing is read meanwhile: what was read before is decided and written.
+            self._writing = {what: round(value - before[what], 2) for what, value in self._stored().items()}
         program.start()
         ready = threading.Thread(target=program.wait, args=(300,))
         ready.start()
@@ -176,9 +182,6 @@ class Run:
     def _end(self, served: Served) -> dict[str, Any]:
         generator, made = self.generator, self.generator.made
         generator.flush()
-        self._drained()
-        self._notify("all decided; now what comes late")
-        generator.send_late()
         generator.end()
         self._drained()
         for name in COLLECTORS:
@@ -215,6 +218,7 @@ class Run:
             "dropped": {"asked": len(a_few), "absent": dropped.absent, "of": len(others)},
             "late": {"made": len(late), "whole": late_kept.whole},
             "stored": {"spans": kept.spans + drawn.spans, "twice": kept.twice + drawn.twice},
+            "writing": self._writing,
             "servers": served.counts,
             "disk": disk,
             "series": self._series(),
@@ -222,6 +226,11 @@ class Run:
             "kills": self._kills,
             "faults": faults,
         }
+
+    def _stored(self) -> dict[str, float]:
+        """CPU seconds so far of what stores traces, and the spans that both groups have written."""
+        spent = {name: self.chain.programs[name].usage[0] for name in (*INGESTERS, "cassandra")}
+        return {"seconds": time.monotonic(), "spans": sum(self._value(name, SENT) for name in INGESTERS), **spent}
 
     def _drained(self) -> None:
         """Wait until agents have sent all, ingesters have read all, and all of that is decided and written."""

@@ -35,7 +35,8 @@ class Costs:
     agent: float
     gateway: float
     kafka: float
-    ingester: float
+    ingester: float  # to read and to hold
+    writing: float  # of a kept message, of one ingester
     kafka_disk: float
     cassandra: float  # of a kept message, written by both groups
     cassandra_disk: float  # of a kept message
@@ -49,12 +50,14 @@ class Costs:
         messages = steady["messages"]
         programs = {row["program"]: row for row in result["programs"]}
         cpu = {name: row["cpu"] / messages for name, row in programs.items()}
-        kept = result["kept"]["whole"] + result["drawn"]["whole"]
-        share = kept / result["messages"]
+        kept = result["kept"]["whole"] + result["drawn"]["whole"] + sum(row["traces"] for row in result["servers"])
+        spans = result["spans"] / result["messages"]
+        writing = result["writing"]
+        by_both = writing["ingester-a"] + writing["ingester-b"]
         traces = sum(row.get("traces", 0) for row in programs.values())
         memory = sum(row["memory"] - _EMPTY for row in programs.values() if "traces" in row)
         return cls(
-            spans=result["spans"] / result["messages"],
+            spans=spans,
             bytes=steady["bytes"] / messages,
             wire=steady["bytes"] / messages * steady["gzip"],
             agent=cpu["agent-1"] + cpu["agent-2"],
@@ -62,7 +65,8 @@ class Costs:
             kafka=cpu["kafka"],
             ingester=(cpu["ingester-a"] + cpu["ingester-b"]) / 2,
             kafka_disk=result["disk"]["kafka"] / result["messages"],
-            cassandra=cpu["cassandra"] / share,
+            writing=by_both / writing["spans"] * spans,
+            cassandra=writing["cassandra"] / (writing["spans"] / 2) * spans,
             cassandra_disk=result["disk"]["cassandra"] / kept,
             trace_memory=memory / max(1.0, traces),
             series=result["series"]["both_servers"] / 2,
@@ -99,7 +103,8 @@ def size(servers: int, messages: float, costs: Costs) -> Size:
     undecided = rate * WAIT * MARGIN
     by_memory = undecided * costs.trace_memory / INGESTER_MEMORY
     of_one = rate / (CORES * BUSY)
-    ingesters = max(1, math.ceil(max(by_memory, of_one * costs.ingester)))
+    ingester = costs.ingester + kept * costs.writing
+    ingesters = max(1, math.ceil(max(by_memory, of_one * ingester)))
     gateways = max(2, math.ceil(of_one * costs.gateway))
     brokers = max(3, math.ceil(of_one * costs.kafka * REPLICAS))
     nodes = max(3, math.ceil(of_one * kept * costs.cassandra * REPLICAS))
@@ -107,7 +112,7 @@ def size(servers: int, messages: float, costs: Costs) -> Size:
         "agents": costs.agent,
         "gateways": costs.gateway,
         "Kafka": costs.kafka * REPLICAS,
-        "ingesters": 2 * costs.ingester,
+        "ingesters": 2 * ingester,
         "Cassandra": kept * costs.cassandra * REPLICAS,
     }
     return Size(
