@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.__main__ import shown
+from tests.docs.__main__ import first_line, shown
 from tests.docs.pages import PAGES, ROOT, Block, blocks
 from tests.docs.story import Story
 
@@ -43,12 +42,8 @@ def _compare(block: Block, text: str, output: str) -> None:
         return
     expected, found = text[slice(*block.output)], shown(output)
     if block.varies:
-        expected, found = _first_line(expected), _first_line(found)
+        expected, found = first_line(expected), first_line(found)
     assert found == expected, f"line {block.line}: run `make docs`"
-
-
-def _first_line(text: str) -> str:
-    return re.sub(r"[0-9a-f]{6,}|[\d.,:]+", "#", text.strip().partition("\n")[0])
 
 
 @pytest.mark.parametrize("reason", NOT_RUN)

@@ -54,6 +54,7 @@ ELSEWHERE = {
     "recording.spans.OwnTracerProvider.shutdown": "called when the process ends, in the barrier",
     "recording.spans.Spans.end": "where the provider is somebody else's: see the SDK's methods that fail",
     "recording.spans.Spans.start": "where the provider is somebody else's: see the SDK's methods that fail",
+    "recording.spans.registered_sampler": "called when the process is set up, in the barrier",
     "recording.telemetry.Telemetry.add": "called by the hooks inside the server, each in the barrier",
     "recording.telemetry.Telemetry.record_all": "called by the hooks inside the server, each in the barrier",
     "recording.telemetry.Telemetry.total": "called when metrics are collected, in the barrier",
