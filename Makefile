@@ -106,6 +106,7 @@ kill: $(VENV)/ready ## servers killed at 50 random moments: what they had writte
 
 # MESSAGES=2000 SCALE_RATE=100 for a short one, which is kept only with KEEP=1. SCALE_FOLDER names the disk for its data.
 scale-test: $(VENV)/ready ## the chain for many servers, its programs killed (needs Go, Java, Maven): half an hour
+	$(BIN)/python -m pytest -q -m scale tests/stack tests/kubernetes
 	$(BIN)/python -m tests.scale $(MESSAGES)
 
 docs: $(VENV)/ready ## write the pages, outputs and pictures that are made from the code, and build the site: 2 minutes

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from collector.stack import COLLECTOR
@@ -17,9 +16,6 @@ KUBERNETES = COLLECTOR / "kubernetes"
 SCALE = COLLECTOR / "scale"
 TIERS = ("agent", "gateway", "ingester", "query")
 HELM = {"agent": "agent", "gateway": "gateway", "query": "jaeger"}
-needs_scale = pytest.mark.skipif(
-    not SCALE.exists(), reason="collector/scale, whose configurations these carry, is not there"
-)
 VARIABLE = re.compile(r"\$\{env:(\w+)(?::-([^}]*))?\}")
 
 

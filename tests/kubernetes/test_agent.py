@@ -16,11 +16,11 @@ from collector.stack import Program, executables, free_ports, url
 from tests.ailoop.client import connected
 from tests.ailoop.process import STATELESS, serving, standin
 from tests.ailoop.provider import Provider
-from tests.kubernetes.manifests import KUBERNETES, SCALE, needs_scale
+from tests.kubernetes.manifests import KUBERNETES, SCALE
 from tests.stack.backends import eventually
 from tests.stack.traffic import environment
 
-pytestmark = [needs_scale, pytest.mark.backend]
+pytestmark = pytest.mark.scale
 TOKEN = "a-token-of-the-team"
 SERVICE = "support-ailoop"
 

@@ -22,7 +22,6 @@ from tests.kubernetes.manifests import (
     environment,
     manifests,
     named,
-    needs_scale,
     pods,
     read_by,
     values,
@@ -54,7 +53,6 @@ def test_every_secret_that_is_named_is_made_by_somebody() -> None:
     assert users == {"ailoop-gateway", "ailoop-ingester"}
 
 
-@needs_scale
 def test_every_config_map_that_is_named_is_made_by_the_command() -> None:
     """With the files that are mounted; a team's copy of the authority's certificate is made by hand."""
     made = {thing["metadata"]["name"]: thing["data"] for thing in objects() if thing["kind"] == "ConfigMap"}
@@ -74,7 +72,6 @@ def test_the_namespace_is_the_same_everywhere() -> None:
     assert set(re.findall(r"ailoop-\w+\.([\w-]+)\.svc", text)) == {NAMESPACE}
 
 
-@needs_scale
 @pytest.mark.parametrize("tier", TIERS)
 def test_a_tier_is_given_what_its_configuration_reads(tier: str) -> None:
     """Nothing that nobody reads; and every address that is loopback's by default is the pod's."""
@@ -89,7 +86,7 @@ def test_a_tier_is_given_what_its_configuration_reads(tier: str) -> None:
     assert {value.split(":")[0] for value in ours.values()} == {"0.0.0.0"}
 
 
-@needs_scale
+@pytest.mark.scale
 @pytest.mark.parametrize("tier", TIERS)
 def test_what_is_added_on_kubernetes_is_valid_for_the_program(tier: str, tmp_path: Path) -> None:
     """The program itself merges the two; only the contrib image has k8sattributes."""
@@ -109,7 +106,6 @@ def test_what_is_added_on_kubernetes_is_valid_for_the_program(tier: str, tmp_pat
     assert done.returncode == 0, done.stderr
 
 
-@needs_scale
 def test_no_leg_between_tiers_is_without_tls() -> None:
     """Each receiver has a certificate and asks for one or for a token; each exporter checks the other side's."""
     agent, gateway, ingester, query = (
@@ -129,7 +125,6 @@ def test_no_leg_between_tiers_is_without_tls() -> None:
         assert set(connection["auth"]["basic"]) == {"username", "password"}
 
 
-@needs_scale
 def test_the_agents_pipelines_keep_all_that_they_have_elsewhere() -> None:
     """A list that is merged is replaced: what ../scale has is in it, in its order."""
     here = yaml.safe_load((KUBERNETES / "tiers" / "agent.yaml").read_text(encoding="utf-8"))["service"]

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from collector.kubernetes.__main__ import objects
-from tests.kubernetes.manifests import HELM, KUBERNETES, Object, documents, manifests, named, needs_scale
+from tests.kubernetes.manifests import HELM, KUBERNETES, Object, documents, manifests, named
 
 VERSION = "1.33"
 # Of the OpenTelemetry Operator, Strimzi, K8ssandra, cert-manager and the Prometheus Operator.
@@ -96,7 +96,6 @@ def test_its_operator_accepts_it(thing: Object) -> None:
     jsonschema.validate(thing["spec"], schema)
 
 
-@needs_scale
 def test_the_command_makes_objects_that_kubernetes_accepts() -> None:
     """Each small enough to be stored, with a name of its own."""
     made = list(objects())
@@ -108,7 +107,6 @@ def test_the_command_makes_objects_that_kubernetes_accepts() -> None:
             check(thing)
 
 
-@needs_scale
 def test_the_prometheus_operator_accepts_the_rules_that_the_command_makes() -> None:
     """As they stand in Prometheus' own files."""
     for thing in objects():

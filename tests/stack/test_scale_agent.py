@@ -17,6 +17,7 @@ from tests.recording.rpc import RpcCollector
 from tests.stack.backends import eventually
 from tests.stack.conftest import required
 
+pytestmark = pytest.mark.scale
 REQUESTS, SPANS = 30, 100
 
 

@@ -29,11 +29,13 @@ def test_jaeger_finds_its_configuration_valid(name: str, jaeger_program: Path) -
     assert validated(jaeger_program, SCALE / name) == ""
 
 
+@pytest.mark.scale
 def test_the_collector_of_contrib_components_finds_the_agents_valid(contrib_program: Path) -> None:
     """Its disk queue is not in the Jaeger binary."""
     assert validated(contrib_program, SCALE / "agent.yaml") == ""
 
 
+@pytest.mark.scale
 def test_the_one_machine_sets_queue_on_disk_is_valid(contrib_program: Path) -> None:
     """As compose.yaml has it: the collector's configuration, and the queue's after it."""
     assert validated(contrib_program, COLLECTOR / "collector.yaml", COLLECTOR / "persistent.yaml") == ""
@@ -46,6 +48,7 @@ def test_prometheus_finds_its_configuration_valid(prometheus_program: Path) -> N
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.scale
 def test_kafka_finds_its_configuration_valid(tmp_path: Path) -> None:
     """It formats its data folder by it. Cassandra has no command that checks; `make scale-test` starts it."""
 
