@@ -41,6 +41,8 @@ _METRICS: Final = {
     names.METRIC_DROPPED.name: "dropped",
 }
 _OF_5_MINUTES: Final = f"[{WINDOW}s]"
+# Percentiles leave failures out, as in reports.
+_OK: Final = f'{names.OUTCOME.replace(".", "_")}="{OK}"'
 
 
 @dataclass(slots=True)
@@ -157,7 +159,7 @@ class Prometheus:
         lag = f"{_prometheus(names.METRIC_LOOP_LAG.name)}_seconds"
         found.per_minute = self._one(f"60 * sum(rate({exchanges}{_OF_5_MINUTES}))")
         found.first_p50, found.first_p95 = (
-            self._one(f"histogram_quantile({share}, sum by (le) (rate({first}{_OF_5_MINUTES})))")
+            self._one(f"histogram_quantile({share}, sum by (le) (rate({first}{{{_OK}}}{_OF_5_MINUTES})))")
             for share in (0.5, 0.95)
         )
         found.lag = self._one(f"sum(rate({lag}_sum{_OF_5_MINUTES})) / sum(rate({lag}_count{_OF_5_MINUTES}))")
