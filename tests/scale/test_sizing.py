@@ -16,13 +16,14 @@ def test_the_page_is_what_the_last_run_says() -> None:
 
 
 def test_nothing_was_lost_in_the_last_run() -> None:
-    """The topic held each span; every trace that had to be kept is there, whole but for late root spans."""
+    """The topic held each span; every trace that had to be kept is there, whole."""
     result = json.loads(RESULT.read_text(encoding="utf-8"))
     assert result["spans"] == result["acknowledged"] == result["topic"]["different"]
     kept, drawn, late = result["kept"], result["drawn"], result["late"]
-    assert kept["absent"] == drawn["absent"] == drawn["pieces"] == 0
-    assert kept["whole"] + kept["pieces"] == kept["made"]
-    assert kept["pieces"] == late["made"] - late["whole"] == len(result["faults"])
+    assert kept["absent"] == drawn["absent"] == kept["pieces"] == drawn["pieces"] == 0
+    assert kept["whole"] == kept["made"]
+    assert late["whole"] == late["made"] > 0
+    assert result["faults"] == []
     assert result["dropped"]["absent"] == result["dropped"]["asked"]
 
 
