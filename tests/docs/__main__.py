@@ -43,7 +43,7 @@ def shown(output: str) -> str:
 
 def first_line(text: str) -> str:
     """The first line of an output without its numbers and ids; null is a number that is not there yet."""
-    return re.sub(r"[0-9a-f]{6,}|[\d.,:]+(?:e[-+]?\d+)?,?|\bnull,?", "#", text.strip().partition("\n")[0])
+    return re.sub(r"(?:[0-9a-f]{6,}|[\d.,:]+(?:e[-+]?\d+)?,?|\bnull,?)+", "#", text.strip().partition("\n")[0])
 
 
 def main(words: list[str]) -> None:
