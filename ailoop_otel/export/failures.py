@@ -7,8 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, SynchronousMultiSpanProcessor
 from opentelemetry.trace import SpanContext, StatusCode, TraceFlags
 
 from ailoop_otel import names
@@ -23,7 +22,7 @@ _MOST_SPANS: Final = 500
 _MINUTE: Final = 60.0
 
 
-class FailureProcessor(SpanProcessor):
+class FailureProcessor(SynchronousMultiSpanProcessor):
     """Holds the spans of a trace that is not sampled until its root ends, and passes them on if any has failed.
 
     Passed on are at most `failures` traces a minute, so that an outage does not undo the sampling. Their spans are
@@ -34,52 +33,38 @@ class FailureProcessor(SpanProcessor):
     def __init__(
         self, processors: Sequence[SpanProcessor], failures: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._processors = tuple(processors)
+        super().__init__()  # type: ignore[no-untyped-call]
+        for processor in processors:
+            self.add_span_processor(processor)
         self._most = failures
         self._clock = clock
         self._begin()
         begin_anew(self._begin)
 
     def _begin(self) -> None:
-        self._lock = threading.RLock()
+        self._deciding = threading.RLock()
         self._waiting: OrderedDict[int, list[ReadableSpan]] = OrderedDict()
         self._passed: OrderedDict[int, bool] = OrderedDict()  # by trace that ended: whether it was passed on
         self._left = self._most
         self._since = self._clock()
 
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Do nothing: only spans that have ended are looked at."""
-
     def on_end(self, span: ReadableSpan) -> None:
         """Pass on what is sampled, and what belongs to a trace that failed; hold the rest."""
         context = span.context
         if context is None or context.trace_flags.sampled:
-            self._pass([span])
+            super().on_end(span)
             return
-        with self._lock:
+        with self._deciding:
             spans = self._decide(span, context.trace_id)
-        self._pass([_sampled(each) for each in spans])
-
-    def shutdown(self) -> None:
-        """Shut the processors behind it down."""
-        for processor in self._processors:
-            processor.shutdown()
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Flush the processors behind it; what waits for the end of its trace goes on waiting."""
-        return all([processor.force_flush(timeout_millis) for processor in self._processors])
-
-    def _pass(self, spans: Sequence[ReadableSpan]) -> None:
-        for span in spans:
-            for processor in self._processors:
-                processor.on_end(span)
+        for each in spans:
+            super().on_end(_sampled(each))
 
     def _decide(self, span: ReadableSpan, trace: int) -> Sequence[ReadableSpan]:
         is_passed = self._passed.get(trace)
         if is_passed is not None:
             return [span] if is_passed else ()
         held = self._waiting.setdefault(trace, [])
-        is_root = span.parent is None or span.parent.is_remote
+        is_root = _is_root(span)
         if is_root or len(held) < _MOST_SPANS:
             held.append(span)
         if not is_root:
@@ -101,6 +86,10 @@ class FailureProcessor(SpanProcessor):
         return True
 
 
+def _is_root(span: ReadableSpan) -> bool:
+    return span.parent is None or span.parent.is_remote
+
+
 def _forget_oldest(traces: OrderedDict[int, Any]) -> None:
     if len(traces) > _MOST_TRACES:
         traces.popitem(last=False)
@@ -112,7 +101,7 @@ def _sampled(span: ReadableSpan) -> ReadableSpan:
         own.trace_id, own.span_id, own.is_remote, TraceFlags(own.trace_flags | TraceFlags.SAMPLED), own.trace_state
     )
     attributes = dict(span.attributes or {})
-    if span.parent is None or span.parent.is_remote:
+    if _is_root(span):
         attributes[names.SAMPLING_REASON] = FAILURE
     return ReadableSpan(
         span.name, context, span.parent, span.resource, attributes, span.events, span.links, span.kind, None,
