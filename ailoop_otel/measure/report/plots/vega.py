@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from html import escape
 from importlib import resources
 from importlib.metadata import version
@@ -21,6 +20,7 @@ import vl_convert
 
 from ailoop_otel.measure.report.plots import chart
 from ailoop_otel.measure.report.plots.chart import Plot, Spec
+from ailoop_otel.measure.results.whole_file import whole_file
 
 # Pixels beside the axes; the page's script knows them, too.
 MARGIN: Final = 84
@@ -121,9 +121,8 @@ def script() -> str:
         made = _NOTICE + vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as draft:
-            draft.write(made)
-        Path(draft.name).replace(path)
+        with whole_file(path) as draft:
+            draft.write_text(made, encoding="utf-8")
     except OSError:
         pass  # A directory that cannot be written costs the two seconds each time, and nothing else.
     return made
