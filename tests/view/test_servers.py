@@ -25,6 +25,7 @@ from tests.ailoop.process import STATELESS, serving, standin
 from tests.ailoop.provider import Provider
 from tests.serving.folder import Folder
 from tests.view.conftest import console_of, written_on
+from tests.view.explained.stage import variables
 from tests.view.sample import BEGIN, Sample
 
 
@@ -125,17 +126,14 @@ def test_a_killed_server_s_sessions_ended_with_it(tmp_path: Path) -> None:
     """In tables, as JSON, above its trace, and in `top`, as soon as the next server has started."""
     folder = Folder(tmp_path / "telemetry")
     with Provider() as provider:
-        variables = {
-            **provider.plain_environment(),
-            "AILOOP_OTEL_ENABLED": "true",
-            "AILOOP_OTEL_DIRECTORY": str(folder.path),
+        recorded = {
+            **variables(provider.plain_environment(), folder, tmp_path),
             "OTEL_METRIC_EXPORT_INTERVAL": "300",
-            "OTEL_BSP_SCHEDULE_DELAY": "100",
         }
-        with serving(standin(STATELESS), variables) as server:
+        with serving(standin(STATELESS), recorded) as server:
             asyncio.run(_left(server.port, folder))
             server.kill()
-        with serving(standin(STATELESS), variables) as server:
+        with serving(standin(STATELESS), recorded) as server:
             folder.wait(lambda folder: len(folder.resources("metrics")["process.pid"]) == 2)
             documents = _json(folder.path)
             shown = _shown(TracesOptions(str(folder.path)))

@@ -25,6 +25,7 @@ from tests.ailoop.process import STATELESS, serving, standin
 from tests.ailoop.provider import Provider
 from tests.serving.folder import Folder
 from tests.view.conftest import console_of, written_on
+from tests.view.explained.stage import variables
 from tests.view.sample import BEGIN, Sample
 
 
@@ -61,14 +62,11 @@ def test_a_running_server_shows_what_is_open(tmp_path: Path) -> None:
     """An exchange that has stalled, the errors by kind, and the process's numbers."""
     folder = Folder(tmp_path / "telemetry")
     with Provider() as provider:
-        variables = {
-            **provider.plain_environment(),
-            "AILOOP_OTEL_ENABLED": "true",
-            "AILOOP_OTEL_DIRECTORY": str(folder.path),
+        recorded = {
+            **variables(provider.plain_environment(), folder, tmp_path),
             "OTEL_METRIC_EXPORT_INTERVAL": "300",
-            "OTEL_BSP_SCHEDULE_DELAY": "100",
         }
-        with serving(standin(STATELESS), variables) as server:
+        with serving(standin(STATELESS), recorded) as server:
             shown, script = asyncio.run(_stalled(server.port, provider, folder))
     found = json.loads(script)
     assert (found["open"], found["sessions"], found["connections"]) == (1, 1, 1)
