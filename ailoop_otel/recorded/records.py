@@ -148,7 +148,7 @@ def process_of(resource: Mapping[str, Value]) -> str:
 
 
 def is_of_process(line: bytes) -> bool:
-    """Whether a line tells that its process started, stopped, or runs."""
+    """Whether a line says that its process started, stopped, or runs."""
     return line.startswith(_METRICS_PREFIX) or any(event in line for event in _SERVER_EVENTS)
 
 

@@ -71,7 +71,7 @@ def _number(session: str) -> int:
 
 
 def from_argument(argument: str | None) -> SessionSampler:
-    """The sampler that `OTEL_TRACES_SAMPLER_ARG` describes; what cannot be used is told in one line, and is not used.
+    """The sampler that `OTEL_TRACES_SAMPLER_ARG` describes; one line names what cannot be used, which is left out.
 
     The SDK calls it, by the entry point `ailoop_session`.
     """

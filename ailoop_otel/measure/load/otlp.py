@@ -133,7 +133,7 @@ class _Exporter(OTLPMetricExporter):
         self._address = without_secrets(endpoint)
 
     def export(self, metrics_data: MetricsData, *arguments: Any, **more: Any) -> MetricExportResult:
-        """Send the metrics; a failure is told once."""
+        """Send the metrics; the first failure is one line."""
         result = super().export(metrics_data, *arguments, **more)
         self.fails = result is not MetricExportResult.SUCCESS
         if self.fails and not _Exporter.told:

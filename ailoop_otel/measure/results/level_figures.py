@@ -48,12 +48,8 @@ class LevelFigures:
     @property
     def state(self) -> str:
         """Whether it met its targets, in a word or two."""
-        return (
-            "not put on"
-            if self.not_put_on
-            else ("not held" if self.held else "missed")
-            if self.missed
-            else "held"
-            if self.held
-            else "met"
-        )
+        if self.not_put_on:
+            return "not put on"
+        if self.missed:
+            return "not held" if self.held else "missed"
+        return "held" if self.held else "met"

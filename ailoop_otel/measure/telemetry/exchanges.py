@@ -130,7 +130,7 @@ class ServerTelemetry:
     begun: OrderedDict[str, int] = field(default_factory=OrderedDict)
     """The first start of each session by its id."""
     texts: OrderedDict[str, list[tuple[int, str]]] | None = None
-    """What models were told, by trace: the start of the call, and the newest text of a user; None to leave them out."""
+    """What models were sent, by trace: the start of the call, and the newest text of a user; None to leave them out."""
     points: OrderedDict[tuple[Series, int], float] = field(default_factory=OrderedDict)
     """The value of each series at each time, nanoseconds since 1970."""
     resources: dict[str, Mapping[str, Value]] = field(default_factory=dict)
