@@ -104,7 +104,7 @@ def test_a_bad_flag_is_one_sentence_and_the_default() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["all", "ALL", ",", "spans,histograms,deferred,protobuf,json"])
+@pytest.mark.parametrize("text", ["all", "ALL", ",", "spans,histograms,protobuf,json"])
 def test_all_fast_paths_are_the_default(text: str) -> None:
     """Also where each of them is named."""
     assert read(FAST_PATHS=text) == Settings()

@@ -183,8 +183,8 @@ def _make_traces(
     sampler = registered_sampler()
     if isinstance(sampler, SessionSampler) and processors:
         processors = [FailureProcessor(processors, sampler.failures)]
-    deferred = DeferredWork(guard) if "deferred" in fast else None
-    provider = OwnTracerProvider(resource, processors, deferred=deferred, light="spans" in fast, sampler=sampler)
+    light = "spans" in fast
+    provider = OwnTracerProvider(resource, processors, deferred=DeferredWork(guard), light=light, sampler=sampler)
     return provider, [processor.account for processor in counting]
 
 

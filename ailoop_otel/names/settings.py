@@ -43,10 +43,10 @@ SETTING_CONTENT: Final = Setting("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CON
 SETTING_CONTENT_LIMIT: Final = Setting("AILOOP_OTEL_CONTENT_MAX_SIZE", "{character}",
     "The longest that an attribute with content may be; beyond it its longest texts are cut.", 16_384, "number", 256.0,
     1e6)
-FAST_PATHS: Final = ("spans", "histograms", "deferred", "protobuf", "json")
+FAST_PATHS: Final = ("spans", "histograms", "protobuf", "json")
 SETTING_FAST_PATHS: Final = Setting("AILOOP_OTEL_FAST_PATHS", "",
     "Which parts of recording and encoding go past the SDK's own code to cost less: `all`, `none`, or some of `spans`, "
-    "`histograms`, `deferred`, `protobuf`, `json`, separated by commas. What is exported is the same.", "all", "choice",
+    "`histograms`, `protobuf`, `json`, separated by commas. What is exported is the same.", "all", "choice",
     choices=("all", "none", *FAST_PATHS))
 SETTING_PRICES: Final = Setting("AILOOP_OTEL_PRICES", "",
     "A TOML file with prices, for the cost of model calls where the provider sends none: a table for each pattern of "

@@ -72,7 +72,7 @@ class Telemetry:
         spans = spans_of(tracers)
         self.start_span, self.end_span = spans.start, spans.end
         self.deferred = deferred_of(tracers)
-        # Calls a function with arguments: deferred where that is switched on, else at once.
+        # Calls a function with arguments: deferred where the provider is this package's own, else at once.
         self.defer: Callable[..., None] = _at_once if self.deferred is None else self.deferred.defer
         self.events = loggers and loggers.get_logger(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
         self.meter = meters.get_meter(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
