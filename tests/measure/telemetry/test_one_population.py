@@ -21,10 +21,10 @@ MESSAGES = ("hello [[say chunks=3 delay=0.1 gap=0.02]]", "hello [[say chunks=4 d
 # What one side alone can see.
 CLIENT_ONLY = {definitions.ACKNOWLEDGEMENT, definitions.CHUNK_GAP, definitions.SEND_DELAY, definitions.SESSION_START,
                definitions.FIRST_CHUNK_DIFFERENCE, definitions.COMPLETION_DIFFERENCE}  # fmt: skip
+# What the server measures, what its clients do, and by how much each of them waited longer than its server says.
 CLIENTS = {
-    definitions.SERVER_FIRST_CHUNK: definitions.FIRST_CHUNK,
-    definitions.SERVER_COMPLETION: definitions.COMPLETION,
-    definitions.SERVER_COMMAND: definitions.COMMAND,
+    definitions.SERVER_FIRST_CHUNK: (definitions.FIRST_CHUNK, definitions.FIRST_CHUNK_DIFFERENCE),
+    definitions.SERVER_COMPLETION: (definitions.COMPLETION, definitions.COMPLETION_DIFFERENCE),
 }
 # How far apart both may be, as a share: samples are not taken at the same moments.
 SAMPLED = {definitions.MEMORY: 0.1, definitions.SESSIONS: 0.1, definitions.MEMORY_PER_SESSION: 0.5,
@@ -54,24 +54,33 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Report]:
 def _figures(report: Report, definition: Definition) -> tuple[int, int, int, float, float]:
     row = report.row(definition)
     assert row is not None, definition.name
-    middle = row.summary.mean if definition.each == "run" else row.summary.p50
-    return row.summary.n, row.summary.failures, row.summary.missing, middle, row.summary.max
+    return row.summary.n, row.summary.failures, row.summary.missing, row.summary.mean, row.summary.max
 
 
 def test_every_figure_of_both_reports_agrees(sides: tuple[Report, Report]) -> None:
     """Counts and failures to the last one, times but for the loopback, samples but for the moments they are of."""
     client, server = sides
     shown = {row.definition for row in server.rows}
-    assert {CLIENTS.get(each, each) for each in shown} | CLIENT_ONLY >= {
-        row.definition for row in client.rows
-    } - CLIENTS.keys()
+    of_clients = {definitions.FIRST_CHUNK, definitions.COMPLETION, definitions.COMMAND}
+    assert shown | CLIENT_ONLY | of_clients >= {row.definition for row in client.rows}
     for definition in shown:
-        ours, theirs = _figures(client, CLIENTS.get(definition, definition)), _figures(server, definition)
+        ours, theirs = _figures(client, definition), _figures(server, definition)
         if definition in SAMPLED:
             assert theirs[3:] == pytest.approx(ours[3:], rel=SAMPLED[definition]), definition.name
         else:
             assert theirs[:3] == ours[:3], definition.name
             assert theirs[3] == pytest.approx(ours[3], abs=0.05), definition.name
+
+
+def test_clients_waited_as_long_as_their_server_says_and_the_difference(sides: tuple[Report, Report]) -> None:
+    """Of all exchanges: the means differ by the mean of what each one differs by, however slow the machine is."""
+    client, server = sides
+    for measured, (waited, difference) in CLIENTS.items():
+        ours, longer, theirs = _figures(client, waited), _figures(client, difference), _figures(server, measured)
+        assert ours[:3] == theirs[:3]
+        assert longer[0] == ours[0]
+        assert ours[3] - longer[3] == pytest.approx(theirs[3], abs=0.001)
+    assert _figures(client, definitions.COMMAND)[:3] == _figures(server, definitions.SERVER_COMMAND)[:3]
 
 
 def test_the_same_exchanges_failed(sides: tuple[Report, Report]) -> None:
