@@ -84,6 +84,7 @@ def show(judgement: Judgement, title: str, console: Console) -> None:
 def written(judgement: Judgement, before: Context, after: Context) -> str:
     """Format a judgement as strict JSON: null for NaN, "+inf" for infinity."""
     document: dict[str, Any] = {
+        "kind": "judgement",
         "verdict": judgement.verdict,
         "summary": conclusion(judgement),
         "rows": [asdict(row) | {"against": row.against} for row in judgement.rows],
