@@ -49,8 +49,8 @@ class LoadGenerator:
         self.unknown_dialect = False
         self.unread = False  # frames of an unknown form came that may have carried an answer
         self._is_open_loop = scenario.loop == OPEN
-        self._segment = Segment(0, "warmup", 0.0, time.perf_counter())
-        self._arrivals = self._arrivals_of(self._segment)
+        self.segment = Segment(0, "warmup", 0.0, time.perf_counter())
+        self._arrivals = self._arrivals_of(self.segment)
         users, process = scenario.user_kinds(), job.process
         self._user_choice = Choice(users, scenario.seed, process, "users")
         self._prompt_choices = {
@@ -70,7 +70,6 @@ class LoadGenerator:
         self._attempts = 0
         self._wanted = 0
         self._numbers = 0
-        self._first_reported: set[int] = set()
 
     # --- Commands of the campaign ---------------------------------------------------------------------------
     @property
@@ -82,11 +81,6 @@ class LoadGenerator:
     def waiting(self) -> int:
         """How many messages are planned and have not ended."""
         return len(self._open) + sum(map(len, self._backlogs()))
-
-    @property
-    def segment(self) -> int:
-        """The number of the current segment."""
-        return self._segment.number
 
     @property
     def exhausted(self) -> bool:
@@ -143,7 +137,7 @@ class LoadGenerator:
             self._switch(segment)
 
     def _switch(self, segment: Segment) -> None:
-        self._segment = segment
+        self.segment = segment
         if not segment.goes_on:
             self._planned_in_segment = 0
         self._arrivals = self._arrivals_of(segment)
@@ -155,7 +149,7 @@ class LoadGenerator:
 
     async def end(self) -> None:
         """Plan no more messages, wait for those that have not ended, then stop all sessions."""
-        self._switch(Segment(self._segment.number, self._segment.phase, 0.0, time.perf_counter()))
+        self._switch(Segment(self.segment.number, self.segment.phase, 0.0, time.perf_counter()))
         while self.waiting:
             self._idle.clear()
             await self._idle.wait()
@@ -188,8 +182,8 @@ class LoadGenerator:
         """Return and clear the events of single messages: planned, first chunk, end."""
         for number, planned in self._open.items():
             first = planned.message.first_chunk
-            if first and number not in self._first_reported:
-                self._first_reported.add(number)
+            if first and not planned.first_reported:
+                planned.first_reported = True
                 self.events.append(("first", number, first - planned.message.planned))
         events, self.events = self.events, []
         return events
@@ -201,7 +195,7 @@ class LoadGenerator:
         return Arrivals(segment, scenario.arrivals, process=process, processes=scenario.processes, seed=seed)
 
     def _share_of_segment(self) -> int:
-        return share(self._segment.most, self.job.process, self.job.scenario.processes)
+        return share(self.segment.most, self.job.process, self.job.scenario.processes)
 
     def _schedule(self) -> None:
         if self._timer is not None:
@@ -224,11 +218,11 @@ class LoadGenerator:
         """Create the next message of a kind of user, planned for the time `at`; without a prompt one is drawn."""
         prompt = prompt or self._prompt_choices[user.name].next()
         number = self.planned * self.job.scenario.processes + self.job.process
-        planned = PlannedMessage(Message(at), prompt, user, self._segment, number)
+        planned = PlannedMessage(Message(at), prompt, user, self.segment, number)
         planned.message.on_end = lambda message: self._ended(planned)
         self.planned += 1
         self._planned_in_segment += 1
-        self.events.append(("planned", number, [self._segment.number, at]))
+        self.events.append(("planned", number, [self.segment.number, at]))
         return planned
 
     def _hand_out(self, planned: PlannedMessage) -> None:
@@ -245,8 +239,7 @@ class LoadGenerator:
         while slot.wanted:
             if self.exhausted and not slot.backlog:
                 # A session that sends no message would only be opened and closed.
-                slot.waiting = asyncio.get_running_loop().create_future()
-                await slot.waiting
+                await slot.wait()
                 continue
             number = self._numbers * self.job.scenario.processes + self.job.process
             self._numbers += 1
@@ -282,10 +275,10 @@ class LoadGenerator:
             self.own_limit = MENDS.get(refused.cause, self.own_limit)
             outcome = OWN_LIMIT if refused.cause in MENDS else REFUSED
             session.drop()
-            self.rows += exchanges.session_start_observations(session, place, outcome)
+            self.rows.append(exchanges.session_start_observation(session, place, outcome))
             self._refuse(outcome)
             return None
-        self.rows += exchanges.session_start_observations(session, place)
+        self.rows.append(exchanges.session_start_observation(session, place))
         self.opened += 1
         return session
 
@@ -293,7 +286,7 @@ class LoadGenerator:
         """Without any session, end all waiting messages with this outcome."""
         if self.connected:
             return
-        if not self._is_open_loop and self._segment.rate and not self.exhausted:
+        if not self._is_open_loop and self.segment.rate and not self.exhausted:
             self._plan(time.perf_counter(), self._user_choice.next()).message.abandon(outcome)
         for backlog in self._backlogs():
             while backlog:
@@ -306,7 +299,8 @@ class LoadGenerator:
             planned = await self._next(slot, session)
             if planned is None:
                 continue
-            await self._exchange(session, planned, number)
+            planned.session = number
+            await self._exchange(session, planned)
             self.dialect = session.conversation.traits.name
             self.unknown_dialect = self.unknown_dialect or session.conversation.stranger
             self.unread = self.unread or session.conversation.unread
@@ -319,46 +313,29 @@ class LoadGenerator:
             if slot.backlog:
                 return slot.backlog.popleft()
             self._free.append(slot)
-        elif self._segment.rate and not self.exhausted:
+        elif self.segment.rate and not self.exhausted:
             pause = self._pause(slot.user) if session.turns else 0.0
-            if not pause or not await self._think(slot, pause):
+            if not pause or not await slot.think(pause):
                 # Other sessions may have planned the last message meanwhile.
-                due = session.is_open and self._segment.rate and not self.exhausted
+                due = session.is_open and self.segment.rate and not self.exhausted
                 return self._plan(time.perf_counter(), slot.user) if due else None
             return None
-        slot.waiting = asyncio.get_running_loop().create_future()
-        return await slot.waiting
+        return await slot.wait()
 
     def _pause(self, user: UserKind) -> float:
         """Draw the seconds from an answer to the next message."""
         think = user.think or 0.0
         return think if user.think_max is None else self._thinking.uniform(think, user.think_max)
 
-    async def _think(self, slot: SessionSlot, seconds: float) -> bool:
-        """Wait for the think time in seconds; returns whether the slot was woken before its end."""
-        slot.waiting = asyncio.get_running_loop().create_future()
-        done, _ = await asyncio.wait([slot.waiting], timeout=seconds)
-        slot.waiting = None
-        return bool(done)
-
-    async def _exchange(self, session: ClientSession, planned: PlannedMessage, number: int) -> None:
+    async def _exchange(self, session: ClientSession, planned: PlannedMessage) -> None:
         message = planned.message
-        loop = asyncio.get_running_loop()
-        ended: asyncio.Future[None] = loop.create_future()
         self._open[planned.number] = planned
-
-        def end(message: Message) -> None:
-            self._ended(planned, number)
-            if not ended.done():
-                ended.set_result(None)
-
-        message.on_end = end
         left = message.planned + self.job.scenario.patience - time.perf_counter()
-        timer = loop.call_later(max(0.0, left), message.abandon, CLIENT_TIMEOUT)
+        timer = asyncio.get_running_loop().call_later(max(0.0, left), message.abandon, CLIENT_TIMEOUT)
         session.send(planned.prompt.text, message)
         if message.sent and not message.ended:
             self.events.append(("sent", planned.number, max(0.0, message.sent - message.planned)))
-        await ended
+        await planned.over.wait()
         timer.cancel()
 
     async def _leave(self, session: ClientSession, place: Place) -> None:
@@ -368,17 +345,17 @@ class LoadGenerator:
             await session.close()
         self.rows += exchanges.session_end_observations(session, place)
 
-    def _ended(self, planned: PlannedMessage, session: int = -1) -> None:
+    def _ended(self, planned: PlannedMessage) -> None:
         """Record the observations and the event of a message that has ended."""
+        planned.over.set()
         self._open.pop(planned.number, None)
-        self._first_reported.discard(planned.number)
         message, segment = planned.message, planned.segment
         if not self.waiting:
             self._idle.set()
         self.done += 1
         self.errors += message.outcome != "ok"
         label = planned.user.name or planned.prompt.name
-        place = Place(self.job.origin, segment.phase, session, planned.number, label, self.job.process)
+        place = Place(self.job.origin, segment.phase, planned.session, planned.number, label, self.job.process)
         self.rows += exchanges.message_observations(
             message, place, expects_timeout=planned.prompt.expects == AI_TIMEOUT
         )

@@ -1,4 +1,4 @@
-"""Messages as they are followed by their events, and the figures of those of one level of the load.
+"""Levels of the load: their messages as events tell of them, their figures, and the largest level that is stable.
 
 Nothing here reads a clock. The events of a message are `planned` with its segment and its planned time, `sent` and
 `first` (chunk) with seconds since then, and `ended` with its outcome, its first chunk and how long it took.
@@ -10,17 +10,20 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any, Final
 
 import numpy as np
 
-from ailoop_otel.measure.load.scenario import AbortCriteria, StabilityCriteria
+from ailoop_otel.measure.load.scenario import AbortCriteria, Ramp, StabilityCriteria
 from ailoop_otel.measure.results.level_figures import LevelFigures
 from ailoop_otel.measure.results.observations import OK
 from ailoop_otel.measure.statistics.percentiles import percentile
 from ailoop_otel.measure.verdict.validity import BUSY, SENT
 
 _SLACK: Final = 1.0
+FEWEST: Final = 20
+"""With fewer messages than this, a level's p95 is its slowest message."""
 
 
 @dataclass(slots=True)
@@ -209,3 +212,51 @@ def _too_slow(what: str, p95: float, allowed: float | None, when: str = "") -> s
     if math.isinf(p95):
         return f"the {what} of more than one message in twenty did not come in {allowed:g} s{when}"
     return f"p95 of the {what} was {p95:.3g} s{when}, and {allowed:g} s are allowed"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The largest level that stayed stable (0 for none), why no larger one is, and whether the limit was reached.
+
+    `own` is why the load generator could put on no more; then the limit is not the server's.
+    """
+
+    load: float
+    reason: str
+    met: bool
+    own: str = ""
+
+
+def needed_sessions(rate: float, answers: Iterable[Followed]) -> int:
+    """How many sessions are needed for messages at a rate, if they take as long as the given ones; 0 without any.
+
+    As many messages are under way as the rate times their mean duration, Poisson-distributed (M/G/infinity queue:
+    Cinlar 1975, Introduction to Stochastic Processes); three standard deviations more are enough.
+    """
+    took = [each.took - (each.sent or 0.0) for each in answers if each.took is not None]
+    mean = rate * fmean(took) if took else 0.0
+    return math.ceil(mean + 3 * math.sqrt(mean))
+
+
+def search(ramp: Ramp, climb: Callable[[float], Level], hold: Callable[[float], Level]) -> SearchResult:
+    """Find the largest stable level: climb until one is not stable, then hold the level before, or lower ones.
+
+    `climb` and `hold` run a level and judge it.
+    """
+    good: list[float] = []
+    reason = own = ""
+    for load in ramp.loads():
+        level = climb(load)
+        if level.reason or level.own:
+            reason, own = f"at {ramp.text(load)} {level.reason or level.own}", level.own
+            break
+        good.append(load)
+    met = bool(reason)
+    while good:
+        load = good.pop()
+        level = hold(load)
+        if not (level.reason or level.own):
+            return SearchResult(load, reason, met, own)
+        met, reason = True, f"held at {ramp.text(load)}, {level.reason or level.own}"
+        own = own or level.own
+    return SearchResult(0, reason, met, own)

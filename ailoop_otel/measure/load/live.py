@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,23 +16,6 @@ from ailoop_otel.measure.load.level import FollowedMessages, passed
 from ailoop_otel.measure.load.scenario import AbortCriteria
 from ailoop_otel.measure.results.observations import OK
 from ailoop_otel.measure.statistics.percentiles import percentile
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is: sessions connected, messages ended, failed and in flight so far.
-
-    `rate` is messages ended per second, `p50` and `p95` the first chunk in seconds, all of the last seconds; NaN for
-    none, infinity where failures reach it.
-    """
-
-    sessions: int
-    done: int
-    errors: int
-    in_flight: int
-    rate: float = math.nan
-    p50: float = math.nan
-    p95: float = math.nan
 
 
 class LiveFigures:

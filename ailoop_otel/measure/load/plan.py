@@ -5,11 +5,12 @@ The same seed gives the same plan.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from ailoop_otel.measure.client.message import Message
@@ -121,10 +122,16 @@ class Job:
 
 @dataclass(slots=True)
 class PlannedMessage:
-    """A message that is due, with its text, the kind of its user, its segment and its number."""
+    """A message that is due, with its text, the kind of its user, its segment and its number.
+
+    `session` is the number of the session that sends it, -1 before; `over` is set when it has ended.
+    """
 
     message: Message
     prompt: Prompt
     user: UserKind
     segment: Segment
     number: int
+    session: int = -1
+    first_reported: bool = False
+    over: asyncio.Event = field(default_factory=asyncio.Event)

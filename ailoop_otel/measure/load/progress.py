@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from ailoop_otel.measure.load.live import Progress
 from ailoop_otel.measure.results.observations import Observation
 from ailoop_otel.terminal import Terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: sessions connected, messages ended, failed and in flight so far.
+
+    `rate` is messages ended per second, `p50` and `p95` the first chunk in seconds, all of the last seconds; NaN for
+    none, infinity where failures reach it.
+    """
+
+    sessions: int
+    done: int
+    errors: int
+    in_flight: int
+    rate: float = math.nan
+    p50: float = math.nan
+    p95: float = math.nan
 
 
 class ProgressListener:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import time
@@ -73,7 +72,7 @@ class RecordedLoad(LoadGenerator):
     def exhausted(self) -> bool:
         """Whether all that was recorded has happened."""
         arrivals = self._arrivals
-        return self._segment.rate > 0 and isinstance(arrivals, RecordedArrivals) and arrivals.step is None
+        return self.segment.rate > 0 and isinstance(arrivals, RecordedArrivals) and arrivals.step is None
 
     def _backlogs(self) -> Iterator[deque[PlannedMessage]]:
         return (slot.backlog for slot in self._slots)
@@ -111,5 +110,4 @@ class RecordedLoad(LoadGenerator):
             return None
         if slot.backlog:
             return slot.backlog.popleft()
-        slot.waiting = asyncio.get_running_loop().create_future()
-        return await slot.waiting
+        return await slot.wait()

@@ -98,6 +98,18 @@ class Ramp:
     rate: float = number(0.2, 0.001, 1000.0, "messages/s of each session, for levels of sessions")
     search: bool = flag(True, "end at the first level that is not stable")
 
+    def loads(self) -> list[float]:
+        """The levels in order; without a list of them, the last is `most`."""
+        return sorted(self.levels) or [*range(self.start, self.most, self.step), self.most]
+
+    def text(self, load: float) -> str:
+        """A level in words: `20 sessions`, `2.5 messages/s`."""
+        return f"{load:g} messages/s" if self.of == RATE else f"{load:g} sessions"
+
+    def messages_per_second(self, load: float) -> float:
+        """The rate of a level over all sessions, in an open loop."""
+        return load if self.of == RATE else self.rate * load
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -190,7 +202,7 @@ class Scenario:
     def most_sessions(self) -> int:
         """The most sessions that are wanted at once."""
         if self.ramp is not None and self.ramp.of == SESSIONS:
-            return int(max(self.ramp.levels, default=self.ramp.most))
+            return int(self.ramp.loads()[-1])
         return max(self.sessions, *(each.sessions or 0 for each in self.stages), 0)
 
     def stage_names(self) -> list[str]:

@@ -63,7 +63,7 @@ class AsyncChat:
         try:
             await self._session.start(self._patience)
         finally:
-            self._log.rows += exchanges.session_start_observations(self._session, self._place())
+            self._log.rows.append(exchanges.session_start_observation(self._session, self._place()))
 
     async def stop(self) -> None:
         """Stop the session and close its connection."""
