@@ -12,7 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from ailoop_otel.measure import Refusal, report
 from ailoop_otel.measure.commands.options import ReportOptions
-from ailoop_otel.measure.legacy.run import import_files
+from ailoop_otel.measure.legacy import import_files
 from ailoop_otel.measure.results import storage
 from ailoop_otel.measure.results.run import Run, pooled
 from ailoop_otel.measure.telemetry.reading import SCENARIO, read, run_from
