@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import random
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from ailoop_otel.measure.client import exchanges
@@ -20,8 +21,8 @@ from ailoop_otel.measure.client.message import CLIENT_TIMEOUT, DISCONNECTED, OWN
 from ailoop_otel.measure.client.session import ClientSession, dialect_named
 from ailoop_otel.measure.client.websocket import Refused
 from ailoop_otel.measure.load.limits import MENDS
-from ailoop_otel.measure.load.plan import Arrivals, Choice, Job, PlannedMessage, Segment, dealt, share
-from ailoop_otel.measure.load.scenario import AI_TIMEOUT, OPEN, Prompt, UserKind
+from ailoop_otel.measure.load.plan import PlannedMessage, Segment, arrivals, dealt, drawn, share
+from ailoop_otel.measure.load.scenario import AI_TIMEOUT, OPEN, Prompt, Scenario, UserKind
 from ailoop_otel.measure.load.session_slot import SessionSlot
 from ailoop_otel.measure.results import histograms
 from ailoop_otel.measure.results.observations import Observation, Phase
@@ -32,11 +33,16 @@ _OPENING: Final = 30.0
 
 
 class LoadGenerator:
-    """All sessions of one load process; used from one event loop. The worker takes `rows` and the events from it."""
+    """All sessions of one load process; used from one event loop. The worker takes `rows` and the events from it.
 
-    def __init__(self, job: Job) -> None:
-        scenario = job.scenario
-        self.job = job
+    `process` is its number, `origin` the start of the run, in seconds of `time.perf_counter()`.
+    """
+
+    def __init__(self, url: str, scenario: Scenario, process: int, origin: float) -> None:
+        self.url = url
+        self.scenario = scenario
+        self.process = process
+        self.origin = origin
         self._dialect = dialect_named(scenario.dialect)
         self.rows: list[Observation] = []
         self.events: list[tuple[str, int, Any]] = []
@@ -51,14 +57,13 @@ class LoadGenerator:
         self._is_open_loop = scenario.loop == OPEN
         self.segment = Segment(0, "warmup", 0.0, time.perf_counter())
         self._arrivals = self._arrivals_of(self.segment)
-        users, process = scenario.user_kinds(), job.process
-        self._user_choice = Choice(users, scenario.seed, process, "users")
-        self._prompt_choices = {
-            each.name: Choice(each.messages, scenario.seed, process, f"messages{each.name}") for each in users
-        }
+        self._due = next(self._arrivals)
+        users, seed = scenario.user_kinds(), scenario.seed
+        self._users = drawn(users, seed, process, "users")
+        self._prompts = {each.name: drawn(each.messages, seed, process, f"messages{each.name}") for each in users}
         self._dealt = itertools.islice(dealt(users), process, None, scenario.processes)
         self._users_of_slots: list[UserKind] = []
-        self._thinking = random.Random(f"{scenario.seed}/{job.process}/think")
+        self._thinking = random.Random(f"{seed}/{process}/think")
         self._slots: list[SessionSlot] = []
         self._free: deque[SessionSlot] = deque()
         self._backlog: deque[PlannedMessage] = deque()
@@ -94,7 +99,7 @@ class LoadGenerator:
         """
         self._wanted = count
         change = count - len(self._slots)
-        gap = seconds / abs(change) if seconds and change else self.job.scenario.processes / self.job.scenario.opening
+        gap = seconds / abs(change) if seconds and change else self.scenario.processes / self.scenario.opening
         target = self._attempts + max(0, change)
         while self._wanted == count and len(self._slots) < count:
             self._add_slot()
@@ -141,6 +146,7 @@ class LoadGenerator:
         if not segment.goes_on:
             self._planned_in_segment = 0
         self._arrivals = self._arrivals_of(segment)
+        self._due = next(self._arrivals)
         if self._is_open_loop:
             self._schedule()
         else:
@@ -175,7 +181,7 @@ class LoadGenerator:
             histograms.record(self.lag, max(0.0, now - due))
             due = max(due + _BEAT, now)
             for backlog in self._backlogs():
-                while backlog and now > backlog[0].message.planned + self.job.scenario.patience:
+                while backlog and now > backlog[0].message.planned + self.scenario.patience:
                     backlog.popleft().message.abandon(CLIENT_TIMEOUT)
 
     def take_events(self) -> list[tuple[str, int, Any]]:
@@ -189,49 +195,51 @@ class LoadGenerator:
         return events
 
     # --- Planning ------------------------------------------------------------------------------------------
-    def _arrivals_of(self, segment: Segment) -> Arrivals:
-        scenario, process = self.job.scenario, self.job.process
+    def _arrivals_of(self, segment: Segment) -> Iterator[float]:
+        """The times at which messages of a segment are due."""
+        scenario = self.scenario
         seed = scenario.seed + segment.number
-        return Arrivals(segment, scenario.arrivals, process=process, processes=scenario.processes, seed=seed)
+        return arrivals(segment, scenario.arrivals, process=self.process, processes=scenario.processes, seed=seed)
 
     def _share_of_segment(self) -> int:
-        return share(self.segment.most, self.job.process, self.job.scenario.processes)
+        return share(self.segment.most, self.process, self.scenario.processes)
 
     def _schedule(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._arrivals.due != float("inf") and not self.exhausted:
-            delay = max(0.0, self._arrivals.due - time.perf_counter())
-            self._timer = asyncio.get_running_loop().call_later(delay, self._due)
+        if self._due != math.inf and not self.exhausted:
+            delay = max(0.0, self._due - time.perf_counter())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._arrive)
 
-    def _due(self) -> None:
+    def _arrive(self) -> None:
         """Plan the messages whose time has come."""
         now = time.perf_counter()
-        while self._arrivals.due <= now and not self.exhausted:
-            planned = self._plan(self._arrivals.due, self._user_choice.next())
-            self._arrivals.advance()
-            self._hand_out(planned)
+        while self._due <= now and not self.exhausted:
+            self._take(self._due)
+            self._due = next(self._arrivals)
         self._schedule()
 
-    def _plan(self, at: float, user: UserKind, prompt: Prompt | None = None) -> PlannedMessage:
-        """Create the next message of a kind of user, planned for the time `at`; without a prompt one is drawn."""
-        prompt = prompt or self._prompt_choices[user.name].next()
-        number = self.planned * self.job.scenario.processes + self.job.process
-        planned = PlannedMessage(Message(at), prompt, user, self.segment, number)
-        planned.message.on_end = lambda message: self._ended(planned)
-        self.planned += 1
-        self._planned_in_segment += 1
-        self.events.append(("planned", number, [self.segment.number, at]))
-        return planned
-
-    def _hand_out(self, planned: PlannedMessage) -> None:
+    def _take(self, at: float) -> None:
+        """Plan the message that is due, and give it to a free session, or let it wait for one."""
+        planned = self._plan(at, next(self._users))
         while self._free:
             slot = self._free.popleft()
             if slot.waiting is not None:
                 slot.wake(planned)
                 return
         self._backlog.append(planned)
+
+    def _plan(self, at: float, user: UserKind, prompt: Prompt | None = None) -> PlannedMessage:
+        """Create the next message of a kind of user, planned for the time `at`; without a prompt one is drawn."""
+        prompt = prompt or next(self._prompts[user.name])
+        number = self.planned * self.scenario.processes + self.process
+        planned = PlannedMessage(Message(at), prompt, user, self.segment, number)
+        planned.message.on_end = lambda message: self._ended(planned)
+        self.planned += 1
+        self._planned_in_segment += 1
+        self.events.append(("planned", number, [self.segment.number, at]))
+        return planned
 
     # --- Sessions ------------------------------------------------------------------------------------------
     async def _occupy(self, slot: SessionSlot) -> None:
@@ -241,9 +249,9 @@ class LoadGenerator:
                 # A session that sends no message would only be opened and closed.
                 await slot.wait()
                 continue
-            number = self._numbers * self.job.scenario.processes + self.job.process
+            number = self._numbers * self.scenario.processes + self.process
             self._numbers += 1
-            place = Place(self.job.origin, self._phase(), number, process=self.job.process)
+            place = Place(self.origin, self._phase(), number, process=self.process)
             session = await self._try(place)
             self._attempts += 1
             self._tried.set()
@@ -260,7 +268,7 @@ class LoadGenerator:
 
     def _phase(self) -> Phase:
         """The phase of a session's start, which is a figure though sessions are opened before the measurement."""
-        ramp = self.job.scenario.ramp
+        ramp = self.scenario.ramp
         return "ramp" if ramp is not None and ramp.search else "run"
 
     async def _try(self, place: Place) -> ClientSession | None:
@@ -268,7 +276,7 @@ class LoadGenerator:
         session = ClientSession(self._dialect)
         session.asked_at = time.perf_counter()
         try:
-            await session.open(self.job.url, deflate=self.job.scenario.compression, patience=_OPENING)
+            await session.open(self.url, deflate=self.scenario.compression, patience=_OPENING)
             await session.start(_OPENING)
         except Refused as refused:
             self.refusal = str(refused)
@@ -287,14 +295,14 @@ class LoadGenerator:
         if self.connected:
             return
         if not self._is_open_loop and self.segment.rate and not self.exhausted:
-            self._plan(time.perf_counter(), self._user_choice.next()).message.abandon(outcome)
+            self._plan(time.perf_counter(), next(self._users)).message.abandon(outcome)
         for backlog in self._backlogs():
             while backlog:
                 backlog.popleft().message.abandon(outcome)
 
     async def _use(self, slot: SessionSlot, session: ClientSession, number: int) -> None:
         """Send the messages that are due until the session is lost, had its last message or is not wanted any more."""
-        turns = self.job.scenario.turns
+        turns = self.scenario.turns
         while slot.wanted and session.is_open and (not turns or session.turns < turns):
             planned = await self._next(slot, session)
             if planned is None:
@@ -330,7 +338,7 @@ class LoadGenerator:
     async def _exchange(self, session: ClientSession, planned: PlannedMessage) -> None:
         message = planned.message
         self._open[planned.number] = planned
-        left = message.planned + self.job.scenario.patience - time.perf_counter()
+        left = message.planned + self.scenario.patience - time.perf_counter()
         timer = asyncio.get_running_loop().call_later(max(0.0, left), message.abandon, CLIENT_TIMEOUT)
         session.send(planned.prompt.text, message)
         if message.sent and not message.ended:
@@ -339,7 +347,7 @@ class LoadGenerator:
         timer.cancel()
 
     async def _leave(self, session: ClientSession, place: Place) -> None:
-        if session.is_open and self.job.scenario.stop:
+        if session.is_open and self.scenario.stop:
             await session.stop()
         else:
             await session.close()
@@ -355,7 +363,7 @@ class LoadGenerator:
         self.done += 1
         self.errors += message.outcome != "ok"
         label = planned.user.name or planned.prompt.name
-        place = Place(self.job.origin, segment.phase, planned.session, planned.number, label, self.job.process)
+        place = Place(self.origin, segment.phase, planned.session, planned.number, label, self.process)
         self.rows += exchanges.message_observations(
             message, place, expects_timeout=planned.prompt.expects == AI_TIMEOUT
         )

@@ -16,7 +16,7 @@ from ailoop_otel.measure.results.level_figures import LevelFigures
 from ailoop_otel.measure.results.observations import Observation, is_missing, observed
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics.estimates import run_figures, settled_slope, steady
-from ailoop_otel.measure.statistics.percentiles import percentile
+from ailoop_otel.measure.statistics.percentiles import summarise
 from ailoop_otel.measure.verdict.validity import BUSY
 
 _FEWEST_SAMPLES: Final = 10
@@ -122,18 +122,18 @@ def generator_notes(run: Run, processes: Sequence[LoadProcess], *, recorded: boo
         )
     delays = [row.value for row in run.of(definitions.SEND_DELAY) if not is_missing(row.value)]
     waited = sum(delay > max(_LATE, late) for delay in delays)
-    if recorded and waited > max(_FEW, 0.01 * len(delays)):
-        yield (
-            f"Of {len(delays):,} messages {waited:,} waited for the answer before in their session, which counts in "
-            "their latencies: the server answers later than when this was recorded, or --pace is high."
-        )
-    elif waited > max(_FEW, 0.01 * len(delays)):
-        whose = " of their load process" if len(processes) > 1 else ""
-        mend = "More sessions, or fewer --processes," if whose else "More sessions"
-        yield (
-            f"Of {len(delays):,} messages {waited:,} found all sessions{whose} busy when they were due and waited, "
-            f"which counts in their latencies. {mend} would offer the load as planned."
-        )
+    if waited > max(_FEW, 0.01 * len(delays)):
+        if recorded:
+            why = "waited for the answer before in their session"
+            mend = "the server answers later than when this was recorded, or --pace is high."
+            yield f"Of {len(delays):,} messages {waited:,} {why}, which counts in their latencies: {mend}"
+        else:
+            whose = " of their load process" if len(processes) > 1 else ""
+            mend = "More sessions, or fewer --processes," if whose else "More sessions"
+            yield (
+                f"Of {len(delays):,} messages {waited:,} found all sessions{whose} busy when they were due and waited, "
+                f"which counts in their latencies. {mend} would offer the load as planned."
+            )
     if any(each.report.get("unknown_dialect") for each in processes):
         yield "The server answered in a dialect that is not known here: the outcomes of its messages mean nothing."
     elif any(each.report.get("unread") for each in processes):
@@ -149,15 +149,11 @@ def stage_notes(run: Run, scenario: Scenario) -> Iterator[str]:
     """The figures of each stage, which those of the whole run mix."""
     for name in scenario.stage_names():
         rows = [row for row in run.of(definitions.FIRST_CHUNK) if row.phase == name]
+        summary = summarise(Run(run.context, rows), definitions.FIRST_CHUNK)
+        figures = [f"{each} {1000 * summary.with_failures[each]:,.1f} ms" for each in ("p50", "p95")]
+        shown = f"; first chunk {', '.join(figures)}" if summary.n + summary.failures else ""
         if rows:
-            values = np.sort([math.inf if row.failed else row.value for row in rows if row.failed or row.value > 0])
-            shown = (
-                [f"p{percent} {percentile(values, percent) * 1000:,.1f} ms" for percent in (50, 95)]
-                if len(values)
-                else []
-            )
-            failed = sum(row.failed for row in rows)
-            yield f"{name}: {len(rows):,} messages, {failed:,} failed; first chunk {', '.join(shown)}."
+            yield f"{name}: {len(rows):,} messages, {summary.failures:,} failed{shown}."
 
 
 def server_notes(pid: int | None, *, lost: bool) -> Iterator[str]:

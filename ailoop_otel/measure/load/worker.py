@@ -20,7 +20,7 @@ from typing import Any, Final
 from ailoop_otel.measure.load.checked_table import read
 from ailoop_otel.measure.load.generator import LoadGenerator
 from ailoop_otel.measure.load.limits import raise_descriptors
-from ailoop_otel.measure.load.plan import Job, Segment
+from ailoop_otel.measure.load.plan import Segment
 from ailoop_otel.measure.load.recorded_load import RecordedLoad
 from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.results import histograms
@@ -105,7 +105,7 @@ async def main() -> None:
     raise_descriptors()
     scenario = read(Scenario, job["scenario"], "the job")
     kind = LoadGenerator if scenario.recorded is None else RecordedLoad
-    load = kind(Job(job["url"], scenario, job["process"], job["origin"]))
+    load = kind(job["url"], scenario, job["process"], job["origin"])
     worker = Worker(load, _send)
     loop = asyncio.get_running_loop()
     threading.Thread(target=_listen, args=(loop, worker), daemon=True).start()
