@@ -70,10 +70,9 @@ def message_observations(message: Message, place: Place, *, expects_timeout: boo
 
 
 def session_start_observation(session: ClientSession, place: Place, refusal: str = REFUSED) -> Observation:
-    """The observation of a session's start, successful or with the outcome `refusal`."""
-    if not session.id:
-        return place.observed(definitions.SESSION_START, math.nan, session.asked_at, refusal)
-    return place.observed(definitions.SESSION_START, session.started_at - session.asked_at, session.asked_at)
+    """The observation of a session's start, which has no duration where nothing starts one, or of its `refusal`."""
+    took = session.started_at - session.asked_at if session.id else math.nan
+    return place.observed(definitions.SESSION_START, took, session.asked_at, OK if session.started_at else refusal)
 
 
 def session_end_observations(session: ClientSession, place: Place) -> list[Observation]:
