@@ -19,7 +19,7 @@ from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.commands import DIRECTORY, compare
 from ailoop_otel.measure.commands.options import AbOptions
 from ailoop_otel.measure.load import campaign, scenario
-from ailoop_otel.measure.load.progress import Progress, ProgressBars, ProgressListener
+from ailoop_otel.measure.load.progress import ProgressBars, ProgressListener
 from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.load.server import running_server
 from ailoop_otel.measure.report import junit
@@ -68,8 +68,8 @@ def run(options: AbOptions, console: Console) -> int:
     with ProgressBars() as bars:
 
         def measured(side: Side, number: int) -> Run:
-            progress = _Round(bars, f"{side.name} {number + 1}/{options.rounds}")
-            return _measured(side, wanted, directory / f"{number + 1:02}-{side.name}", progress)
+            bars.lead = f"{side.name} {number + 1}/{options.rounds} "
+            return _measured(side, wanted, directory / f"{number + 1:02}-{side.name}", bars)
 
         pairs = list(rounds(options.rounds, a, b, measured))
     contexts = pairs[0][0].context, pairs[0][1].context
@@ -121,17 +121,3 @@ def _measured(side: Side, wanted: Scenario, directory: Path, progress: ProgressL
         run = campaign.measure(wanted, side.url, pid=pid, server=facts, progress=progress)
     storage.save(run, directory)
     return run
-
-
-@dataclass(frozen=True, slots=True)
-class _Round(ProgressListener):
-    """A progress listener that puts the side and the round before each name."""
-
-    bars: ProgressBars
-    name: str
-
-    def segment(self, name: str, seconds: float) -> None:
-        self.bars.segment(f"{self.name} {name}", seconds)
-
-    def update(self, elapsed: float, now: Progress) -> None:
-        self.bars.update(elapsed, now)

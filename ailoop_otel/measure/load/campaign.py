@@ -16,9 +16,9 @@ from hdrh.histogram import HdrHistogram
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.client.websocket import address
 from ailoop_otel.measure.load import result
-from ailoop_otel.measure.load.level import Followed, Level, SearchResult, needed_sessions, search
+from ailoop_otel.measure.load.level import Level, SearchResult, needed_sessions, search
 from ailoop_otel.measure.load.limits import check_limits
-from ailoop_otel.measure.load.live import LiveFigures
+from ailoop_otel.measure.load.live import Followed, LiveFigures
 from ailoop_otel.measure.load.plan import Segment
 from ailoop_otel.measure.load.progress import Progress, ProgressListener
 from ailoop_otel.measure.load.result import figures, steady_memory
@@ -244,7 +244,7 @@ class Campaign:
             return Level(load, 0, ramp.seconds, own="the time for the whole run (duration) was up")
         self._phase = "ramp" if ramp.search else self._phase
         before = self._levels[-1] if self._levels else None
-        sessions = self._sessions(ramp, load, before.messages if before else self._live.messages.of(1))
+        sessions = self._sessions(ramp, load, before.messages if before else self._live.of(1))
         level = self._level(ramp, Level(load, sessions, ramp.seconds), phase, ramp.text(load))
         needed = self._sessions(ramp, load, level.messages)
         if not level.own or needed <= sessions:
@@ -275,7 +275,7 @@ class Campaign:
         reports = [len(each.busy) for each in workers.processes]
         number = self._segment(phase, rate, level.seconds, name)
         ended = self._ended
-        level.messages = self._live.messages.of(number)
+        level.messages = self._live.of(number)
         shares = (each.busy[begun:] or [0.0] for each, begun in zip(workers.processes, reports, strict=True))
         level.busy = max(map(fmean, shares))
         level.connected, level.own_limit = self._connected(level), workers.reason("own_limit")

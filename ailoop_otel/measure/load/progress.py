@@ -54,7 +54,12 @@ def live_text(now: Progress) -> str:
 
 
 class ProgressBars(ProgressListener):
-    """Draws one bar for each segment; a context manager. Draws nothing if the console is no terminal."""
+    """Draws one bar for each segment; a context manager. Draws nothing if the console is no terminal.
+
+    `lead` is written before the name of each segment.
+    """
+
+    lead = ""
 
     def __init__(self, console: Console | None = None) -> None:
         console = console or Terminal(stderr=True)
@@ -78,7 +83,7 @@ class ProgressBars(ProgressListener):
     def segment(self, name: str, seconds: float) -> None:
         """Begin a new bar."""
         self._finish()
-        self._task = self._bars.add_task(name, total=max(seconds, 0.01), counts="")
+        self._task = self._bars.add_task(f"{self.lead}{name}", total=max(seconds, 0.01), counts="")
 
     def update(self, elapsed: float, now: Progress) -> None:
         """Update the bar and the figures beside it."""

@@ -10,7 +10,6 @@ import dataclasses
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,6 +46,7 @@ CONSTANT, POISSON = "constant", "poisson"
 AI_TIMEOUT: Final = "ai_timeout"
 _DAY: Final = 86_400.0
 _SUFFIX: Final = ".toml"
+_FOLDER: Final = Path(__file__).parent.parent / "scenarios"
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +230,7 @@ def known() -> list[Setting]:
 
 def names() -> list[str]:
     """The scenarios that come with the package."""
-    folder = resources.files("ailoop_otel.measure") / "scenarios"
-    return sorted(each.name[: -len(_SUFFIX)] for each in folder.iterdir() if each.name.endswith(_SUFFIX))
+    return sorted(path.stem for path in _FOLDER.glob(f"*{_SUFFIX}"))
 
 
 def load(name: str, overrides: Iterable[str] = (), messages: Iterable[str] = ()) -> Scenario:
@@ -304,9 +303,7 @@ def _expected(document: dict[str, Any]) -> Any:
 def _text(name: str) -> tuple[str, str]:
     """The name or path of a scenario's file, and its text."""
     if name in names():
-        return f"{name}{_SUFFIX}", (
-            resources.files("ailoop_otel.measure") / "scenarios" / f"{name}{_SUFFIX}"
-        ).read_text(encoding="utf-8")
+        return f"{name}{_SUFFIX}", read_text(_FOLDER / f"{name}{_SUFFIX}")
     path = Path(name)
     if path.suffix != _SUFFIX and not path.exists():
         raise Refusal(

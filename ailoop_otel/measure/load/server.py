@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +57,6 @@ def running_server(
     directory: Path,
     *,
     instrument: bool = True,
-    environment: Mapping[str, str] | None = None,
     patience: float = _STARTING,
 ) -> Iterator[RunningServer]:
     """Run a server within the context; it has `patience` seconds to listen on the port of `url`.
@@ -73,7 +72,7 @@ def running_server(
     telemetry = directory / TELEMETRY if instrument else None
     added = instrumented(telemetry) if telemetry is not None else {SETTING_ENABLED.name: "false"}
     log = directory / LOG
-    process = _run(arguments, log, {**os.environ, "PYTHONUNBUFFERED": "1", **added, **(environment or {})})
+    process = _run(arguments, log, {**os.environ, "PYTHONUNBUFFERED": "1", **added})
     try:
         _await(process, uri.host, uri.port, log, patience)
         yield RunningServer(process.pid, log, telemetry)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ailoop_otel.measure.load.level import Followed, FollowedMessages, Level, needed_sessions, search
+from ailoop_otel.measure.load.level import Level, needed_sessions, search
+from ailoop_otel.measure.load.live import Followed, LiveFigures
 from ailoop_otel.measure.load.scenario import RATE, Ramp, StabilityCriteria
 
 STABLE = StabilityCriteria(errors=50.0, first_chunk_p95=1.0)
@@ -19,14 +20,14 @@ def level(
     fast: int = 0, slow: int = 0, failed: int = 0, silent: int = 0, commands: int = 0, sent: float = 0.0, **more: Any
 ) -> Level:
     """A level with so many messages of each kind, planned evenly over 10 s, each sent so many seconds later."""
-    followed = FollowedMessages()
+    followed = LiveFigures(10.0)
     kinds = [("ok", 0.1)] * fast + [("ok", 3.0)] * slow + [("ai_error", None)] * failed + [("ok", None)] * commands
     total = len(kinds) + silent
     for number in range(total):
-        list(followed.take([["planned", number, [7, 10 * number / total]], ["sent", number, sent]]))
+        followed.take([["planned", number, [7, 10 * number / total]], ["sent", number, sent]], 0.0)
     for number, (outcome, first) in enumerate(kinds):
         first = first and first + sent
-        list(followed.take([["ended", number, [outcome, first, (first or 0.1) + 0.5]]]))
+        followed.take([["ended", number, [outcome, first, (first or 0.1) + 0.5]]], 0.0)
     return Level(4.0, 10, 10.0, followed.of(7), **{"connected": 10, **more})
 
 
@@ -107,14 +108,14 @@ def test_the_row_of_a_level_has_its_rates_and_times() -> None:
 
 def test_a_first_chunk_counts_before_its_answer_ends() -> None:
     """A long answer that has begun is no slow first chunk; one that then fails is."""
-    followed = FollowedMessages()
-    assert [kind for kind, _ in followed.take([["planned", 1, [3, 0.0]], ["first", 1, 0.2]])] == ["first"]
+    followed = LiveFigures(10.0)
+    followed.take([["planned", 1, [3, 0.0]], ["first", 1, 0.2]], 0.2)
     made = Level(1.0, 1, 1.0, followed.of(3))
     assert not made.undecided(STABLE)
-    assert made.first_chunk(95) == 0.2
-    assert [kind for kind, _ in followed.take([["ended", 1, ["cut", 0.2, 0.5]]])] == ["first", "ended"]
+    assert made.first_chunk(95) == followed.first_chunk(95) == 0.2
+    followed.take([["ended", 1, ["cut", 0.2, 0.5]]], 0.5)
     assert math.isinf(made.first_chunk(95))
-    assert not followed.open
+    assert math.isinf(followed.first_chunk(95))
 
 
 def ran(load: float, reason: str = "", own: str = "") -> Level:
