@@ -94,11 +94,6 @@ def exchanges_of(run: Run) -> list[Exchange]:
     return [*numbered.values(), *unnumbered]
 
 
-def without_ramp(exchanges: Sequence[Exchange]) -> list[Exchange]:
-    """The exchanges that figures are computed from: those of the search for a limit only if there are no others."""
-    return [each for each in exchanges if not each.in_ramp] or list(exchanges)
-
-
 def observed_metric(run: Run, candidates: Sequence[Definition]) -> Definition:
     """The first candidate that was observed in the run; the first of all if none was."""
     observed = set(run.metrics())

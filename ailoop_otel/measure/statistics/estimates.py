@@ -58,7 +58,7 @@ def estimate(run: Run, definition: Definition, figure: str, seed: int = 0) -> Es
 
     `figure` is a key of `PERCENTILES`, `mean`, `max` or `min`, or `value` for a metric with one value per run.
     """
-    rows = steady(run, definition)
+    rows = run.steady(definition)
     if figure == "value":
         return _of_run(run, definition, rows, seed)
     if not rows and definition.name in run.histograms:
@@ -69,7 +69,7 @@ def estimate(run: Run, definition: Definition, figure: str, seed: int = 0) -> Es
 
 def figure_of(run: Run, definition: Definition, figure: str) -> float:
     """The value that `estimate` gives for a figure, without an interval; NaN where it was not observed."""
-    rows = steady(run, definition)
+    rows = run.steady(definition)
     values = _values(rows, definition, figure)
     if len(values):
         return _plain(values, figure)
@@ -77,14 +77,8 @@ def figure_of(run: Run, definition: Definition, figure: str) -> float:
     return math.nan if found is None else found.value
 
 
-def steady(run: Run, definition: Definition) -> list[Observation]:
-    """The observations of a metric in order of time; those of a ramp only if there are no others."""
-    rows = sorted(run.of(definition), key=lambda row: row.at)
-    return [row for row in rows if row.phase != "ramp"] or rows
-
-
 def run_figures(exchanges: Sequence[Observation], at: float) -> Iterator[Observation]:
-    """Rate and error rate of a run's exchanges: observations of one metric of completions, as `steady` selects them.
+    """Rate and error rate of a run's exchanges: `Run.steady` observations of one metric of completions.
 
     A run of a client and one from telemetry have the same definition of both; slash commands are in neither.
     """
@@ -201,7 +195,7 @@ def _of_run(run: Run, definition: Definition, rows: list[Observation], seed: int
 
 def _exchanges(run: Run) -> list[Observation]:
     """One observation per exchange: the client's completions, or the server's where there are none."""
-    return steady(run, definitions.COMPLETION) or steady(run, definitions.SERVER_COMPLETION)
+    return run.steady(definitions.COMPLETION) or run.steady(definitions.SERVER_COMPLETION)
 
 
 def _rate(run: Run, value: float, seed: int) -> Estimate | None:
@@ -228,7 +222,7 @@ def _errors(run: Run, value: float, seed: int) -> Estimate | None:
 
 
 def _growth(run: Run, value: float, seed: int) -> Estimate | None:
-    rows = steady(run, definitions.MEMORY)
+    rows = run.steady(definitions.MEMORY)
     return _slope(value, [row.at for row in rows], [row.value for row in rows])
 
 

@@ -19,7 +19,7 @@ from ailoop_otel.measure.results.definitions import Definition
 from ailoop_otel.measure.results.run import Run, pooled
 from ailoop_otel.measure.statistics import intervals
 from ailoop_otel.measure.statistics.dependence import effective_size
-from ailoop_otel.measure.statistics.estimates import Estimate, estimate, figure_of, ramp_step, steady
+from ailoop_otel.measure.statistics.estimates import Estimate, estimate, figure_of, ramp_step
 from ailoop_otel.measure.statistics.intervals import UncertainValue
 from ailoop_otel.measure.statistics.percentiles import PERCENTILES, Values
 from ailoop_otel.measure.statistics.shift import hodges_lehmann
@@ -208,7 +208,7 @@ def _shift(now: Values, reference: Values) -> UncertainValue:
 
 def _left_out(rule: Rule, run: Run) -> bool:
     """Whether a run has a better metric for the figure, or no load that the figure is of."""
-    return bool(rule.instead is not None and steady(run, rule.instead)) or (rule.in_ramp and not ramp_step(run))
+    return bool(rule.instead is not None and run.steady(rule.instead)) or (rule.in_ramp and not ramp_step(run))
 
 
 def _comparable(rule: Rule, reference: float) -> bool:

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from ailoop_otel.measure.report import units
-from ailoop_otel.measure.report.contents import Row
+from ailoop_otel.measure.report.contents import Report, Row
 from ailoop_otel.measure.report.plots import chart
 from ailoop_otel.measure.report.plots.chart import Plot, Spec
-from ailoop_otel.measure.report.plots.data import PlotData, spaced
+from ailoop_otel.measure.report.plots.data import series, spaced
 from ailoop_otel.measure.report.text import plain
 from ailoop_otel.measure.results import definitions
-from ailoop_otel.measure.results.definitions import Definition
 from ailoop_otel.measure.statistics.percentiles import Values, histogram_values
 
 # Only the first of these groups that was observed is drawn; both sides of a run that has both are in `client_server`.
@@ -40,9 +39,9 @@ _MOST_STEPS = 6
 _MOST_DOTS = 300
 
 
-def latency(data: PlotData) -> Plot | None:
+def latency(report: Report) -> Plot | None:
     """Draw the share of exchanges that took no longer than each time; failures keep a line below 100 %."""
-    drawn = [(row, values) for row, values in _rows(data) if len(values)]
+    drawn = [(row, values) for row, values in _rows(report) if len(values)]
     if not drawn:
         return None
     names = [plain(row.label or row.definition.title, 60) for row, _ in drawn]
@@ -71,10 +70,10 @@ def latency(data: PlotData) -> Plot | None:
     return Plot("latency", "How long it took", caption, alt, chart.layers(*map(chart.switched, parts), zoom="x"))
 
 
-def gaps(data: PlotData) -> Plot | None:
+def gaps(report: Report) -> Plot | None:
     """Draw the number of gaps between chunks of each length."""
-    row = data.report.row(definitions.CHUNK_GAP)
-    values, counts = _gaps(data)
+    row = report.row(definitions.CHUNK_GAP)
+    values, counts = _gaps(report)
     if row is None or not len(values):
         return None
     known = np.maximum(values, 1e-6)
@@ -99,13 +98,13 @@ def gaps(data: PlotData) -> Plot | None:
     return Plot("gaps", "Gaps between chunks", caption, alt, chart.layers(bar, *marks, zoom="x"))
 
 
-def timeouts(data: PlotData) -> Plot | None:
+def timeouts(report: Report) -> Plot | None:
     """Draw each AI timeout as a dot on an axis of durations, with a row and the median for each metric."""
     drawn = []
     for definition, name in _TIMEOUTS:
-        series, row = data.without_ramp(definition), data.report.row(definition)
-        if series is not None and row is not None and row.summary.n:
-            values = np.sort(np.maximum(series.values[series.usable], 1e-6))
+        found, row = series(report, definition, steady=True), report.row(definition)
+        if found and row and row.summary.n:
+            values = np.sort(np.maximum(found.values, 1e-6))
             drawn.append((f"{name} ({len(values):,})", values[spaced(len(values), _MOST_DOTS)], row))
     if not drawn:
         return None
@@ -133,24 +132,15 @@ def timeouts(data: PlotData) -> Plot | None:
     return Plot("timeouts", "AI timeouts, detected and told", caption, alt, spec)
 
 
-def _rows(data: PlotData) -> list[tuple[Row, Values]]:
+def _rows(report: Report) -> list[tuple[Row, Values]]:
     """The rows that are drawn as a line, with their sorted values in seconds."""
-    groups = ([row for row in map(data.report.row, group) if row and row.summary.n] for group in _LATENCIES)
+    groups = ([row for row in map(report.row, group) if row and row.summary.n] for group in _LATENCIES)
     rows = next((group for group in groups if group), [])
     if not rows:
-        rows = [row for row in data.report.rows if row.definition is definitions.STEP and row.summary.n]
-        rows = rows[:_MOST_STEPS]
-    return [(row, _values(data, row.definition, row.label)) for row in rows]
-
-
-def _values(data: PlotData, definition: Definition, label: str) -> Values:
-    series = data.without_ramp(definition)
-    if series is None:
-        return np.array([])
-    wanted = series.usable
-    if label:
-        wanted = wanted & np.array([each.label == label for each in series.rows])
-    return np.sort(np.maximum(series.values[wanted], 1e-6))
+        rows = [row for row in report.rows if row.definition is definitions.STEP and row.summary.n][:_MOST_STEPS]
+    found = [(row, series(report, row.definition, steady=True)) for row in rows]
+    parts = [(row, each.labelled(row.label) if row.label else each) for row, each in found if each]
+    return [(row, np.sort(np.maximum(each.values, 1e-6))) for row, each in parts]
 
 
 def _steps(row: Row, values: Values) -> tuple[Values, Values]:
@@ -174,14 +164,13 @@ def _marks(row: Row, values: Values) -> Iterator[tuple[float, float]]:
             yield max(value, 1e-6), 100 * float(rank) / (len(values) + row.summary.failures)
 
 
-def _gaps(data: PlotData) -> tuple[Values, Values]:
-    series = data.without_ramp(definitions.CHUNK_GAP)
-    if series is not None:
-        values = series.values[series.usable]
+def _gaps(report: Report) -> tuple[Values, Values]:
+    """The lengths of gaps in seconds, and how often each was observed."""
+    found = series(report, definitions.CHUNK_GAP, steady=True)
+    histogram = report.run.histograms.get(definitions.CHUNK_GAP.name)
+    if found or histogram is None:
+        values = found.values if found else np.array([])
         return values, np.ones(len(values))
-    histogram = data.report.run.histograms.get(definitions.CHUNK_GAP.name)
-    if histogram is None:
-        return np.array([]), np.array([])
     values, counts = histogram_values(histogram)
     return values, counts.astype(float)
 

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 
 from ailoop_otel.measure.report import units
+from ailoop_otel.measure.report.contents import Report
 from ailoop_otel.measure.report.plots import chart
 from ailoop_otel.measure.report.plots.chart import Plot, Spec
-from ailoop_otel.measure.report.plots.data import PlotData
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.level_figures import LevelFigures
 
@@ -29,9 +29,9 @@ _RATES: Final[tuple[tuple[str, str, Callable[[LevelFigures], float]], ...]] = (
 CURVE: Final = "curve"
 
 
-def load_curve(data: PlotData) -> Plot | None:
+def load_curve(report: Report) -> Plot | None:
     """Draw latencies, and below them rates, over the load of each level, with the largest stable load."""
-    context = data.report.context
+    context = report.context
     ran = sorted((each for each in context.levels if not each.held), key=lambda each: each.load)
     if len(ran) < 2 or not any(each.messages for each in ran):
         return None
@@ -40,7 +40,7 @@ def load_curve(data: PlotData) -> Plot | None:
     margin = (loads[-1] - loads[0]) * 0.06
     x = chart.linear("load", loads[0] - margin, loads[-1] + margin, f"Load ({unit})", 9)
     upper, lower = _latencies(ran, x, unit), _rates(ran, x, unit)
-    stable = _stable(data)
+    stable = _stable(report)
     if stable:
         upper += chart.rule(stable, "", chart.bare(x), chart.GREEN)
         lower += chart.rule(stable, f"stable: {stable:g} {unit}", x, chart.GREEN)
@@ -112,9 +112,9 @@ def _load(unit: str) -> dict[str, str]:
     return {unit.capitalize(): "datum.load"}
 
 
-def _stable(data: PlotData) -> float | None:
+def _stable(report: Report) -> float | None:
     for stable in (definitions.STABLE_SESSIONS, definitions.STABLE_RATE):
-        row = data.report.row(stable)
+        row = report.row(stable)
         if row is not None and row.summary.n:
             return row.summary.max
     return None

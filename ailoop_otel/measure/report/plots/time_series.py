@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from ailoop_otel.measure.report import units
+from ailoop_otel.measure.report.contents import Report
 from ailoop_otel.measure.report.exchanges import Exchange
 from ailoop_otel.measure.report.plots import chart
 from ailoop_otel.measure.report.plots.chart import Plot, Spec
-from ailoop_otel.measure.report.plots.data import MOST_POINTS, PlotData, Series, spaced, thinned
+from ailoop_otel.measure.report.plots.data import MOST_POINTS, Series, series, spaced, thinned, times
 from ailoop_otel.measure.report.text import plain
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.statistics.percentiles import Values
@@ -35,15 +36,15 @@ _LINES = {
 _FAILED = "Failed exchange"
 
 
-def over_time(data: PlotData) -> Plot | None:
+def over_time(report: Report) -> Plot | None:
     """Draw each exchange's latency at its start with failures marked, and below how many exchanges began per second."""
-    series = next((each for each in map(data.get, _LATENCIES) if each is not None), None)
-    exchanges = data.report.exchanges_with_ramp
-    if series is None or len(exchanges) < 2:
+    usable = next((found for each in _LATENCIES if (found := series(report, each))), None)
+    exchanges = report.exchanges_with_ramp
+    if usable is None or len(exchanges) < 2:
         return None
-    usable, title = series.only(series.usable), series.definition.title
+    title = usable.definition.title
     log = chart.needs_log(usable.values)
-    x = chart.times("at", data.times)
+    x = chart.times("at", times(report))
     y = chart.durations("seconds", usable.values, "Latency (logarithmic)" if log else "Latency", log=log)
     failed = [each for each in exchanges if each.failed]
     lines = _percentiles(usable.at, usable.values)
@@ -56,13 +57,13 @@ def over_time(data: PlotData) -> Plot | None:
         style = {"color": colour, "strokeWidth": 1.5, "clip": True}
         upper.append(chart.layer("line", points, chart.bare(x), y, style=style))
     upper += [point, _crosses(failed, x)]
-    hold = [row.at for row in series.rows if row.phase == "hold"]
-    marks = chart.rule(hold[0], "hold begins", chart.bare(x), line=1) if hold and len(hold) < len(series.rows) else []
+    hold = [row.at for row in usable.rows if row.phase == "hold"]
+    marks = chart.rule(hold[0], "hold begins", chart.bare(x), line=1) if hold and len(hold) < len(usable.rows) else []
     alt = (
         f"{title} over time: {units.counted(len(usable.values), 'exchange')} as points, "
         f"{units.counted(len(failed), 'failed exchange')} marked above; below, exchanges begun per stretch of time."
     )
-    caption = _caption(data, len(usable.values), len(failed)) + _warm_up(data)
+    caption = _caption(report, len(usable.values), len(failed)) + _warm_up(report)
     spec = chart.panels(
         chart.layers(*map(chart.switched, upper), *marks, height=220, zoom="x"),
         chart.layers(_begun(exchanges, x), height=80, zoom="x"),
@@ -70,9 +71,9 @@ def over_time(data: PlotData) -> Plot | None:
     return Plot("over-time", "Latency over time", caption, alt, spec)
 
 
-def timeline(data: PlotData) -> Plot | None:
+def timeline(report: Report) -> Plot | None:
     """Draw each failed exchange as a bar from its start to its end, one row for each outcome."""
-    failed = [each for each in data.report.exchanges_with_ramp if each.failed]
+    failed = [each for each in report.exchanges_with_ramp if each.failed]
     if not failed:
         return None
     kinds: dict[str, list[Exchange]] = {}
@@ -89,7 +90,7 @@ def timeline(data: PlotData) -> Plot | None:
         kind=[name for name, _ in kept], begun=[each.at for _, each in kept],
         ended=[each.at + each.seconds for _, each in kept], exchange=[each.number for _, each in kept],
     )  # fmt: skip
-    x = chart.times("begun", data.times)
+    x = chart.times("begun", times(report))
     y = chart.names("kind", [name for name, _ in shown])
     style = {"color": chart.RED, "opacity": 0.4, "height": 8, "clip": True}
     bar = chart.layer("bar", table, x, y, style=style, x2={"field": "ended"})
@@ -102,29 +103,29 @@ def timeline(data: PlotData) -> Plot | None:
     caption = "A stroke where an exchange that failed began, and a bar from there for as long as it took."
     if len(found) > len(shown):
         caption += f" The {len(shown)} most frequent of {len(found):,} kinds."
-    caption += _warm_up(data)
+    caption += _warm_up(report)
     spec = chart.layers(bar, tick, height=28 * len(shown), zoom="x")
     return Plot("timeline", "Timeouts and errors", caption, alt, spec)
 
 
-def memory(data: PlotData) -> Plot | None:
+def memory(report: Report) -> Plot | None:
     """Draw the server's memory, and below it on the same axis of time sessions and CPU if they are known."""
-    series = data.get(definitions.MEMORY)
-    if series is None or series.usable.sum() < 2:
+    own = series(report, definitions.MEMORY)
+    if own is None or len(own.rows) < 2:
         return None
-    others = [each for each in (data.get(definitions.SESSIONS), data.get(definitions.CPU)) if each]
-    x = chart.times("at", data.times)
+    others = [found for each in (definitions.SESSIONS, definitions.CPU) if (found := series(report, each))]
+    x = chart.times("at", times(report))
     views = []
-    for each in (series, *others):
+    for each in (own, *others):
         colour, label = _LINES[each.definition.name]
-        axis = x if each is (others[-1] if others else series) else chart.bare(x)
-        views.append(_lines(each, axis, colour, label, 150 if each is series else 112))
-    row = data.report.row(definitions.MEMORY)
+        axis = x if each is (others[-1] if others else own) else chart.bare(x)
+        views.append(_lines(each, axis, colour, label, 150 if each is own else 112))
+    row = report.row(definitions.MEMORY)
     sizes = f"mean {row.scale.quantity(row.summary.mean)}, at most {row.scale.quantity(row.summary.max)}" if row else ""
     below = "".join(f", with {each.definition.title.lower()} below" for each in others)
     alt = f"Server memory over time{below}: {sizes}."
-    whose = "the server's process" if data.report.context.source == "telemetry" else "the server and its children"
-    caption = f"Resident memory of {whose}: {sizes}.{_warm_up(data)}"
+    whose = "the server's process" if report.context.source == "telemetry" else "the server and its children"
+    caption = f"Resident memory of {whose}: {sizes}.{_warm_up(report)}"
     return Plot("memory", "Memory under load", caption, alt, chart.panels(*views))
 
 
@@ -194,15 +195,15 @@ def _begun(exchanges: tuple[Exchange, ...], x: Spec) -> Spec:
     return chart.told(bar, {"Exchanges": "datum.series", "From": after, "Begun per second": rate})
 
 
-def _warm_up(data: PlotData) -> str:
+def _warm_up(report: Report) -> str:
     """What a caption says of the first seconds, which else seem to be missing."""
-    return " The warm-up is left out." if data.report.warmup else ""
+    return " The warm-up is left out." if report.warmup else ""
 
 
-def _caption(data: PlotData, points: int, failed: int) -> str:
+def _caption(report: Report, points: int, failed: int) -> str:
     moment = (
         "the server received its message"
-        if data.report.context.source == "telemetry"
+        if report.context.source == "telemetry"
         else "its message was planned to be sent"
     )
     parts = [f"An exchange stands at the moment {moment}."]
@@ -213,14 +214,13 @@ def _caption(data: PlotData, points: int, failed: int) -> str:
     return " ".join(parts)
 
 
-def _lines(series: Series, x: Spec, colour: str, label: str, height: float) -> Spec:
+def _lines(usable: Series, x: Spec, colour: str, label: str, height: float) -> Spec:
     """One line, or one for each process of a server that has several."""
-    labels = sorted({row.label for row in series.rows})[:_MOST_LINES]
-    usable = series.only(series.usable)
+    labels = sorted({row.label for row in usable.rows})[:_MOST_LINES]
     y, factor = chart.quantities("value", usable.definition, usable.values, label)
     columns: dict[str, list[Any]] = {"at": [], "value": [], "series": []}
     for name in labels:
-        part = usable.only(np.array([row.label == name for row in usable.rows], dtype=bool))
+        part = usable.labelled(name)
         kept = thinned(part.at, part.values, MOST_POINTS // len(labels))
         columns["at"] += part.at[kept].tolist()
         columns["value"] += (part.values[kept] / factor).tolist()
