@@ -9,7 +9,7 @@ import sys
 import pytest
 import scipy.stats  # noqa: F401 - as below
 
-import ailoop_otel.measure.report.files
+import ailoop_otel.measure.report.html
 import ailoop_otel.measure.testing.chat
 import ailoop_otel.measure.testing.summary  # noqa: F401 - what a run in this process imports first it takes away again
 from ailoop_otel.measure.results import definitions, storage

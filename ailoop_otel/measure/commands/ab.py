@@ -22,9 +22,8 @@ from ailoop_otel.measure.load.live import Progress
 from ailoop_otel.measure.load.progress import ProgressBars, ProgressListener
 from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.load.server import running_server
-from ailoop_otel.measure.report import junit
-from ailoop_otel.measure.report.annotations import annotate
-from ailoop_otel.measure.report.files import JUNIT
+from ailoop_otel.measure.report import JUNIT
+from ailoop_otel.measure.report.ci import annotate, junit
 from ailoop_otel.measure.results import storage
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.verdict.changes import FEWEST_PAIRS
@@ -90,7 +89,7 @@ def interleave(options: AbOptions, console: Console) -> int:
     document = compare.written(judgement, *contexts)
     (directory / JUDGEMENT).write_text(document, encoding="utf-8")
     (directory / SUMMARY).write_text(compare.markdown(judgement, _title(options)), encoding="utf-8")
-    (directory / JUNIT).write_text(junit.render(judgement, contexts[1]), encoding="utf-8")
+    (directory / JUNIT).write_text(junit(judgement, contexts[1]), encoding="utf-8")
     if options.json:
         console.file.write(document)
     else:

@@ -95,7 +95,7 @@ def interval_drawing(row: Judged) -> IntervalDrawing | None:
         limit = worse * row.allowed if row.allowed is not None and worse else None
     else:
         value, bounds = row.value, (row.low, row.high)
-        limit = row.target if row.target is not None else row.reference
+        limit = row.limit
     low, high = (value if each is None or math.isnan(each) else each for each in bounds)
     limit = None if limit is None or math.isnan(limit) else limit
     known = [each for each in (low, high, value, limit, zero) if each is not None and math.isfinite(each)]

@@ -158,7 +158,6 @@ def worst(report: Report) -> Table:
 
 def _judged(row: Judged) -> Line:
     scale, verdict = units.scale(row.metric), row.verdict.value
-    limit = row.target if row.target is not None else row.reference
     change = _interval(units.percent, row.change_low, row.change_high)
     return Line(
         (
@@ -167,7 +166,7 @@ def _judged(row: Judged) -> Line:
             Cell(scale.name),
             Cell(scale.number(row.value)),
             Cell(_interval(scale.number, row.low, row.high) or units.NOTHING),
-            Cell(f"{row.against} {scale.number(limit)}"),
+            Cell(f"{row.against} {scale.number(row.limit)}"),
             Cell(f"{units.percent(row.change)} ({change})" if change else units.percent(row.change)),
         ),
         reason=row.reason,

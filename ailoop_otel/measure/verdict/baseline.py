@@ -93,15 +93,10 @@ def _place(path: str | Path) -> Path:
 
 def save(runs: Sequence[Run], path: str | Path) -> None:
     """Write what a comparison needs of runs into one file, atomically; raises Refusal where it cannot be written."""
-    place = Path(path)
     documents = [{"format": FORMAT, "context": asdict(run.context), "metrics": dict(_columns(run))} for run in runs]
     document = documents[0] if len(documents) == 1 else {"runs": documents}
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(place) as draft:
-            draft.write_text(json.dumps(document, default=str, separators=(",", ":")) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise Refusal(f"the baseline {place} cannot be written: {error.strerror}; name another file") from error
+    with whole_file(Path(path)) as draft:
+        draft.write_text(json.dumps(document, default=str, separators=(",", ":")) + "\n", encoding="utf-8")
 
 
 def _columns(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -130,7 +130,7 @@ def test_no_figure_stands_without_its_unit(directory: Path) -> None:
 def test_a_directory_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     """The message names it."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(Refusal, match=r"file.* cannot hold a report"):
+    with pytest.raises(Refusal, match=r"file.* cannot be written"):
         report.write(sample.few(), tmp_path / "file")
 
 

@@ -185,7 +185,7 @@ def test_a_wider_interval_holds_both() -> None:
     """And keeps the first one's value."""
     one, other = (UncertainValue(1.0, lambda c, low=low: (low, low + 1)) for low in (0.5, 0.2))
     assert intervals.wider(one, other).bounds(0.95) == (0.2, 1.5)
-    assert intervals.scaled(one, 10).bounds(0.95) == (5.0, 15.0)
+    assert intervals.transformed(one, lambda value: 10 * value).bounds(0.95) == (5.0, 15.0)
 
 
 def test_too_few_values_for_blocks_is_an_error() -> None:

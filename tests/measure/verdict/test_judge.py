@@ -426,7 +426,7 @@ def test_a_damaged_baseline_is_one_error(tmp_path: Path, text: str, mend: str) -
 def test_a_baseline_cannot_be_saved_everywhere(tmp_path: Path) -> None:
     """One error, and no draft left."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(Refusal, match="name another file"):
+    with pytest.raises(Refusal, match="name another place"):
         baseline.save([run(1, n=20)], tmp_path / "file" / "baseline.json")
 
 

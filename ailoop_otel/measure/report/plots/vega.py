@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import suppress
 from html import escape
 from importlib import resources
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from typing import Any, Final
 
 import vl_convert
 
+from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.report.plots import chart
 from ailoop_otel.measure.report.plots.chart import Plot, Spec
 from ailoop_otel.measure.results.whole_file import whole_file
@@ -119,12 +121,9 @@ def script() -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         made = _NOTICE + vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as draft:
-            draft.write_text(made, encoding="utf-8")
-    except OSError:
-        pass  # A directory that cannot be written costs the two seconds each time, and nothing else.
+    # A directory that cannot be written costs the two seconds each time, and nothing else.
+    with suppress(Refusal), whole_file(path) as draft:
+        draft.write_text(made, encoding="utf-8")
     return made
 
 
