@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ailoop_otel.measure import Refusal
-from ailoop_otel.measure.report import units
 from ailoop_otel.measure.report.exchanges import (
     Exchange,
     FailureKind,
@@ -17,8 +16,8 @@ from ailoop_otel.measure.report.exchanges import (
     worst_exchanges,
 )
 from ailoop_otel.measure.report.text import plain
-from ailoop_otel.measure.report.units import Scale
 from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
+from ailoop_otel.measure.results.quantities import Scale, scale
 from ailoop_otel.measure.results.run import Context, Run
 from ailoop_otel.measure.statistics.percentiles import Summary, summarise
 from ailoop_otel.measure.verdict.verdict import Judgement
@@ -38,7 +37,7 @@ class Row:
     @property
     def scale(self) -> Scale:
         """The scale of its figures."""
-        return units.scale(self.definition)
+        return scale(self.definition)
 
     @property
     def title(self) -> str:

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from ailoop_otel.measure.report import units
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.definitions import Definition
+from ailoop_otel.measure.results.quantities import scale as scale_of
 from ailoop_otel.measure.statistics.percentiles import Values
 
 Spec = dict[str, Any]
@@ -31,7 +31,7 @@ _SHOWN, POINTED, _ZOOM = "shown", "pointed", "zoom"
 # With the Control key (a touchpad's pinch sends it, too), since the wheel alone scrolls the page.
 _WHEEL: Final = "wheel![event.ctrlKey]"
 _DIGITS: Final = 5
-_LATENCY: Final = units.scale(definitions.COMPLETION)
+_LATENCY: Final = scale_of(definitions.COMPLETION)
 # Of the ticks of a logarithmic axis, 1, 2, 5 and 10 have labels, and those between whole numbers, if zoom brings them.
 _MANTISSA: Final = "(datum.value / pow(10, floor(log(datum.value) / LN10 + 1e-9)))"
 _ROUND: Final = f"(abs({_MANTISSA} - round({_MANTISSA})) > 1e-6 || indexof([1, 2, 5], round({_MANTISSA})) >= 0)"
@@ -156,7 +156,7 @@ def quantities(field: str, metric: Definition, values: Values, title: str, *, ro
     """An axis from 0 of a metric's values, and the factor to divide the values by."""
     known = values[np.isfinite(values)]
     most = float(known.max(initial=0.0))
-    scale = units.scale(metric)
+    scale = scale_of(metric)
     return linear(field, 0, max(most / scale.factor * room, 1e-9), f"{title} ({scale.name})"), scale.factor
 
 

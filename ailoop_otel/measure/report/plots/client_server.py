@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ailoop_otel.measure.report import units
 from ailoop_otel.measure.report.contents import Report
 from ailoop_otel.measure.report.plots import chart
 from ailoop_otel.measure.report.plots.chart import Plot
 from ailoop_otel.measure.report.plots.data import MOST_POINTS, Series, series, spaced
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.statistics.percentiles import Values
+from ailoop_otel.view.units import counted
 
 _PAIRS = (
     (definitions.FIRST_CHUNK, definitions.SERVER_FIRST_CHUNK),
@@ -45,10 +45,10 @@ def client_server(report: Report) -> Plot | None:
     dots = chart.series_colour(chart.layer("point", chart.rows(**columns), x, y, style=style), names)
     sides = {each.capitalize(): chart.duration_text(f"datum.{each}") for each in ("client", "server")}
     point = chart.pointed(dots, {"Series": "datum.series", "Exchange": "datum.exchange", **sides})
-    counted = "; ".join(f"{title}, {units.counted(len(table), 'exchange')}" for title, table in drawn)
+    numbers = "; ".join(f"{title}, {counted(len(table), 'exchange')}" for title, table in drawn)
     rows = [row for row in map(report.row, _DIFFERENCES) if row is not None and row.summary.n]
     differences = "".join(f" {row.title}: p50 {row.scale.quantity(row.summary.p50)}." for row in rows)
-    alt = f"Client's against server's latency of the same exchanges. {counted}.{differences}"
+    alt = f"Client's against server's latency of the same exchanges. {numbers}.{differences}"
     caption = (
         "On the line both agree. Above it the client waited for what the server did not see: the network, a message "
         f"unread behind a running answer, a load generator that was late.{differences}"

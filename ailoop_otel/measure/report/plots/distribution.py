@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ailoop_otel.measure.report import units
 from ailoop_otel.measure.report.contents import Report, Row
 from ailoop_otel.measure.report.plots import chart
 from ailoop_otel.measure.report.plots.chart import Plot, Spec
@@ -15,6 +14,7 @@ from ailoop_otel.measure.report.plots.data import series, spaced
 from ailoop_otel.measure.report.text import plain
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.statistics.percentiles import Values, histogram_values
+from ailoop_otel.view.units import counted
 
 # Only the first of these groups that was observed is drawn; both sides of a run that has both are in `client_server`.
 _LATENCIES = (
@@ -93,8 +93,8 @@ def gaps(report: Report) -> Plot | None:
     marks: list[Spec] = []
     for line, name in enumerate(_MARKED):
         marks += chart.rule(max(getattr(row.summary, name), 1e-6), name, x, line=line)
-    alt = f"Histogram of {units.counted(row.summary.n, 'gap')} between chunks: {_percentiles(row)}."
-    caption = f"{units.counted(row.summary.n, 'gap')}; {_percentiles(row)}."
+    alt = f"Histogram of {counted(row.summary.n, 'gap')} between chunks: {_percentiles(row)}."
+    caption = f"{counted(row.summary.n, 'gap')}; {_percentiles(row)}."
     return Plot("gaps", "Gaps between chunks", caption, alt, chart.layers(bar, *marks, zoom="x"))
 
 
@@ -127,7 +127,7 @@ def timeouts(report: Report) -> Plot | None:
                         f"max {row.scale.quantity(row.summary.max)}" for *_, row in drawn)  # fmt: skip
     alt = f"AI timeouts. {figures}."
     most = max(row.summary.n for *_, row in drawn)
-    caption = f"A dot for each of {units.counted(most, 'timeout')}, a bar at p50."
+    caption = f"A dot for each of {counted(most, 'timeout')}, a bar at p50."
     spec = chart.layers(dots, median, height=44 * len(drawn), zoom="x")
     return Plot("timeouts", "AI timeouts, detected and told", caption, alt, spec)
 

@@ -8,12 +8,13 @@ from typing import Final
 
 import numpy as np
 
-from ailoop_otel.measure.report import units
+from ailoop_otel.measure.report import wording
 from ailoop_otel.measure.report.contents import Report
 from ailoop_otel.measure.report.plots import chart
 from ailoop_otel.measure.report.plots.chart import Plot, Spec
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.level_figures import LevelFigures
+from ailoop_otel.view.units import counted
 
 _LATENCIES: Final[tuple[tuple[str, str, Callable[[LevelFigures], float]], ...]] = (
     ("First chunk p50", chart.SKY, lambda level: level.first_chunk_p50),
@@ -35,7 +36,7 @@ def load_curve(report: Report) -> Plot | None:
     ran = sorted((each for each in context.levels if not each.held), key=lambda each: each.load)
     if len(ran) < 2 or not any(each.messages for each in ran):
         return None
-    unit = units.of_load(context)
+    unit = wording.load_unit(context)
     loads = [each.load for each in ran]
     margin = (loads[-1] - loads[0]) * 0.06
     x = chart.linear("load", loads[0] - margin, loads[-1] + margin, f"Load ({unit})", 9)
@@ -50,7 +51,7 @@ def load_curve(report: Report) -> Plot | None:
         f"{loads[-1]:g} {unit}. {found}"
     )
     caption = (
-        f"{units.counted(sum(each.messages for each in ran), 'message')} at {len(ran)} levels. Goodput is what met the "
+        f"{counted(sum(each.messages for each in ran), 'message')} at {len(ran)} levels. Goodput is what met the "
         "targets."
     )
     if any(math.isinf(take(each)) for each in ran for _, _, take in _LATENCIES):

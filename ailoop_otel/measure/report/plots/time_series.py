@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ailoop_otel.measure.report import units
 from ailoop_otel.measure.report.contents import Report
 from ailoop_otel.measure.report.exchanges import Exchange
 from ailoop_otel.measure.report.plots import chart
@@ -15,6 +14,7 @@ from ailoop_otel.measure.report.plots.data import MOST_POINTS, Series, series, s
 from ailoop_otel.measure.report.text import plain
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.statistics.percentiles import Values
+from ailoop_otel.view.units import counted
 
 _LATENCIES = (
     definitions.FIRST_CHUNK,
@@ -60,8 +60,8 @@ def over_time(report: Report) -> Plot | None:
     hold = [row.at for row in usable.rows if row.phase == "hold"]
     marks = chart.rule(hold[0], "hold begins", chart.bare(x), line=1) if hold and len(hold) < len(usable.rows) else []
     alt = (
-        f"{title} over time: {units.counted(len(usable.values), 'exchange')} as points, "
-        f"{units.counted(len(failed), 'failed exchange')} marked above; below, exchanges begun per stretch of time."
+        f"{title} over time: {counted(len(usable.values), 'exchange')} as points, "
+        f"{counted(len(failed), 'failed exchange')} marked above; below, exchanges begun per stretch of time."
     )
     caption = _caption(report, len(usable.values), len(failed)) + _warm_up(report)
     spec = chart.panels(
@@ -99,7 +99,7 @@ def timeline(report: Report) -> Plot | None:
     for part in (bar, tick):
         chart.told(part, {**_exchange("begun"), "Took": took})
     counts = ", ".join(f"{plain(kind, 32)} {len(members):,}" for kind, members in found[:_MOST_KINDS])
-    alt = f"Timeline of {units.counted(len(failed), 'failed exchange')} by kind: {counts}."
+    alt = f"Timeline of {counted(len(failed), 'failed exchange')} by kind: {counts}."
     caption = "A stroke where an exchange that failed began, and a bar from there for as long as it took."
     if len(found) > len(shown):
         caption += f" The {len(shown)} most frequent of {len(found):,} kinds."
