@@ -142,7 +142,7 @@ def _of_values(values: Values, figure: str, seed: int, samples: bool) -> Estimat
     ordered = np.sort(values)
     found = _between(value, n, percent, worth, lambda at: float(ordered[at - 1]))
     if n >= FEWEST:
-        (draws,) = intervals.percentile_draws(values, [percent], seed)
+        draws = intervals.percentile_draws(values, percent, seed)
         found = intervals.wider(found, intervals.bootstrap_interval(value, draws, worth=worth))
     needed = math.ceil(intervals.min_observations(percent) * n / worth)
     return Estimate(found, n, needed, values, worth)

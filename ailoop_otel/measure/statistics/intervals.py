@@ -58,12 +58,11 @@ def without_interval(value: float) -> UncertainValue:
     return UncertainValue(value, lambda confidence: (math.nan, math.nan))
 
 
-def percentile_draws(values: Values, percents: list[float], seed: int, blocks: int = BLOCKS) -> list[Values]:
-    """Draw percentiles by block bootstrap (Carlstein 1986): `RESAMPLES` draws for each percentage.
+def percentile_draws(values: Values, percent: float, seed: int, blocks: int = BLOCKS) -> Values:
+    """Draw a percentile by block bootstrap (Carlstein 1986): an array of shape (RESAMPLES,), in the values' unit.
 
-    `values` are in order of time, infinity allowed; `percents` are 0 to 100. Returns one array of shape (RESAMPLES,)
-    for each percentage, in the unit of the values: the nearest-rank percentiles of the resamples. The same seed gives
-    the same draws. Raises ValueError for fewer values than blocks.
+    `values` are in order of time, infinity allowed; `percent` is 0 to 100. The draws are the nearest-rank percentiles
+    of the resamples. The same seed gives the same draws. Raises ValueError for fewer values than blocks.
     """
     distinct = _bins(np.sort(values))
     places = np.searchsorted(distinct, values)
@@ -71,10 +70,10 @@ def percentile_draws(values: Values, percents: list[float], seed: int, blocks: i
     # For each resample, how many of its values are less than or equal to each distinct value.
     # einsum, because `@` would start threads for a product this small.
     upto = np.einsum("rb,bk->rk", _block_counts(blocks, seed), np.cumsum(counts, axis=1, dtype=np.float32))
-    totals = upto[:, -1].astype(int)
-    ranks = {total: [rank(total, percent) for percent in percents] for total in np.unique(totals).tolist()}
-    wanted = np.array([ranks[total] for total in totals.tolist()])
-    return [distinct[np.argmax(upto >= wanted[:, [column]], axis=1)] for column in range(len(percents))]
+    sizes, place = np.unique(upto[:, -1].astype(int), return_inverse=True)
+    wanted = np.array([rank(size, percent) for size in sizes.tolist()])[place]
+    draws: Values = distinct[np.argmax(upto >= wanted[:, np.newaxis], axis=1)]
+    return draws
 
 
 def mean_draws(values: Values, seed: int, blocks: int = BLOCKS) -> Values:
