@@ -22,14 +22,6 @@ from tests.measure.report.reading import page, rendered, value
 FIGURES = ("mean", "p50", "p90", "p95", "p99", "max")
 
 
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report of a run with everything."""
-    place = tmp_path_factory.mktemp("report") / "new"
-    report.write(sample.mixed(240, failing=0.15), place, sample.judgement())
-    return place
-
-
 def number(written: Any) -> float:
     return math.nan if written is None else math.inf if written == "+inf" else float(written)
 
@@ -155,7 +147,7 @@ def test_importing_the_report_imports_no_drawing_library() -> None:
 
 def test_nothing_judged_is_said_in_each_format(tmp_path: Path) -> None:
     """It looks like no pass anywhere, and says how to be judged."""
-    run = sample.mixed(100)
+    run = sample.few(0.1, 0.2)
     judgement = judge(run)
     report.write(run, tmp_path, judgement)
     output = io.StringIO()
