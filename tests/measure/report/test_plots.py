@@ -58,13 +58,6 @@ def test_a_plot_over_time_mentions_a_warm_up() -> None:
         assert ("The warm-up is left out" in plot.caption) is mentioned
 
 
-def test_the_static_plot_has_each_point_as_a_dot(drawn: list[Plot]) -> None:
-    """Dots are written as short strokes, and none is lost."""
-    (plot,) = (plot for plot in drawn if plot.name == "sides")
-    (points,) = {len(table) for table in vega.specification(plot)["datasets"].values() if len(table) > 2}
-    assert vega.svg(plot).count("h0") >= points
-
-
 def test_data_of_several_layers_is_in_a_specification_once(drawn: list[Plot]) -> None:
     """A line and the points to point at have the same."""
     for plot in drawn:

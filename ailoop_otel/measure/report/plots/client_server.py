@@ -39,9 +39,9 @@ def client_server(report: Report) -> Plot | None:
     ends = [float(whole.min()), float(whole.max())]
     x = chart.durations("server", whole, "As the server saw it (logarithmic)")
     y = chart.durations("client", whole, "As the client saw it (logarithmic)")
-    style = {"color": chart.QUIET, "strokeWidth": 1, "clip": True}
+    style = {"color": chart.QUIET, "strokeWidth": 1}
     diagonal = chart.layer("line", chart.rows(server=ends, client=ends), x, y, style=style)
-    style = {"filled": True, "size": 18, "opacity": 0.55, "clip": True}
+    style = {"size": 18, "opacity": 0.55}
     dots = chart.series_colour(chart.layer("point", chart.rows(**columns), x, y, style=style), names)
     sides = {each.capitalize(): chart.duration_text(f"datum.{each}") for each in ("client", "server")}
     point = chart.pointed(dots, {"Series": "datum.series", "Exchange": "datum.exchange", **sides})

@@ -33,7 +33,7 @@ _TIMEOUTS = (
     (definitions.REPORT_DELAY, "detected to told"),
 )
 _MARK_COLUMNS = ("series", "seconds", "share")
-_DOT = {"filled": True, "size": 42, "opacity": 1, "stroke": chart.PAPER, "strokeWidth": 1}
+_DOT = {"size": 42, "opacity": 1, "stroke": chart.PAPER, "strokeWidth": 1}
 _MOST_POINTS = 400
 _MOST_STEPS = 6
 _MOST_DOTS = 300
@@ -54,7 +54,7 @@ def latency(report: Report) -> Plot | None:
     x = chart.durations("seconds", np.concatenate([values for _, values in drawn]), "Time (logarithmic)")
     y = chart.linear("share", 0, 102, "Share that took no longer (%)")
     y["axis"] |= {"values": [0, 25, 50, 75, 90, 100], "tickCount": 6}
-    style = {"interpolate": "step-after", "strokeWidth": 1.8, "clip": True}
+    style = {"interpolate": "step-after", "strokeWidth": 1.8}
     line = chart.series_colour(chart.layer("line", table, x, y, style=style), names)
     dots = chart.rows(**{key: [mark[place] for mark in marks] for place, key in enumerate(_MARK_COLUMNS)})
     dot = chart.layer("point", dots, x, y, style=_DOT, color=line["encoding"]["color"])
@@ -87,7 +87,7 @@ def gaps(report: Report) -> Plot | None:
     y["scale"] |= {"type": "log"}
     y["axis"] |= {"values": [10.0**power for power in range(9)], "tickCount": 9}
     ends: Spec = {"x2": {"field": "high"}, "y2": {"field": "base"}}
-    bar = chart.layer("rect", table, x, y, style={"color": chart.BLUE, "opacity": 0.75, "clip": True}, **ends)
+    bar = chart.layer("rect", table, x, y, style={"color": chart.BLUE, "opacity": 0.75}, **ends)
     limits = {"From": chart.duration_text("datum.low"), "To": chart.duration_text("datum.high")}
     chart.told(bar, {**limits, "Gaps": "datum.count"})
     marks: list[Spec] = []
@@ -118,7 +118,7 @@ def timeouts(report: Report) -> Plot | None:
     x = chart.durations("seconds", np.concatenate([values for _, values, _ in drawn]), "Time (logarithmic)")
     y = chart.names("name", [name for name, *_ in drawn])
     shift = {"field": "shift", "type": "quantitative", "scale": {"domain": [-1, 1]}}
-    style = {"filled": True, "size": 26, "color": chart.ORANGE, "opacity": 0.5, "clip": True}
+    style = {"size": 26, "color": chart.ORANGE, "opacity": 0.5}
     dots = chart.layer("point", table, x, y, style=style, yOffset=shift)
     chart.told(dots, {"Took": chart.duration_text("datum.seconds")})
     median = chart.layer("tick", medians, x, y, style={"color": chart.INK, "thickness": 2, "bandSize": 26})

@@ -71,13 +71,13 @@ def _latencies(ran: Sequence[LevelFigures], x: Spec, unit: str) -> list[Spec]:
         load=[each.load for _, each, _ in known], seconds=seconds[: len(known)], series=[name for name, _, _ in known],
         messages=[each.messages for _, each, _ in known], targets=[each.state for _, each, _ in known],
     )  # fmt: skip
-    style = {"clip": True, "strokeWidth": 1.6, "point": {"size": 30}}
+    style = {"strokeWidth": 1.6, "point": {"size": 30}}
     line = chart.layer("line", table, chart.bare(x), y, style=style)
     chart.series_colour(line, [name for name, _, _ in _LATENCIES], [colour for _, colour, _ in _LATENCIES])
     shown = {"Series": "datum.series", "Took": chart.duration_text("datum.seconds"), "Messages": "datum.messages"}
     parts = [line, chart.pointed(line, {**_load(unit), **shown, "Targets": "datum.targets"})]
     endless = [(name, each) for name, each, value in points if math.isinf(value)]
-    mark = {"shape": "triangle-up", "filled": True, "size": 50, "clip": True}
+    mark = {"shape": "triangle-up", "size": 50}
     top = chart.rows(load=[each.load for _, each in endless], series=[name for name, _ in endless])
     parts.append(chart.layer("point", top, chart.bare(x), {"value": 8}, style=mark, color=line["encoding"]["color"]))
     return [chart.switched(each) for each in parts] + _crosses(ran, chart.bare(x), unit)
@@ -92,7 +92,7 @@ def _rates(ran: Sequence[LevelFigures], x: Spec, unit: str) -> list[Spec]:
                        errors=[each.errors for _, each, _ in known], series=[name for name, _, _ in known])  # fmt: skip
     colours = [(name, colour) for name, colour, _ in _RATES if name in {name for name, _, _ in known}]
     colour = chart.coloured([name for name, _ in colours], [colour for _, colour in colours])
-    style = {"clip": True, "strokeWidth": 1.6, "point": {"size": 30}}
+    style = {"strokeWidth": 1.6, "point": {"size": 30}}
     line = chart.layer("line", table, x, y, style=style, color=colour)
     shown = {"Series": "datum.series", y["axis"]["title"]: "datum.rate", "Errors per 1,000": "datum.errors"}
     return [line, chart.pointed(line, {**_load(unit), **shown})]
@@ -104,7 +104,7 @@ def _crosses(ran: Sequence[LevelFigures], x: Spec, unit: str) -> list[Spec]:
     if not without:
         return []
     table = chart.rows(load=[each.load for each in without], why=[each.not_put_on for each in without])
-    style = {"shape": "cross", "angle": 45, "filled": True, "size": 60, "color": chart.RED, "clip": True}
+    style = {"shape": "cross", "angle": 45, "size": 60, "color": chart.RED}
     part = chart.layer("point", table, x, {"value": 182}, style=style)
     return [chart.told(part, {**_load(unit), "Not put on": "datum.why"})]
 

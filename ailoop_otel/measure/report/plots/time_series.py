@@ -54,7 +54,7 @@ def over_time(report: Report) -> Plot | None:
     upper = [dots]
     for name, colour, (at, seconds) in lines:
         points = chart.rows(at=at, seconds=seconds, series=[name] * len(at))
-        style = {"color": colour, "strokeWidth": 1.5, "clip": True}
+        style = {"color": colour, "strokeWidth": 1.5}
         upper.append(chart.layer("line", points, chart.bare(x), y, style=style))
     upper += [point, _crosses(failed, x)]
     hold = [row.at for row in usable.rows if row.phase == "hold"]
@@ -92,9 +92,9 @@ def timeline(report: Report) -> Plot | None:
     )  # fmt: skip
     x = chart.times("begun", times(report))
     y = chart.names("kind", [name for name, _ in shown])
-    style = {"color": chart.RED, "opacity": 0.4, "height": 8, "clip": True}
+    style = {"color": chart.RED, "opacity": 0.4, "height": 8}
     bar = chart.layer("bar", table, x, y, style=style, x2={"field": "ended"})
-    tick = chart.layer("tick", table, x, y, style={"color": chart.RED, "thickness": 1.2, "bandSize": 16, "clip": True})
+    tick = chart.layer("tick", table, x, y, style={"color": chart.RED, "thickness": 1.2, "bandSize": 16})
     took = chart.duration_text("(datum.ended - datum.begun)")
     for part in (bar, tick):
         chart.told(part, {**_exchange("begun"), "Took": took})
@@ -134,7 +134,7 @@ def _dots(usable: Series, x: Spec, y: Spec, colours: dict[str, str]) -> tuple[Sp
     kept = thinned(usable.at, usable.values)
     table = chart.rows(at=usable.at[kept], seconds=usable.values[kept], exchange=usable.exchange[kept],
                        series=[usable.definition.title] * len(kept))  # fmt: skip
-    style = {"filled": True, "size": 16, "opacity": 0.45, "clip": True}
+    style = {"size": 16, "opacity": 0.45}
     dots = chart.layer("point", table, chart.bare(x), y, style=style)
     chart.series_colour(dots, list(colours), list(colours.values()))
     return dots, chart.pointed(dots, {**_exchange("at"), "Took": chart.duration_text("datum.seconds")})
@@ -145,7 +145,7 @@ def _crosses(failed: list[Exchange], x: Spec) -> Spec:
     kept = [failed[number] for number in spaced(len(failed), _MOST_FAILURES)]
     table = chart.rows(at=[each.at for each in kept], outcome=[plain(each.outcome, 60) for each in kept],
                        exchange=[each.number for each in kept], series=[_FAILED] * len(kept))  # fmt: skip
-    style = {"shape": "cross", "angle": 45, "filled": True, "size": 40, "color": chart.RED}
+    style = {"shape": "cross", "angle": 45, "size": 40, "color": chart.RED}
     part = chart.layer("point", table, chart.bare(x), {"value": 6}, style=style)
     return chart.told(part, {**_exchange("at"), "Outcome": "datum.outcome"})
 
@@ -188,7 +188,7 @@ def _begun(exchanges: tuple[Exchange, ...], x: Spec) -> Spec:
     table["values"] = [each for each in table["values"] if each["rate"]]
     y = chart.linear("top", 0, float((succeeded + failed).max() / width) * 1.1, "Begun (/s)", 3)
     bar = chart.layer(
-        "rect", table, x, y, style={"clip": True}, x2={"field": "end"}, y2={"field": "bottom"},
+        "rect", table, x, y, x2={"field": "end"}, y2={"field": "bottom"},
         color=chart.coloured(("Succeeded", _FAILED), (chart.SKY, chart.RED)) | {"legend": None},
     )  # fmt: skip
     after, rate = chart.moment_text("datum.at"), "format(datum.rate, ',.3~r')"
@@ -228,7 +228,7 @@ def _lines(usable: Series, x: Spec, colour: str, label: str, height: float) -> S
     shown = [plain(name, 20) for name in labels]
     table = chart.rows(**columns)
     colouring = chart.coloured(shown) if len(labels) > 1 else {"value": colour}
-    style = {"interpolate": "step-after", "clip": True}
+    style = {"interpolate": "step-after"}
     area = chart.layer("area", table, x, y | {"stack": None}, style={**style, "opacity": 0.12}, color=colouring)
     line = chart.layer("line", table, x, y, style={**style, "strokeWidth": 1.6}, color=colouring)
     process = {"Process": "datum.series"} if len(labels) > 1 else {}
