@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import scipy
@@ -55,5 +55,5 @@ def _at_most(m: int, n: int, k: int) -> float:
     """P(U <= k) under no shift, by scipy's test of two samples that have this U."""
     below = np.minimum(n, np.maximum(0, k - n * np.arange(m)))
     one, other = below - 0.75 + 0.5 * np.arange(m) / m, np.arange(n, dtype=float)
-    method = "asymptotic" if min(m, n) > _EXACT else "exact"
+    method: Literal["asymptotic", "exact"] = "asymptotic" if min(m, n) > _EXACT else "exact"
     return float(scipy.stats.mannwhitneyu(one, other, alternative="less", method=method).pvalue)
