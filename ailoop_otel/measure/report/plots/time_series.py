@@ -156,18 +156,15 @@ def _exchange(begun: str) -> dict[str, str]:
 
 
 def _percentiles(at: Values, values: Values) -> list[tuple[str, str, tuple[Values, Values]]]:
-    """Name, colour and points of p95 and p50 over time, of each stretch that has enough exchanges."""
-    if len(at) < 40 or at[-1] <= at[0]:
+    """Name, colour and points of p95 and p50 over time, of stretches of equally many exchanges."""
+    if len(at) < 40:
         return []
-    edges = np.linspace(at[0], at[-1], min(_STRETCHES, len(at) // 10) + 1)
-    place = np.clip(np.searchsorted(edges, at, side="right") - 1, 0, len(edges) - 2)
-    full = [stretch for stretch in range(len(edges) - 1) if (place == stretch).sum() >= 5]
-    middles = np.array([edges[stretch : stretch + 2].mean() for stretch in full])
+    stretches = np.array_split(np.arange(len(at)), min(_STRETCHES, len(at) // 10))
+    middles = np.array([at[stretch].mean() for stretch in stretches])
     found = []
     for name, share, colour in (("p95 of each stretch", 95, chart.ORANGE), ("p50 of each stretch", 50, chart.INK)):
-        parts = [np.percentile(values[place == stretch], share, method="inverted_cdf") for stretch in full]
-        if len(parts) > 1:
-            found.append((name, colour, (middles, np.array(parts))))
+        parts = [np.percentile(values[stretch], share, method="inverted_cdf") for stretch in stretches]
+        found.append((name, colour, (middles, np.array(parts))))
     return found
 
 
