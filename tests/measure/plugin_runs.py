@@ -7,7 +7,7 @@ import pytest
 # What a run in this process imports first, it takes away again.
 import scipy.stats  # noqa: F401
 
-import ailoop_otel.measure.report.files
+import ailoop_otel.measure.report.html
 import ailoop_otel.measure.testing.chat
 import ailoop_otel.measure.testing.summary  # noqa: F401
 from ailoop_otel.measure.plugin import RunCollector

@@ -22,9 +22,8 @@ from ailoop_otel.measure.load import campaign, scenario
 from ailoop_otel.measure.load.progress import ProgressBars, ProgressListener
 from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.load.server import running_server
-from ailoop_otel.measure.report import junit
-from ailoop_otel.measure.report.annotations import annotate
-from ailoop_otel.measure.report.files import JUNIT
+from ailoop_otel.measure.report import JUNIT
+from ailoop_otel.measure.report.ci import annotate, junit
 from ailoop_otel.measure.results import storage
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.verdict.changes import FEWEST_PAIRS
@@ -79,7 +78,7 @@ def run(options: AbOptions, console: Console) -> int:
     title = f"{options.scenario}, {options.rounds} rounds in turns, means over rounds: A is {a.words}; B is {b.words}"
     (directory / JUDGEMENT).write_text(document, encoding="utf-8")
     (directory / SUMMARY).write_text(compare.markdown(judgement, title), encoding="utf-8")
-    (directory / JUNIT).write_text(junit.render(judgement, contexts[1]), encoding="utf-8")
+    (directory / JUNIT).write_text(junit(judgement, contexts[1]), encoding="utf-8")
     if options.json:
         console.file.write(document)
     else:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.commands.options import CompareOptions
-from ailoop_otel.measure.report.annotations import annotate
+from ailoop_otel.measure.report.ci import annotate
 from ailoop_otel.measure.report.markdown import prose
 from ailoop_otel.measure.report.summary_json import strict
 from ailoop_otel.measure.report.terminal import SIGNS, STYLES

@@ -15,7 +15,7 @@ from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.level_figures import LevelFigures
 from ailoop_otel.measure.results.observations import Observation, is_missing, observed
 from ailoop_otel.measure.results.run import Run
-from ailoop_otel.measure.statistics.estimates import run_figures, settled_slope, steady
+from ailoop_otel.measure.statistics.estimates import run_figures, settled_slope
 from ailoop_otel.measure.statistics.percentiles import summarise
 from ailoop_otel.measure.verdict.validity import BUSY
 
@@ -38,7 +38,7 @@ def figures(
     `by_opened` holds pairs of the sessions opened so far and the server's memory in bytes; `found` is the result of a
     search for the largest stable number of sessions, if there was one.
     """
-    yield from run_figures(steady(run, definitions.COMPLETION), at)
+    yield from run_figures(run.steady(definitions.COMPLETION), at)
     if found is not None and scenario.ramp is not None:
         stable = definitions.STABLE_RATE if scenario.ramp.of == RATE else definitions.STABLE_SESSIONS
         yield observed(stable, float(found.load), at)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Final
 
-from hdrh.histogram import HdrHistogram
-
 from ailoop_otel.measure import Refusal
-from ailoop_otel.measure.report import units
 from ailoop_otel.measure.report.exchanges import (
     Exchange,
     FailureKind,
     exchanges_of,
     failure_kinds,
-    without_ramp,
     worst_exchanges,
 )
 from ailoop_otel.measure.report.text import plain
-from ailoop_otel.measure.report.units import Scale
-from ailoop_otel.measure.results.definitions import Definition
-from ailoop_otel.measure.results.observations import Observation
+from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
+from ailoop_otel.measure.results.quantities import Scale, scale
 from ailoop_otel.measure.results.run import Context, Run
 from ailoop_otel.measure.statistics.percentiles import Summary, summarise
 from ailoop_otel.measure.verdict.verdict import Judgement
@@ -41,7 +37,7 @@ class Row:
     @property
     def scale(self) -> Scale:
         """The scale of its figures."""
-        return units.scale(self.definition)
+        return scale(self.definition)
 
     @property
     def title(self) -> str:
@@ -103,79 +99,59 @@ class Report:
         return next((row for row in self.rows if row.definition is definition and not row.label), None)
 
 
-@dataclass(slots=True)
-class _Observed:
-    """The histogram of one metric and its observations by label, without the warm-up and the ramp."""
-
-    histogram: HdrHistogram | None
-    by_label: dict[str, list[Observation]] = field(default_factory=dict)
-
-    def labels(self) -> list[str]:
-        """The labels, most frequent first; empty for a metric without labels."""
-        labels = sorted(self.by_label, key=lambda label: (-len(self.by_label[label]), label))
-        return [] if labels == [""] else labels
-
-
 def build_report(run: Run, judgement: Judgement | None = None) -> Report:
     """Compute the contents of a run's report.
 
     Raises Refusal for a metric that has no definition, or an observation in another unit than the definition's.
     """
-    with_ramp, observed = exchanges_of(run), _by_metric(run)
-    counted = without_ramp(with_ramp)
+    _check(run)
+    with_ramp = exchanges_of(run)
+    counted = [each for each in with_ramp if not each.in_ramp] or with_ramp
     return Report(
         run=run,
-        rows=tuple(row for definition in run.metrics() for row in _rows(run, definition, observed[definition.name])),
+        rows=tuple(row for definition in run.metrics() for row in _rows(run, definition)),
         exchanges=tuple(counted),
         exchanges_with_ramp=tuple(with_ramp),
         failures=tuple(failure_kinds(run, counted)),
         worst=tuple(worst_exchanges(counted)),
-        notes=(*run.context.notes, *_notes(run, observed)),
+        notes=(*run.context.notes, *_notes(run)),
         judgement=judgement,
         warmup=sum(each.phase == "warmup" for each in run.observations),
     )
 
 
-def _by_metric(run: Run) -> dict[str, _Observed]:
-    definitions = {definition.name: definition for definition in run.metrics()}
-    observed = {name: _Observed(run.histograms.get(name)) for name in definitions}
-    for name in run.histograms:
-        if name not in definitions:
-            raise _unknown(name)
-    outside_ramp = {each.metric for each in run.observations if each.phase not in ("warmup", "ramp")}
+def _check(run: Run) -> None:
+    for metric in (*run.histograms, *{each.metric for each in run.observations}):
+        if metric not in DEFINITIONS:
+            raise Refusal(f"there is no metric {metric!r}: use the version of ailoop-otel that measured it")
     for each in run.observations:
-        if each.metric not in definitions:
-            raise _unknown(each.metric)
-        if each.unit != definitions[each.metric].unit:
+        if each.unit != (unit := DEFINITIONS[each.metric].unit):
             raise Refusal(
-                f"{each.metric} is defined in {definitions[each.metric].unit!r}, and one of its observations is in "
-                f"{each.unit!r}: measure again, or correct the unit"
+                f"{each.metric} is defined in {unit!r}, and one of its observations is in {each.unit!r}: measure "
+                "again, or correct the unit"
             )
-        if each.phase != "warmup" and (each.phase != "ramp" or each.metric not in outside_ramp):
-            observed[each.metric].by_label.setdefault(each.label, []).append(each)
-    return observed
 
 
-def _unknown(metric: str) -> Refusal:
-    return Refusal(f"there is no metric {metric!r}: use the version of ailoop-otel that measured it")
+def _labels(run: Run, definition: Definition) -> list[str]:
+    """The labels of a metric, most frequent first; empty for a metric without labels."""
+    counts = Counter(each.label for each in run.steady(definition))
+    return sorted(counts, key=lambda label: (-counts[label], label)) if any(counts) else []
 
 
-def _rows(run: Run, definition: Definition, observed: _Observed) -> Iterator[Row]:
-    labels = observed.labels()
+def _rows(run: Run, definition: Definition) -> Iterator[Row]:
+    labels = _labels(run, definition)
     # The steps of a test measure different things: figures over all of them together would mean nothing.
     if definition.each != "call" or not labels:
-        whole = [each for part in observed.by_label.values() for each in part]
-        histograms = {definition.name: observed.histogram} if observed.histogram else {}
-        yield Row(definition, summarise(Run(run.context, whole, histograms), definition))
+        yield Row(definition, summarise(run, definition))
     if definition.each == "call" or len(labels) > 1:
         for label in labels[:MOST_LABELS]:
-            part = summarise(Run(run.context, observed.by_label[label]), definition)
-            yield Row(definition, part, label or "(no label)")
+            part = [each for each in run.steady(definition) if each.label == label]
+            yield Row(definition, summarise(replace(run, observations=part), definition), label or "(no label)")
 
 
-def _notes(run: Run, observed: dict[str, _Observed]) -> Iterator[str]:
+def _notes(run: Run) -> Iterator[str]:
     for definition in run.metrics():
-        labels = len(observed[definition.name].labels())
+        labels = len(_labels(run, definition))
         if labels > MOST_LABELS:
             yield (
                 f"{definition.title} has {labels:,} labels, and the {MOST_LABELS} most frequent have figures here: "

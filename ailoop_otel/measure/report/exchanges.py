@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Final
 
 from ailoop_otel.measure.results import definitions
-from ailoop_otel.measure.results.definitions import Definition
+from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
 from ailoop_otel.measure.results.observations import OK, Observation
 from ailoop_otel.measure.results.run import Run
 
@@ -80,23 +80,28 @@ def exchanges_of(run: Run) -> list[Exchange]:
     """
     numbered: dict[int, Exchange] = {}
     unnumbered: list[Exchange] = []
-    fields = _fields(run)
+    # The field of an exchange that holds a metric's value.
+    fields = {
+        observed_metric(run, FIRST_CHUNKS).name: "first_chunk",
+        observed_metric(run, COMPLETIONS).name: "completion",
+        definitions.LONGEST_GAP.name: "longest_gap",
+    }
     commands = {row.exchange for row in run.observations if row.metric in _COMMANDS}
-    for observation in run.observations:
-        if observation.phase == "warmup" or _each(observation) != "exchange":
+    for row in run.observations:
+        if row.phase == "warmup" or DEFINITIONS[row.metric].each != "exchange":
             continue
-        number, session, at = observation.exchange, observation.session, observation.at
-        if number >= 0 and number not in commands:
-            _add(numbered.setdefault(number, Exchange(number, session, at)), observation, fields)
-        elif fields.get(observation.metric) == "completion":
-            unnumbered.append(Exchange(-1, session, at))
-            _add(unnumbered[-1], observation, fields)
+        if row.exchange >= 0 and row.exchange not in commands:
+            found = numbered.setdefault(row.exchange, Exchange(row.exchange, row.session, row.at))
+        elif fields.get(row.metric) == "completion":
+            unnumbered.append(found := Exchange(-1, row.session, row.at))
+        else:
+            continue
+        found.in_ramp = row.phase == "ramp"
+        found.trace_id = found.trace_id or row.trace_id
+        found.outcome = row.outcome if found.outcome == OK else found.outcome
+        if row.metric in fields:
+            setattr(found, fields[row.metric], row.value)
     return [*numbered.values(), *unnumbered]
-
-
-def without_ramp(exchanges: Sequence[Exchange]) -> list[Exchange]:
-    """The exchanges that figures are computed from: those of the search for a limit only if there are no others."""
-    return [each for each in exchanges if not each.in_ramp] or list(exchanges)
 
 
 def observed_metric(run: Run, candidates: Sequence[Definition]) -> Definition:
@@ -109,7 +114,7 @@ def failure_kinds(run: Run, exchanges: Sequence[Exchange]) -> list[FailureKind]:
     """Count the failures of the exchanges, then of sessions and steps, each by outcome, most frequent first."""
     kinds = _count("exchanges", [each.outcome for each in exchanges])
     for each, what in (("session", "sessions"), ("call", "steps")):
-        rows = [row for row in run.observations if row.phase != "warmup" and _each(row) == each]
+        rows = [row for row in run.observations if row.phase != "warmup" and DEFINITIONS[row.metric].each == each]
         rows = [row for row in rows if row.phase != "ramp"] or rows
         kinds += _count(what, _outcomes(rows))
     return kinds
@@ -131,34 +136,12 @@ def trace_link(jaeger: str, trace_id: str) -> str:
     return f"{jaeger.rstrip('/')}/trace/{trace_id}"
 
 
-def _each(observation: Observation) -> str:
-    definition = definitions.DEFINITIONS.get(observation.metric)
-    return definition.each if definition else ""
-
-
-def _fields(run: Run) -> dict[str, str]:
-    """The field of an exchange that holds a metric's value, by the metric's name."""
-    return {
-        observed_metric(run, FIRST_CHUNKS).name: "first_chunk",
-        observed_metric(run, COMPLETIONS).name: "completion",
-        definitions.LONGEST_GAP.name: "longest_gap",
-    }
-
-
-def _add(exchange: Exchange, observation: Observation, fields: Mapping[str, str]) -> None:
-    exchange.in_ramp = observation.phase == "ramp"
-    exchange.trace_id = exchange.trace_id or observation.trace_id
-    exchange.outcome = observation.outcome if exchange.outcome == OK else exchange.outcome
-    if observation.metric in fields:
-        setattr(exchange, fields[observation.metric], observation.value)
-
-
 def _outcomes(observations: Iterable[Observation]) -> list[str]:
     """The outcomes of sessions and steps. A numbered session counts once; any other observation counts for itself."""
     sessions: dict[int, str] = {}
     others: list[str] = []
     for row in observations:
-        if _each(row) == "session" and row.session >= 0:
+        if DEFINITIONS[row.metric].each == "session" and row.session >= 0:
             sessions[row.session] = sessions.get(row.session, OK) if row.outcome == OK else row.outcome
         else:
             others.append(row.outcome)

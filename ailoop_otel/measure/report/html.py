@@ -16,13 +16,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup, escape
 
-from ailoop_otel.measure.report import tables, units, wording
+from ailoop_otel.measure.report import tables, wording
 from ailoop_otel.measure.report.contents import Report
 from ailoop_otel.measure.report.plots import plots, vega
 from ailoop_otel.measure.report.plots.chart import Plot
 from ailoop_otel.measure.report.terminal import SIGNS
 from ailoop_otel.measure.report.text import CODE, LONGEST_SENTENCE, plain
-from ailoop_otel.measure.results.definitions import DEFINITIONS
+from ailoop_otel.measure.results.definitions import DEFINITIONS, UNITS
 from ailoop_otel.measure.verdict.verdict import Judged
 from ailoop_otel.version import __version__
 
@@ -55,13 +55,13 @@ def render(report: Report, drawn: Sequence[Plot] | None = None) -> str:
         loader=PackageLoader("ailoop_otel.measure.report", "templates"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    environment.filters |= {"plain": plain, "prose": prose, "count": units.count, "digest": digest}
+    environment.filters |= {"plain": plain, "prose": prose, "digest": digest}
     judged = report.judgement.rows if report.judgement else ()
     drawn = plots(report) if drawn is None else drawn
     return environment.get_template("report.html.j2").render(
         report=report,
         wording=wording,
-        units=units,
+        units=UNITS,
         tables=tables,
         definitions=DEFINITIONS,
         signs={verdict.value: sign for verdict, sign in SIGNS.items()},
@@ -95,7 +95,7 @@ def interval_drawing(row: Judged) -> IntervalDrawing | None:
         limit = worse * row.allowed if row.allowed is not None and worse else None
     else:
         value, bounds = row.value, (row.low, row.high)
-        limit = row.target if row.target is not None else row.reference
+        limit = row.limit
     low, high = (value if each is None or math.isnan(each) else each for each in bounds)
     limit = None if limit is None or math.isnan(limit) else limit
     known = [each for each in (low, high, value, limit, zero) if each is not None and math.isfinite(each)]

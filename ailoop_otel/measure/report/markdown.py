@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ailoop_otel.measure.report import tables, units, wording
+from ailoop_otel.measure.report import tables, wording
 from ailoop_otel.measure.report.contents import Report
 from ailoop_otel.measure.report.tables import FAILURES, Cell, Table
 from ailoop_otel.measure.report.text import CODE, LONGEST_SENTENCE, plain
+from ailoop_otel.measure.results.definitions import UNITS
 
 _SIGNS: Final = {"pass": "✅", "fail": "❌", "inconclusive": "❔", "not judged": "➖"}
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|~$&])")
@@ -110,6 +111,6 @@ def _environment(report: Report) -> Iterator[str]:
 def _definitions(report: Report) -> Iterator[str]:
     yield "<details><summary>Definitions</summary>\n"
     for definition in wording.shown_definitions(report):
-        unit = units.WORDS[definition.unit]
+        unit = UNITS[definition.unit].words
         yield f"- **{prose(definition.title)}** ({code(definition.name)}, in {unit}): {prose(definition.text)}"
     yield "\n</details>"

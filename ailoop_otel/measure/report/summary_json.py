@@ -80,28 +80,14 @@ def strict(value: Any) -> Any:
 
 
 def _metric(row: Row) -> dict[str, Any]:
-    definition = row.definition
-    return {
-        "metric": definition.name,
-        "label": row.label,
-        "title": definition.title,
-        "definition": definition.text,
-        "unit": definition.unit,
-        "shown_in": definition.shown_in,
-        "each": definition.each,
-        "better": definition.better,
-    } | asdict(row.summary)
+    of = row.definition
+    about = {"metric": of.name, "label": row.label, "title": of.title, "definition": of.text, "unit": of.unit,
+             "shown_in": of.shown_in, "each": of.each, "better": of.better}  # fmt: skip
+    return about | asdict(row.summary)
 
 
 def _worst(each: Exchange, jaeger: str) -> dict[str, Any]:
-    return {
-        "exchange": each.number if each.number >= 0 else None,
-        "session": each.session if each.session >= 0 else None,
-        "at": each.at,
-        "outcome": each.outcome,
-        "first_chunk": each.first_chunk,
-        "completion": each.completion,
-        "longest_gap": each.longest_gap,
-        "trace_id": each.trace_id,
-        "link": trace_link(jaeger, each.trace_id),
-    }
+    numbers = {"exchange": each.number, "session": each.session}
+    known = {name: number if number >= 0 else None for name, number in numbers.items()}
+    names = ("at", "outcome", "first_chunk", "completion", "longest_gap", "trace_id")
+    return known | {name: getattr(each, name) for name in names} | {"link": trace_link(jaeger, each.trace_id)}

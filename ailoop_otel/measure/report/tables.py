@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from ailoop_otel.measure.report import units, wording
+from ailoop_otel.measure.report import wording
 from ailoop_otel.measure.report.contents import Report, Row
 from ailoop_otel.measure.report.exchanges import (
     COMPLETIONS,
@@ -20,12 +20,15 @@ from ailoop_otel.measure.report.exchanges import (
 from ailoop_otel.measure.report.text import sentence
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.level_figures import LevelFigures
+from ailoop_otel.measure.results.quantities import NOTHING, percent
+from ailoop_otel.measure.results.quantities import scale as scale_of
 from ailoop_otel.measure.statistics.percentiles import METHOD
 from ailoop_otel.measure.verdict.verdict import Judged
+from ailoop_otel.view.units import counted
 
-_TIME: Final = units.scale(definitions.FIRST_CHUNK)
-_RATE: Final = units.scale(definitions.RATE)
-_ERRORS: Final = units.scale(definitions.ERROR_RATE)
+_TIME: Final = scale_of(definitions.FIRST_CHUNK)
+_RATE: Final = scale_of(definitions.RATE)
+_ERRORS: Final = scale_of(definitions.ERROR_RATE)
 _CURVE: Final = (
     f"Rates in {_RATE.name}: offered is what was planned, delivered what was sent in time, goodput what met the "
     f"targets; errors are {_ERRORS.name}; times, to the first chunk and to the complete answer, in {_TIME.name}, with "
@@ -103,7 +106,7 @@ def load_curve(report: Report) -> Table:
     """The levels of a load curve."""
     context = report.context
     columns = (
-        Column(units.of_load(context).capitalize(), number=True), Column("Offered", number=True, roomy=True),
+        Column(wording.load_unit(context).capitalize(), number=True), Column("Offered", number=True, roomy=True),
         Column("Delivered", number=True), Column("Goodput", number=True), Column("Errors", number=True),
         Column("First p50", number=True, roomy=True), Column("First p95", number=True),
         Column("Complete p50", number=True, roomy=True), Column("Complete p95", number=True), Column("Targets"),
@@ -137,8 +140,8 @@ def errors(report: Report) -> Table:
     columns = (Column("Kind"), Column("Of"), Column("Count", number=True), Column("Per 1,000", number=True))
     lines = [
         Line((
-            Cell("", kind.outcome, tone=BAD), Cell(units.counted(kind.total, kind.what[:-1], kind.what)),
-            Cell(units.count(kind.count)), Cell(units.per_thousand(kind.per_thousand)),
+            Cell("", kind.outcome, tone=BAD), Cell(counted(kind.total, kind.what[:-1], kind.what)),
+            Cell(f"{kind.count:,}"), Cell(_ERRORS.number(kind.per_thousand)),
         ))
         for kind in report.failures
     ]  # fmt: skip
@@ -157,18 +160,17 @@ def worst(report: Report) -> Table:
 
 
 def _judged(row: Judged) -> Line:
-    scale, verdict = units.scale(row.metric), row.verdict.value
-    limit = row.target if row.target is not None else row.reference
-    change = _interval(units.percent, row.change_low, row.change_high)
+    scale, verdict = scale_of(row.metric), row.verdict.value
+    change = _interval(percent, row.change_low, row.change_high)
     return Line(
         (
             Cell(verdict, tone=verdict),
             Cell("", f"{row.metric} {row.figure}", f"#{row.metric}"),
             Cell(scale.name),
             Cell(scale.number(row.value)),
-            Cell(_interval(scale.number, row.low, row.high) or units.NOTHING),
-            Cell(f"{row.against} {scale.number(limit)}"),
-            Cell(f"{units.percent(row.change)} ({change})" if change else units.percent(row.change)),
+            Cell(_interval(scale.number, row.low, row.high) or NOTHING),
+            Cell(f"{row.against} {scale.number(row.limit)}"),
+            Cell(f"{percent(row.change)} ({change})" if change else percent(row.change)),
         ),
         reason=row.reason,
     )
@@ -184,14 +186,14 @@ def _level(level: LevelFigures) -> Line:
 
 def _figures(report: Report, row: Row) -> Iterator[Line]:
     summary, unit = row.summary, Cell(row.scale.name)
-    failures = Cell(units.count(summary.failures), tone=BAD if summary.failures else "")
+    failures = Cell(f"{summary.failures:,}", tone=BAD if summary.failures else "")
     numbers = [Cell(row.scale.number(getattr(summary, name))) for name in FIGURES]
     part = row.label and report.row(row.definition) is not None
-    yield Line((_metric(row), unit, Cell(units.count(summary.n)), failures, *numbers), PART if part else "")
+    yield Line((_metric(row), unit, Cell(f"{summary.n:,}"), failures, *numbers), PART if part else "")
     if row.counts_failures:
         inside = summary.with_failures  # without a mean, which would be infinite
         numbers = [Cell(row.scale.number(inside[name]) if name in inside else "") for name in FIGURES]
-        n = Cell(units.count(summary.n + summary.failures))
+        n = Cell(f"{summary.n + summary.failures:,}")
         yield Line((Cell("failures as ∞"), unit, n, Cell(""), *numbers), FAILURES)
 
 
@@ -208,16 +210,16 @@ def _time_columns(report: Report) -> Iterator[Column]:
 
 
 def _worst(each: Exchange, jaeger: str) -> Line:
-    show = units.scale(definitions.COMPLETION).quantity
-    numbers = [str(number) if number >= 0 else units.NOTHING for number in (each.number, each.session)]
+    show = scale_of(definitions.COMPLETION).quantity
+    numbers = [str(number) if number >= 0 else NOTHING for number in (each.number, each.session)]
     times = [show(seconds) for seconds in (each.first_chunk, each.completion, each.longest_gap)]
     return Line(
         (
             *map(Cell, numbers),
-            Cell(units.fitting("s", 1.0).quantity(each.at)),
+            Cell(scale_of(definitions.SESSION_DURATION).quantity(each.at)),
             Cell("", each.outcome, tone=BAD if each.failed else ""),
             *map(Cell, times),
-            Cell("" if each.trace_id else units.NOTHING, each.trace_id, trace_link(jaeger, each.trace_id)),
+            Cell("" if each.trace_id else NOTHING, each.trace_id, trace_link(jaeger, each.trace_id)),
         )
     )
 

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from ailoop_otel.measure.report import units
 from ailoop_otel.measure.report.contents import Report
 from ailoop_otel.measure.report.text import CODE, flat, plain, sentence
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.definitions import Definition
+from ailoop_otel.measure.results.quantities import shown
 from ailoop_otel.measure.results.run import Context
 from ailoop_otel.measure.verdict.verdict import Judgement, Verdict
+from ailoop_otel.view.units import counted, duration, size
 
 _SOURCES: Final = {
     "client": "measured by load, as its clients saw it",
@@ -59,7 +60,7 @@ def subject(report: Report) -> str:
     server = context.server
     where = f" at {plain(server['url'])}" if server.get("url") else ""
     dialect = f" ({plain(server['dialect'])} dialect)" if server.get("dialect") else ""
-    lasted = f", over {units.duration(context.duration)}" if context.duration > 0 else ""
+    lasted = f", over {duration(context.duration)}" if context.duration > 0 else ""
     began = f", begun {plain(context.started_at, 40)}" if context.started_at else ""
     return f"AILoop server{where}{dialect}, {_SOURCES.get(context.source, plain(context.source))}{began}{lasted}."
 
@@ -68,7 +69,7 @@ def headline(report: Report) -> str:
     """The key figures in one sentence."""
     parts = [f"{each.words} {each.number} {each.unit}" for each in key_figures(report)]
     if report.exchanges:
-        parts.insert(0, f"{units.counted(len(report.exchanges), 'exchange')}, {failed_share(report)} failed")
+        parts.insert(0, f"{counted(len(report.exchanges), 'exchange')}, {failed_share(report)} failed")
     return f"{'; '.join(parts)}." if parts else "Nothing was observed."
 
 
@@ -95,7 +96,7 @@ def verdict(judgement: Judgement) -> str:
         return sentence(judgement.notes[0]) if judgement.notes else "nothing was judged"
     counts = Counter(row.verdict for row in judgement.rows)
     parts = [f"{counts[each]} {_VERDICTS[each]}" for each in Verdict if counts[each]]
-    return f"{units.counted(len(judgement.rows), 'figure')} judged: {', '.join(parts)}"
+    return f"{counted(len(judgement.rows), 'figure')} judged: {', '.join(parts)}"
 
 
 def further_notes(judgement: Judgement) -> tuple[str, ...]:
@@ -120,14 +121,14 @@ def figures_caption(report: Report) -> str:
     in_ramp = len(report.exchanges_with_ramp) - len(report.exchanges)
     if in_ramp:
         parts.append(
-            f"The search for a limit, {units.counted(in_ramp, 'exchange')}, is in the plots and the raw data; "
+            f"The search for a limit, {counted(in_ramp, 'exchange')}, is in the plots and the raw data; "
             "figures, errors and the worst are of the time that was held after it."
         )
         # A histogram has no phases.
         whole = [row.title for row in rows if row.definition.name in report.run.histograms]
         parts += [f"{name}: of both." for name in whole]
     if report.warmup:
-        parts.append(f"{units.counted(report.warmup, 'observation')} of the warm-up: in the raw data, in no figure.")
+        parts.append(f"{counted(report.warmup, 'observation')} of the warm-up: in the raw data, in no figure.")
     return " ".join(parts)
 
 
@@ -135,8 +136,8 @@ def failures_sentence(report: Report) -> str:
     """How many exchanges failed, of how many."""
     if not report.exchanges:
         return "No message to an AI was followed to its answer."
-    rate = units.per_thousand(1000 * report.failed / len(report.exchanges))
-    return f"{report.failed:,} of {units.counted(len(report.exchanges), 'exchange')} failed: {rate} per 1,000."
+    rate = shown(1000 * report.failed / len(report.exchanges), definitions.ERROR_RATE)
+    return f"{report.failed:,} of {counted(len(report.exchanges), 'exchange')} failed: {rate}."
 
 
 def traces_hint(report: Report) -> str:
@@ -152,10 +153,10 @@ def environment(context: Context) -> Iterator[tuple[str, list[tuple[str, str]]]]
     """Where and with what the run was measured: groups, each with a title and pairs of name and value."""
     run = {"scenario": context.scenario, "source": context.source, "started": context.started_at}
     if context.duration:
-        run["duration"] = units.duration(context.duration)
+        run["duration"] = duration(context.duration)
     machine = dict(context.machine)
-    if isinstance(size := machine.get("memory"), int | float):
-        machine["memory"] = units.fitting("By", size).quantity(size)
+    if isinstance(memory := machine.get("memory"), int):
+        machine["memory"] = size(memory)
     groups = {
         "Run": run,
         "Load": context.load,
@@ -169,8 +170,15 @@ def environment(context: Context) -> Iterator[tuple[str, list[tuple[str, str]]]]
             yield name, list(flat(entries))
 
 
+def load_unit(context: Context) -> str:
+    """The unit of the levels of a load curve: messages/s, or sessions."""
+    ramp = context.settings.get("ramp")
+    is_rate = isinstance(ramp, dict) and ramp.get("of") == "rate"
+    return (definitions.RATE if is_rate else definitions.SESSIONS).shown_in
+
+
 def shown_definitions(report: Report) -> list[Definition]:
     """The definition of each metric in the report, and of each that was judged."""
     judged = {row.metric for row in report.judgement.rows} if report.judgement else set()
-    shown = {row.definition.name for row in report.rows}
-    return [each for name, each in definitions.DEFINITIONS.items() if name in shown | judged]
+    observed = {row.definition.name for row in report.rows}
+    return [each for name, each in definitions.DEFINITIONS.items() if name in observed | judged]

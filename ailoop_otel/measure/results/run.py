@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from statistics import fmean
 from typing import Any, Final
 
@@ -73,7 +74,7 @@ def _member(name: str, value: Any, default: object) -> Any:
     return value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Run:
     """The context, observations in any order, and histograms (microseconds) of events too frequent for observations."""
 
@@ -81,13 +82,27 @@ class Run:
     observations: Sequence[Observation]
     histograms: dict[str, HdrHistogram] = field(default_factory=dict)
 
+    @cached_property
+    def _by_metric(self) -> dict[str, list[Observation]]:
+        found: dict[str, list[Observation]] = {}
+        for row in sorted(self.observations, key=lambda row: row.at):
+            rows = found.setdefault(row.metric, [])
+            if row.phase != "warmup":
+                rows.append(row)
+        return found
+
     def of(self, definition: Definition) -> Iterator[Observation]:
-        """The observations of one metric, without the warm-up."""
-        return (each for each in self.observations if each.metric == definition.name and each.phase != "warmup")
+        """The observations of one metric in order of time, without the warm-up."""
+        return iter(self._by_metric.get(definition.name, ()))
+
+    def steady(self, definition: Definition) -> list[Observation]:
+        """Those that figures are computed from: the observations of a ramp only if there are no others."""
+        rows = list(self.of(definition))
+        return [row for row in rows if row.phase != "ramp"] or rows
 
     def metrics(self) -> list[Definition]:
         """The metrics that were observed, in the order of the table of definitions."""
-        seen = {each.metric for each in self.observations} | set(self.histograms)
+        seen = self._by_metric.keys() | self.histograms.keys()
         return [definition for name, definition in DEFINITIONS.items() if name in seen]
 
 
@@ -120,7 +135,7 @@ def pooled(runs: Sequence[Run]) -> Run:
         for row in moved:
             if DEFINITIONS[row.metric].each == "run":
                 whole.setdefault(row.metric, []).append(row)
-        parts.append(replace(run, observations=[row for row in moved if DEFINITIONS[row.metric].each != "run"]))
+        parts.append(replace(run, observations=[row for row in moved if row.metric not in whole]))
     means = [rows[-1]._replace(value=fmean(row.value for row in rows)) for rows in whole.values()]
     notes = tuple(dict.fromkeys(note for run in runs for note in run.context.notes))
     if runs[-1].context.levels:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, astuple, fields
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.results import histograms
@@ -37,21 +37,19 @@ def save(run: Run, directory: Path) -> None:
 
     Raises Refusal where the directory or a file cannot be written.
     """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Refusal(f"{directory} cannot be made: {error.strerror}; give another directory") from error
-    _write(directory / TABLE, lambda file: _write_table(file, run.observations))
-    _write(directory / DOCUMENT, lambda file: _write_document(file, run.observations))
+    rows = (each._replace(at=round(each.at, 6)) for each in run.observations)
+    _write_table(directory / TABLE, Observation._fields, rows)
+    _write_document(directory / DOCUMENT, run.observations)
     if run.context.levels:
-        _write(directory / LEVELS, lambda file: _write_levels(file, run.context.levels))
+        _write_table(directory / LEVELS, [each.name for each in fields(LevelFigures)], map(astuple, run.context.levels))
     head = {
         "format": FORMAT,
         "context": asdict(run.context),
         "histograms": {name: histograms.written(each) for name, each in run.histograms.items()},
     }
     # Last, so that a directory with this file holds the others too.
-    _write(directory / RUN, lambda file: json.dump(head, file, indent=1, default=str))
+    with whole_file(directory / RUN) as draft:
+        draft.write_text(json.dumps(head, indent=1, default=str), encoding="utf-8")
 
 
 def load(directory: Path) -> Run:
@@ -61,7 +59,7 @@ def load(directory: Path) -> Run:
         found = {name: histograms.read(text) for name, text in head.get("histograms", {}).items()}
         context = Context.read(head["context"])
         with TextIOWrapper(open_regular(directory / TABLE), encoding="utf-8", newline="") as file:
-            return Run(context, list(_read_table(file)), found)
+            return Run(context, list(map(_observation, csv.DictReader(file))), found)
     except OSError as error:
         raise Refusal(f"{directory / TABLE} cannot be read: {error.strerror}; measure again") from error
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, csv.Error) as error:
@@ -88,54 +86,32 @@ def _head(path: Path) -> dict[str, Any]:
     return head
 
 
-def _write(path: Path, write: Callable[[TextIO], None]) -> None:
-    try:
-        with whole_file(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
-            write(file)
-    except OSError as error:
-        raise Refusal(f"{path} cannot be written: {error.strerror}; give another directory") from error
+def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
+    with whole_file(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(columns)
+        table.writerows(map(_cell, row) for row in rows)
 
 
-def _write_table(file: TextIO, observations: Iterable[Observation]) -> None:
-    rows = csv.writer(file)
-    rows.writerow(Observation._fields)
-    for each in observations:
-        rows.writerow(map(_cell, each._replace(value=_missing(each.value), at=round(each.at, 6))))
-
-
-def _write_levels(file: TextIO, levels: Sequence[LevelFigures]) -> None:
-    rows = csv.DictWriter(file, [each.name for each in fields(LevelFigures)])
-    rows.writeheader()
-    for each in levels:
-        cells = asdict(each).items()
-        rows.writerow({name: _cell(_missing(cell) if isinstance(cell, float) else cell) for name, cell in cells})
-
-
-def _write_document(file: TextIO, observations: Iterable[Observation]) -> None:
+def _write_document(path: Path, observations: Iterable[Observation]) -> None:
     """Write one observation per line, so that a large document can be read line by line."""
-    file.write('{"observations": [')
-    for number, each in enumerate(observations):
-        row = each._asdict() | {"value": None if math.isnan(each.value) else each.value, "at": round(each.at, 6)}
-        file.write(("\n" if number == 0 else ",\n") + json.dumps(row))
-    file.write("\n]}\n")
-
-
-def _missing(value: float) -> Any:
-    return "" if math.isnan(value) else value
+    with whole_file(path) as draft, draft.open("w", encoding="utf-8") as file:
+        file.write('{"observations": [')
+        for number, each in enumerate(observations):
+            row = each._asdict() | {"value": None if math.isnan(each.value) else each.value, "at": round(each.at, 6)}
+            file.write(("\n" if number == 0 else ",\n") + json.dumps(row))
+        file.write("\n]}\n")
 
 
 def _cell(value: object) -> object:
-    """A cell that no spreadsheet computes: https://owasp.org/www-community/attacks/CSV_Injection."""
+    """A cell that no spreadsheet computes: https://owasp.org/www-community/attacks/CSV_Injection; empty for NaN."""
+    if isinstance(value, float) and math.isnan(value):
+        return ""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _uncell(text: str) -> str:
     return text[1:] if text.startswith("'") and text.startswith(_FORMULA, 1) else text
-
-
-def _read_table(file: TextIO) -> Iterator[Observation]:
-    for row in csv.DictReader(file):
-        yield _observation(row)
 
 
 def _observation(row: Mapping[str, str]) -> Observation:

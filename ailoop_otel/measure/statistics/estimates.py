@@ -44,13 +44,17 @@ class Estimate:
     the reason why there is no interval at all.
     """
 
-    value: float
-    n: int
     uncertain: UncertainValue
+    n: int
     needed: int = 0
     values: Values | None = None
     worth: float = math.inf
     lacking: str = ""
+
+    @property
+    def value(self) -> float:
+        """The figure without its interval."""
+        return self.uncertain.value
 
 
 def estimate(run: Run, definition: Definition, figure: str, seed: int = 0) -> Estimate | None:
@@ -58,33 +62,33 @@ def estimate(run: Run, definition: Definition, figure: str, seed: int = 0) -> Es
 
     `figure` is a key of `PERCENTILES`, `mean`, `max` or `min`, or `value` for a metric with one value per run.
     """
-    rows = steady(run, definition)
+    values = values_of(run, definition, figure)
+    if not len(values):
+        return _of_histogram(run, definition, figure) if definition.name in run.histograms else None
     if figure == "value":
-        return _of_run(run, definition, rows, seed)
-    if not rows and definition.name in run.histograms:
-        return _of_histogram(run, definition, figure)
-    values = _values(rows, definition, figure)
-    return _of_values(values, figure, seed, definition.each == "sample") if len(values) else None
+        return _of_run(run, definition, values, seed)
+    return _of_values(values, figure, seed, definition.each == "sample")
 
 
 def figure_of(run: Run, definition: Definition, figure: str) -> float:
     """The value that `estimate` gives for a figure, without an interval; NaN where it was not observed."""
-    rows = steady(run, definition)
-    values = _values(rows, definition, figure)
+    values = values_of(run, definition, figure)
     if len(values):
         return _plain(values, figure)
-    found = estimate(run, definition, figure) if definition.name in run.histograms else None
+    found = estimate(run, definition, figure)
     return math.nan if found is None else found.value
 
 
-def steady(run: Run, definition: Definition) -> list[Observation]:
-    """The observations of a metric in order of time; those of a ramp only if there are no others."""
-    rows = sorted(run.of(definition), key=lambda row: row.at)
-    return [row for row in rows if row.phase != "ramp"] or rows
+def values_of(run: Run, definition: Definition, figure: str) -> Values:
+    """A metric's steady values in order of time; failures are infinity for a percentile, and else left out."""
+    rows = run.steady(definition)
+    values: Values = np.array([math.inf if is_failure(row, definition) else row.value for row in rows], dtype=float)
+    kept: Values = values[~np.isnan(values) if figure in PERCENTILES else np.isfinite(values)]
+    return kept
 
 
 def run_figures(exchanges: Sequence[Observation], at: float) -> Iterator[Observation]:
-    """Rate and error rate of a run's exchanges: observations of one metric of completions, as `steady` selects them.
+    """Rate and error rate of a run's exchanges: `Run.steady` observations of one metric of completions.
 
     A run of a client and one from telemetry have the same definition of both; slash commands are in neither.
     """
@@ -117,14 +121,6 @@ def ramp_step(run: Run) -> float:
     return float(step) if isinstance(step, (int, float)) and 0 < step < 1e9 else 0.0
 
 
-def _values(rows: list[Observation], definition: Definition, figure: str) -> Values:
-    """The values in order of time; failures are infinity for a percentile, and left out for any other figure."""
-    failed = [is_failure(row, definition) for row in rows]
-    values: Values = np.array([math.inf if bad else row.value for row, bad in zip(rows, failed, strict=True)], float)
-    kept: Values = values[~np.isnan(values) if figure in PERCENTILES else np.isfinite(values)]
-    return kept
-
-
 def _plain(values: Values, figure: str) -> float:
     if figure in PERCENTILES:
         return percentile(np.sort(values), PERCENTILES[figure])
@@ -136,21 +132,20 @@ def _of_values(values: Values, figure: str, seed: int, samples: bool) -> Estimat
     """Estimate a figure of many values; `samples` of a level that drifts, such as memory, are alike by nature."""
     n, value, percent = len(values), _plain(values, figure), PERCENTILES.get(figure)
     if figure in ("max", "min"):
-        return Estimate(value, n, without_interval(value), lacking="an extreme has no interval")
+        return Estimate(without_interval(value), n, lacking="an extreme has no interval")
     worth = float(n) if samples else effective_size(values, percent)
     if percent is None:
         if n < FEWEST:
-            lacking = "so few have no interval"
-            return Estimate(value, n, without_interval(value), FEWEST, values, worth, lacking)
+            return Estimate(without_interval(value), n, FEWEST, values, worth, "so few have no interval")
         draws = intervals.mean_draws(values, seed)
-        return Estimate(value, n, intervals.bootstrap_interval(value, draws, worth=worth), FEWEST, values, worth)
+        return Estimate(intervals.bootstrap_interval(value, draws, worth=worth), n, FEWEST, values, worth)
     ordered = np.sort(values)
     found = _between(value, n, percent, worth, lambda at: float(ordered[at - 1]))
     if n >= FEWEST:
-        (draws,) = intervals.percentile_draws(values, [percent], seed)
+        draws = intervals.percentile_draws(values, percent, seed)
         found = intervals.wider(found, intervals.bootstrap_interval(value, draws, worth=worth))
     needed = math.ceil(intervals.min_observations(percent) * n / worth)
-    return Estimate(value, n, found, needed, values, worth)
+    return Estimate(found, n, needed, values, worth)
 
 
 def _between(value: float, n: int, percent: float, worth: float, value_at: Callable[[int], float]) -> UncertainValue:
@@ -175,33 +170,27 @@ def _of_histogram(run: Run, definition: Definition, figure: str) -> Estimate | N
     if not n:
         return None
     if figure not in PERCENTILES:
-        means = {"mean": float(np.average(values, weights=counts)), "max": float(values[-1]), "min": float(values[0])}
-        return Estimate(means[figure], n, without_interval(means[figure]), lacking="a histogram keeps no order of time")
+        plain = {"mean": float(np.average(values, weights=counts)), "max": float(values[-1]), "min": float(values[0])}
+        return Estimate(without_interval(plain[figure]), n, lacking="a histogram keeps no order of time")
     percent, upto = PERCENTILES[figure], np.cumsum(counts)
 
     def value_at(place: int) -> float:
         return float(values[np.searchsorted(upto, place)])
 
     value = value_at(rank(n, percent))
-    return Estimate(value, n, _between(value, n, percent, n, value_at), intervals.min_observations(percent))
+    return Estimate(_between(value, n, percent, n, value_at), n, intervals.min_observations(percent))
 
 
-def _of_run(run: Run, definition: Definition, rows: list[Observation], seed: int) -> Estimate | None:
+def _of_run(run: Run, definition: Definition, values: Values, seed: int) -> Estimate:
     """A metric with one value per run; its interval is computed from the observations behind that value."""
-    values = [row.value for row in rows if not is_missing(row.value)]
-    if not values:
-        return None
-    value = values[-1]
-    estimator = _RUN_ESTIMATES.get(definition.name)
+    value, estimator = float(values[-1]), _RUN_ESTIMATES.get(definition.name)
     found = estimator(run, value, seed) if estimator else None
-    return found or Estimate(
-        value, len(values), without_interval(value), lacking="one value of one run has no interval"
-    )
+    return found or Estimate(without_interval(value), len(values), lacking="one value of one run has no interval")
 
 
 def _exchanges(run: Run) -> list[Observation]:
     """One observation per exchange: the client's completions, or the server's where there are none."""
-    return steady(run, definitions.COMPLETION) or steady(run, definitions.SERVER_COMPLETION)
+    return run.steady(definitions.COMPLETION) or run.steady(definitions.SERVER_COMPLETION)
 
 
 def _rate(run: Run, value: float, seed: int) -> Estimate | None:
@@ -212,7 +201,7 @@ def _rate(run: Run, value: float, seed: int) -> Estimate | None:
     worth = effective_size(np.array([row.value for row in exchanges if not (row.failed or is_missing(row.value))]))
     steady_rate = float(rates.mean())
     found = intervals.bootstrap_interval(steady_rate, intervals.mean_draws(rates, seed), worth=worth)
-    return Estimate(steady_rate, len(exchanges), found, FEWEST)
+    return Estimate(found, len(exchanges), FEWEST)
 
 
 def _errors(run: Run, value: float, seed: int) -> Estimate | None:
@@ -224,11 +213,11 @@ def _errors(run: Run, value: float, seed: int) -> Estimate | None:
     found = intervals.exact_proportion(hits, n)
     if n >= FEWEST:
         found = intervals.wider(found, intervals.bootstrap_interval(hits / n, intervals.mean_draws(failed, seed)))
-    return Estimate(value, n, intervals.scaled(found, 1000), FEWEST)
+    return Estimate(intervals.transformed(found, lambda share: 1000 * share), n, FEWEST)
 
 
 def _growth(run: Run, value: float, seed: int) -> Estimate | None:
-    rows = steady(run, definitions.MEMORY)
+    rows = run.steady(definitions.MEMORY)
     return _slope(value, [row.at for row in rows], [row.value for row in rows])
 
 
@@ -256,13 +245,13 @@ def _slope(value: float, at: list[float], values: list[float]) -> Estimate | Non
         low, high = fitted.bounds(confidence)
         return min(value, value + low - fitted.value), max(value, value + high - fitted.value)
 
-    return Estimate(value, len(at), UncertainValue(value, bounds))
+    return Estimate(UncertainValue(value, bounds), len(at))
 
 
 def _stable(run: Run, value: float, seed: int) -> Estimate | None:
     """The largest level that was stable; the true limit is below the next level, which was not."""
     step = ramp_step(run)
-    return Estimate(value, 1, UncertainValue(value, lambda confidence: (value, value + step))) if step else None
+    return Estimate(UncertainValue(value, lambda confidence: (value, value + step)), 1) if step else None
 
 
 _RUN_ESTIMATES: Final[dict[str, Callable[[Run, float, int], Estimate | None]]] = {

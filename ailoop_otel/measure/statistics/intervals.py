@@ -36,7 +36,6 @@ RESAMPLES: Final = 2000
 BINS: Final = 500
 
 Bounds = tuple[float, float]
-NO_BOUNDS: Final[Bounds] = (math.nan, math.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +55,14 @@ class UncertainValue:
 
 def without_interval(value: float) -> UncertainValue:
     """A value whose interval is unknown: its bounds are NaN."""
-    return UncertainValue(value, lambda confidence: NO_BOUNDS)
+    return UncertainValue(value, lambda confidence: (math.nan, math.nan))
 
 
-def percentile_draws(values: Values, percents: list[float], seed: int, blocks: int = BLOCKS) -> list[Values]:
-    """Draw percentiles by block bootstrap (Carlstein 1986): `RESAMPLES` draws for each percentage.
+def percentile_draws(values: Values, percent: float, seed: int, blocks: int = BLOCKS) -> Values:
+    """Draw a percentile by block bootstrap (Carlstein 1986): an array of shape (RESAMPLES,), in the values' unit.
 
-    `values` are in order of time, infinity allowed; `percents` are 0 to 100. Returns one array of shape (RESAMPLES,)
-    for each percentage, in the unit of the values: the nearest-rank percentiles of the resamples. The same seed gives
-    the same draws. Raises ValueError for fewer values than blocks.
+    `values` are in order of time, infinity allowed; `percent` is 0 to 100. The draws are the nearest-rank percentiles
+    of the resamples. The same seed gives the same draws. Raises ValueError for fewer values than blocks.
     """
     distinct = _bins(np.sort(values))
     places = np.searchsorted(distinct, values)
@@ -72,10 +70,10 @@ def percentile_draws(values: Values, percents: list[float], seed: int, blocks: i
     # For each resample, how many of its values are less than or equal to each distinct value.
     # einsum, because `@` would start threads for a product this small.
     upto = np.einsum("rb,bk->rk", _block_counts(blocks, seed), np.cumsum(counts, axis=1, dtype=np.float32))
-    totals = upto[:, -1].astype(int)
-    ranks = {total: [rank(total, percent) for percent in percents] for total in np.unique(totals).tolist()}
-    wanted = np.array([ranks[total] for total in totals.tolist()])
-    return [distinct[np.argmax(upto >= wanted[:, [column]], axis=1)] for column in range(len(percents))]
+    sizes, place = np.unique(upto[:, -1].astype(int), return_inverse=True)
+    wanted = np.array([rank(size, percent) for size in sizes.tolist()])[place]
+    draws: Values = distinct[np.argmax(upto >= wanted[:, np.newaxis], axis=1)]
+    return draws
 
 
 def mean_draws(values: Values, seed: int, blocks: int = BLOCKS) -> Values:
@@ -201,28 +199,22 @@ def mover_difference(one: UncertainValue, other: UncertainValue) -> UncertainVal
 
 def mover_ratio(one: UncertainValue, other: UncertainValue) -> UncertainValue:
     """The ratio of two independent values less 1, with the interval of the difference of their logarithms."""
-    return relative_change(mover_difference(_logarithm(one), _logarithm(other)))
+    return relative_change(mover_difference(transformed(one, _logarithm), transformed(other, _logarithm)))
 
 
 def relative_change(shift: UncertainValue) -> UncertainValue:
     """A difference of logarithms as a ratio less 1."""
+    return transformed(shift, np.expm1)
+
+
+def transformed(uncertain: UncertainValue, function: Callable[[float], float]) -> UncertainValue:
+    """An increasing function of a value, with that of its bounds."""
 
     def bounds(confidence: float) -> Bounds:
-        low, high = np.expm1(shift.bounds(confidence))
-        return float(low), float(high)
+        low, high = uncertain.bounds(confidence)
+        return float(function(low)), float(function(high))
 
-    return UncertainValue(float(np.expm1(shift.value)), bounds)
-
-
-def _logarithm(uncertain: UncertainValue) -> UncertainValue:
-    """The logarithm of a value of at least 0; a lower bound below 0 is none."""
-
-    def bounds(confidence: float) -> Bounds:
-        with np.errstate(divide="ignore"):
-            low, high = np.log(np.maximum(uncertain.bounds(confidence), 0.0))
-        return float(low), float(high)
-
-    return UncertainValue(math.log(uncertain.value) if uncertain.value > 0 else -math.inf, bounds)
+    return UncertainValue(float(function(uncertain.value)), bounds)
 
 
 def wider(one: UncertainValue, other: UncertainValue) -> UncertainValue:
@@ -235,14 +227,10 @@ def wider(one: UncertainValue, other: UncertainValue) -> UncertainValue:
     return UncertainValue(one.value, bounds)
 
 
-def scaled(uncertain: UncertainValue, factor: float) -> UncertainValue:
-    """A value and its interval, multiplied by a positive factor."""
-
-    def bounds(confidence: float) -> Bounds:
-        low, high = uncertain.bounds(confidence)
-        return low * factor, high * factor
-
-    return UncertainValue(uncertain.value * factor, bounds)
+def _logarithm(value: float) -> float:
+    """The logarithm of a value of at least 0; a bound below 0 is none."""
+    with np.errstate(divide="ignore"):
+        return float(np.log(np.maximum(value, 0.0)))
 
 
 def _student(share: float, degrees: float) -> float:

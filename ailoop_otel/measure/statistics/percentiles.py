@@ -51,8 +51,8 @@ class Summary:
 
 
 def summarise(run: Run, definition: Definition) -> Summary:
-    """Summarise one metric from its observations without the warm-up, or from its histogram if it has none."""
-    rows = list(run.of(definition))
+    """Summarise one metric from its steady observations, or from its histogram if it has none."""
+    rows = run.steady(definition)
     if not rows and definition.name in run.histograms:
         values, counts = histogram_values(run.histograms[definition.name])
         return _summary(values, counts, 0, 0)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import scipy
 
-from ailoop_otel.measure.statistics.intervals import NO_BOUNDS, Bounds, UncertainValue
+from ailoop_otel.measure.statistics.intervals import Bounds, UncertainValue, without_interval
 from ailoop_otel.measure.statistics.percentiles import Values, percentile
 
 # For larger samples the normal distribution is used.
@@ -35,11 +35,7 @@ def hodges_lehmann(one: Values, other: Values, sizes: tuple[float, float]) -> Un
         place = outside * len(differences) // (m * n)
         return float(differences[place]), float(differences[-1 - place])
 
-    return UncertainValue(percentile(differences, 50), bounds) if len(differences) else UncertainValue(0, _unknown)
-
-
-def _unknown(confidence: float) -> Bounds:
-    return NO_BOUNDS
+    return UncertainValue(percentile(differences, 50), bounds) if len(differences) else without_interval(0.0)
 
 
 @lru_cache(maxsize=1024)
@@ -59,6 +55,5 @@ def _at_most(m: int, n: int, k: int) -> float:
     """P(U <= k) under no shift, by scipy's test of two samples that have this U."""
     below = np.minimum(n, np.maximum(0, k - n * np.arange(m)))
     one, other = below - 0.75 + 0.5 * np.arange(m) / m, np.arange(n, dtype=float)
-    if min(m, n) > _EXACT:
-        return float(scipy.stats.mannwhitneyu(one, other, alternative="less", method="asymptotic").pvalue)
-    return float(scipy.stats.mannwhitneyu(one, other, alternative="less", method="exact").pvalue)
+    method: Literal["asymptotic", "exact"] = "asymptotic" if min(m, n) > _EXACT else "exact"
+    return float(scipy.stats.mannwhitneyu(one, other, alternative="less", method=method).pvalue)

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from ailoop_otel import names
 from ailoop_otel.measure import Refusal
@@ -45,6 +46,9 @@ _VERSIONS: Final = {
     "telemetry.sdk.version": "opentelemetry-sdk",
     "process.runtime.version": "python",
 }
+
+# The number of each session, in the order of first use; -1 for none.
+Numbers: TypeAlias = defaultdict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ def run_from(reading: Reading, *, scenario: str = SCENARIO, jaeger: str = "") ->
     """Create a run from what was read, whose exchanges are used up: of many there is memory for one of the two."""
     telemetry = reading.telemetry
     begin = min(_times(telemetry))
-    numbers = _Numbers()
+    numbers = Numbers(count().__next__, {"": -1})
     exchanges = sorted(telemetry.exchanges.values(), key=lambda exchange: exchange.start)
     context = _context(reading, exchanges, begin, scenario, jaeger)
     telemetry.exchanges.clear()
@@ -114,16 +118,6 @@ def run_from(reading: Reading, *, scenario: str = SCENARIO, jaeger: str = "") ->
     observations += run_figures(sorted(completions, key=lambda row: row.at), 0.0)
     observations.sort(key=lambda each: each.at)
     return Run(context, observations)
-
-
-class _Numbers:
-    """Numbers sessions in the order of their first use."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, int] = {}
-
-    def of(self, session_id: str) -> int:
-        return self._known.setdefault(session_id, len(self._known)) if session_id else -1
 
 
 def outcome_of(exchange: ServerExchange) -> str:
@@ -183,11 +177,11 @@ def reading_notes(counts: ReadCounts) -> Iterator[str]:
         yield f"Files could not be read: {', '.join(counts.unreadable)}."
 
 
-def _exchange(exchange: ServerExchange, begin: int, numbers: _Numbers, number: int) -> Iterator[Observation]:
+def _exchange(exchange: ServerExchange, begin: int, numbers: Numbers, number: int) -> Iterator[Observation]:
     place: dict[str, Any] = {
         "at": (exchange.start - begin) / _SECOND,
         "outcome": outcome_of(exchange),
-        "session": numbers.of(exchange.session_id),
+        "session": numbers[exchange.session_id],
         "exchange": number,
         "trace_id": exchange.trace_id,
     }
@@ -196,11 +190,11 @@ def _exchange(exchange: ServerExchange, begin: int, numbers: _Numbers, number: i
         yield observed(definitions.LONGEST_GAP, exchange.longest_gap, **place)
 
 
-def _session_observations(telemetry: ServerTelemetry, begin: int, numbers: _Numbers) -> Iterator[Observation]:
+def _session_observations(telemetry: ServerTelemetry, begin: int, numbers: Numbers) -> Iterator[Observation]:
     for session in telemetry.sessions.values():
         place: dict[str, Any] = {
             "at": (session.start - begin) / _SECOND,
-            "session": numbers.of(session.session_id),
+            "session": numbers[session.session_id],
             "trace_id": session.trace_id,
         }
         yield observed(definitions.SESSION_DURATION, session.seconds, **place)

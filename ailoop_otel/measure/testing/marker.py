@@ -56,7 +56,7 @@ class TargetsMarker:
         targets = _targets(item)
         if targets is None:
             return
-        from ailoop_otel.measure.report.annotations import judged_line
+        from ailoop_otel.measure.report.ci import judged_line
         from ailoop_otel.measure.testing.summary import run_of
         from ailoop_otel.measure.verdict.judge import judge
         from ailoop_otel.measure.verdict.verdict import Verdict

@@ -14,7 +14,7 @@ from ailoop_otel.measure import Refusal, report
 from ailoop_otel.measure.results import definitions, machine, storage
 from ailoop_otel.measure.results.observations import Observation
 from ailoop_otel.measure.results.run import Context, Run
-from ailoop_otel.measure.statistics.estimates import run_figures, steady
+from ailoop_otel.measure.statistics.estimates import run_figures
 from ailoop_otel.measure.verdict import judge, targets
 from ailoop_otel.measure.verdict.baseline import expected
 from ailoop_otel.measure.verdict.targets import Targets
@@ -81,7 +81,7 @@ def run_of(rows: Sequence[Observation], targets: Targets) -> Run:
     run = Run(Context(SCENARIO, source="tests"), ordered)
     end = ordered[-1].at if ordered else 0.0
     asked = set() if targets.if_observed else {each.metric for each in targets.targets}
-    figures = [row for row in run_figures(steady(run, definitions.COMPLETION), end) if row.metric in asked]
+    figures = [row for row in run_figures(run.steady(definitions.COMPLETION), end) if row.metric in asked]
     return replace(run, observations=[*ordered, *figures])
 
 

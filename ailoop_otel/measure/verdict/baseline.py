@@ -93,31 +93,20 @@ def _place(path: str | Path) -> Path:
 
 def save(runs: Sequence[Run], path: str | Path) -> None:
     """Write what a comparison needs of runs into one file, atomically; raises Refusal where it cannot be written."""
-    place = Path(path)
     documents = [{"format": FORMAT, "context": asdict(run.context), "metrics": dict(_columns(run))} for run in runs]
     document = documents[0] if len(documents) == 1 else {"runs": documents}
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(place) as draft:
-            draft.write_text(json.dumps(document, default=str, separators=(",", ":")) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise Refusal(f"the baseline {place} cannot be written: {error.strerror}; name another file") from error
+    with whole_file(Path(path)) as draft:
+        draft.write_text(json.dumps(document, default=str, separators=(",", ":")) + "\n", encoding="utf-8")
 
 
 def _columns(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
     for definition in run.metrics():
-        rows = [row for row in run.of(definition) if definition.name in _KEPT]
-        if rows:
-            yield (
-                definition.name,
-                {
-                    "unit": definition.unit,
-                    "value": [None if math.isnan(row.value) else round(row.value, 6) for row in rows],
-                    "at": [round(row.at, 6) for row in rows],
-                    "outcome": [row.outcome for row in rows],
-                    "phase": [row.phase for row in rows],
-                },
-            )
+        rows = list(run.of(definition))
+        if rows and definition.name in _KEPT:
+            columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in ("outcome", "phase")}
+            columns["value"] = [None if math.isnan(row.value) else round(row.value, 6) for row in rows]
+            columns["at"] = [round(row.at, 6) for row in rows]
+            yield definition.name, columns | {"unit": definition.unit}
 
 
 def _run(document: Any) -> Run:
@@ -143,24 +132,20 @@ def check_comparable(one: Run, other: Run) -> None:
             f"these are runs of different scenarios, {one.context.scenario!r} and {other.context.scenario!r}: "
             "compare runs of the same one"
         )
-    before, after = _units(one), _units(other)
-    for metric in sorted(before.keys() & after.keys()):
-        if before[metric] != after[metric]:
-            raise Refusal(
-                f"{metric} is in {' and '.join(sorted(before[metric]))} in one run and in "
-                f"{' and '.join(sorted(after[metric]))} in the other: measure both with the same version"
-            )
+    units: dict[str, set[str]] = {}
+    for row in (*one.observations, *other.observations):
+        units.setdefault(row.metric, set()).add(row.unit)
+    for metric, found in units.items():
+        if len(found) > 1:
+            raise Refusal(f"{metric} is in {' and in '.join(sorted(found))}: measure both runs with the same version")
 
 
 def other_machine(before: Context, after: Context) -> str:
     """How the machines differ, as a sentence; empty where they are alike or one is unknown."""
     if not before.machine or not after.machine:
         return ""
-    parts = [
-        f"{name} {before.machine.get(name)} and {after.machine.get(name)}"
-        for name in _MACHINE
-        if not _alike(name, before.machine.get(name), after.machine.get(name))
-    ]
+    pairs = ((name, before.machine.get(name), after.machine.get(name)) for name in _MACHINE)
+    parts = [f"{name} {one} and {other}" for name, one, other in pairs if not _alike(name, one, other)]
     if not parts:
         return ""
     return f"the two runs come from different machines ({', '.join(parts)}): times and rates cannot be compared"
@@ -168,17 +153,12 @@ def other_machine(before: Context, after: Context) -> str:
 
 def differences(before: Context, after: Context) -> Iterator[str]:
     """Notes for a comparison: machines and settings that differ, and the notes of the first run."""
-    machine = other_machine(before, after)
-    if machine:
+    if machine := other_machine(before, after):
         yield machine
     if before.source != after.source:
         yield f"one run is from {before.source}, the other from {after.source}"
-    names = sorted(before.settings.keys() | after.settings.keys())
-    parts = [
-        f"{name} {before.settings.get(name)!r} and {after.settings.get(name)!r}"
-        for name in names
-        if before.settings.get(name) != after.settings.get(name)
-    ]
+    pairs = {name: (before.settings.get(name), after.settings.get(name)) for name in before.settings | after.settings}
+    parts = [f"{name} {one!r} and {other!r}" for name, (one, other) in sorted(pairs.items()) if one != other]
     if parts:
         yield f"the settings differ: {', '.join(parts)}"
     yield from map(baseline_note, before.notes)
@@ -193,10 +173,3 @@ def _alike(name: str, one: Any, other: Any) -> bool:
     if name == "memory" and isinstance(one, (int, float)) and isinstance(other, (int, float)):
         return abs(one - other) <= _MEMORY_SLACK * max(one, other)
     return bool(one == other)
-
-
-def _units(run: Run) -> dict[str, set[str]]:
-    units: dict[str, set[str]] = {}
-    for row in run.observations:
-        units.setdefault(row.metric, set()).add(row.unit)
-    return units

@@ -19,8 +19,8 @@ from ailoop_otel.measure.results.definitions import Definition
 from ailoop_otel.measure.results.run import Run, pooled
 from ailoop_otel.measure.statistics import intervals
 from ailoop_otel.measure.statistics.dependence import effective_size
-from ailoop_otel.measure.statistics.estimates import Estimate, estimate, figure_of, ramp_step, steady
-from ailoop_otel.measure.statistics.intervals import UncertainValue
+from ailoop_otel.measure.statistics.estimates import Estimate, estimate, figure_of, ramp_step, values_of
+from ailoop_otel.measure.statistics.intervals import UncertainValue, without_interval
 from ailoop_otel.measure.statistics.percentiles import PERCENTILES, Values
 from ailoop_otel.measure.statistics.shift import hodges_lehmann
 
@@ -150,13 +150,12 @@ def paired(rule: Rule, pairs: Sequence[tuple[Run, Run]], tolerance: float) -> Ch
     table = np.array([pair for pair in found if np.isfinite(pair).all() and _comparable(rule, pair[0])], dtype=float)
     if len(table) < 2 or (not rule.absolute and (table <= 0).any()):
         return None
-    n, (before, after) = len(table), table.T
-    steps = after - before if rule.absolute else np.log(after / before)
+    n, (before, after) = len(table), _on_scale(rule, table).T
+    reference, now = (_over_runs(rule, side, _error(side), n - 1) for side in (before, after))
+    steps = after - before
     found_change = intervals.student_interval(float(steps.mean()), _error(steps), n - 1)
     if not rule.absolute:
         found_change = intervals.relative_change(found_change)
-    reference = _over_runs(rule, before, _error(before if rule.absolute else np.log(before)), n - 1)
-    now = _over_runs(rule, after, _error(after if rule.absolute else np.log(after)), n - 1)
     allowed, floored = _allowed(rule, reference.value, tolerance, [run for pair in pairs for run in pair])
     lacking = f"{n} pairs are too few: {FEWEST_PAIRS} are needed" if n < FEWEST_PAIRS else ""
     return Change(rule, now, reference, found_change, allowed, floored, allowed, n, "rounds", lacking=lacking)
@@ -164,34 +163,34 @@ def paired(rule: Rule, pairs: Sequence[tuple[Run, Run]], tolerance: float) -> Ch
 
 def _between_runs(rule: Rule, runs: Sequence[Run], baseline: Sequence[Run], tolerance: float) -> Change | None:
     """The change between the means of several runs; the spread of the runs on both sides is taken as one."""
-    sides = [[figure_of(run, rule.definition, rule.figure) for run in side] for side in (runs, baseline)]
-    after, before = (np.array([each for each in side if not math.isnan(each)]) for side in sides)
+    sides = [np.array([figure_of(run, rule.definition, rule.figure) for run in side]) for side in (runs, baseline)]
+    after, before = (side[~np.isnan(side)] for side in sides)
     degrees = len(after) + len(before) - 2
     if not len(after) or not len(before) or degrees < 1 or not all(_comparable(rule, each) for each in before):
         return None
-    reached = np.isinf(after)
-    with np.errstate(divide="ignore"):
-        one, other = (side if rule.absolute else np.log(side) for side in (after, before))
+    one, other = _on_scale(rule, after), _on_scale(rule, before)
     kept = one[np.isfinite(one)]
     squares = sum(float(((each - each.mean()) ** 2).sum()) for each in (kept, other) if len(each))
     spread = math.sqrt(squares / max(1, degrees - len(one) + len(kept)))
-    now = _over_runs(rule, after, spread / math.sqrt(len(after)), degrees)
-    reference = _over_runs(rule, before, spread / math.sqrt(len(before)), degrees)
+    now, reference = (_over_runs(rule, each, spread / math.sqrt(len(each)), degrees) for each in (one, other))
     found = intervals.student_interval(
         float(one.mean() - other.mean()), spread * math.sqrt(1 / len(one) + 1 / len(other)), degrees
     )
     if len(kept) < len(one):
-        worst = math.inf if reached.any() else -math.inf
+        worst = math.inf if np.isinf(after).any() else -math.inf
         least = worst if not len(kept) else -math.inf
         found = UncertainValue(worst, lambda confidence: (least, max(worst, -least)))
-    whole, then = (estimate(pooled(side), rule.definition, rule.figure) for side in (runs, baseline))
     if not rule.absolute:
         found = intervals.relative_change(found)
-        now = replace(now, values=whole.values if whole else None)
-    elif rule.definition is definitions.ERROR_RATE and whole and then and not whole.lacking and not then.lacking:
-        # Where each run has the same share of failures, often none, their spread says nothing.
-        now, reference = whole, then
-        found = intervals.wider(found, intervals.mover_difference(whole.uncertain, then.uncertain))
+        if rule.definition.each != "run":
+            values = [values_of(run, rule.definition, rule.figure) for run in runs]
+            now = replace(now, values=np.concatenate(values))
+    elif rule.definition is definitions.ERROR_RATE:
+        whole, then = (estimate(pooled(side), rule.definition, rule.figure) for side in (runs, baseline))
+        if whole and then and not whole.lacking and not then.lacking:
+            # Where each run has the same share of failures, often none, their spread says nothing.
+            now, reference = whole, then
+            found = intervals.wider(found, intervals.mover_difference(whole.uncertain, then.uncertain))
     allowed, floored = _allowed(rule, reference.value, tolerance, [*runs, *baseline])
     delayed = _delay(rule, runs) - _delay(rule, baseline)
     return Change(
@@ -208,7 +207,7 @@ def _shift(now: Values, reference: Values) -> UncertainValue:
 
 def _left_out(rule: Rule, run: Run) -> bool:
     """Whether a run has a better metric for the figure, or no load that the figure is of."""
-    return bool(rule.instead is not None and steady(run, rule.instead)) or (rule.in_ramp and not ramp_step(run))
+    return bool(rule.instead is not None and run.steady(rule.instead)) or (rule.in_ramp and not ramp_step(run))
 
 
 def _comparable(rule: Rule, reference: float) -> bool:
@@ -257,18 +256,14 @@ def _error(values: Values) -> float:
     return float(values.std(ddof=1)) / math.sqrt(len(values))
 
 
-def _over_runs(rule: Rule, values: Values, error: float, degrees: int) -> Estimate:
-    """The mean over runs; geometric for a relative rule, where the error is one of logarithms."""
+def _on_scale(rule: Rule, values: Values) -> Values:
+    """The values on the scale on which changes are differences: that of logarithms for a relative rule."""
     with np.errstate(divide="ignore"):
-        value = float(values.mean()) if rule.absolute else float(np.exp(np.log(values).mean()))
-    if not math.isfinite(value):
-        return Estimate(value, len(values), intervals.without_interval(value))
-    if rule.absolute:
-        return Estimate(value, len(values), intervals.student_interval(value, error, degrees))
-    spread = intervals.student_interval(0.0, error, degrees)
+        return values if rule.absolute else np.log(values)
 
-    def bounds(confidence: float) -> intervals.Bounds:
-        low, high = spread.bounds(confidence)
-        return value * math.exp(low), value * math.exp(high)
 
-    return Estimate(value, len(values), UncertainValue(value, bounds))
+def _over_runs(rule: Rule, values: Values, error: float, degrees: int) -> Estimate:
+    """The mean over runs, geometric for a relative rule; `values` and their standard error are those `_on_scale`."""
+    mean = float(values.mean())
+    found = intervals.student_interval(mean, error, degrees) if math.isfinite(mean) else without_interval(mean)
+    return Estimate(found if rule.absolute else intervals.transformed(found, math.exp), len(values))

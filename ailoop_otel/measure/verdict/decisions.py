@@ -3,6 +3,10 @@
 A verdict is one-sided: a figure fails where its better bound is beyond the limit, and passes where its worse bound is
 within. For a percentile these bounds are those of the exact quantile test, so that it fails where significantly more
 observations than its share are beyond the limit (Conover 1999, section 3.1), however few they are.
+
+What is plain needs neither many values nor independent ones, and no correction for the number of figures: noise that
+lasts for a whole run moves the level of the run, but does not double each single time, nor make one request in four
+fail.
 """
 
 from __future__ import annotations
@@ -11,6 +15,9 @@ import math
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
+import scipy
+
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
 from ailoop_otel.measure.results.quantities import between, percent, shown, signed
@@ -18,13 +25,18 @@ from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics.estimates import Estimate, estimate
 from ailoop_otel.measure.statistics.intervals import CONFIDENCE, Bounds, UncertainValue
 from ailoop_otel.measure.verdict.changes import BETWEEN_RUNS, Change, send_delay
-from ailoop_otel.measure.verdict.plain import PLAIN, plainly_beyond, plainly_failing, plainly_within
 from ailoop_otel.measure.verdict.targets import Target
 from ailoop_otel.measure.verdict.verdict import Judged, Verdict
 from ailoop_otel.view.units import counted
 
 FEWEST_RUNS: Final = 5
 """So many runs on each side know well enough how runs differ."""
+PLAIN: Final = 2.0
+"""A figure of times fails where each of at least `FEWEST` observations is beyond the limit by this factor."""
+FEWEST: Final = 5
+FAILURES: Final = 250.0
+"""An error rate fails where so many more of 1,000 fail than may, surely enough (`_SURE`)."""
+_SURE: Final = 0.001
 # A run would have to be so many times as long: that is no advice.
 _TOO_CLOSE: Final = 100
 
@@ -74,11 +86,11 @@ def _judge_target(found: Estimate, target: Target, definition: Definition, confi
     text = f"{shown(found.value, definition)} ({between(low, high, definition)}), {limit}"
     if math.isnan(low):
         text = f"{shown(found.value, definition)}, {limit}"
-    if plainly_beyond(found, target.limit, sign):
+    if _plainly_beyond(found, target.limit, sign):
         return Verdict.FAIL, f"{text}; each of {found.n:,} observations is beyond it by more than a factor of {PLAIN:g}"
-    if plainly_within(found, target.limit, sign):
+    if _plainly_within(found, target.limit, sign):
         return Verdict.PASS, f"{text}; each of {found.n:,} observations is within it by more than a factor of {PLAIN:g}"
-    if target.metric == definitions.ERROR_RATE.name and plainly_failing(found, target.limit):
+    if target.metric == definitions.ERROR_RATE.name and _plainly_failing(found, target.limit):
         return Verdict.FAIL, f"{text}; so many failed that it does not matter whether they came together"
     if math.isnan(low) and found.values is None:
         return (Verdict.PASS if within else Verdict.FAIL), f"{text} ({found.lacking})"
@@ -192,9 +204,9 @@ def _judge_change(found: Change, confidence: float) -> tuple[Verdict, str]:
 def _plain_change(found: Change, sign: int) -> str:
     """Why the change is plain however the values depend on each other; empty where it is not."""
     before = found.reference.value
-    if found.rule.definition is definitions.ERROR_RATE and plainly_failing(found.now, found.allowed, found.reference):
+    if found.rule.definition is definitions.ERROR_RATE and _plainly_failing(found.now, found.allowed, found.reference):
         return "so many more failed that it does not matter whether they came together"
-    if not found.rule.absolute and plainly_beyond(found.now, (1 + found.allowed) * before, sign):
+    if not found.rule.absolute and _plainly_beyond(found.now, (1 + found.allowed) * before, sign):
         return f"each of the observations is more than {PLAIN:g} times what is allowed"
     return ""
 
@@ -265,3 +277,34 @@ def excused(row: Judged, reason: str) -> Judged:
     if not reason or row.unit not in (definitions.FIRST_CHUNK.unit, definitions.RATE.unit):
         return row
     return replace(row, verdict=Verdict.INCONCLUSIVE, reason=f"{row.reason}; but {reason}")
+
+
+def _plainly_beyond(found: Estimate, limit: float, sign: int) -> bool:
+    """Whether each of the observations is beyond a limit by the factor `PLAIN`; `sign` is -1 for a lower limit."""
+    values = found.values
+    if values is None or len(values) < FEWEST:
+        return False
+    return bool(values.min() > PLAIN * limit if sign > 0 else values.max() < limit / PLAIN)
+
+
+def _plainly_within(found: Estimate, limit: float, sign: int) -> bool:
+    """Whether each of as many observations as independent ones would need is within a limit by the factor `PLAIN`."""
+    values = found.values
+    if values is None or len(values) ** 2 < found.needed * found.worth:
+        return False
+    return bool(values.max() * PLAIN < limit if sign > 0 else values.min() > limit * PLAIN)
+
+
+def _plainly_failing(now: Estimate, limit: float, before: Estimate | None = None) -> bool:
+    """Whether far more of 1,000 exchanges failed than the limit, or than the baseline's share and the limit.
+
+    That it is no chance is said by the exact binomial test, or Fisher's.
+    """
+    if now.value - limit - (before.value if before else 0.0) < FAILURES:
+        return False
+    failed = round(now.value / 1000 * now.n)
+    if before is None:
+        return bool(scipy.stats.binomtest(failed, now.n, limit / 1000, alternative="greater").pvalue <= _SURE)
+    then = round(before.value / 1000 * before.n)
+    table = np.array([[failed, now.n - failed], [then, before.n - then]])
+    return bool(scipy.stats.fisher_exact(table, alternative="greater").pvalue <= _SURE)

@@ -75,12 +75,9 @@ def judge(
     changed = _changes(runs, before, wanted, tolerance) if before else []
     other = before and baselines.other_machine(before[-1].context, whole.context)
     busy = _generator_at_limit([*runs, *before])
-    rows = _holm(
-        [
-            *(partial(_judged, partial(against_target, whole, target), busy) for target in wanted.targets),
-            *(partial(_judged, partial(against_baseline, each), busy or _ELSEWHERE * bool(other)) for each in changed),
-        ]
-    )
+    by_target = [(partial(against_target, whole, target), busy) for target in wanted.targets]
+    by_baseline = [(partial(against_baseline, each), busy or (_ELSEWHERE if other else "")) for each in changed]
+    rows = _holm([*by_target, *by_baseline])
     if not before:
         return Judgement(
             tuple(rows), overall(row.verdict for row in rows), (_TARGETS_ONLY if rows else _UNJUDGED,), METHOD
@@ -104,16 +101,12 @@ def _several(run: Run | Runs | None) -> Runs:
     return [run] if isinstance(run, Run) else run or []
 
 
-def _judged(figure: Callable[[float], Judged], excuse: str, confidence: float) -> Judged:
-    return excused(figure(confidence), excuse)
-
-
 def _generator_at_limit(runs: Iterable[Run]) -> str:
     return "the load generator was at its limit" if any(at_limit(run.context.load) for run in runs) else ""
 
 
-def _holm(figures: Sequence[Callable[[float], Judged]]) -> list[Judged]:
-    """Judge all figures at the confidence that each needs so that together they keep `CONFIDENCE`.
+def _holm(figures: Sequence[tuple[Callable[[float], Judged], str]]) -> list[Judged]:
+    """Judge all figures, each with its excuse, at the confidence with which together they keep `CONFIDENCE`.
 
     Holm 1979: what fails at the confidence for all of them leaves a smaller family for the others.
     """
@@ -121,7 +114,7 @@ def _holm(figures: Sequence[Callable[[float], Judged]]) -> list[Judged]:
     rows: list[Judged] = []
     while left and (passed := sum(row.verdict is not Verdict.FAIL for row in rows) if rows else len(figures)) < left:
         left = passed
-        rows = [figure(1 - (1 - CONFIDENCE) / max(1, left)) for figure in figures]
+        rows = [excused(figure(1 - (1 - CONFIDENCE) / max(1, left)), excuse) for figure, excuse in figures]
     return rows
 
 
@@ -183,7 +176,7 @@ def judge_pairs(
     found = [changes.paired(rule, pairs, _tolerance(rule, wanted, tolerance)) for rule in RULES]
     changed = [each for each in found if each is not None]
     busy = _generator_at_limit(run for pair in pairs for run in pair)
-    rows = _holm([partial(_judged, partial(against_baseline, each), busy) for each in changed])
+    rows = _holm([(partial(against_baseline, each), busy) for each in changed])
     notes = list(baselines.differences(pairs[0][0].context, pairs[0][1].context)) if pairs else []
     return _summed_up(rows, notes, PAIRED_METHOD, compared=bool(changed))
 

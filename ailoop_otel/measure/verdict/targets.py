@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -101,15 +101,13 @@ def parse(document: Mapping[str, Any], scenario: str) -> Targets:
     """
     general = {name: table for name, table in document.items() if name != SCENARIOS}
     special = _table(document.get(SCENARIOS, {}), SCENARIOS)
-    found = {(each.metric, each.figure): each for each in _targets(general, "")}
-    tolerances = dict(_tolerances(general, ""))
+    found, tolerances = _read(general, "")
     for name, tables in special.items():
-        where = f"{SCENARIOS}.{name}."
-        metrics = _table(tables, where[:-1])
-        targets, allowed = list(_targets(metrics, where)), dict(_tolerances(metrics, where))
+        where = f"{SCENARIOS}.{name}"
+        targets, allowed = _read(_table(tables, where), f"{where}.")
         if name == scenario:
-            found.update({(each.metric, each.figure): each for each in targets})
-            tolerances.update(allowed)
+            found |= targets
+            tolerances |= allowed
     return Targets(tuple(found.values()), tolerances)
 
 
@@ -123,38 +121,32 @@ def share(value: object) -> float:
     return read
 
 
-def _targets(tables: Mapping[str, Any], where: str) -> Iterator[Target]:
+def _read(tables: Mapping[str, Any], where: str) -> tuple[dict[tuple[str, str], Target], dict[str, float]]:
+    """The targets by metric and figure, and the tolerances by metric; `where` is what their tables stand below."""
+    targets: dict[tuple[str, str], Target] = {}
+    tolerances: dict[str, float] = {}
     for name, table in tables.items():
-        definition = _metric(name, where)
+        if name not in DEFINITIONS:
+            guess = _guess(name, [*DEFINITIONS, SCENARIOS])
+            raise ValueError(f"[{where}{name}]: there is no metric {name!r}{guess}")
+        figures = (VALUE,) if DEFINITIONS[name].each == "run" else FIGURES
         for figure, value in _table(table, where + name).items():
-            if figure != TOLERANCE:
-                yield _target(definition, figure, value, f"[{where}{name}] {figure}")
-
-
-def _tolerances(tables: Mapping[str, Any], where: str) -> Iterator[tuple[str, float]]:
-    for name, table in tables.items():
-        if TOLERANCE in table:
+            entry = f"[{where}{name}] {figure}"
+            if figure not in (*figures, TOLERANCE):
+                raise ValueError(f"{entry}: {name} has no such figure{_guess(figure, figures)}")
             try:
-                yield name, share(table[TOLERANCE])
+                if figure == TOLERANCE:
+                    tolerances[name] = share(value)
+                else:
+                    targets[name, figure] = _target(DEFINITIONS[name], figure, value)
             except ValueError as error:
-                raise ValueError(f"[{where}{name}] {TOLERANCE} = {error}") from None
+                raise ValueError(f"{entry} = {error}") from None
+    return targets, tolerances
 
 
-def _metric(name: str, where: str) -> Definition:
-    if name not in DEFINITIONS:
-        raise ValueError(f"[{where}{name}]: there is no metric {name!r}{_guess(name, [*DEFINITIONS, SCENARIOS])}")
-    return DEFINITIONS[name]
-
-
-def _target(definition: Definition, figure: str, value: object, entry: str) -> Target:
-    figures = (VALUE,) if definition.each == "run" else FIGURES
-    if figure not in figures:
-        raise ValueError(f"{entry}: {definition.name} has no such figure{_guess(figure, figures)}")
-    try:
-        better, text = _direction(definition, value)
-        return Target(definition.name, figure, quantity(text, definition.unit), better == "lower")
-    except ValueError as error:
-        raise ValueError(f"{entry} = {error}") from None
+def _target(definition: Definition, figure: str, value: object) -> Target:
+    better, text = _direction(definition, value)
+    return Target(definition.name, figure, quantity(text, definition.unit), better == "lower")
 
 
 def _direction(definition: Definition, value: object) -> tuple[str, str]:
@@ -176,7 +168,6 @@ def _table(value: object, name: str) -> Mapping[str, Any]:
     return value
 
 
-def _guess(word: str, known: Iterable[str]) -> str:
-    words = list(known)
-    close = difflib.get_close_matches(word, words, 1)
-    return f": did you mean {close[0]!r}?" if close else f": take one of {', '.join(words)}"
+def _guess(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, 1)
+    return f": did you mean {close[0]!r}?" if close else f": take one of {', '.join(known)}"

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ailoop_otel.measure.results import definitions
-from ailoop_otel.measure.results.definitions import Definition
+from ailoop_otel.measure.results.observations import OK
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.verdict.verdict import Verdict
 
-# A note of the run, so that a run directory that is judged again is still recognised as interrupted.
 BUSY: Final = 0.85
 """Cores of CPU time above which a load process has delayed the messages that it measured."""
 # The share of the planned messages that makes the rate the one that was asked for.
 SENT: Final = 0.95
+# A note of the run, so that a run directory that is judged again is still recognised as interrupted.
 INTERRUPTED: Final = "It was interrupted: what was measured until then is all there is."
 
 
@@ -32,34 +32,19 @@ def validity_problems(run: Run) -> Iterator[tuple[Verdict, str]]:
     failure = _failure(run)
     if failure:
         yield Verdict.FAIL, failure
-    if run.context.load.get("aborted"):
-        # Where the load generator was at its limit, its own delay may be what was beyond the limit.
-        own = at_limit(run.context.load) or run.context.load.get("own_limit")
-        reason = f"it was ended early (abort_on): {run.context.load['aborted']}"
-        yield Verdict.INCONCLUSIVE if own else Verdict.FAIL, reason
-    if run.context.load.get("not_put_on") and not run.context.load.get("own_limit"):
-        reason = f"the load generator could not put on more: {run.context.load['not_put_on']}"
-        yield Verdict.INCONCLUSIVE, reason
     yield from _load_missing(run.context.load, recorded=bool(run.context.settings.get("recorded")))
     if INTERRUPTED in run.context.notes:
         yield Verdict.INCONCLUSIVE, "it was interrupted: run it to its end for a verdict"
     elif not failure:
-        yield from (
-            (Verdict.INCONCLUSIVE, each)
-            for each in (_nothing_measured(run), _timeout_missing(run), _ramp_result_missing(run))
-            if each
-        )
+        yield from ((Verdict.INCONCLUSIVE, each) for each in _result_missing(run))
 
 
 def _failure(run: Run) -> str:
-    if _timeout_reported(run) or any(run.of(definitions.COMMAND)):
-        return ""
-    outcomes = [row.outcome for row in run.of(definitions.COMPLETION)]
-    kinds = Counter(outcomes)
-    if not outcomes or "ok" in kinds:
+    kinds = Counter(row.outcome for row in run.of(definitions.COMPLETION))
+    if not kinds or OK in kinds or _timeout_reported(run) or any(run.of(definitions.COMMAND)):
         return ""
     kind, most = kinds.most_common(1)[0]
-    return f"no message succeeded: all {len(outcomes):,} failed, {most:,} of them as {kind}; look at the server's log"
+    return f"no message succeeded: all {kinds.total():,} failed, {most:,} of them as {kind}; look at the server's log"
 
 
 def at_limit(load: dict[str, Any]) -> bool:
@@ -69,14 +54,19 @@ def at_limit(load: dict[str, Any]) -> bool:
 
 def _load_missing(load: dict[str, Any], *, recorded: bool) -> Iterator[tuple[Verdict, str]]:
     """What was asked for and not put on, and whose fault it is: the server's, or the load generator's."""
+    own_limit = load.get("own_limit")
+    if load.get("aborted"):
+        # Where the load generator was at its limit, its own delay may be what was beyond the limit.
+        own = at_limit(load) or own_limit
+        yield Verdict.INCONCLUSIVE if own else Verdict.FAIL, f"it was ended early (abort_on): {load['aborted']}"
+    if load.get("not_put_on") and not own_limit:
+        yield Verdict.INCONCLUSIVE, f"the load generator could not put on more: {load['not_put_on']}"
     sessions, connected = load.get("sessions", 0), load.get("connected", 0)
     held = f"{connected:,} of {sessions:,} sessions were held"
-    if load.get("own_limit"):
+    if own_limit:
         missing = f" ({held})" if connected < sessions else ""
-        yield (
-            Verdict.INCONCLUSIVE,
-            f"the load generator was at its own limit, not the server{missing}: {load['own_limit']}",
-        )
+        reason = f"the load generator was at its own limit, not the server{missing}: {own_limit}"
+        yield Verdict.INCONCLUSIVE, reason
     elif connected < sessions and load.get("refusal"):
         yield Verdict.FAIL, f"{held}, and the server refused the others: {load['refusal']}"
     elif connected < sessions:
@@ -93,17 +83,8 @@ def _load_missing(load: dict[str, Any], *, recorded: bool) -> Iterator[tuple[Ver
             if recorded
             else "all sessions were busy: the rate that was asked for was not put on; ask for more sessions, or less"
         )
-        yield (
-            Verdict.INCONCLUSIVE,
-            f"of {load['planned']:,} messages that were planned, {load['sent']:,} were sent while they were due, since "
-            f"{mend}",
-        )
-
-
-def _nothing_measured(run: Run) -> str:
-    if any(run.of(definitions.COMPLETION)) or any(run.of(definitions.COMMAND)):
-        return ""
-    return "no message was measured outside the warm-up: let it run longer (--set duration=60)"
+        sent = f"of {load['planned']:,} messages that were planned, {load['sent']:,} were sent while they were due"
+        yield Verdict.INCONCLUSIVE, f"{sent}, since {mend}"
 
 
 def _expects(run: Run) -> bool:
@@ -116,35 +97,28 @@ def _timeout_reported(run: Run) -> bool:
     return _expects(run) and any(run.of(definitions.TIMEOUT_TOLD))
 
 
-def _timeout_missing(run: Run) -> str:
-    if not _expects(run) or _timeout_reported(run):
-        return ""
-    return (
-        "nothing timed out, so ai_timeout_told, which this scenario is for, was not measured: let the server talk to "
-        "an AI that hangs (--message, if a certain text makes it hang)"
-    )
-
-
-def _ramp_result_missing(run: Run) -> str:
-    ramp: Any = run.context.settings.get("ramp")
-    if not isinstance(ramp, dict) or run.context.load.get("own_limit") or run.context.load.get("not_put_on"):
-        return ""
-    if ramp.get("search", True):
-        stable = definitions.STABLE_RATE if ramp.get("of") == "rate" else definitions.STABLE_SESSIONS
-        return "" if any(row.value > 0 for row in run.of(stable)) else _no_stable_level(ramp, stable)
-    return "" if any(run.of(definitions.MEMORY_PER_SESSION)) else _memory_missing(run)
-
-
-def _no_stable_level(ramp: dict[str, Any], stable: Definition) -> str:
-    first = [*(ramp.get("levels") or ()), ramp.get("start", "the first")][0]
-    return (
-        f"this scenario is for {stable.name}, and none was found: not even {first} {stable.shown_in} were stable; "
-        "begin with less (ramp.start), or allow more (stable.errors, stable.first_chunk_p95)"
-    )
-
-
-def _memory_missing(run: Run) -> str:
-    missing = "this scenario is for memory_per_session, which was not measured"
-    if not any(run.of(definitions.MEMORY)):
-        return f"{missing}: say which process the server is (--pid), or let it be started (--start)"
-    return f"{missing}: too few sessions were opened beside its samples; raise ramp.most or ramp.seconds"
+def _result_missing(run: Run) -> Iterator[str]:
+    """What the run lacks of what its scenario is for."""
+    if not (any(run.of(definitions.COMPLETION)) or any(run.of(definitions.COMMAND))):
+        yield "no message was measured outside the warm-up: let it run longer (--set duration=60)"
+    if _expects(run) and not _timeout_reported(run):
+        yield (
+            "nothing timed out, so ai_timeout_told, which this scenario is for, was not measured: let the server talk "
+            "to an AI that hangs (--message, if a certain text makes it hang)"
+        )
+    ramp, load = run.context.settings.get("ramp"), run.context.load
+    if not isinstance(ramp, dict) or load.get("own_limit") or load.get("not_put_on"):
+        return
+    stable = definitions.STABLE_RATE if ramp.get("of") == "rate" else definitions.STABLE_SESSIONS
+    searched = ramp.get("search", True)
+    if searched and not any(row.value > 0 for row in run.of(stable)):
+        first = [*(ramp.get("levels") or ()), ramp.get("start", "the first")][0]
+        yield (
+            f"this scenario is for {stable.name}, and none was found: not even {first} {stable.shown_in} were stable; "
+            "begin with less (ramp.start), or allow more (stable.errors, stable.first_chunk_p95)"
+        )
+    elif not searched and not any(run.of(definitions.MEMORY_PER_SESSION)):
+        mend = "say which process the server is (--pid), or let it be started (--start)"
+        if any(run.of(definitions.MEMORY)):
+            mend = "too few sessions were opened beside its samples; raise ramp.most or ramp.seconds"
+        yield f"this scenario is for memory_per_session, which was not measured: {mend}"

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
-
-EXIT_CODES: Final = {"pass": 0, "inconclusive": 0, "fail": 1, "not judged": 0}
 
 
 class Verdict(Enum):
@@ -57,6 +54,11 @@ class Judged:
         """What the figure was judged by: `target` or `baseline`."""
         return "target" if self.target is not None else "baseline"
 
+    @property
+    def limit(self) -> float | None:
+        """The target or the baseline's value."""
+        return self.target if self.target is not None else self.reference
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -74,7 +76,7 @@ class Judgement:
 
     def exit_code(self, *, strict: bool = False) -> int:
         """The exit code for CI: 1 for a failure, and with `strict` also for an inconclusive verdict."""
-        return 1 if strict and self.verdict is Verdict.INCONCLUSIVE else EXIT_CODES[self.verdict.value]
+        return int(self.verdict is Verdict.FAIL or (strict and self.verdict is Verdict.INCONCLUSIVE))
 
 
 def overall(verdicts: Iterable[Verdict]) -> Verdict:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from ailoop_otel.measure import report
 from ailoop_otel.measure.report.contents import Report, build_report
-from ailoop_otel.measure.report.html import render
 from ailoop_otel.measure.report.plots import plots
 from ailoop_otel.measure.report.plots.chart import Plot
 from tests.measure.report import sample
@@ -24,6 +26,14 @@ def drawn(everything: Report) -> list[Plot]:
 
 
 @pytest.fixture(scope="session")
-def html(everything: Report) -> str:
+def directory(everything: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its report, written into a directory that was not there."""
+    place = tmp_path_factory.mktemp("report") / "new"
+    report.write(everything.run, place, everything.judgement)
+    return place
+
+
+@pytest.fixture(scope="session")
+def html(directory: Path) -> str:
     """Its page."""
-    return render(everything)
+    return (directory / "report.html").read_text()

@@ -16,7 +16,7 @@ from ailoop_otel.measure.report.contents import build_report
 from ailoop_otel.measure.report.html import render
 from tests.measure.report import hostile
 
-WIDTHS = (1400, 390)
+DESK, PHONE = 1400, 390
 expect.set_options(timeout=30_000)  # milliseconds; a machine that is busy draws slowly
 MARKS = ".mark-symbol.role-mark path, .mark-rect.role-mark path"
 TICKS = ".role-axis-label text"
@@ -61,11 +61,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def file(html: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def file(directory: Path) -> Path:
     """The page of a run with everything."""
-    path = tmp_path_factory.mktemp("browser") / "report.html"
-    path.write_text(html)
-    return path
+    return directory / "report.html"
 
 
 def opening(browser: Browser, path: Path, width: int, scheme: str = "light", script: bool = True) -> Opened:
@@ -80,28 +78,24 @@ def opening(browser: Browser, path: Path, width: int, scheme: str = "light", scr
     return opened
 
 
-@pytest.fixture(scope="module", params=WIDTHS)
+@pytest.fixture(scope="module")
 def opened(request: pytest.FixtureRequest, browser: Browser, file: Path) -> Iterator[Opened]:
-    """That page at a desk's and at a phone's width."""
+    """That page at a width, such as a desk's or a phone's."""
     opened = opening(browser, file, request.param)
     yield opened
     opened.page.context.close()
 
 
-@pytest.mark.parametrize("name", PLOTS)
-def test_a_plot_tells_its_values(opened: Opened, name: str) -> None:
-    """Whoever points at one of its marks sees numbers."""
-    mark = opened.plot(name).locator(MARKS).first
-    mark.hover(force=True)
+@pytest.mark.parametrize(
+    ("opened", "name"), [*((DESK, name) for name in PLOTS), (PHONE, "latency"), (PHONE, "memory")], indirect=["opened"]
+)
+def test_a_plot_tells_its_values_and_is_zoomed(opened: Opened, name: str) -> None:
+    """Whoever points at a mark sees numbers; a button zooms, which the keyboard reaches, or the wheel with Control."""
+    figure = opened.plot(name)
+    figure.locator(MARKS).first.hover(force=True)
     tooltip = opened.page.locator("#vg-tooltip-element.visible")
     expect(tooltip).to_have_text(re.compile(r"\d"))
     expect(tooltip).not_to_have_text(re.compile("undefined|NaN"))
-
-
-@pytest.mark.parametrize("name", PLOTS)
-def test_a_plot_is_zoomed(opened: Opened, name: str) -> None:
-    """By a button, which the keyboard reaches, and by the wheel with Control; another button shows all again."""
-    figure = opened.plot(name)
     whole = sorted(figure.locator(TICKS).all_text_contents())
     figure.get_by_role("button", name="Zoom in").press("Enter")
     opened.wait_for_ticks(name, whole, same=False)
@@ -116,7 +110,9 @@ def test_a_plot_is_zoomed(opened: Opened, name: str) -> None:
     opened.wait_for_ticks(name, whole, same=True)
 
 
-@pytest.mark.parametrize("name", ["latency", "sides", "curve", "over-time"])
+@pytest.mark.parametrize(
+    ("opened", "name"), [(DESK, "latency"), (DESK, "curve"), (PHONE, "over-time")], indirect=["opened"]
+)
 def test_the_legend_switches_a_series_off_and_on(opened: Opened, name: str) -> None:
     """Its marks are gone, and those of the others stay."""
     figure = opened.plot(name)
@@ -129,6 +125,7 @@ def test_the_legend_switches_a_series_off_and_on(opened: Opened, name: str) -> N
     expect(marks).to_have_count(number)
 
 
+@pytest.mark.parametrize("opened", [DESK], indirect=True)
 @pytest.mark.parametrize(("form", "begins"), [("SVG", b"<svg"), ("PNG", b"\x89PNG")])
 def test_a_plot_is_saved_for_a_document(opened: Opened, form: str, begins: bytes) -> None:
     """As a file of its own, with colours that do not depend on the page."""
@@ -142,6 +139,7 @@ def test_a_plot_is_saved_for_a_document(opened: Opened, form: str, begins: bytes
     figure.locator("summary").click()
 
 
+@pytest.mark.parametrize("opened", [DESK, PHONE], indirect=True)
 def test_it_needs_no_network_and_the_console_stays_empty(opened: Opened) -> None:
     """All plots are drawn, none is wider than the page, and nothing was requested or complained about."""
     for name in PLOTS:
@@ -150,7 +148,7 @@ def test_it_needs_no_network_and_the_console_stays_empty(opened: Opened) -> None
     assert opened.page.evaluate("document.documentElement.scrollWidth") == opened.page.viewport_size["width"]
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", [DESK, PHONE])
 def test_the_first_screen_tells_whether_the_server_is_fine(browser: Browser, file: Path, width: int) -> None:
     """Verdict and key figures are seen without scrolling."""
     page = opening(browser, file, width).page
@@ -163,7 +161,7 @@ def test_the_first_screen_tells_whether_the_server_is_fine(browser: Browser, fil
 
 def test_plots_follow_the_colours_of_the_page(browser: Browser, file: Path) -> None:
     """When the system turns dark, a plot is drawn again; its static picture does so by itself."""
-    opened = opening(browser, file, 1400)
+    opened = opening(browser, file, DESK)
     figure = opened.plot("latency")
     line = figure.locator("svg.marks .mark-line path").first
     light = line.get_attribute("stroke")
@@ -175,10 +173,10 @@ def test_plots_follow_the_colours_of_the_page(browser: Browser, file: Path) -> N
 
 def test_without_script_and_in_print_the_static_pictures_stay(browser: Browser, file: Path) -> None:
     """In a mail or a viewer that runs none; what only a script can do is not offered."""
-    opened = opening(browser, file, 390, script=False)
+    opened = opening(browser, file, PHONE, script=False)
     assert opened.page.locator(".static svg:visible").count() == len(PLOTS)
     assert opened.page.locator("button:visible, .live:visible").count() == 0
-    printed = opening(browser, file, 1400)
+    printed = opening(browser, file, DESK)
     printed.plot("latency")
     printed.page.emulate_media(media="print")
     assert printed.page.locator(".static svg:visible").count() == len(PLOTS)
@@ -190,7 +188,7 @@ def test_hostile_texts_reach_no_script(browser: Browser, tmp_path: Path) -> None
     """Names that are markup or code are drawn as they are: no dialog, no element, no request, no error."""
     path = tmp_path / "report.html"
     path.write_text(render(build_report(hostile.run(), hostile.judgement())))
-    opened = opening(browser, path, 1400)
+    opened = opening(browser, path, DESK)
     opened.page.on("dialog", lambda dialog: opened.problems.append(dialog.message))
     figure = opened.plot("timeline")
     figure.locator(MARKS).first.hover(force=True)

@@ -14,7 +14,6 @@ from ailoop_otel.measure.report.exchanges import (
     exchanges_of,
     failure_kinds,
     trace_link,
-    without_ramp,
     worst_exchanges,
 )
 from ailoop_otel.measure.results import definitions
@@ -88,10 +87,11 @@ def test_the_warm_up_is_left_out_and_so_is_a_search_that_was_followed_by_a_hold(
     def row(number: int, phase: Any) -> Observation:
         return observed(definitions.COMPLETION, 1.0, 0.0, exchange=number, phase=phase)
 
-    seen = exchanges_of(run(row(0, "warmup"), row(1, "ramp"), row(2, "hold")))
-    assert [each.number for each in seen] == [1, 2]
-    assert [each.number for each in without_ramp(seen)] == [2]
-    assert [each.number for each in without_ramp(seen[:1])] == [1]
+    rows = row(0, "warmup"), row(1, "ramp"), row(2, "hold")
+    for seen, shown, counted in ((rows, [1, 2], [2]), (rows[:2], [1], [1])):
+        report = build_report(run(*seen))
+        assert [each.number for each in report.exchanges_with_ramp] == shown
+        assert [each.number for each in report.exchanges] == counted
 
 
 def test_errors_are_counted_by_kind_and_per_thousand() -> None:

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ailoop_otel.measure.results.definitions import DEFINITIONS
-from ailoop_otel.measure.results.quantities import UNITS, percent, quantity, shown
+from ailoop_otel.measure.results.definitions import DEFINITIONS, UNITS
+from ailoop_otel.measure.results.quantities import percent, quantity, scale, shown
+from tests.measure.report.reading import FACTORS
+from tests.measure.report.reading import value as read_value
 
 
 @pytest.mark.parametrize(
@@ -64,30 +66,46 @@ def test_any_text_is_read_or_refused(text: str, unit: str) -> None:
         assert math.isfinite(quantity(text, unit))
 
 
-def test_every_unit_of_the_table_can_be_written() -> None:
-    """A metric with a new unit needs a row."""
-    assert {definition.unit for definition in DEFINITIONS.values()} <= UNITS.keys()
-
-
 @pytest.mark.parametrize(
     ("value", "metric", "text"),
     [
-        (0.3124, "first_chunk", "312 ms"),
-        (0.0, "first_chunk", "0 ms"),
-        (-0.00421, "first_chunk_difference", "−4.21 ms"),
-        (math.inf, "first_chunk", "∞"),
-        (math.nan, "first_chunk", "–"),
-        (123_456.0, "server_memory", "0.123 MB"),
-        (5.0, "error_rate", "5 per 1,000"),
-        (38.83, "message_rate", "38.8 messages/s"),
+        (0.3124, "first_chunk", "312 ms"), (0.0, "first_chunk", "0 ms"), (10.0081, "first_chunk", "10,008 ms"),
+        (-0.00421, "first_chunk_difference", "−4.21 ms"), (0.0000012, "chunk_gap", "0.0012 ms"),
+        (0.5, "session_duration", "0.5 s"), (123_456.0, "server_memory", "0.123 MB"),
+        (3.2e9, "server_memory", "3,200 MB"),
+        (-1520.0, "memory_growth", "−1.52 kB/s"), (400.0, "memory_per_session", "0.4 kB/session"),
+        (5.0, "error_rate", "5 per 1,000"), (38.83, "message_rate", "38.8 messages/s"), (0.5, "server_cpu", "50 %"),
+        (math.inf, "first_chunk", "∞"), (-math.inf, "first_chunk", "−∞"), (math.nan, "first_chunk", "–"),
     ],
-)
-def test_a_value_is_shown_in_its_metrics_unit(value: float, metric: str, text: str) -> None:
-    """Three digits."""
+)  # fmt: skip
+def test_a_metric_has_one_unit_whatever_its_value(value: float, metric: str, text: str) -> None:
+    """Three digits; so that two reports can be compared by eye, and bytes are never shown with a unit of time."""
     assert shown(value, metric) == text
 
 
-@pytest.mark.parametrize(("share", "text"), [(0.2, "+20 %"), (-0.031, "−3.1 %"), (0.0, "±0.0 %"), (math.inf, "+∞ %")])
-def test_a_change_has_its_sign(share: float, text: str) -> None:
-    """In per cent."""
+def test_an_unknown_metric_is_an_error() -> None:
+    """It is neither taken for another one nor left out."""
+    with pytest.raises(KeyError, match="furlong"):
+        scale("furlong")
+
+
+def test_every_metric_is_shown_in_a_unit_that_readers_know() -> None:
+    """A new metric with a new unit fails here, before it fails in a report."""
+    assert {scale(name).name for name in DEFINITIONS} <= FACTORS.keys()
+
+
+@given(st.floats(min_value=1e-9, max_value=1e15))
+def test_what_is_shown_is_the_value_to_two_digits(number: float) -> None:
+    """In the scale of every metric the printed number with its unit is the value."""
+    for each in {scale(name) for name in DEFINITIONS}:
+        assert read_value(each.number(number), each.name) == pytest.approx(number, rel=0.051)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.2, "+20 %"), (-0.031, "−3.1 %"), (0.0, "±0.0 %"), (12.0, "+1,200 %"), (math.inf, "+∞ %"), (None, "–"),
+     (math.nan, "–")],
+)  # fmt: skip
+def test_a_change_has_its_sign(share: float | None, text: str) -> None:
+    """In per cent: more is plus, less is minus."""
     assert percent(share) == text

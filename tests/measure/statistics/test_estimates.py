@@ -89,7 +89,7 @@ def test_the_interval_of_a_percentile_is_the_wider_of_two() -> None:
     values = [float(value) for value in np.random.default_rng(1).permutation(np.arange(1, 101))]
     found = estimate(of(chunks(values)), FIRST_CHUNK, "p50", seed=3)
     assert found is not None
-    (draws,) = intervals.percentile_draws(np.array(values), [50.0], 3)
+    draws = intervals.percentile_draws(np.array(values), 50.0, 3)
     low, high = intervals.bootstrap_interval(50.0, draws).bounds(0.95)
     assert found.uncertain.bounds(0.95) == (min(low, 40.0), max(high, 61.0))
     assert found.worth == 100

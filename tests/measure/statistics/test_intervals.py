@@ -108,7 +108,7 @@ def test_the_bootstrap_is_scipys(figure: str) -> None:
     else:
         percent = float(figure[1:])
         value = percentile(np.sort(values), percent)
-        (draws,) = intervals.percentile_draws(values, [percent], 1, blocks=n)
+        draws = intervals.percentile_draws(values, percent, 1, blocks=n)
     wide = stats.norm.cdf(math.sqrt(n / (n - 1)) * stats.t.ppf(0.025, n - 1))
 
     def statistic(sample: Values, axis: int) -> Values:
@@ -130,7 +130,7 @@ def test_an_interval_of_dependent_values_holds_what_it_promises() -> None:
     for seed in range(60):
         values = latencies(seed, 300, memory=0.8, outliers=0.0)
         value = percentile(np.sort(values), 50)
-        (draws,) = intervals.percentile_draws(values, [50.0], seed)
+        draws = intervals.percentile_draws(values, 50.0, seed)
         low, high = intervals.bootstrap_interval(value, draws).bounds(0.95)
         blocks += low <= 0.1 <= high
         ranks = intervals.order_statistics(len(values), 50)
@@ -143,7 +143,7 @@ def test_an_interval_of_dependent_values_holds_what_it_promises() -> None:
 def test_many_values_are_drawn_in_bins_as_exactly() -> None:
     """5,000 distinct values, in bins of five."""
     values = latencies(3, 5000)
-    (draws,) = intervals.percentile_draws(values, [95.0], 1)
+    draws = intervals.percentile_draws(values, 95.0, 1)
     ordered = np.sort(values)
     ranks = np.searchsorted(ordered, np.median(draws)) + 1
     assert abs(ranks - 4750) <= 25
@@ -152,14 +152,14 @@ def test_many_values_are_drawn_in_bins_as_exactly() -> None:
 def test_failures_may_reach_a_percentile() -> None:
     """Infinity is drawn without arithmetic, and stays the upper bound."""
     values = np.where(np.arange(400) % 25 == 0, math.inf, 1.0)
-    (draws,) = intervals.percentile_draws(values, [96.0], 1)
+    draws = intervals.percentile_draws(values, 96.0, 1)
     assert intervals.bootstrap_interval(1.0, draws).bounds(0.95) == (1.0, math.inf)
 
 
 def test_the_same_data_has_the_same_interval() -> None:
     """A verdict does not change when it is asked for again; other seeds are other draws."""
     values = latencies(1, 200)
-    once, again, other = (intervals.percentile_draws(values, [50.0], seed)[0] for seed in (1, 1, 2))
+    once, again, other = (intervals.percentile_draws(values, 50.0, seed) for seed in (1, 1, 2))
     assert (once == again).all()
     assert (once != other).any()
 
@@ -185,7 +185,7 @@ def test_a_wider_interval_holds_both() -> None:
     """And keeps the first one's value."""
     one, other = (UncertainValue(1.0, lambda c, low=low: (low, low + 1)) for low in (0.5, 0.2))
     assert intervals.wider(one, other).bounds(0.95) == (0.2, 1.5)
-    assert intervals.scaled(one, 10).bounds(0.95) == (5.0, 15.0)
+    assert intervals.transformed(one, lambda value: 10 * value).bounds(0.95) == (5.0, 15.0)
 
 
 def test_too_few_values_for_blocks_is_an_error() -> None:

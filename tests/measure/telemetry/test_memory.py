@@ -35,9 +35,9 @@ def report(recording: Path, directory: Path, size: int) -> int:
 
 
 def test_memory_does_not_grow_with_what_is_read(tmp_path: Path) -> None:
-    """From 4 to 20 MB by half of the bytes, for the figures of each exchange; with its spans it would be twice that."""
+    """From 3 to 13 MB by half of the bytes, for the figures of each exchange; with its spans it would be twice that."""
     a_day(tmp_path / "day")
     for path in (tmp_path / "day").glob("logs-*"):
         path.unlink()  # its times are those of now, a year after the spans
-    small, large = (report(tmp_path / "day", tmp_path / f"{size}", size * MEGABYTE) for size in (4, 20))
-    assert large - small < 16 * MEGABYTE
+    small, large = (report(tmp_path / "day", tmp_path / f"{size}", size * MEGABYTE) for size in (3, 13))
+    assert large - small < 10 * MEGABYTE

@@ -26,7 +26,8 @@ CLIENTS = {
     definitions.SERVER_FIRST_CHUNK: (definitions.FIRST_CHUNK, definitions.FIRST_CHUNK_DIFFERENCE),
     definitions.SERVER_COMPLETION: (definitions.COMPLETION, definitions.COMPLETION_DIFFERENCE),
 }
-# How far apart both may be, as a share: samples are not taken at the same moments.
+# How far apart the largest of both may be, as a share: samples are not taken at the same moments, and how many are of
+# the time before and after the load depends on how fast the machine is.
 SAMPLED = {definitions.MEMORY: 0.1, definitions.SESSIONS: 0.1, definitions.MEMORY_PER_SESSION: 0.5,
            definitions.MEMORY_GROWTH: 0.5, definitions.CPU: 0.5, definitions.RATE: 0.05}  # fmt: skip
 
@@ -66,7 +67,7 @@ def test_every_figure_of_both_reports_agrees(sides: tuple[Report, Report]) -> No
     for definition in shown:
         ours, theirs = _figures(client, definition), _figures(server, definition)
         if definition in SAMPLED:
-            assert theirs[3:] == pytest.approx(ours[3:], rel=SAMPLED[definition]), definition.name
+            assert theirs[4] == pytest.approx(ours[4], rel=SAMPLED[definition]), definition.name
         else:
             assert theirs[:3] == ours[:3], definition.name
             assert theirs[3] == pytest.approx(ours[3], abs=0.05), definition.name

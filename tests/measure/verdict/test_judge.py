@@ -164,7 +164,7 @@ def test_different_units_are_not_compared() -> None:
     """Milliseconds of an earlier version, say."""
     before = run(2)
     rows = [each._replace(unit="ms") if each.metric == "first_chunk" else each for each in before.observations]
-    with pytest.raises(Refusal, match="first_chunk is in ms in one run and in s in the other"):
+    with pytest.raises(Refusal, match="first_chunk is in ms and in s: measure both runs"):
         judge(run(1), Run(before.context, rows))
 
 
@@ -426,7 +426,7 @@ def test_a_damaged_baseline_is_one_error(tmp_path: Path, text: str, mend: str) -
 def test_a_baseline_cannot_be_saved_everywhere(tmp_path: Path) -> None:
     """One error, and no draft left."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(Refusal, match="name another file"):
+    with pytest.raises(Refusal, match="name another place"):
         baseline.save([run(1, n=20)], tmp_path / "file" / "baseline.json")
 
 

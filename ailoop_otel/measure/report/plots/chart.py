@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from ailoop_otel.measure.report import units
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.definitions import Definition
+from ailoop_otel.measure.results.quantities import scale as scale_of
 from ailoop_otel.measure.statistics.percentiles import Values
 
 Spec = dict[str, Any]
@@ -31,7 +31,7 @@ _SHOWN, POINTED, _ZOOM = "shown", "pointed", "zoom"
 # With the Control key (a touchpad's pinch sends it, too), since the wheel alone scrolls the page.
 _WHEEL: Final = "wheel![event.ctrlKey]"
 _DIGITS: Final = 5
-_LATENCY: Final = units.scale(definitions.COMPLETION)
+_LATENCY: Final = scale_of(definitions.COMPLETION)
 # Of the ticks of a logarithmic axis, 1, 2, 5 and 10 have labels, and those between whole numbers, if zoom brings them.
 _MANTISSA: Final = "(datum.value / pow(10, floor(log(datum.value) / LN10 + 1e-9)))"
 _ROUND: Final = f"(abs({_MANTISSA} - round({_MANTISSA})) > 1e-6 || indexof([1, 2, 5], round({_MANTISSA})) >= 0)"
@@ -70,7 +70,7 @@ def panels(*views: Spec) -> Spec:
 def layer(mark: str, data: Spec, x: Spec, y: Spec, *, style: Mapping[str, Any] | None = None, **encoding: Any) -> Spec:
     """One kind of mark, with `style` its properties; `encoding` are channels besides x and y, such as `color`."""
     channels = {"x": x, "y": y, **encoding}
-    return {"mark": {"type": mark, **(style or {})}, "data": data, "encoding": channels}
+    return {"mark": {"type": mark, "clip": True, **(style or {})}, "data": data, "encoding": channels}
 
 
 def rule(place: float, text: str, x: Spec, colour: str = QUIET, line: int = 0) -> list[Spec]:
@@ -81,16 +81,17 @@ def rule(place: float, text: str, x: Spec, colour: str = QUIET, line: int = 0) -
     low, high = x["scale"]["domain"]
     at = math.log(place / low) / math.log(high / low) if x["scale"]["type"] == "log" else (place - low) / (high - low)
     side = {"align": "right", "dx": -4} if at > 0.7 else {"align": "left", "dx": 4}
-    data, style = rows(**{x["field"]: [place]}), {"color": colour, "clip": True}
-    line_mark = {"mark": {"type": "rule", "strokeDash": [4, 3], **style}, "data": data, "encoding": {"x": x}}
-    return [line_mark, layer("text", data, x, {"value": 8 + 13 * line}, style={**style, **side, "text": text})]
+    data = rows(**{x["field"]: [place]})
+    dashes = {"type": "rule", "strokeDash": [4, 3], "color": colour, "clip": True}
+    words = layer("text", data, x, {"value": 8 + 13 * line}, style={"color": colour, **side, "text": text})
+    return [{"mark": dashes, "data": data, "encoding": {"x": x}}, words]
 
 
 def pointed(part: Spec, values: Mapping[str, str]) -> Spec:
     """A layer for pointing at a line or at small dots: its points, invisible but for the one below the pointer."""
     encoding = {name: each for name, each in part["encoding"].items() if name in ("x", "y", "color")}
     colour = {"color": part["mark"]["color"]} if "color" in part["mark"] else {}
-    mark = {"type": "point", "filled": True, "size": 160, "stroke": PAPER, "clip": True, **colour}
+    mark = {"type": "point", "size": 160, "stroke": PAPER, "clip": True, **colour}
     select = {"type": "point", "on": "pointerover", "clear": "pointerout"}
     encoding["opacity"] = {"condition": {"param": POINTED, "empty": False, "value": 1}, "value": 0}
     made = {"description": POINTED, "mark": mark, "data": part["data"], "encoding": encoding}
@@ -156,7 +157,7 @@ def quantities(field: str, metric: Definition, values: Values, title: str, *, ro
     """An axis from 0 of a metric's values, and the factor to divide the values by."""
     known = values[np.isfinite(values)]
     most = float(known.max(initial=0.0))
-    scale = units.scale(metric)
+    scale = scale_of(metric)
     return linear(field, 0, max(most / scale.factor * room, 1e-9), f"{title} ({scale.name})"), scale.factor
 
 

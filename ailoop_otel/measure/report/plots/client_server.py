@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ailoop_otel.measure.report import units
+from ailoop_otel.measure.report.contents import Report
 from ailoop_otel.measure.report.plots import chart
 from ailoop_otel.measure.report.plots.chart import Plot
-from ailoop_otel.measure.report.plots.data import MOST_POINTS, PlotData, Series, spaced
+from ailoop_otel.measure.report.plots.data import MOST_POINTS, Series, series, spaced
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.statistics.percentiles import Values
+from ailoop_otel.view.units import counted
 
 _PAIRS = (
     (definitions.FIRST_CHUNK, definitions.SERVER_FIRST_CHUNK),
@@ -20,15 +21,13 @@ _PAIRS = (
 _DIFFERENCES = (definitions.FIRST_CHUNK_DIFFERENCE, definitions.COMPLETION_DIFFERENCE)
 
 
-def client_server(data: PlotData) -> Plot | None:
+def client_server(report: Report) -> Plot | None:
     """Draw each exchange by the server's and the client's measurement; above the diagonal the client's is longer."""
     drawn = []
     for client, server in _PAIRS:
-        one, other = data.get(client), data.get(server)
-        if one is not None and other is not None:
-            table = _paired(other, one)
-            if len(table):
-                drawn.append((client.title, table))
+        one, other = series(report, client), series(report, server)
+        if one and other and len(table := _paired(other, one)):
+            drawn.append((client.title, table))
     if not drawn:
         return None
     names = [title for title, _ in drawn]
@@ -40,16 +39,16 @@ def client_server(data: PlotData) -> Plot | None:
     ends = [float(whole.min()), float(whole.max())]
     x = chart.durations("server", whole, "As the server saw it (logarithmic)")
     y = chart.durations("client", whole, "As the client saw it (logarithmic)")
-    style = {"color": chart.QUIET, "strokeWidth": 1, "clip": True}
+    style = {"color": chart.QUIET, "strokeWidth": 1}
     diagonal = chart.layer("line", chart.rows(server=ends, client=ends), x, y, style=style)
-    style = {"filled": True, "size": 18, "opacity": 0.55, "clip": True}
+    style = {"size": 18, "opacity": 0.55}
     dots = chart.series_colour(chart.layer("point", chart.rows(**columns), x, y, style=style), names)
     sides = {each.capitalize(): chart.duration_text(f"datum.{each}") for each in ("client", "server")}
     point = chart.pointed(dots, {"Series": "datum.series", "Exchange": "datum.exchange", **sides})
-    counted = "; ".join(f"{title}, {units.counted(len(table), 'exchange')}" for title, table in drawn)
-    rows = [row for row in map(data.report.row, _DIFFERENCES) if row is not None and row.summary.n]
+    numbers = "; ".join(f"{title}, {counted(len(table), 'exchange')}" for title, table in drawn)
+    rows = [row for row in map(report.row, _DIFFERENCES) if row is not None and row.summary.n]
     differences = "".join(f" {row.title}: p50 {row.scale.quantity(row.summary.p50)}." for row in rows)
-    alt = f"Client's against server's latency of the same exchanges. {counted}.{differences}"
+    alt = f"Client's against server's latency of the same exchanges. {numbers}.{differences}"
     caption = (
         "On the line both agree. Above it the client waited for what the server did not see: the network, a message "
         f"unread behind a running answer, a load generator that was late.{differences}"
@@ -61,10 +60,10 @@ def client_server(data: PlotData) -> Plot | None:
 
 def _paired(one: Series, other: Series) -> Values:
     """A row for each exchange that is in both: the two values, at least 1 µs, and its number."""
-    known = {int(number): value for number, value in zip(one.exchange[one.usable], one.values[one.usable], strict=True)}
+    known = dict(zip(one.exchange.tolist(), one.values, strict=True))
     pairs = [
-        (max(known[int(number)], 1e-6), max(value, 1e-6), number)
-        for number, value in zip(other.exchange[other.usable], other.values[other.usable], strict=True)
-        if number >= 0 and int(number) in known
+        (max(known[number], 1e-6), max(value, 1e-6), number)
+        for number, value in zip(other.exchange.tolist(), other.values, strict=True)
+        if number >= 0 and number in known
     ]
     return np.array(pairs, dtype=float).reshape(-1, 3)

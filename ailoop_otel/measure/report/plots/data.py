@@ -2,105 +2,68 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ailoop_otel.measure.report.contents import Report
-from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
+from ailoop_otel.measure.results.definitions import Definition
 from ailoop_otel.measure.results.observations import Observation
 from ailoop_otel.measure.statistics.percentiles import Values, is_failure
 
 # More points than this cannot be distinguished in a plot, and make the page slow.
 MOST_POINTS: Final = 1000
 
-Flags = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Series:
-    """One metric's observations after the warm-up, as columns in order of time.
-
-    `at` is in seconds since the run began; `values` are in the definition's unit, NaN if the event never happened;
-    `exchange` is -1 for an observation without one.
-    """
+    """One metric's observations that have a finite value and did not fail, as columns in order of time."""
 
     definition: Definition
-    at: Values
-    values: Values
-    failed: Flags
-    exchange: Numbers
     rows: list[Observation]
 
-    @property
-    def usable(self) -> Flags:
-        """Which observations have a finite value and did not fail."""
-        known: Flags = np.isfinite(self.values) & ~self.failed
-        return known
+    @cached_property
+    def at(self) -> Values:
+        """Seconds since the run began."""
+        return np.array([row.at for row in self.rows], dtype=float)
 
-    def only(self, wanted: Flags) -> Series:
-        """The same columns, with the rows of a mask only."""
-        rows = [row for row, keep in zip(self.rows, wanted, strict=True) if keep]
-        return Series(
-            self.definition, self.at[wanted], self.values[wanted], self.failed[wanted], self.exchange[wanted], rows
-        )
+    @cached_property
+    def values(self) -> Values:
+        """The values in the definition's unit."""
+        return np.array([row.value for row in self.rows], dtype=float)
 
+    @cached_property
+    def exchange(self) -> Numbers:
+        """The number of each one's exchange, -1 for an observation without one."""
+        return np.array([row.exchange for row in self.rows], dtype=np.int64)
 
-@dataclass(frozen=True, slots=True)
-class PlotData:
-    """A report and the columns of each of its metrics."""
-
-    report: Report
-    series: dict[str, Series]
-
-    def get(self, definition: Definition) -> Series | None:
-        """The columns of a metric, None if it has no usable observation."""
-        series = self.series.get(definition.name)
-        return series if series is not None and series.usable.any() else None
-
-    def without_ramp(self, definition: Definition) -> Series | None:
-        """The columns that a metric's figures are computed from: those of a ramp only if there are no others."""
-        series = self.get(definition)
-        if series is None:
-            return None
-        outside_ramp = np.array([row.phase != "ramp" for row in series.rows])
-        return series.only(outside_ramp) if outside_ramp.any() else series
-
-    @property
-    def times(self) -> Values:
-        """The times of exchanges, of their ends and of samples, which every axis of time spans; seconds."""
-        parts = [each.at for each in self.series.values() if each.definition.each in ("exchange", "sample")]
-        ends = [
-            (each.at + np.nan_to_num(each.values, posinf=0, neginf=0))
-            for each in self.series.values()
-            if each.definition.each == "exchange" and each.definition.unit == "s"
-        ]
-        whole: Values = np.concatenate([*parts, *ends]) if parts else np.array([])
-        return whole[np.isfinite(whole)]
+    def labelled(self, label: str) -> Series:
+        """The part with one label."""
+        return Series(self.definition, [row for row in self.rows if row.label == label])
 
 
-def plot_data(report: Report) -> PlotData:
-    """Sort a run's observations into columns."""
-    rows: dict[str, list[Observation]] = {}
-    for each in report.run.observations:
-        if each.phase != "warmup":
-            rows.setdefault(each.metric, []).append(each)
-    return PlotData(report, {name: _series(DEFINITIONS[name], each) for name, each in rows.items()})
+def series(report: Report, definition: Definition, *, steady: bool = False) -> Series | None:
+    """A metric after the warm-up, or `steady`, what its figures are computed from; None where there is nothing."""
+    rows = report.run.steady(definition) if steady else report.run.of(definition)
+    kept = [row for row in rows if math.isfinite(row.value) and not is_failure(row, definition)]
+    return Series(definition, kept) if kept else None
 
 
-def _series(definition: Definition, rows: list[Observation]) -> Series:
-    rows = sorted(rows, key=lambda each: each.at)
-    return Series(
-        definition,
-        np.array([each.at for each in rows], dtype=float),
-        np.array([each.value for each in rows], dtype=float),
-        np.array([is_failure(each, definition) for each in rows], dtype=bool),
-        np.array([each.exchange for each in rows], dtype=np.int64),
-        rows,
-    )
+def times(report: Report) -> Values:
+    """The times of exchanges, of their ends and of samples, which every axis of time spans; seconds."""
+    found: list[float] = []
+    for definition in report.run.metrics():
+        if definition.each in ("exchange", "sample"):
+            found += [row.at for row in report.run.of(definition)]
+        if definition.each == "exchange" and definition.unit == "s":
+            found += [row.at + row.value for row in report.run.of(definition) if math.isfinite(row.value)]
+    return np.array(found, dtype=float)
 
 
 def thinned(at: Values, values: Values, most: int = MOST_POINTS) -> Numbers:

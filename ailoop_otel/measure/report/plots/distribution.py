@@ -7,15 +7,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ailoop_otel.measure.report import units
-from ailoop_otel.measure.report.contents import Row
+from ailoop_otel.measure.report.contents import Report, Row
 from ailoop_otel.measure.report.plots import chart
 from ailoop_otel.measure.report.plots.chart import Plot, Spec
-from ailoop_otel.measure.report.plots.data import PlotData, spaced
+from ailoop_otel.measure.report.plots.data import series, spaced
 from ailoop_otel.measure.report.text import plain
 from ailoop_otel.measure.results import definitions
-from ailoop_otel.measure.results.definitions import Definition
 from ailoop_otel.measure.statistics.percentiles import Values, histogram_values
+from ailoop_otel.view.units import counted
 
 # Only the first of these groups that was observed is drawn; both sides of a run that has both are in `client_server`.
 _LATENCIES = (
@@ -34,15 +33,15 @@ _TIMEOUTS = (
     (definitions.REPORT_DELAY, "detected to told"),
 )
 _MARK_COLUMNS = ("series", "seconds", "share")
-_DOT = {"filled": True, "size": 42, "opacity": 1, "stroke": chart.PAPER, "strokeWidth": 1}
+_DOT = {"size": 42, "opacity": 1, "stroke": chart.PAPER, "strokeWidth": 1}
 _MOST_POINTS = 400
 _MOST_STEPS = 6
 _MOST_DOTS = 300
 
 
-def latency(data: PlotData) -> Plot | None:
+def latency(report: Report) -> Plot | None:
     """Draw the share of exchanges that took no longer than each time; failures keep a line below 100 %."""
-    drawn = [(row, values) for row, values in _rows(data) if len(values)]
+    drawn = [(row, values) for row, values in _rows(report) if len(values)]
     if not drawn:
         return None
     names = [plain(row.label or row.definition.title, 60) for row, _ in drawn]
@@ -55,7 +54,7 @@ def latency(data: PlotData) -> Plot | None:
     x = chart.durations("seconds", np.concatenate([values for _, values in drawn]), "Time (logarithmic)")
     y = chart.linear("share", 0, 102, "Share that took no longer (%)")
     y["axis"] |= {"values": [0, 25, 50, 75, 90, 100], "tickCount": 6}
-    style = {"interpolate": "step-after", "strokeWidth": 1.8, "clip": True}
+    style = {"interpolate": "step-after", "strokeWidth": 1.8}
     line = chart.series_colour(chart.layer("line", table, x, y, style=style), names)
     dots = chart.rows(**{key: [mark[place] for mark in marks] for place, key in enumerate(_MARK_COLUMNS)})
     dot = chart.layer("point", dots, x, y, style=_DOT, color=line["encoding"]["color"])
@@ -71,10 +70,10 @@ def latency(data: PlotData) -> Plot | None:
     return Plot("latency", "How long it took", caption, alt, chart.layers(*map(chart.switched, parts), zoom="x"))
 
 
-def gaps(data: PlotData) -> Plot | None:
+def gaps(report: Report) -> Plot | None:
     """Draw the number of gaps between chunks of each length."""
-    row = data.report.row(definitions.CHUNK_GAP)
-    values, counts = _gaps(data)
+    row = report.row(definitions.CHUNK_GAP)
+    values, counts = _gaps(report)
     if row is None or not len(values):
         return None
     known = np.maximum(values, 1e-6)
@@ -88,24 +87,24 @@ def gaps(data: PlotData) -> Plot | None:
     y["scale"] |= {"type": "log"}
     y["axis"] |= {"values": [10.0**power for power in range(9)], "tickCount": 9}
     ends: Spec = {"x2": {"field": "high"}, "y2": {"field": "base"}}
-    bar = chart.layer("rect", table, x, y, style={"color": chart.BLUE, "opacity": 0.75, "clip": True}, **ends)
+    bar = chart.layer("rect", table, x, y, style={"color": chart.BLUE, "opacity": 0.75}, **ends)
     limits = {"From": chart.duration_text("datum.low"), "To": chart.duration_text("datum.high")}
     chart.told(bar, {**limits, "Gaps": "datum.count"})
     marks: list[Spec] = []
     for line, name in enumerate(_MARKED):
         marks += chart.rule(max(getattr(row.summary, name), 1e-6), name, x, line=line)
-    alt = f"Histogram of {units.counted(row.summary.n, 'gap')} between chunks: {_percentiles(row)}."
-    caption = f"{units.counted(row.summary.n, 'gap')}; {_percentiles(row)}."
+    alt = f"Histogram of {counted(row.summary.n, 'gap')} between chunks: {_percentiles(row)}."
+    caption = f"{counted(row.summary.n, 'gap')}; {_percentiles(row)}."
     return Plot("gaps", "Gaps between chunks", caption, alt, chart.layers(bar, *marks, zoom="x"))
 
 
-def timeouts(data: PlotData) -> Plot | None:
+def timeouts(report: Report) -> Plot | None:
     """Draw each AI timeout as a dot on an axis of durations, with a row and the median for each metric."""
     drawn = []
     for definition, name in _TIMEOUTS:
-        series, row = data.without_ramp(definition), data.report.row(definition)
-        if series is not None and row is not None and row.summary.n:
-            values = np.sort(np.maximum(series.values[series.usable], 1e-6))
+        found, row = series(report, definition, steady=True), report.row(definition)
+        if found and row and row.summary.n:
+            values = np.sort(np.maximum(found.values, 1e-6))
             drawn.append((f"{name} ({len(values):,})", values[spaced(len(values), _MOST_DOTS)], row))
     if not drawn:
         return None
@@ -119,7 +118,7 @@ def timeouts(data: PlotData) -> Plot | None:
     x = chart.durations("seconds", np.concatenate([values for _, values, _ in drawn]), "Time (logarithmic)")
     y = chart.names("name", [name for name, *_ in drawn])
     shift = {"field": "shift", "type": "quantitative", "scale": {"domain": [-1, 1]}}
-    style = {"filled": True, "size": 26, "color": chart.ORANGE, "opacity": 0.5, "clip": True}
+    style = {"size": 26, "color": chart.ORANGE, "opacity": 0.5}
     dots = chart.layer("point", table, x, y, style=style, yOffset=shift)
     chart.told(dots, {"Took": chart.duration_text("datum.seconds")})
     median = chart.layer("tick", medians, x, y, style={"color": chart.INK, "thickness": 2, "bandSize": 26})
@@ -128,29 +127,20 @@ def timeouts(data: PlotData) -> Plot | None:
                         f"max {row.scale.quantity(row.summary.max)}" for *_, row in drawn)  # fmt: skip
     alt = f"AI timeouts. {figures}."
     most = max(row.summary.n for *_, row in drawn)
-    caption = f"A dot for each of {units.counted(most, 'timeout')}, a bar at p50."
+    caption = f"A dot for each of {counted(most, 'timeout')}, a bar at p50."
     spec = chart.layers(dots, median, height=44 * len(drawn), zoom="x")
     return Plot("timeouts", "AI timeouts, detected and told", caption, alt, spec)
 
 
-def _rows(data: PlotData) -> list[tuple[Row, Values]]:
+def _rows(report: Report) -> list[tuple[Row, Values]]:
     """The rows that are drawn as a line, with their sorted values in seconds."""
-    groups = ([row for row in map(data.report.row, group) if row and row.summary.n] for group in _LATENCIES)
+    groups = ([row for row in map(report.row, group) if row and row.summary.n] for group in _LATENCIES)
     rows = next((group for group in groups if group), [])
     if not rows:
-        rows = [row for row in data.report.rows if row.definition is definitions.STEP and row.summary.n]
-        rows = rows[:_MOST_STEPS]
-    return [(row, _values(data, row.definition, row.label)) for row in rows]
-
-
-def _values(data: PlotData, definition: Definition, label: str) -> Values:
-    series = data.without_ramp(definition)
-    if series is None:
-        return np.array([])
-    wanted = series.usable
-    if label:
-        wanted = wanted & np.array([each.label == label for each in series.rows])
-    return np.sort(np.maximum(series.values[wanted], 1e-6))
+        rows = [row for row in report.rows if row.definition is definitions.STEP and row.summary.n][:_MOST_STEPS]
+    found = [(row, series(report, row.definition, steady=True)) for row in rows]
+    parts = [(row, each.labelled(row.label) if row.label else each) for row, each in found if each]
+    return [(row, np.sort(np.maximum(each.values, 1e-6))) for row, each in parts]
 
 
 def _steps(row: Row, values: Values) -> tuple[Values, Values]:
@@ -174,14 +164,13 @@ def _marks(row: Row, values: Values) -> Iterator[tuple[float, float]]:
             yield max(value, 1e-6), 100 * float(rank) / (len(values) + row.summary.failures)
 
 
-def _gaps(data: PlotData) -> tuple[Values, Values]:
-    series = data.without_ramp(definitions.CHUNK_GAP)
-    if series is not None:
-        values = series.values[series.usable]
+def _gaps(report: Report) -> tuple[Values, Values]:
+    """The lengths of gaps in seconds, and how often each was observed."""
+    found = series(report, definitions.CHUNK_GAP, steady=True)
+    histogram = report.run.histograms.get(definitions.CHUNK_GAP.name)
+    if found or histogram is None:
+        values = found.values if found else np.array([])
         return values, np.ones(len(values))
-    histogram = data.report.run.histograms.get(definitions.CHUNK_GAP.name)
-    if histogram is None:
-        return np.array([]), np.array([])
     values, counts = histogram_values(histogram)
     return values, counts.astype(float)
 

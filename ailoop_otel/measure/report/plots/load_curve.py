@@ -8,12 +8,13 @@ from typing import Final
 
 import numpy as np
 
-from ailoop_otel.measure.report import units
+from ailoop_otel.measure.report import wording
+from ailoop_otel.measure.report.contents import Report
 from ailoop_otel.measure.report.plots import chart
 from ailoop_otel.measure.report.plots.chart import Plot, Spec
-from ailoop_otel.measure.report.plots.data import PlotData
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.level_figures import LevelFigures
+from ailoop_otel.view.units import counted
 
 _LATENCIES: Final[tuple[tuple[str, str, Callable[[LevelFigures], float]], ...]] = (
     ("First chunk p50", chart.SKY, lambda level: level.first_chunk_p50),
@@ -29,18 +30,18 @@ _RATES: Final[tuple[tuple[str, str, Callable[[LevelFigures], float]], ...]] = (
 CURVE: Final = "curve"
 
 
-def load_curve(data: PlotData) -> Plot | None:
+def load_curve(report: Report) -> Plot | None:
     """Draw latencies, and below them rates, over the load of each level, with the largest stable load."""
-    context = data.report.context
+    context = report.context
     ran = sorted((each for each in context.levels if not each.held), key=lambda each: each.load)
     if len(ran) < 2 or not any(each.messages for each in ran):
         return None
-    unit = units.of_load(context)
+    unit = wording.load_unit(context)
     loads = [each.load for each in ran]
     margin = (loads[-1] - loads[0]) * 0.06
     x = chart.linear("load", loads[0] - margin, loads[-1] + margin, f"Load ({unit})", 9)
     upper, lower = _latencies(ran, x, unit), _rates(ran, x, unit)
-    stable = _stable(data)
+    stable = _stable(report)
     if stable:
         upper += chart.rule(stable, "", chart.bare(x), chart.GREEN)
         lower += chart.rule(stable, f"stable: {stable:g} {unit}", x, chart.GREEN)
@@ -50,7 +51,7 @@ def load_curve(data: PlotData) -> Plot | None:
         f"{loads[-1]:g} {unit}. {found}"
     )
     caption = (
-        f"{units.counted(sum(each.messages for each in ran), 'message')} at {len(ran)} levels. Goodput is what met the "
+        f"{counted(sum(each.messages for each in ran), 'message')} at {len(ran)} levels. Goodput is what met the "
         "targets."
     )
     if any(math.isinf(take(each)) for each in ran for _, _, take in _LATENCIES):
@@ -70,13 +71,13 @@ def _latencies(ran: Sequence[LevelFigures], x: Spec, unit: str) -> list[Spec]:
         load=[each.load for _, each, _ in known], seconds=seconds[: len(known)], series=[name for name, _, _ in known],
         messages=[each.messages for _, each, _ in known], targets=[each.state for _, each, _ in known],
     )  # fmt: skip
-    style = {"clip": True, "strokeWidth": 1.6, "point": {"size": 30}}
+    style = {"strokeWidth": 1.6, "point": {"size": 30}}
     line = chart.layer("line", table, chart.bare(x), y, style=style)
     chart.series_colour(line, [name for name, _, _ in _LATENCIES], [colour for _, colour, _ in _LATENCIES])
     shown = {"Series": "datum.series", "Took": chart.duration_text("datum.seconds"), "Messages": "datum.messages"}
     parts = [line, chart.pointed(line, {**_load(unit), **shown, "Targets": "datum.targets"})]
     endless = [(name, each) for name, each, value in points if math.isinf(value)]
-    mark = {"shape": "triangle-up", "filled": True, "size": 50, "clip": True}
+    mark = {"shape": "triangle-up", "size": 50}
     top = chart.rows(load=[each.load for _, each in endless], series=[name for name, _ in endless])
     parts.append(chart.layer("point", top, chart.bare(x), {"value": 8}, style=mark, color=line["encoding"]["color"]))
     return [chart.switched(each) for each in parts] + _crosses(ran, chart.bare(x), unit)
@@ -91,7 +92,7 @@ def _rates(ran: Sequence[LevelFigures], x: Spec, unit: str) -> list[Spec]:
                        errors=[each.errors for _, each, _ in known], series=[name for name, _, _ in known])  # fmt: skip
     colours = [(name, colour) for name, colour, _ in _RATES if name in {name for name, _, _ in known}]
     colour = chart.coloured([name for name, _ in colours], [colour for _, colour in colours])
-    style = {"clip": True, "strokeWidth": 1.6, "point": {"size": 30}}
+    style = {"strokeWidth": 1.6, "point": {"size": 30}}
     line = chart.layer("line", table, x, y, style=style, color=colour)
     shown = {"Series": "datum.series", y["axis"]["title"]: "datum.rate", "Errors per 1,000": "datum.errors"}
     return [line, chart.pointed(line, {**_load(unit), **shown})]
@@ -103,7 +104,7 @@ def _crosses(ran: Sequence[LevelFigures], x: Spec, unit: str) -> list[Spec]:
     if not without:
         return []
     table = chart.rows(load=[each.load for each in without], why=[each.not_put_on for each in without])
-    style = {"shape": "cross", "angle": 45, "filled": True, "size": 60, "color": chart.RED, "clip": True}
+    style = {"shape": "cross", "angle": 45, "size": 60, "color": chart.RED}
     part = chart.layer("point", table, x, {"value": 182}, style=style)
     return [chart.told(part, {**_load(unit), "Not put on": "datum.why"})]
 
@@ -112,9 +113,9 @@ def _load(unit: str) -> dict[str, str]:
     return {unit.capitalize(): "datum.load"}
 
 
-def _stable(data: PlotData) -> float | None:
+def _stable(report: Report) -> float | None:
     for stable in (definitions.STABLE_SESSIONS, definitions.STABLE_RATE):
-        row = data.report.row(stable)
+        row = report.row(stable)
         if row is not None and row.summary.n:
             return row.summary.max
     return None

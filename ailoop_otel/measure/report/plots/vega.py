@@ -8,16 +8,16 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import suppress
 from html import escape
 from importlib import resources
 from importlib.metadata import version
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
 import vl_convert
 
+from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.report.plots import chart
 from ailoop_otel.measure.report.plots.chart import Plot, Spec
 from ailoop_otel.measure.results.whole_file import whole_file
@@ -39,6 +39,7 @@ _CONFIG: Final[Spec] = {
         "labelFontSize": 11, "titleFontSize": 11.5, "titleFontWeight": "normal", "ticks": False, "labelPadding": 6,
     },
     "axisY": {"minExtent": 46, "domain": False},
+    "point": {"filled": True},
     "legend": {
         "orient": "top", "title": None, "labelColor": chart.INK, "labelFontSize": 12, "labelLimit": 220,
         "symbolType": "circle", "symbolOpacity": 1, "symbolStrokeWidth": 0, "offset": 6, "columns": 4,
@@ -59,10 +60,6 @@ _OPENING: Final = re.compile(r"<svg\b[^>]*?viewBox=\"([^\"]+)\"[^>]*>")
 _DECIMALS: Final = re.compile(r"(\.\d\d)\d+")
 _NEEDLESS: Final = re.compile(r' (?:class|role|aria-roledescription|aria-hidden|pointer-events|font-family)="[^"]*"')
 _ID: Final = re.compile(r'(?<=id="clip)\d+|(?<=url\(#clip)\d+')
-_DOT: Final = re.compile(
-    r'<path transform="translate\(([^)]*)\)" d="M([\d.]+),0A[^"]*" fill="([^"]*)" stroke-width="2" opacity="([^"]*)"/>'
-)
-_DOTS: Final = re.compile(f"(?:{_DOT.pattern}){{2,}}")
 
 
 def specification(plot: Plot) -> Spec:
@@ -90,7 +87,7 @@ def svg(plot: Plot) -> str:
     spec = _without_interaction(specification(plot))
     for view in spec.get("vconcat", [spec]):
         view["width"] = (WIDE_WIDTH if plot.wide else WIDTH) - MARGIN
-    text = _DOTS.sub(_strokes, _DECIMALS.sub(r"\1", _NEEDLESS.sub("", vl_convert.vegalite_to_svg(spec))))
+    text = _DECIMALS.sub(r"\1", _NEEDLESS.sub("", vl_convert.vegalite_to_svg(spec)))
     ids = {each: f"-{plot.name}-{number}" for number, each in enumerate(dict.fromkeys(_ID.findall(text)))}
     opening = f'<svg viewBox="{{}}" role="img" aria-label="{escape(plot.alt)}">'
     text = _ID.sub(lambda found: ids[found[0]], text)
@@ -119,35 +116,19 @@ def script() -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         made = _NOTICE + vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as draft:
-            draft.write_text(made, encoding="utf-8")
-    except OSError:
-        pass  # A directory that cannot be written costs the two seconds each time, and nothing else.
+    # A directory that cannot be written costs the two seconds each time, and nothing else.
+    with suppress(Refusal), whole_file(path) as draft:
+        draft.write_text(made, encoding="utf-8")
     return made
-
-
-def _strokes(dots: re.Match[str]) -> str:
-    """Dots as strokes without length but with round ends, which take a sixth of the bytes."""
-    made = []
-    for (radius, colour, opacity), alike in groupby(_DOT.findall(dots[0]), key=itemgetter(1, 2, 3)):
-        paths = "".join(f'<path d="M{place}h0"/>' for place, *_ in alike)
-        width = f"{2 * float(radius):g}"
-        made.append(
-            f'<g stroke="{colour}" stroke-opacity="{opacity}" stroke-width="{width}" stroke-linecap="round">{paths}</g>'
-        )
-    return "".join(made)
 
 
 def _without_interaction(part: Any) -> Any:
     """A copy without what only the page's script uses."""
-    if isinstance(part, dict):
-        return {name: _without_interaction(each) for name, each in part.items() if name not in _INTERACTIVE}
     if isinstance(part, list):
-        return [_without_interaction(each) for each in part if not _for_pointing(each)]
-    return part
-
-
-def _for_pointing(part: Any) -> bool:
-    return isinstance(part, dict) and part.get("description") == chart.POINTED
+        return [_without_interaction(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    kept = {name: each for name, each in part.items() if name not in _INTERACTIVE}
+    if "layer" in kept:
+        kept["layer"] = [each for each in kept["layer"] if each.get("description") != chart.POINTED]
+    return {name: _without_interaction(each) for name, each in kept.items()}
