@@ -6,7 +6,7 @@ from typing import Final
 
 from ailoop_otel.measure.results.quantities import INFINITE, NOTHING, UNITS, Scale, percent, scale
 from ailoop_otel.measure.results.run import Context
-from ailoop_otel.view.units import count, counted, duration
+from ailoop_otel.units import count, counted, duration
 
 __all__ = ["INFINITE", "NOTHING", "WORDS", "Scale", "count", "counted", "duration", "fitting", "of_load",
            "per_thousand", "percent", "scale"]  # fmt: skip
