@@ -23,9 +23,8 @@ from ailoop_otel.version import __version__
 
 if TYPE_CHECKING:
     from ailoop_otel.export.pipeline import Pipeline
-    from ailoop_otel.process.event_loop import LoopLag
-    from ailoop_otel.process.garbage import CollectionPauses
     from ailoop_otel.process.metrics import ProcessMetrics
+    from ailoop_otel.process.pauses import CollectionPauses, LoopLag
     from ailoop_otel.wire.middleware import App
     from ailoop_otel.wire.state import Wire
 
@@ -242,8 +241,7 @@ class Runtime:
         return callback
 
     def _serve(self) -> None:
-        from ailoop_otel.process.event_loop import LoopLag
-        from ailoop_otel.process.garbage import CollectionPauses
+        from ailoop_otel.process.pauses import CollectionPauses, LoopLag
 
         self._serving = True
         if self._wire is not None:
