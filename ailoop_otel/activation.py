@@ -12,11 +12,11 @@ from ailoop_otel.runtime import Runtime
 from ailoop_otel.server.first_application import FIRST
 from ailoop_otel.server.patching import Patches
 from ailoop_otel.server.stack import insert, leave_alone, stack_targets
-from ailoop_otel.server.targets import hook_targets
+from ailoop_otel.server.targets import TARGETS
 from ailoop_otel.wire.middleware import App, Observer
 
 RUNTIME: Final = Runtime()
-PATCHES: Final = Patches(RUNTIME.guard)
+PATCHES: Final = Patches(RUNTIME)
 
 
 class AILoopMiddleware(Observer):
@@ -66,7 +66,7 @@ SWITCH: Final = Switch()
 def arm() -> None:
     """Wrap the functions of the web framework and of the server, once."""
     if not PATCHES.armed:
-        PATCHES.apply(stack_targets(RUNTIME.guard, AILoopMiddleware) + hook_targets(RUNTIME))
+        PATCHES.apply(stack_targets(RUNTIME.guard, AILoopMiddleware) + TARGETS)
 
 
 def observe(app: Any, scope: Any) -> None:

@@ -23,10 +23,8 @@ from ailoop_otel.version import __version__
 
 if TYPE_CHECKING:
     from ailoop_otel.export.pipeline import Pipeline
-    from ailoop_otel.process.event_loop import LoopLag
-    from ailoop_otel.process.garbage import CollectionPauses
     from ailoop_otel.process.metrics import ProcessMetrics
-    from ailoop_otel.tracking.watchdog import Watchdog
+    from ailoop_otel.process.pauses import CollectionPauses, LoopLag
     from ailoop_otel.wire.middleware import App
     from ailoop_otel.wire.state import Wire
 
@@ -50,11 +48,9 @@ class Runtime:
         self.enabled = True
         self.telemetry: Telemetry | None = None
         self._pipeline: Pipeline | None = None
-        self._watchdog: Watchdog | None = None
         self._wire: Wire | None = None
         self._hook_context: HookContext | None = None
-        self._lag: LoopLag | None = None
-        self._pauses: CollectionPauses | None = None
+        self._beats: tuple[LoopLag | CollectionPauses, ...] = ()
         self._process_metrics: ProcessMetrics | None = None
         self._serving = False
         self._tells_its_end = False  # the server knows ASGI's lifespan
@@ -97,10 +93,9 @@ class Runtime:
         self._serving = False
         self._event(names.EVENT_SERVER_STOP)
         self._stop_beating()
-        if self._wire is not None and self.telemetry is not None:
-            self._wire.shut_down(self.telemetry.clock.now())
-        if self._watchdog is not None:
-            self._watchdog.stop()
+        if self._wire is not None:
+            self._wire.shut_down(self._wire.telemetry.clock.now())
+            self._wire.watchdog.stop()
         if self._pipeline is not None:
             await self._flush_in_thread(self._pipeline)
 
@@ -125,11 +120,10 @@ class Runtime:
         if self._process_metrics is not None:
             self._process_metrics.stop()
         with self.guard:
-            if self._wire is not None and telemetry is not None:
-                self._wire.switch_off(telemetry.clock.now())
+            if self._wire is not None:
+                self._wire.switch_off(self._wire.telemetry.clock.now())
+                self._wire.watchdog.stop()
         self._stop_beating()
-        if self._watchdog is not None:
-            self._watchdog.stop()
         if telemetry is not None:
             telemetry.settle()
         if hooks is not None:
@@ -166,9 +160,8 @@ class Runtime:
         from ailoop_otel.wire.state import Wire
 
         telemetry = self.telemetry or self._export()
-        self._watchdog = Watchdog(telemetry)
         ledger = Ledger(telemetry)
-        self._wire = Wire(telemetry, ledger, self._watchdog)
+        self._wire = Wire(telemetry, ledger, Watchdog(telemetry))
         self._hook_context = HookContext(telemetry, self._wire.exchanges, ledger, remote_span)
 
     def _begin(self) -> None:
@@ -219,8 +212,8 @@ class Runtime:
             telemetry.observe(metric, callback)
         readings: tuple[tuple[Metric, Callable[[], int]], ...] = (
             (names.METRIC_EXCHANGE_ACTIVE, lambda: telemetry.open_exchanges),
-            (names.METRIC_EXCHANGE_SILENT, lambda: self._watchdog.silent() if self._watchdog else 0),
-            (names.METRIC_EXCHANGE_HANGING, lambda: self._watchdog.hanging() if self._watchdog else 0),
+            (names.METRIC_EXCHANGE_SILENT, lambda: self._wire.watchdog.silent() if self._wire else 0),
+            (names.METRIC_EXCHANGE_HANGING, lambda: self._wire.watchdog.hanging() if self._wire else 0),
             (names.METRIC_INTERNAL_ERRORS, lambda: self.guard.errors),
             (names.METRIC_SPANS_DROPPED, lambda: pipeline.dropped() + telemetry.refused),
             (names.METRIC_FRAMES_UNMATCHED, lambda: telemetry.unmatched),
@@ -248,26 +241,22 @@ class Runtime:
         return callback
 
     def _serve(self) -> None:
-        from ailoop_otel.process.event_loop import LoopLag
-        from ailoop_otel.process.garbage import CollectionPauses
+        from ailoop_otel.process.pauses import CollectionPauses, LoopLag
 
         self._serving = True
-        with self.guard:
-            if self._watchdog is not None:
-                self._watchdog.start()
         if self._wire is not None:
+            with self.guard:
+                self._wire.watchdog.start()
             self._wire.active = True
-        if self.telemetry is not None:
-            self._lag = LoopLag(self.telemetry.late, self.guard)
-            self._lag.start(asyncio.get_running_loop())
-            self._pauses = CollectionPauses(self.telemetry.collected)
-            self._pauses.start()
+            telemetry = self._wire.telemetry
+            lag, pauses = LoopLag(telemetry.late, self.guard), CollectionPauses(telemetry.collected)
+            lag.start(asyncio.get_running_loop())
+            pauses.start()
+            self._beats = (lag, pauses)
 
     def _stop_beating(self) -> None:
-        if self._lag is not None:
-            self._lag.stop()
-        if self._pauses is not None:
-            self._pauses.stop()
+        for beat in self._beats:
+            beat.stop()
 
     def _event(self, name: str) -> None:
         telemetry = self.telemetry

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM, Finding
-from ailoop_otel.server.targets import BOTH, DELEGATES, STATELESS, TARGETS, HookPoint
+from ailoop_otel.server.patching import Target
+from ailoop_otel.server.targets import BOTH, DELEGATES, STATELESS, TARGETS
 
 MAIN: Final = "interactive_server.main"
 _OWN: Final = frozenset({"interactive_server", "ai_whisperer"})
@@ -51,7 +52,7 @@ def check(checkout: Path) -> Iterator[Finding]:
             yield _target(row, kind, places)
 
 
-def is_own(row: HookPoint) -> bool:
+def is_own(row: Target) -> bool:
     """Whether a target belongs to the server's own code, not to a library."""
     return row.module.partition(".")[0] in _OWN
 
@@ -66,7 +67,7 @@ def _which(checkout: Path, kind: str, main: Path | None) -> Finding:
     return Finding(OK, "AILoop", f"the {_WORDS[kind]} generation ({kind}) in {main.parent.parent}.")
 
 
-def _target(row: HookPoint, kind: str, places: Sequence[Path]) -> Finding:
+def _target(row: Target, kind: str, places: Sequence[Path]) -> Finding:
     path = locate(row.module, places)
     if path and (fault := _unreadable(row.module, path)):
         return fault
@@ -82,7 +83,7 @@ def _target(row: HookPoint, kind: str, places: Sequence[Path]) -> Finding:
     return Finding(PROBLEM, row.path, sentence, _UPGRADE)
 
 
-def _imported(row: HookPoint) -> Finding:
+def _imported(row: Target) -> Finding:
     subject = f"{row.module}.{row.path}"
     try:
         owner: object = importlib.import_module(row.module)

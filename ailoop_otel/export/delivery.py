@@ -9,48 +9,40 @@ the way of a span that goes through.
 
 from __future__ import annotations
 
-import threading
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import deque
 from typing import Any, Final
 
 from opentelemetry.context import Context
-from opentelemetry.sdk.metrics.export import MetricExporter
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 from ailoop_otel.export.ledger import FAILED, QUEUE_FULL, UNDELIVERED, Ledger
 from ailoop_otel.export.sinks import LogSink, MetricSink, SpanSink
 from ailoop_otel.fork import begin_anew
-from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES
+from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES, Signal
+from ailoop_otel.recording.fast.histograms import HistogramStore
 from ailoop_otel.recording.fast.spans import LightSpan
 from ailoop_otel.recording.internals import LogRecordProcessor, enqueue_of, sdk_logs_export
 
 _BATCH: Final = 512  # the SDK's own default
 
 
-class Account:
-    """What became of the records of one exporter with a queue of `places`; `signal` is the name of theirs."""
+class Places:
+    """The places in the queue of one exporter; a span or log record that finds none is dropped, and counted."""
 
-    def __init__(self, places: int, signal: str = TRACES.name) -> None:
+    def __init__(self, number: int, signal: Signal, ledger: Ledger) -> None:
         self.signal = signal
-        self._places = places
+        self._number = number
+        self._ledger = ledger
         self._begin()
         # A child's queue is empty: what was in it is the parent's to export, and to count.
         begin_anew(self._begin)
 
     @property
-    def dropped(self) -> int:
-        """Spans that were dropped; after `close()` those that still wait are given up for lost as well."""
-        return self.losses.total()
-
-    @property
-    def losses(self) -> Counter[str]:
-        """The same by reason."""
-        lost = self._lost.copy()
-        if self._closed:
-            lost[UNDELIVERED] += self._places - len(self._permits) + self._in_flight
-        return lost
+    def given_up(self) -> int:
+        """How many spans wait or are on their way after `close()`: they are given up for lost."""
+        return self._number - len(self._permits) + self.in_flight if self._closed else 0
 
     def admit(self) -> bool:
         """Whether a span may enter the queue; if not, it is counted as dropped."""
@@ -60,52 +52,43 @@ class Account:
                 return True
             except IndexError:
                 pass
-        self._lose(UNDELIVERED if self._closed else QUEUE_FULL, 1)
+        self._ledger.lose(self.signal.name, UNDELIVERED if self._closed else QUEUE_FULL, 1)
         return False
 
     def dequeue(self, spans: int) -> None:
-        """Note that spans left the queue for the exporter."""
-        self._in_flight = spans
+        """Note that spans left the queue for the exporter; they are `in_flight` until it returns."""
+        self.in_flight = spans
         self._permits.extend([None] * spans)
-
-    def close_batch(self, spans: int, exported: bool) -> None:
-        """Note what the exporter returned for them."""
-        self._in_flight = 0
-        if not exported:
-            self._lose(FAILED, spans)
 
     def close(self) -> None:
         """Admit no more."""
         self._closed = True
 
     def _begin(self) -> None:
-        self._permits: deque[None] = deque([None] * self._places)
+        self._permits: deque[None] = deque([None] * self._number)
         self._closed = False
-        self._in_flight = 0
-        self._lost: Counter[str] = Counter()
-        # Reentrant: a signal handler may end a span of its own in the middle of the line below.
-        self._lock = threading.RLock()
-
-    def _lose(self, reason: str, spans: int) -> None:
-        with self._lock:
-            self._lost[reason] += spans
+        self.in_flight = 0
 
 
 class _Counting:
-    """A sink that passes batches on to an exporter and notes what became of them; the SDK exports one at a time."""
+    """A sink that passes batches on to an exporter and counts those that it does not take.
 
-    def __init__(self, exporter: Any, account: Account | None, close_batch: Callable[[int, bool], object]) -> None:
+    The SDK exports one at a time; `places` are those of the queue that they come out of, if any.
+    """
+
+    def __init__(self, exporter: Any, signal: Signal, ledger: Ledger, places: Places | None = None) -> None:
         self._exporter = exporter
-        self._account = account
-        self._close_batch = close_batch
+        self._signal = signal
+        self._ledger = ledger
+        self._places = places
 
     def take(self, batch: Any, count: int) -> bool:
         """Export a batch; what the exporter raises passes, and counts as a failure.
 
         It is an `Exception` then, as the SDK's threads end with any other.
         """
-        if self._account is not None:
-            self._account.dequeue(count)
+        if self._places is not None:
+            self._places.dequeue(count)
         is_taken = False
         try:
             # Each signal has results of its own, and all have this name.
@@ -115,7 +98,10 @@ class _Counting:
         except BaseException as fault:  # noqa: BLE001 - another package's code
             raise RuntimeError(f"an exporter raised {type(fault).__name__}") from None
         finally:
-            self._close_batch(count, is_taken)
+            if self._places is not None:
+                self._places.in_flight = 0
+            if not is_taken:
+                self._ledger.lose(self._signal.name, FAILED, count)
         return is_taken
 
     def settle(self, timeout: float) -> bool:
@@ -127,25 +113,30 @@ class _Counting:
         self._exporter.shutdown()
 
 
-def counting_metrics(exporter: MetricExporter, ledger: Ledger) -> MetricExporter:
-    """An exporter that passes collections on, and counts the data points of those that fail."""
+class CountingMetricExporter(MetricSink):
+    """Passes collections on to another exporter, with the histograms of a `store`; counts the points of failed ones."""
 
-    def close_batch(points: int, exported: bool) -> None:
-        if not exported:
-            ledger.lose(METRICS.name, FAILED, points)
+    def __init__(self, exporter: MetricExporter, ledger: Ledger, store: HistogramStore | None = None) -> None:
+        super().__init__(_Counting(exporter, METRICS, ledger), exporter)
+        self._store = store
+        self._exported = 0
 
-    return MetricSink(_Counting(exporter, None, close_batch), exporter)
+    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
+        """Export a collection."""
+        if self._store is not None:
+            metrics_data, self._exported = self._store.added_to(metrics_data, self._exported)
+        return super().export(metrics_data, timeout_millis, **kwargs)
 
 
-class _Accounted:
-    """A batch processor behind an account."""
+class _Counted:
+    """A batch processor whose queue is never full."""
 
-    account: Account
+    places: Places
     _processor: Any
 
     def shutdown(self) -> None:
         """Export what waits, then stop; what ends later is dropped."""
-        self.account.close()
+        self.places.close()
         self._processor.shutdown()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
@@ -153,13 +144,13 @@ class _Accounted:
         return bool(self._processor.force_flush(timeout_millis))
 
 
-class CountingSpanProcessor(_Accounted, SpanProcessor):
-    """The SDK's batch processor behind an account; drops the newest spans when `places` wait to be exported."""
+class CountingSpanProcessor(_Counted, SpanProcessor):
+    """The SDK's batch processor; drops the newest spans, and counts them, when `places` wait to be exported."""
 
-    def __init__(self, exporter: SpanExporter, places: int, batch: int, delay_ms: float) -> None:
-        self.account = Account(places)
+    def __init__(self, exporter: SpanExporter, ledger: Ledger, places: int, batch: int, delay_ms: float) -> None:
+        self.places = Places(places, TRACES, ledger)
         self._processor = BatchSpanProcessor(
-            SpanSink(_Counting(exporter, self.account, self.account.close_batch)),
+            SpanSink(_Counting(exporter, TRACES, ledger, self.places)),
             max_queue_size=places,
             schedule_delay_millis=delay_ms,
             max_export_batch_size=batch,
@@ -174,17 +165,17 @@ class CountingSpanProcessor(_Accounted, SpanProcessor):
         """Queue a span that was sampled, or count it as dropped."""
         # The others do not leave the queue and would not give their permits back; of light ones there are none.
         is_sampled = span.__class__ is LightSpan or (span.context is not None and span.context.trace_flags.sampled)
-        if is_sampled and self.account.admit():
+        if is_sampled and self.places.admit():
             self._enqueue(span)
 
 
-class CountingLogProcessor(_Accounted, LogRecordProcessor):  # type: ignore[misc]
+class CountingLogProcessor(_Counted, LogRecordProcessor):  # type: ignore[misc]
     """As `CountingSpanProcessor`, for log records."""
 
-    def __init__(self, exporter: Any, places: int, delay_ms: float) -> None:
-        self.account = Account(places, LOGS.name)
+    def __init__(self, exporter: Any, ledger: Ledger, places: int, delay_ms: float) -> None:
+        self.places = Places(places, LOGS, ledger)
         self._processor = sdk_logs_export().BatchLogRecordProcessor(
-            LogSink(_Counting(exporter, self.account, self.account.close_batch)),
+            LogSink(_Counting(exporter, LOGS, ledger, self.places)),
             max_queue_size=places,
             schedule_delay_millis=delay_ms,
             max_export_batch_size=min(places, _BATCH),
@@ -192,5 +183,5 @@ class CountingLogProcessor(_Accounted, LogRecordProcessor):  # type: ignore[misc
 
     def on_emit(self, log_record: Any) -> None:
         """Queue a record, or count it as dropped."""
-        if self.account.admit():
+        if self.places.admit():
             self._processor.on_emit(log_record)

@@ -19,8 +19,8 @@ from opentelemetry.sdk.resources import SERVICE_NAME
 
 from ailoop_otel.export import choice
 from ailoop_otel.export.choice import SIGNALS
+from ailoop_otel.export.notices import EXPORT_WARNINGS
 from ailoop_otel.export.providers import SERVICE
-from ailoop_otel.export.sdk_logging import EXPORT_WARNINGS
 from ailoop_otel.settings import environment
 
 

@@ -11,7 +11,7 @@ from opentelemetry.sdk.environment_variables import OTEL_EXPORTER_OTLP_PROTOCOL
 
 from ailoop_otel.export import choice
 from ailoop_otel.export.ledger import Ledger
-from ailoop_otel.guard import Guard, warn
+from ailoop_otel.guard import Guard, tried, warn
 from ailoop_otel.recorded.otlp_json import Signal
 from ailoop_otel.recording.internals import grpc_channel
 from ailoop_otel.settings import Settings, environment
@@ -21,19 +21,6 @@ if TYPE_CHECKING:
     from ailoop_otel.replay.delivery import Transport
 
 Made = TypeVar("Made")
-# What a constructor that was given a bad value, or lacks a package, is known to raise. The barrier catches the rest
-# and logs a line of its own.
-_EXPECTED: Final = (
-    AttributeError,
-    ImportError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    StopIteration,
-    TypeError,
-    ValueError,
-)
-
 _FILES: Final = {
     "traces": "RotatingSpanExporter",
     "metrics": "RotatingMetricExporter",
@@ -78,14 +65,14 @@ def make(signal: Signal, name: str, shared: Shared) -> Any | None:
         )
         return None
 
-    def explain(fault: Exception | None) -> str:
+    def explain(fault: BaseException) -> str:
         mend = "correct the OTEL_EXPORTER_* variables"
         if isinstance(fault, ImportError | LookupError):
             package = _PACKAGES.get(found)
             mend = f"pip install {package}" if package else f"set {signal.exporter} to an exporter that is installed"
         return f"{signal.name} are not exported to {name!r} ({reason(fault)}). To mend it, {mend}."
 
-    return attempt(lambda: _make(signal, found, shared), shared.guard, explain)
+    return attempt(lambda: _make(signal, found, shared), explain)
 
 
 def _make(signal: Signal, name: str, shared: Shared) -> Any:
@@ -154,24 +141,17 @@ def _credentials(signal: Signal) -> Any | None:
     return found[0].load()()
 
 
-def attempt(make: Callable[[], Made], guard: Guard, explain: Callable[[Exception | None], str]) -> Made | None:
+def attempt(make: Callable[[], Made], explain: Callable[[BaseException], str]) -> Made | None:
     """Call `make`, which is somebody else's code with values from the environment: it may fail.
 
-    Returns None where it fails, after one line in the log: what `explain` returns for the fault, which is None if the
-    barrier has logged it already.
+    Returns None where it fails, after one line in the log: what `explain` returns for the fault.
     """
-    faults = guard.errors
-    with guard:
-        try:
-            return make()
-        except _EXPECTED as fault:
-            warn(explain(fault))
-            return None
-    if guard.errors > faults:
-        warn(explain(None))
-    return None
+    made, fault = tried(make)
+    if fault is not None:
+        warn(explain(fault))
+    return made
 
 
-def reason(fault: Exception | None) -> str:
+def reason(fault: BaseException) -> str:
     """A fault as part of a line of the log."""
-    return "see the line before" if fault is None else " ".join(f"{type(fault).__name__}: {fault}".split())
+    return " ".join(f"{type(fault).__name__}: {fault}".split())

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Final
 
 from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
 
-from ailoop_otel.export.changes import Changes
 from ailoop_otel.export.encoders import line_encoder
+from ailoop_otel.export.quiet import Changes
 from ailoop_otel.export.rotation import Bounds, RotatingFile
 from ailoop_otel.export.sinks import LogSink, MetricSink, SpanSink
 from ailoop_otel.fork import begin_anew
@@ -23,7 +23,7 @@ from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.settings import Settings
 from ailoop_otel.unpatched import time
 
-# A logger of an exporter's, which `sdk_logging` quietens.
+# A logger of an exporter's, which `notices` quietens.
 _log: Final = logging.getLogger(__name__)
 
 

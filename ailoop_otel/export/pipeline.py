@@ -14,10 +14,10 @@ from opentelemetry.sdk.resources import Resource
 from ailoop_otel import names
 from ailoop_otel.export import choice, exporters, providers
 from ailoop_otel.export.choice import SIGNALS
-from ailoop_otel.export.delivery import Account
+from ailoop_otel.export.delivery import Places
 from ailoop_otel.export.exporters import Shared, attempt, reason
-from ailoop_otel.export.ledger import Ledger
-from ailoop_otel.export.sdk_logging import EXPORT_WARNINGS
+from ailoop_otel.export.ledger import UNDELIVERED, Ledger
+from ailoop_otel.export.notices import EXPORT_WARNINGS
 from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard
 from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES, Signal
@@ -37,13 +37,13 @@ _SHARE_OF_DISK: Final = 0.3
 
 @dataclass(frozen=True)
 class Part:
-    """One signal's provider, whose it is, where it sends to, and the accounts of its exporters."""
+    """One signal's provider, whose it is, where it sends to, and the queues of its exporters."""
 
     signal: Signal
     provider: Any
     is_ours: bool
     where: str
-    accounts: Sequence[Account] = ()
+    queues: Sequence[Places] = ()
 
 
 class Pipeline:
@@ -77,13 +77,13 @@ class Pipeline:
         """Set up what the environment asks for; where that fails, one clear line and a provider without exporter."""
         if is_true(environment(OTEL_SDK_DISABLED)):
             return cls([_nowhere(signal, f"as {OTEL_SDK_DISABLED} is set") for signal in SIGNALS], guard)
-        found = {signal: _existing(signal, guard) for signal in SIGNALS}
+        found = {signal: _existing(signal) for signal in SIGNALS}
         path = environment(OTEL_CONFIG_FILE)
         if path and not any(found.values()):
             EXPORT_WARNINGS.install()
-            if providers.configure(path, guard):
-                return cls([_declared(signal, path, guard) for signal in SIGNALS], guard)
-            found = {signal: _existing(signal, guard) for signal in SIGNALS}
+            if providers.configure(path):
+                return cls([_declared(signal, path) for signal in SIGNALS], guard)
+            found = {signal: _existing(signal) for signal in SIGNALS}
         parts = [part for part in found.values() if part is not None]
         if len(parts) < len(found):
             EXPORT_WARNINGS.install()
@@ -111,8 +111,8 @@ class Pipeline:
         """What was lost: spans, data points or log records, by the name of their signal and the reason."""
         lost = Counter(self._ledger.lost)
         for part in self._parts:
-            for account in part.accounts:
-                lost.update({(account.signal, reason): count for reason, count in account.losses.items() if count})
+            for places in part.queues:
+                lost += Counter({(places.signal.name, UNDELIVERED): places.given_up})
         return lost
 
     def kept(self) -> Counter[tuple[str, ...]]:
@@ -145,8 +145,8 @@ class Pipeline:
         atexit.unregister(self.shutdown)
         self._settle(timeout / 2)
         for part in self._parts:
-            for account in part.accounts:
-                account.close()
+            for places in part.queues:
+                places.close()
         remaining = min(timeout, _LAST_MOMENT) if any(thread.busy for _, thread in self._threads) else timeout
         done = self._empty(
             time.monotonic() + remaining,
@@ -220,10 +220,9 @@ def _nowhere(signal: Signal, why: str) -> Part:
     return Part(signal, providers.no_op(signal), False, f"nowhere, {why}")
 
 
-def _existing(signal: Signal, guard: Guard) -> Part | None:
+def _existing(signal: Signal) -> Part | None:
     part = attempt(
         lambda: Part(signal, providers.existing(signal), False, "the provider that was there already"),
-        guard,
         lambda fault: f"{signal.name} are not recorded: {signal.provider} cannot be used ({reason(fault)}). Unset it.",
     )
     if part is None:
@@ -231,8 +230,8 @@ def _existing(signal: Signal, guard: Guard) -> Part | None:
     return None if part.provider is None else part
 
 
-def _declared(signal: Signal, path: str, guard: Guard) -> Part:
-    part = _existing(signal, guard)
+def _declared(signal: Signal, path: str) -> Part:
+    part = _existing(signal)
     if part is None:
         return _nowhere(signal, f"as {path} says")
     return Part(signal, part.provider, True, f"where {path} says")
@@ -248,15 +247,14 @@ def _make(signal: Signal, resource: Resource, shared: Shared) -> Part:
     EXPORT_WARNINGS.install(type(exporter).__module__ for exporter in working.values())
     made = attempt(
         lambda: providers.make(signal, list(working.values()), resource, guard, shared.ledger, settings.fast_paths),
-        guard,
         lambda fault: f"{signal.name} are not recorded ({reason(fault)}). To mend it, correct the OTEL_* variables.",
     )
     if made is None:
         return _nowhere(signal, "as OTEL_* cannot be used")
-    provider, accounts = made
+    provider, queues = made
     providers.publish(signal, provider)
     where = " and ".join(_where(signal, name, settings) for name in working) or "nowhere"
-    return Part(signal, provider, True, where, accounts)
+    return Part(signal, provider, True, where, queues)
 
 
 def _where(signal: Signal, name: str, settings: Settings) -> str:

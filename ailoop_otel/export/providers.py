@@ -36,7 +36,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 
 from ailoop_otel import names
 from ailoop_otel.export import choice
-from ailoop_otel.export.delivery import Account, CountingLogProcessor, CountingSpanProcessor, counting_metrics
+from ailoop_otel.export.delivery import CountingLogProcessor, CountingMetricExporter, CountingSpanProcessor, Places
 from ailoop_otel.export.exporters import attempt, reason
 from ailoop_otel.export.failures import FailureProcessor
 from ailoop_otel.export.ledger import Ledger
@@ -100,15 +100,15 @@ def begin_anew(provider: Provider) -> None:
         update_resource(provider, of_process([PROCESS_PID]))
 
 
-def configure(path: str, guard: Guard) -> bool:
+def configure(path: str) -> bool:
     """Have the SDK set the global providers up as `OTEL_CONFIG_FILE` declares; False, and one line, if it cannot."""
 
-    def explain(fault: Exception | None) -> str:
+    def explain(fault: BaseException) -> str:
         is_missing = isinstance(fault, ModuleNotFoundError) and fault.name == _CONFIGURATION
         mend = "pip install opentelemetry-configuration" if is_missing else "correct the file"
         return f"{OTEL_CONFIG_FILE}={path!r} is ignored ({reason(fault)}). To mend it, {mend}."
 
-    return bool(attempt(lambda: _configure(path), guard, explain))
+    return bool(attempt(lambda: _configure(path), explain))
 
 
 def _configure(path: str) -> bool:
@@ -156,36 +156,36 @@ def make(
     guard: Guard,
     ledger: Ledger,
     fast: Collection[str] = _ALL,
-) -> tuple[Provider, Sequence[Account]]:
-    """A signal's provider with its exporters, and the accounts of what they drop; may raise for bad `OTEL_*`.
+) -> tuple[Provider, Sequence[Places]]:
+    """A signal's provider with its exporters, and their queues; may raise for bad `OTEL_*`.
 
-    `fast` names the fast paths that are switched on; metrics that are dropped are counted in the `ledger`.
+    `fast` names the fast paths that are switched on; what is dropped is counted in the `ledger`.
     """
     if signal is TRACES:
-        return _make_traces(exporters, resource, guard, fast)
+        return _make_traces(exporters, resource, guard, ledger, fast)
     if not exporters:
         # Nobody can add any later, as with traces: what is recorded would go nowhere.
         return no_op(signal), ()
     if signal is METRICS:
         return _make_metrics(exporters, resource, ledger, fast), ()
-    return _make_logs(exporters, resource)
+    return _make_logs(exporters, resource, ledger)
 
 
 def _make_traces(
-    exporters: Sequence[Any], resource: Resource, guard: Guard, fast: Collection[str]
-) -> tuple[Provider, Sequence[Account]]:
+    exporters: Sequence[Any], resource: Resource, guard: Guard, ledger: Ledger, fast: Collection[str]
+) -> tuple[Provider, Sequence[Places]]:
     places = choice.whole(OTEL_BSP_MAX_QUEUE_SIZE, _PLACES)
     batch = min(places, choice.whole(OTEL_BSP_MAX_EXPORT_BATCH_SIZE, _BATCH))
     default = choice.SPAN_DELAY_MS if choice.is_embedded(TRACES) else _SPAN_DELAY_MS
     delay = choice.whole(OTEL_BSP_SCHEDULE_DELAY, default)
-    counting = [CountingSpanProcessor(exporter, places, batch, delay) for exporter in exporters]
+    counting = [CountingSpanProcessor(exporter, ledger, places, batch, delay) for exporter in exporters]
     processors: list[SpanProcessor] = [*counting]
     sampler = registered_sampler()
     if isinstance(sampler, SessionSampler) and processors:
         processors = [FailureProcessor(processors, sampler.failures)]
     light = "spans" in fast
     provider = OwnTracerProvider(resource, processors, deferred=DeferredWork(guard), light=light, sampler=sampler)
-    return provider, [processor.account for processor in counting]
+    return provider, [processor.places for processor in counting]
 
 
 def _make_metrics(exporters: Sequence[Any], resource: Resource, ledger: Ledger, fast: Collection[str]) -> Provider:
@@ -193,11 +193,9 @@ def _make_metrics(exporters: Sequence[Any], resource: Resource, ledger: Ledger, 
     interval = choice.whole(OTEL_METRIC_EXPORT_INTERVAL, choice.METRIC_INTERVAL_MS)
     # Some "exporters" are readers that wait to be asked, such as Prometheus's.
     ready = [exporter for exporter in exporters if isinstance(exporter, MetricReader)]
-    periodic = [exporter for exporter in exporters if not isinstance(exporter, MetricReader)]
-    periodic = [counting_metrics(exporter, ledger) for exporter in periodic]
     store = histograms.HistogramStore() if "histograms" in fast and histograms.fits(exporters) else None
-    if store is not None:
-        periodic = [histograms.LightMetricExporter(exporter, store) for exporter in periodic]
+    others = (exporter for exporter in exporters if not isinstance(exporter, MetricReader))
+    periodic = [CountingMetricExporter(exporter, ledger, store) for exporter in others]
     if store is not None and embedded and not environment(OTEL_METRIC_EXPORT_INTERVAL):
         timed: list[MetricReader] = [QuietReader(exporter, interval, store) for exporter in periodic]
     else:
@@ -213,15 +211,15 @@ def _make_metrics(exporters: Sequence[Any], resource: Resource, ledger: Ledger, 
         raise
 
 
-def _make_logs(exporters: Sequence[Any], resource: Resource) -> tuple[Provider, Sequence[Account]]:
+def _make_logs(exporters: Sequence[Any], resource: Resource, ledger: Ledger) -> tuple[Provider, Sequence[Places]]:
     # Attached to no logger of the server's: its records hold whole frames.
     provider = sdk_logs().LoggerProvider(resource=resource, shutdown_on_exit=False)
     delay = choice.whole(OTEL_BLRP_SCHEDULE_DELAY, choice.LOG_DELAY_MS)
     places = choice.whole(OTEL_BLRP_MAX_QUEUE_SIZE, _PLACES)
-    processors = [CountingLogProcessor(exporter, places, delay) for exporter in exporters]
+    processors = [CountingLogProcessor(exporter, ledger, places, delay) for exporter in exporters]
     for processor in processors:
         provider.add_log_record_processor(processor)
-    return provider, [processor.account for processor in processors]
+    return provider, [processor.places for processor in processors]
 
 
 def _from_api(signal: Signal, name: str) -> Any:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import errno
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from ailoop_otel import names
 from ailoop_otel.export import retention
-from ailoop_otel.fork import begin_anew
-from ailoop_otel.guard import warn
+from ailoop_otel.export.notices import DIRECTORY_WARNINGS, DirectoryWarnings
 from ailoop_otel.settings import Settings
 from ailoop_otel.unpatched import os, time
 
@@ -29,15 +26,6 @@ _PART_OF_AGE: Final = 1 / 10
 # All three signals have a file open, and those are not deleted.
 _PART_OF_TOTAL: Final = 1 / 4
 _TRIES: Final = 1000
-_WARNING_INTERVAL: Final = 60.0  # seconds
-_FULL: Final = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
-_WRONG: Final = frozenset({errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ELOOP, errno.ENAMETOOLONG})
-_DIRECTORY: Final = names.SETTING_DIRECTORY.name
-_MENDS: Final = {
-    "full": f"free some space there, lower {names.SETTING_MAX_TOTAL.name}, or set {_DIRECTORY} to another disk",
-    "wrong": f"set {_DIRECTORY} to a directory",
-    "refused": f"make it writable for this process, or set {_DIRECTORY} to a directory that is",
-}
 
 
 @dataclass(frozen=True)
@@ -56,51 +44,6 @@ class Bounds:
         return cls(directory, settings.max_file * 1e6, settings.max_total * 1e6, settings.max_age * 3600)
 
 
-class DirectoryWarnings:
-    """One line in the log for each kind of fault of a directory, with its mend, until the fault is over.
-
-    All signals share one, as they mostly have the same fault at the same time.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._begin()
-        begin_anew(self._begin)
-
-    def _begin(self) -> None:
-        self._lock = threading.Lock()
-        self._warned_at: dict[tuple[str, str], float] = {}
-        self._over: set[str] = set()
-
-    def warn(self, directory: str, fault: OSError) -> None:
-        """Log one line about a fault, unless it has been logged and is not over."""
-        kind = _kind(fault)
-        if self._is_due(directory, kind):
-            reason = fault.strerror or type(fault).__name__
-            warn(
-                f"telemetry cannot be written to {directory} ({reason}). It is dropped until that works again; "
-                f"the server is not affected. To mend it, {_MENDS[kind]}."
-            )
-
-    def over(self, directory: str) -> None:
-        """Note that the directory can be written again: the next fault is logged, but not in the same minute."""
-        if self._warned_at:
-            self._over.add(directory)
-
-    def _is_due(self, directory: str, kind: str) -> bool:
-        with self._lock:
-            now = self._clock()
-            warned_at = self._warned_at.get((directory, kind))
-            if warned_at is not None and (directory not in self._over or now - warned_at < _WARNING_INTERVAL):
-                return False
-            self._warned_at[directory, kind] = now
-            self._over.discard(directory)
-            return True
-
-
-_WARNINGS: Final = DirectoryWarnings()
-
-
 class RotatingFile:
     """Appends lines of one signal to `<signal>-<UTC time>-<pid>-<n>.jsonl`; `path` is the last one's.
 
@@ -113,7 +56,7 @@ class RotatingFile:
         signal: str,
         bounds: Bounds,
         clock: Callable[[], float] = time.time,
-        warnings: DirectoryWarnings = _WARNINGS,
+        warnings: DirectoryWarnings = DIRECTORY_WARNINGS,
         on_delete: Callable[[retention.TelemetryFile], object] = lambda file: None,
     ) -> None:
         self._signal = signal
@@ -219,9 +162,3 @@ class RotatingFile:
             os.ftruncate(descriptor, self._size)
         except OSError:
             self.close()
-
-
-def _kind(fault: OSError) -> str:
-    if fault.errno in _FULL:
-        return "full"
-    return "wrong" if fault.errno in _WRONG else "refused"

@@ -10,7 +10,8 @@ from typing import Any
 
 import wrapt
 
-from ailoop_otel.guard import Guard, warn
+from ailoop_otel.guard import warn
+from ailoop_otel.server.hooks import HookHost
 
 # As wrapt calls it: the wrapped callable, the instance it is bound to, its arguments.
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -18,15 +19,17 @@ Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], A
 
 @dataclass(frozen=True)
 class Target:
-    """One function to wrap: the module it is in, the path within it, the wrapper, and what is lost without it.
+    """One function to wrap: the module it is in, the path within it, and what makes the wrapper.
 
-    `gives` is empty for a function that may well be absent. A method that is called in loops has `needed`, which
-    returns whether the wrapper has anything to do now: the plain function that asks costs a quarter of wrapt's wrapper.
+    `gives` is what users lose without it, empty for a function that may well be absent, and `generation` the one of
+    AILoop that has it. A method that is called in loops has `needed`, which returns whether the wrapper has anything to
+    do now: the plain function that asks costs a quarter of wrapt's wrapper.
     """
 
     module: str
     path: str
-    wrapper: Wrapper
+    hook: Callable[[HookHost], Wrapper]
+    generation: str = ""
     gives: str = ""
     needed: Callable[[], object] | None = None
 
@@ -34,8 +37,8 @@ class Target:
 class Patches:
     """Targets that are wrapped as soon as their modules are imported, until `undo`; only while `armed` do they act."""
 
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
+    def __init__(self, host: HookHost) -> None:
+        self._host = host
         self.armed = False
         # The owner of each function that is wrapped, its name there, the original and what stands in its place.
         self._done: list[tuple[Any, str, Any, Any]] = []
@@ -50,7 +53,7 @@ class Patches:
             def hook(module: ModuleType, target: Target = target) -> None:
                 # wrapt cannot remove a hook.
                 if self.armed and self._generation is generation:
-                    with self._guard:
+                    with self._host.guard:
                         self._wrap(module, target)
 
             wrapt.register_post_import_hook(hook, target.module)
@@ -60,7 +63,7 @@ class Patches:
         self.armed = False
         while self._done:
             owner, name, original, wrapped = self._done.pop()
-            with self._guard:
+            with self._host.guard:
                 if vars(owner).get(name) is wrapped:
                     setattr(owner, name, original)
 
@@ -75,11 +78,11 @@ class Patches:
             if target.gives and owner is not None:
                 warn(f"this server has no {target.module}.{target.path}: without {target.gives}; the rest works")
             return
-        original = vars(owner)[name]
+        original, wrapper = vars(owner)[name], target.hook(self._host)
         if target.needed is not None:
-            wrapped = self._asking(original, target.wrapper, target.needed)
+            wrapped = self._asking(original, wrapper, target.needed)
         else:
-            wrapped = wrapt.FunctionWrapper(original, target.wrapper, enabled=lambda: self.armed)
+            wrapped = wrapt.FunctionWrapper(original, wrapper, enabled=lambda: self.armed)
         setattr(owner, name, wrapped)
         self._done.append((owner, name, original, wrapped))
 

@@ -71,9 +71,9 @@ def stack_targets(guard: Guard, middleware: Any) -> tuple[Target, ...]:
         return wrapped(*args, **kwargs)
 
     return (
-        Target("starlette.applications", "Starlette.build_middleware_stack", build),
-        Target("starlette.applications", "Starlette.__call__", call),
-        Target("fastapi.applications", "FastAPI.build_middleware_stack", build),
-        Target("fastapi.applications", "FastAPI.__call__", call),
-        Target("opentelemetry.instrumentation.asgi", "OpenTelemetryMiddleware.__call__", let_through),
+        Target("starlette.applications", "Starlette.build_middleware_stack", lambda _: build),
+        Target("starlette.applications", "Starlette.__call__", lambda _: call),
+        Target("fastapi.applications", "FastAPI.build_middleware_stack", lambda _: build),
+        Target("fastapi.applications", "FastAPI.__call__", lambda _: call),
+        Target("opentelemetry.instrumentation.asgi", "OpenTelemetryMiddleware.__call__", lambda _: let_through),
     )

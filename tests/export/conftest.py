@@ -11,8 +11,8 @@ import pytest
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.util._once import Once
 
+from ailoop_otel.export.notices import EXPORT_WARNINGS
 from ailoop_otel.export.pipeline import Pipeline
-from ailoop_otel.export.sdk_logging import EXPORT_WARNINGS
 from ailoop_otel.guard import Guard
 from ailoop_otel.settings import Settings
 from tests.export.collector import Collector
@@ -35,7 +35,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         monkeypatch.setattr(module, provider, None)
         monkeypatch.setattr(module, f"{provider}_SET_ONCE", Once())
     # A line that another test has logged is not logged again for a minute.
-    monkeypatch.setattr(EXPORT_WARNINGS, "_logged_at", float("-inf"))
+    EXPORT_WARNINGS.minute.begin()
     monkeypatch.chdir(tmp_path)
     yield
     EXPORT_WARNINGS.remove()

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ailoop_otel.export.rotation import Bounds, DirectoryWarnings, RotatingFile
+from ailoop_otel.export.notices import DirectoryWarnings
+from ailoop_otel.export.rotation import Bounds, RotatingFile
 
 
 class Wall:

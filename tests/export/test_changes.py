@@ -18,8 +18,8 @@ from opentelemetry.sdk.metrics.export import (
 )
 
 from ailoop_otel import names
-from ailoop_otel.export.changes import COMPLETE
 from ailoop_otel.export.files import RotatingMetricExporter
+from ailoop_otel.export.quiet import COMPLETE
 
 MEMORY = names.METRIC_MEMORY_USAGE.name
 INTERVAL = 10.0

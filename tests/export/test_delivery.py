@@ -12,8 +12,10 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from ailoop_otel.export.delivery import Account, CountingSpanProcessor
-from ailoop_otel.export.sdk_logging import EXPORT_WARNINGS
+from ailoop_otel.export.delivery import CountingSpanProcessor, Places
+from ailoop_otel.export.ledger import Ledger
+from ailoop_otel.export.notices import EXPORT_WARNINGS
+from ailoop_otel.recorded.otlp_json import TRACES
 from tests.export.child import in_child
 from tests.reliability.balance import Balance
 
@@ -35,11 +37,25 @@ class Counting(SpanExporter):
         return result
 
 
+class Account:
+    """What became of the spans of one queue."""
+
+    def __init__(self, ledger: Ledger, places: Places) -> None:
+        self._ledger = ledger
+        self.places = places
+
+    @property
+    def dropped(self) -> int:
+        """Spans that were dropped, or given up for lost."""
+        return self._ledger.lost.total() + self.places.given_up
+
+
 def _provider(exporter: SpanExporter, places: int, batch: int, delay_ms: float) -> tuple[TracerProvider, Account]:
-    processor = CountingSpanProcessor(exporter, places, batch, delay_ms)
+    ledger = Ledger()
+    processor = CountingSpanProcessor(exporter, ledger, places, batch, delay_ms)
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(processor)
-    return provider, processor.account
+    return provider, Account(ledger, processor.places)
 
 
 def _emit(provider: TracerProvider, spans: int, threads: int = 1) -> int:
@@ -154,25 +170,28 @@ def test_a_shutdown_in_the_middle_of_the_traffic(balance: Balance) -> None:
 
 def test_what_still_waits_after_the_end_is_given_up() -> None:
     """While the pipeline lives, waiting is not dropped; once it is closed, what waits or is on its way is."""
-    account = Account(4)
-    assert [account.admit() for _ in range(5)] == [True] * 4 + [False]
-    account.dequeue(2)
+    ledger = Ledger()
+    places = Places(4, TRACES, ledger)
+    account = Account(ledger, places)
+    assert [places.admit() for _ in range(5)] == [True] * 4 + [False]
+    places.dequeue(2)
     assert account.dropped == 1
-    account.close()
+    places.close()
     assert account.dropped == 5
-    account.close_batch(2, exported=True)
+    places.in_flight = 0
     assert account.dropped == 3
 
 
 def test_unsampled_spans_are_nobody_s_loss() -> None:
     """They take no place and count as nothing."""
     exporter = Counting()
-    processor = CountingSpanProcessor(exporter, 2, 2, 60_000)
+    ledger = Ledger()
+    processor = CountingSpanProcessor(exporter, ledger, 2, 2, 60_000)
     provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
     provider.add_span_processor(processor)
     _emit(provider, 10)
     provider.shutdown()
-    assert (exporter.exported, processor.account.dropped) == (0, 0)
+    assert (exporter.exported, ledger.lost.total(), processor.places.given_up) == (0, 0, 0)
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
@@ -185,9 +204,10 @@ def test_a_forked_child_has_an_account_of_its_own() -> None:
     """The parent's waiting and dropped spans are not the child's, which has all places free."""
     exporter = Counting()
     provider, account = _provider(exporter, 2, 2, 60_000)
-    account.admit()
-    account.admit()
-    assert not account.admit()
-    assert in_child(lambda: account.dropped == 0 and account.admit() and account.admit() and not account.admit()) == 0
+    admit = account.places.admit
+    admit()
+    admit()
+    assert not admit()
+    assert in_child(lambda: account.dropped == 0 and admit() and admit() and not admit()) == 0
     assert account.dropped == 1
     provider.shutdown()

@@ -14,13 +14,14 @@ from opentelemetry.sdk.resources import Resource
 
 from ailoop_otel import names
 from ailoop_otel.export import providers
+from ailoop_otel.export.delivery import CountingMetricExporter
 from ailoop_otel.export.files import RotatingMetricExporter
 from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.export.quiet import QUIET, QuietReader
 from ailoop_otel.guard import Guard
 from ailoop_otel.process.metrics import ProcessMetrics
 from ailoop_otel.recorded.otlp_json import METRICS
-from ailoop_otel.recording.fast.histograms import HistogramStore, LightMeterProvider, LightMetricExporter
+from ailoop_otel.recording.fast.histograms import HistogramStore, LightMeterProvider
 
 INTERVAL = 10.0
 DAY = 86_400.0
@@ -34,7 +35,7 @@ class Process:
         self.folder = folder
         self.store = HistogramStore()
         exporter = RotatingMetricExporter(str(folder), clock=lambda: self.now)
-        light = LightMetricExporter(exporter, self.store)
+        light = CountingMetricExporter(exporter, Ledger(), self.store)
         self.reader = QuietReader(light, math.inf, self.store, clock=lambda: self.now)
         self.provider = LightMeterProvider(Resource({}), [self.reader], self.store)
         meter = self.provider.get_meter(names.SCOPE)

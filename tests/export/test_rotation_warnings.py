@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ailoop_otel.export import rotation
-from ailoop_otel.export.rotation import DirectoryWarnings
+from ailoop_otel.export.notices import DirectoryWarnings
 from tests.export.folder import rotating
 
 

@@ -22,7 +22,7 @@ from ailoop_otel.guard import Guard
 from ailoop_otel.recording.telemetry import SECOND
 from ailoop_otel.server.hooks import HookContext
 from ailoop_otel.server.patching import Patches
-from ailoop_otel.server.targets import hook_targets
+from ailoop_otel.server.targets import TARGETS
 from ailoop_otel.wire.calls import remote_span
 from tests.recorder import EPOCH, ManualClock
 from tests.scripted import SCOPE, Server, Socket, request
@@ -147,10 +147,10 @@ def hooked() -> Iterator[StandIn]:
     """The stand-in's modules imported and hooked, until the end of the context."""
     provider, guard = Provider(), Guard(strict=True)
     host = StandIn(guard, provider)
-    patches = Patches(guard)
+    patches = Patches(host)
     with pytest.MonkeyPatch.context() as patch, _imported(patch):
         patch.setattr("requests.post", provider.post)
-        patches.apply(hook_targets(host))
+        patches.apply(TARGETS)
         try:
             yield host
         finally:

@@ -18,7 +18,7 @@ from ailoop_otel.instrumentor import AILoopMiddleware
 from ailoop_otel.runtime import Runtime
 from ailoop_otel.server.patching import Patches, Target
 from ailoop_otel.server.stack import stack_targets
-from ailoop_otel.server.targets import hook_targets
+from ailoop_otel.server.targets import TARGETS
 
 MODULE = "module_to_be_wrapped"
 SOURCE = """
@@ -43,7 +43,7 @@ def marking(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) 
 
 def target(path: str) -> Target:
     """Something in the module."""
-    return Target(MODULE, path, marking)
+    return Target(MODULE, path, lambda host: marking)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
 @pytest.fixture
 def patches() -> Iterator[Patches]:
     """What is taken back in any case."""
-    patches = Patches(Guard(strict=True))
+    patches = Patches(Runtime(Guard(strict=True)))
     yield patches
     patches.undo()
 
@@ -127,7 +127,7 @@ def test_a_module_that_is_imported_after_the_second_beginning(load: Callable[[],
 def test_a_method_that_says_when_its_wrapper_is_needed(load: Callable[[], ModuleType], patches: Patches) -> None:
     """Else the original is called, and it looks like the original all the time."""
     at_work: list[str] = []
-    patches.apply((Target(MODULE, "Base.greet", marking, needed=lambda: at_work),))
+    patches.apply((Target(MODULE, "Base.greet", lambda host: marking, needed=lambda: at_work),))
     module = load()
     base = module.Child()
     assert base.greet() == "hello"
@@ -143,7 +143,7 @@ def test_a_method_that_says_when_its_wrapper_is_needed(load: Callable[[], Module
 def test_a_wrapper_that_cannot_be_set_hurts_nobody(load: Callable[[], ModuleType]) -> None:
     """Such a target is left out and counted, the others are wrapped."""
     guard = Guard()
-    patches = Patches(guard)
+    patches = Patches(Runtime(guard))
     module = load()
     module.frozen = int
     patches.apply((target("frozen.bit_length"), target("count")))
@@ -158,13 +158,13 @@ def test_every_original_of_the_web_stack_is_back() -> None:
     runtime = Runtime(Guard(strict=True))
     places = [
         (importlib.import_module(each.module), each)
-        for each in stack_targets(runtime.guard, AILoopMiddleware) + hook_targets(runtime)
+        for each in stack_targets(runtime.guard, AILoopMiddleware) + TARGETS
         if find_spec(each.module.partition(".")[0])
     ]
     # Older FastAPI leaves the one or the other to starlette.
     places = [(module, each) for module, each in places if original(module, each.path)]
     originals = [original(module, each.path) for module, each in places]
-    patches = Patches(runtime.guard)
+    patches = Patches(runtime)
     for _ in range(2):
         patches.apply(tuple(each for _, each in places))
         wrapped = [original(module, each.path) for module, each in places]

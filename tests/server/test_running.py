@@ -103,17 +103,12 @@ async def two_workers(way: Way, tmp_path: Path) -> None:
 )
 async def test_a_reload_loses_nothing(tmp_path: Path) -> None:
     """Under `--reload` what happened before and after a change of the code is recorded."""
-    await asyncio.gather(reload(STARTUP_FILE, tmp_path / "1"), reload(WRAPPER, tmp_path / "2"))
-
-
-async def reload(way: Way, tmp_path: Path) -> None:
-    """Talk before and after."""
     code = tmp_path / "code"
-    code.mkdir(parents=True)
+    code.mkdir()
     source = code / "source.py"
     source.touch()
     folder = Folder(tmp_path / "telemetry")
-    async with running(way, folder, arguments=["--reload", "--reload-dir", str(code)]) as server:
+    async with running(STARTUP_FILE, folder, arguments=["--reload", "--reload-dir", str(code)]) as server:
         first = await converse(server.port)
         os.utime(source, (time.time() + 10, time.time() + 10))
         second = await answer(server.port, "/process", unlike=first)

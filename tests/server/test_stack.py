@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Host, Mount, Route, WebSocketRoute
 
+from ailoop_otel.activation import RUNTIME
 from ailoop_otel.guard import Guard
 from ailoop_otel.recording.internals import FASTAPI_KEY
 from ailoop_otel.server.first_application import is_ailoop
@@ -127,4 +128,4 @@ def hook(path: str) -> Any:
     """The wrapper of one target."""
     targets: tuple[Target, ...] = stack_targets(Guard(strict=True), Mark)
     (found,) = (each for each in targets if each.path == path)
-    return found.wrapper
+    return found.hook(RUNTIME)

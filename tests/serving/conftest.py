@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -19,6 +21,9 @@ ROOT = Path(__file__).parent.parent.parent
 CHECKOUTS = [path for path in os.environ.get("AILOOP_CHECKOUT", "").split(os.pathsep) if path]
 PYTHON = os.environ.get("AILOOP_PYTHON", sys.executable)
 Serve = Callable[..., Server]
+Share = Callable[..., "Shared"]
+# What ended is exported at once: who waits for it waits for nothing else.
+SOON = {"OTEL_BSP_SCHEDULE_DELAY": "50", "OTEL_BLRP_SCHEDULE_DELAY": "50"}
 
 
 def _installations() -> list[pytest.param]:
@@ -108,19 +113,70 @@ def serve(provider: Provider, folder: Folder, tmp_path: Path) -> Iterator[Serve]
         def start(
             installation: Installation, *arguments: str, wrapper: tuple[str, ...] = (), **variables: str
         ) -> Server:
-            is_standin = installation.root.is_relative_to(ROOT)
-            environment = provider.plain_environment() if is_standin else provider.environment()
-            added = {
-                **environment,
-                "AILOOP_OTEL_ENABLED": "true",
-                "AILOOP_OTEL_DIRECTORY": str(folder.path),
-                "HOME": str(tmp_path),
-                **variables,
-            }
-            server = stack.enter_context(serving(installation, added, arguments=arguments, wrapper=wrapper))
-            # Before it is stopped: the current generation waits for answers that it is giving.
-            stack.callback(provider.release)
-            stack.callback(lambda: blameless(server))
-            return server
+            return _started(stack, installation, provider, folder, tmp_path, arguments, wrapper, variables)
 
         yield start
+
+
+class Shared(NamedTuple):
+    """A server that several tests talk to: its folder has what began since the test did."""
+
+    server: Server
+    folder: Folder
+    provider: Provider
+
+
+@pytest.fixture(scope="module")
+def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Share]:
+    """The servers of a module, each started for the first test that asks for it."""
+    running: dict[object, Shared] = {}
+    with ExitStack() as stack:
+
+        def share(installation: Installation, **variables: str) -> Shared:
+            key = (installation.root, *sorted(variables.items()))
+            if key not in running:
+                home = tmp_path_factory.mktemp("shared")
+                provider, folder = stack.enter_context(Provider()), Folder(home / "telemetry")
+                server = _started(stack, installation, provider, folder, home, (), (), variables)
+                running[key] = Shared(server, folder, provider)
+            return running[key]
+
+        yield share
+
+
+@pytest.fixture
+def share(_servers: Share) -> Share:
+    """As `serve`, for a test that leaves the server as it was: the server is the one of the tests before it."""
+
+    def shared(installation: Installation, **variables: str) -> Shared:
+        server, folder, provider = _servers(installation, **variables)
+        return Shared(server, Folder(folder.path, time.time()), provider)
+
+    return shared
+
+
+def _started(
+    stack: ExitStack,
+    installation: Installation,
+    provider: Provider,
+    folder: Folder,
+    home: Path,
+    arguments: Sequence[str],
+    wrapper: Sequence[str],
+    variables: Mapping[str, str],
+) -> Server:
+    is_standin = installation.root.is_relative_to(ROOT)
+    environment = provider.plain_environment() if is_standin else provider.environment()
+    added = {
+        **environment,
+        "AILOOP_OTEL_ENABLED": "true",
+        "AILOOP_OTEL_DIRECTORY": str(folder.path),
+        "HOME": str(home),
+        **SOON,
+        **variables,
+    }
+    server = stack.enter_context(serving(installation, added, arguments=arguments, wrapper=wrapper))
+    # Before it is stopped: the current generation waits for answers that it is giving.
+    stack.callback(provider.release)
+    stack.callback(lambda: blameless(server))
+    return server

@@ -35,10 +35,11 @@ class Span:
 
 
 class Folder:
-    """What a server has exported so far."""
+    """What a server has exported so far; of spans and events those that began `since`, seconds since the epoch."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, since: float = 0.0) -> None:
         self.path = path
+        self._since = since
 
     def text(self) -> str:
         """All of it."""
@@ -47,12 +48,17 @@ class Folder:
     def spans(self, name: str | None = None) -> list[Span]:
         """The spans so far, oldest first."""
         spans = [_span(raw) for raw in self._records("traces", "resourceSpans", "scopeSpans", "spans")]
-        return sorted((s for s in spans if name is None or s.name == name), key=lambda span: span.start)
+        wanted = (span for span in spans if span.start >= self._since and name in (None, span.name))
+        return sorted(wanted, key=lambda span: span.start)
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """The attributes of the log events of a name."""
         records = self._records("logs", "resourceLogs", "scopeLogs", "logRecords")
-        return [_attributes(record) for record in records if record.get("eventName") == name]
+        return [
+            _attributes(record)
+            for record in records
+            if record.get("eventName") == name and int(record["timeUnixNano"]) / 1e9 >= self._since
+        ]
 
     def resources(self, signal: str) -> dict[str, set[Any]]:
         """What a signal's resources say of the process and its machine."""

@@ -9,8 +9,7 @@ import pytest
 from ailoop_otel import names
 from tests.ailoop.client import Client, connected
 from tests.ailoop.process import Installation
-from tests.ailoop.provider import Provider
-from tests.serving.conftest import Serve
+from tests.serving.conftest import Serve, Share
 from tests.serving.folder import Folder, Span
 from tests.serving.test_hooks import last, tree
 
@@ -38,9 +37,9 @@ def tasks(folder: Folder, count: int) -> list[Span]:
     return found
 
 
-async def test_a_background_task_is_a_trace_of_its_own(stateless: Installation, serve: Serve, folder: Folder) -> None:
+async def test_a_background_task_is_a_trace_of_its_own(stateless: Installation, share: Share) -> None:
     """Linked to its session's start and to the call that asked; its model calls and tools below it."""
-    server = serve(stateless)
+    server, folder, _ = share(stateless)
     async with connected(server.port, server.dialect) as client:
         session = await client.start_session()
         named = await agent(client)
@@ -93,11 +92,9 @@ async def test_a_failed_background_task_is_an_error_and_no_exchange(
     assert folder.points(names.METRIC_EXCHANGE_DURATION.name) == []
 
 
-async def test_a_stopped_background_agent_leaves_nothing_open(
-    stateless: Installation, serve: Serve, folder: Folder, provider: Provider
-) -> None:
+async def test_a_stopped_background_agent_leaves_nothing_open(stateless: Installation, share: Share) -> None:
     """Its task ends as cancelled, the model call when the provider lets go, marked as abandoned."""
-    server = serve(stateless)
+    server, folder, provider = share(stateless)
     async with connected(server.port, server.dialect) as client:
         await client.start_session()
         named = await agent(client)
@@ -114,11 +111,9 @@ async def test_a_stopped_background_agent_leaves_nothing_open(
     assert "Failed to detach" not in server.output()
 
 
-async def test_a_continuation_is_another_round_of_the_same_agent(
-    stateless: Installation, serve: Serve, folder: Folder
-) -> None:
+async def test_a_continuation_is_another_round_of_the_same_agent(stateless: Installation, share: Share) -> None:
     """One span for the agent with two rounds, both model calls below it."""
-    server = serve(stateless)
+    server, folder, _ = share(stateless)
     async with connected(server.port, server.dialect) as client:
         await client.start_session()
         root = await last(client, folder, f"x {CONTINUE}")
@@ -154,11 +149,9 @@ async def test_an_agent_that_mails_another_waits_for_it(stateless: Installation,
     assert "a secret" not in folder.text()
 
 
-async def test_a_call_that_the_server_gave_up_is_abandoned(
-    delegates: Installation, serve: Serve, folder: Folder, provider: Provider
-) -> None:
-    """The earlier generation gives up after 10 s and lets its thread read on."""
-    server = serve(delegates)
+async def test_a_call_that_the_server_gave_up_is_abandoned(delegates: Installation, share: Share) -> None:
+    """The earlier generation gives up after 10 s, the stand-in sooner, and lets its thread read on."""
+    server, folder, provider = share(delegates, STANDIN_ANSWER_WITHIN="1")
     async with connected(server.port, server.dialect) as client:
         await client.start_session()
         exchange = await client.send("x [[stall after=2 keepalive=0.5]]")
@@ -178,11 +171,9 @@ async def test_a_call_that_the_server_gave_up_is_abandoned(
     theirs="A client leaves, and the server reads the answer to its end for nobody",
     promise="The model call is marked as abandoned",
 )
-async def test_a_call_whose_client_left_is_abandoned(
-    installation: Installation, serve: Serve, folder: Folder, provider: Provider
-) -> None:
+async def test_a_call_whose_client_left_is_abandoned(installation: Installation, share: Share) -> None:
     """The server reads the answer to its end for nobody."""
-    server = serve(installation)
+    server, folder, provider = share(installation)
     async with connected(server.port, server.dialect) as client:
         await client.start_session()
         exchange = await client.send("x [[say chunks=30 gap=0.05]]")
@@ -195,8 +186,8 @@ async def test_a_call_whose_client_left_is_abandoned(
 
 
 async def test_empty_boxes_are_no_news(stateless: Installation, serve: Serve, folder: Folder) -> None:
-    """A background agent looks for mail every 5 s; only what it finds is told, with its session."""
-    server = serve(stateless)
+    """A background agent looks for mail now and then; only what it finds is told, with its session."""
+    server = serve(stateless, STANDIN_MAIL_EVERY="0.5")
     async with connected(server.port, server.dialect) as client:
         session = await client.start_session()
         await agent(client)

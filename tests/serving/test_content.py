@@ -13,7 +13,7 @@ from ailoop_otel import names
 from tests.ailoop.client import connected
 from tests.ailoop.process import Installation
 from tests.ailoop.provider import Provider
-from tests.serving.conftest import Serve
+from tests.serving.conftest import Serve, Share
 from tests.serving.folder import Folder, Span
 
 ON = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "true"}
@@ -74,11 +74,9 @@ async def test_a_model_call_tells_what_was_said(installation: Installation, serv
     assert "canary-5d1c" not in folder.text()
 
 
-async def test_a_tool_tells_what_it_was_given_and_what_it_found(
-    stateless: Installation, serve: Serve, folder: Folder
-) -> None:
+async def test_a_tool_tells_what_it_was_given_and_what_it_found(stateless: Installation, share: Share) -> None:
     """On its own span, on the model call that asked for it, and on the one that was told the result."""
-    server = serve(stateless, **ON)
+    server, folder, _ = share(stateless, **ON)
     async with connected(server.port, server.dialect) as client:
         await client.start_session()
         await client.ask('x [[tool name=list_directory arguments={"path": "."}]] [[say text="so it is"]]')
@@ -118,10 +116,10 @@ async def test_an_error_body_is_never_content(installation: Installation, serve:
     promise="The span is there with content of the allowed size, and says how large it was",
 )
 async def test_a_prompt_of_20_mb_arrives_cut(
-    installation: Installation, serve: Serve, folder: Folder, provider: Provider
+    stateless: Installation, serve: Serve, folder: Folder, provider: Provider
 ) -> None:
     """The span is there, valid JSON within the limit, with the size that the prompt had."""
-    server = serve(*larger(installation), **ON)
+    server = serve(*larger(stateless), **ON)
     async with connected(server.port, server.dialect) as client:
         await client.start_session()
         provider.queue("say chunks=3")
@@ -177,7 +175,7 @@ async def test_a_hook_has_the_last_word(
     promise="No content is recorded, one line says so, and the server answers",
 )
 async def test_a_broken_hook_lets_nothing_through(
-    installation: Installation,
+    stateless: Installation,
     serve: Serve,
     folder: Folder,
     provider: Provider,
@@ -187,7 +185,7 @@ async def test_a_broken_hook_lets_nothing_through(
 ) -> None:
     """No content, one line, and the server answers."""
     (tmp_path / "my_redaction.py").write_text(code, encoding="utf-8")
-    server = serve(installation, **ON, AILOOP_OTEL_REDACT="my_redaction:hook", PYTHONPATH=str(tmp_path))
+    server = serve(stateless, **ON, AILOOP_OTEL_REDACT="my_redaction:hook", PYTHONPATH=str(tmp_path))
     async with connected(server.port, server.dialect) as client:
         await client.start_session()
         for _ in range(2):
@@ -201,9 +199,9 @@ async def test_a_broken_hook_lets_nothing_through(
     assert server.output().count(said) == 1
 
 
-async def test_without_the_variable_nothing_is_kept(installation: Installation, serve: Serve, folder: Folder) -> None:
+async def test_without_the_variable_nothing_is_kept(stateless: Installation, serve: Serve, folder: Folder) -> None:
     """Also where a hook is named."""
-    server = serve(installation, AILOOP_OTEL_REDACT="json:dumps")
+    server = serve(stateless, AILOOP_OTEL_REDACT="json:dumps")
     async with connected(server.port, server.dialect) as client:
         await client.start_session()
         await client.ask('x [[say text="canary"]]')

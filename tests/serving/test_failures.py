@@ -7,7 +7,7 @@ import pytest
 from ailoop_otel import names
 from tests.ailoop.client import connected
 from tests.ailoop.process import Installation
-from tests.serving.conftest import Serve
+from tests.serving.conftest import Serve, Share
 from tests.serving.folder import Folder
 
 
@@ -26,10 +26,10 @@ from tests.serving.folder import Folder
     promise="The message is an error with its outcome",
 )
 async def test_what_went_wrong_is_told(
-    installation: Installation, serve: Serve, folder: Folder, directive: str, current: str, earlier: str
+    installation: Installation, share: Share, directive: str, current: str, earlier: str
 ) -> None:
     """Also where the server says that all is well."""
-    server = serve(installation)
+    server, folder, _ = share(installation)
     async with connected(server.port, server.dialect) as client:
         await client.start_session()
         await client.ask(f"x {directive}")
@@ -45,8 +45,13 @@ async def test_what_went_wrong_is_told(
     promise="An `ailoop.ai_timeout` while it hangs; how late the client was told is recorded",
 )
 async def test_the_earlier_generations_own_timeout(delegates: Installation, serve: Serve, folder: Folder) -> None:
-    """Noticed here after 3 s, told to the client after 10: the delay between is recorded."""
-    server = serve(delegates, AILOOP_OTEL_AI_TIMEOUT_FIRST_CHUNK="3", OTEL_METRIC_EXPORT_INTERVAL="500")
+    """Noticed here long before the client is told: the delay between is recorded."""
+    server = serve(
+        delegates,
+        AILOOP_OTEL_AI_TIMEOUT_FIRST_CHUNK="0.5",
+        OTEL_METRIC_EXPORT_INTERVAL="200",
+        STANDIN_ANSWER_WITHIN="2.5",
+    )
     async with connected(server.port, server.dialect) as client:
         await client.start_session()
         exchange = await client.send("x [[hang]]")
@@ -57,9 +62,9 @@ async def test_the_earlier_generations_own_timeout(delegates: Installation, serv
         (timeout,) = folder.spans(names.SPAN_AI_TIMEOUT)
         (point,) = folder.wait(lambda folder: folder.points(names.METRIC_REPORT_DELAY.name))
     assert root.attributes[names.OUTCOME] == "ai_timeout"
-    # About 7 s; by the client's own clock, because neither the server nor a busy machine is that exact.
+    # By the client's own clock, because neither the server nor a busy machine is exact.
     assert point["sum"] == pytest.approx(exchange.seconds - timeout.duration, abs=0.25)
-    assert point["sum"] > 6
+    assert point["sum"] > 1.5
     assert point["labels"][names.TIMEOUT_PHASE] == "first_chunk"
 
 
@@ -68,9 +73,9 @@ async def test_the_earlier_generations_own_timeout(delegates: Installation, serv
     theirs="A client leaves in the middle of an answer",
     promise="Message and session end as `disconnected`",
 )
-async def test_a_client_that_leaves_in_mid_answer(installation: Installation, serve: Serve, folder: Folder) -> None:
+async def test_a_client_that_leaves_in_mid_answer(installation: Installation, share: Share) -> None:
     """The exchange ends as `disconnected`, the session too."""
-    server = serve(installation)
+    server, folder, _ = share(installation)
     async with connected(server.port, server.dialect) as client:
         await client.start_session()
         exchange = await client.send("x [[say chunks=40 gap=0.05]]")
@@ -82,11 +87,9 @@ async def test_a_client_that_leaves_in_mid_answer(installation: Installation, se
     assert whole.attributes[names.SESSION_END_REASON] == "disconnected"
 
 
-async def test_half_of_a_surrogate_pair_is_no_client_that_left(
-    stateless: Installation, serve: Serve, folder: Folder
-) -> None:
+async def test_half_of_a_surrogate_pair_is_no_client_that_left(stateless: Installation, share: Share) -> None:
     """The updates that hold it cannot be sent and are no chunks; the reply comes, and the message was answered."""
-    server = serve(stateless)
+    server, folder, _ = share(stateless)
     async with connected(server.port, server.dialect) as client:
         await client.start_session()
         exchange = await client.ask(r'x [[say gap=0.01 text="so it goes \ud83d on and on"]]')

@@ -31,9 +31,9 @@ async def answers(server: Server) -> None:
     theirs="A setting is no number",
     promise="The default, and one line with variable, value and mend",
 )
-async def test_an_invalid_setting(installation: Installation, serve: Serve, folder: Folder) -> None:
+async def test_an_invalid_setting(stateless: Installation, serve: Serve, folder: Folder) -> None:
     """The default is used, and one line names variable, value and mend."""
-    server = serve(installation, AILOOP_OTEL_AI_TIMEOUT_STALL="soon")
+    server = serve(stateless, AILOOP_OTEL_AI_TIMEOUT_STALL="soon")
     await answers(server)
     (line,) = [line for line in complaints(server) if "STALL" in line]
     assert "'soon' is not a number from 0 to 86400 (s); 30 is used instead" in line
@@ -45,21 +45,21 @@ async def test_an_invalid_setting(installation: Installation, serve: Serve, fold
     theirs="The telemetry directory of a server cannot be made",
     promise="One line names the variable; the server answers and ends",
 )
-async def test_a_folder_that_cannot_be_written(installation: Installation, serve: Serve, tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_written(stateless: Installation, serve: Serve, tmp_path: Path) -> None:
     """One line that names the variable to set."""
     blocked = tmp_path / "blocked"
     blocked.write_text("a file, not a folder", encoding="utf-8")
-    server = serve(installation, AILOOP_OTEL_DIRECTORY=str(blocked))
+    server = serve(stateless, AILOOP_OTEL_DIRECTORY=str(blocked))
     await answers(server)
     assert server.stop() in (0, -15, 143)
     lines = [line for line in complaints(server) if "AILOOP_OTEL_DIRECTORY" in line]
     assert len(lines) == 1
 
 
-async def test_a_dead_collector(installation: Installation, serve: Serve) -> None:
+async def test_a_dead_collector(stateless: Installation, serve: Serve) -> None:
     """One line a minute at most, and the server stops in time."""
     server = serve(
-        installation, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}", OTEL_BSP_SCHEDULE_DELAY="200"
+        stateless, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}", OTEL_BSP_SCHEDULE_DELAY="200"
     )
     await answers(server)
     await answers(server)

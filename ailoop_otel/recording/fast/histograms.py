@@ -27,10 +27,8 @@ from opentelemetry.sdk.metrics.export import (
     HistogramDataPoint,
     Metric,
     MetricExporter,
-    MetricExportResult,
     MetricReader,
     MetricsData,
-    ScopeMetrics,
 )
 from opentelemetry.sdk.metrics.export import Histogram as HistogramData
 from opentelemetry.sdk.metrics.view import DefaultAggregation, ExplicitBucketHistogramAggregation
@@ -208,6 +206,18 @@ class HistogramStore:
             found = (histogram.data(now, since) for histogram in self._histograms.values())
             return [metric for metric in found if metric is not None], self._counted
 
+    def added_to(self, collected: MetricsData, since: int) -> tuple[MetricsData, int]:
+        """As `data`, with the metrics in the scope of this package, among what the SDK has collected."""
+        metrics, counted = self.data(since)
+        if not metrics or not collected.resource_metrics:
+            return collected, counted
+        first, *others = collected.resource_metrics
+        scopes = [
+            replace(scope, metrics=[*scope.metrics, *metrics]) if scope.scope.name == names.SCOPE else scope
+            for scope in first.scope_metrics
+        ]
+        return replace(collected, resource_metrics=[replace(first, scope_metrics=scopes), *others]), counted
+
     def _count(self) -> None:
         waiting = self.waiting
         # Not more than there are now: other threads go on recording.
@@ -256,40 +266,3 @@ def _fits(exporter: MetricExporter) -> bool:
     return temporality in (None, _CUMULATIVE) and isinstance(
         aggregation, ExplicitBucketHistogramAggregation | DefaultAggregation | None
     )
-
-
-class LightMetricExporter(MetricExporter):
-    """Adds a store's histograms to each collection, and passes it on to another exporter."""
-
-    def __init__(self, exporter: MetricExporter, store: HistogramStore) -> None:
-        temporality, aggregation = metric_preferences(exporter) or ({}, {})
-        super().__init__(preferred_temporality=temporality, preferred_aggregation=aggregation)
-        self._exporter = exporter
-        self._store = store
-        self._exported = 0
-
-    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
-        """Export both."""
-        metrics, self._exported = self._store.data(self._exported)
-        return self._exporter.export(_with(metrics_data, metrics), timeout_millis, **kwargs)
-
-    def force_flush(self, timeout_millis: float = 10_000) -> bool:
-        """Flush the other exporter."""
-        return self._exporter.force_flush(timeout_millis)
-
-    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
-        """Shut the other exporter down."""
-        self._exporter.shutdown(timeout_millis, **kwargs)
-
-
-def _with(collected: MetricsData, metrics: list[Metric]) -> MetricsData:
-    """What was collected, and those metrics in the scope of this package."""
-    if not metrics or not collected.resource_metrics:
-        return collected
-    first, *others = collected.resource_metrics
-    scopes = [_joined(scope, metrics) if scope.scope.name == names.SCOPE else scope for scope in first.scope_metrics]
-    return replace(collected, resource_metrics=[replace(first, scope_metrics=scopes), *others])
-
-
-def _joined(scope: ScopeMetrics, metrics: list[Metric]) -> ScopeMetrics:
-    return replace(scope, metrics=[*scope.metrics, *metrics])

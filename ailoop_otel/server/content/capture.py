@@ -21,9 +21,8 @@ from ailoop_otel.server.content.attribute import (
     AttributeText,
     Redact,
 )
-from ailoop_otel.server.content.finishing import EndSpan, SpanFinisher
+from ailoop_otel.server.content.finishing import EndSpan, Redaction, SpanFinisher
 from ailoop_otel.server.content.messages import ModelOutput, as_message, parts, system_messages
-from ailoop_otel.server.content.redaction import Redaction
 from ailoop_otel.server.content.truncation import overhead
 from ailoop_otel.settings import Settings
 

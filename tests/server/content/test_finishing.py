@@ -17,8 +17,7 @@ from opentelemetry.trace import StatusCode
 from ailoop_otel.guard import Guard
 from ailoop_otel.recording.fast.spans import Promotion
 from ailoop_otel.recording.spans import OwnTracerProvider, spans_of
-from ailoop_otel.server.content.finishing import SpanFinisher
-from ailoop_otel.server.content.redaction import Redaction
+from ailoop_otel.server.content.finishing import Redaction, SpanFinisher
 
 
 def failing() -> dict[str, Any]:

@@ -119,7 +119,7 @@ async def _run(contender: Contender, how: str, exchanges: int, deadline: float, 
             opened = dict.fromkeys(opened, clock.wall())
             clock.release()
             # It went to sleep by a clock that stood still: it is to look at the time once more.
-            _runtime()._watchdog._bell.set()
+            _runtime()._wire.watchdog._bell.set()
         await _let_pass(how, max(opened.values()) / _SECOND + deadline + _AFTER)
         await _all_told(told, exchanges)
         return _delays(contender, told, opened, deadline, collections)

@@ -4,6 +4,7 @@ import asyncio
 import enum
 import json
 import logging
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,7 +16,8 @@ from ai_whisperer.tools.tool_registry import get_tool_registry
 
 logger = logging.getLogger(__name__)
 
-ANSWER_WITHIN = 10.0
+# The real one has no such variable: its 10 s are long for a test that waits for their end.
+ANSWER_WITHIN = float(os.environ.get("STANDIN_ANSWER_WITHIN", "10"))
 _MAX_ITERATIONS = 1000
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from ai_whisperer.services.agents.stateless import StatelessAgent
 
 logger = logging.getLogger(__name__)
 
-_MAIL_EVERY = 5.0
+_MAIL_EVERY = float(os.environ.get("STANDIN_MAIL_EVERY", "5"))  # the real one has no such variable
 Notify = Callable[[str, dict[str, Any]], Awaitable[None]]
 
 

@@ -10,7 +10,7 @@ import pytest
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from ailoop_otel.export.sdk_logging import ExportWarnings
+from ailoop_otel.export.notices import ExportWarnings
 
 HTTP = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 GRPC = "opentelemetry.exporter.otlp.proto.grpc.exporter"

@@ -1,13 +1,16 @@
-"""Event-loop lag: how late the serving event loop runs what is due."""
+"""What holds the server up: how late its event loop runs what is due, and how long garbage collections stop it."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context
 from typing import Final
 
 from ailoop_otel.guard import Guard
+from ailoop_otel.unpatched import time
 
 INTERVAL: Final = 0.25  # seconds
 
@@ -44,3 +47,33 @@ class LoopLag:
                 self._record(max(0.0, loop.time() - planned))
         finally:
             self._arm(loop, turn)
+
+
+class CollectionPauses:
+    """Calls `record` with the nanoseconds of each garbage collection but those of the youngest generation.
+
+    Those are many and short, to time them would cost more than they do; each of the others stops all threads.
+    """
+
+    def __init__(self, record: Callable[[int], None]) -> None:
+        self._record = record
+        self._began = 0
+
+    def start(self) -> None:
+        """Begin to observe: https://docs.python.org/3/library/gc.html#gc.callbacks."""
+        gc.callbacks.append(self._observe)
+
+    def stop(self) -> None:
+        """Observe no more; from any thread, and more than once."""
+        with suppress(ValueError):
+            gc.callbacks.remove(self._observe)
+
+    def _observe(self, phase: str, info: dict[str, int]) -> None:
+        if not info["generation"]:
+            return
+        now = time.monotonic_ns()
+        if phase == "start":
+            self._began = now
+        elif self._began:
+            self._record(now - self._began)
+            self._began = 0
