@@ -10,6 +10,7 @@ await session.stop()
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,8 +19,10 @@ from typing import Final
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.client import websocket
 from ailoop_otel.measure.client.conversation import Conversation
-from ailoop_otel.measure.client.message import CLIENT_TIMEOUT, Message
+from ailoop_otel.measure.client.message import CLIENT_TIMEOUT, REFUSED, Message, Place
 from ailoop_otel.measure.client.websocket import Refused, WebSocketClient, address
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.observations import OK, Observation
 from ailoop_otel.protocol.dialect import Dialect
 from ailoop_otel.protocol.jsonrpc import Json, error_code
 from ailoop_otel.protocol.registry import DIALECTS
@@ -73,6 +76,19 @@ class ClientSession:
         if error_code(reply) is not None or session is None:
             raise Refused("the server refused to start a session; its log says why")
         self.id, self.started_at = session, at
+
+    def start_observation(self, place: Place, refusal: str = REFUSED) -> Observation:
+        """What is observed of its start, which has no duration where nothing starts one, or of its `refusal`."""
+        took = self.started_at - self.asked_at if self.id else math.nan
+        return place.observed(definitions.SESSION_START, took, self.asked_at, OK if self.started_at else refusal)
+
+    def end_observations(self, place: Place) -> list[Observation]:
+        """What is observed of it when it has ended."""
+        lasted = max(0.0, self.ended_at - self.started_at)
+        return [
+            place.observed(definitions.SESSION_DURATION, lasted, self.started_at),
+            place.observed(definitions.SESSION_TURNS, float(self.turns), self.started_at),
+        ]
 
     def send(self, text: str, message: Message) -> None:
         """Send a message now; its `on_end` is called when its answer is complete or cannot arrive any more."""

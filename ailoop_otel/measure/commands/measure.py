@@ -23,6 +23,7 @@ from ailoop_otel.measure.commands.options import MeasureOptions
 from ailoop_otel.measure.load import scenario
 from ailoop_otel.measure.load.campaign import Interrupted
 from ailoop_otel.measure.load.campaign import measure as run_campaign
+from ailoop_otel.measure.load.checked_table import settings_of
 from ailoop_otel.measure.load.progress import ProgressBars, ProgressListener
 from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.load.server import RunningServer, running_server
@@ -75,7 +76,7 @@ def list_scenarios(console: Console) -> int:
         table.add_row(name, words)
     console.print(table)
     settings = Table("Setting", "What it is", "Default", box=None, pad_edge=False, header_style="dim")
-    for each in scenario.known():
+    for each in settings_of(Scenario):
         settings.add_row(each.key, each.means, each.default)
     console.print("Settings (--set KEY=VALUE), and what holds where a scenario does not say:", style="bold")
     console.print(settings)
