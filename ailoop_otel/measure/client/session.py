@@ -53,7 +53,7 @@ class ClientSession:
         """Whether a message can be sent."""
         return bool(self.started_at) and not self.ended_at and self._socket is not None and self._socket.is_open
 
-    async def open(self, url: str, *, deflate: bool, patience: float) -> None:
+    async def open(self, url: str, *, patience: float, deflate: bool = True) -> None:
         """Connect; raises Refused when the server cannot be reached within `patience` seconds."""
         try:
             self._socket = await asyncio.wait_for(
@@ -98,12 +98,12 @@ class ClientSession:
         else:
             message.lose(time.perf_counter())
 
-    async def ask(self, text: str, *, planned: float = 0.0, patience: float = 120.0) -> Message:
-        """Send a message and wait at most `patience` seconds for its answer; `planned` is now by default.
+    async def ask(self, text: str, *, patience: float = 120.0) -> Message:
+        """Send a message and wait at most `patience` seconds for its answer.
 
         After a `client_timeout` the answer may still arrive, so the session must not be used for another message.
         """
-        message = Message(planned or time.perf_counter())
+        message = Message(time.perf_counter())
         ended = asyncio.Event()
         message.on_end = lambda message: ended.set()
         self.send(text, message)
@@ -158,15 +158,13 @@ class ClientSession:
         self.on_over()
 
 
-async def connect(
-    url: str, *, deflate: bool = True, patience: float = 30.0, dialect: Dialect | None = None
-) -> ClientSession:
+async def connect(url: str, *, patience: float = 30.0, dialect: Dialect | None = None) -> ClientSession:
     """Connect to a server; raises Refused with the reason. `start` has to start the session.
 
     `dialect` decides which requests are sent, AILoop's by default (`dialect_named`).
     """
     session = ClientSession(dialect)
-    await session.open(url, deflate=deflate, patience=patience)
+    await session.open(url, patience=patience)
     return session
 
 
