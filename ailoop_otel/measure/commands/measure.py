@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -122,20 +121,18 @@ def _measured(options: MeasureOptions, wanted: Scenario, directory: Path) -> Run
     """Measure a running server, or start one; add the telemetry of the started server where there is some."""
     if options.start and options.pid is not None:
         raise Refusal("--start and --pid are two different servers; leave one of them out")
-    facts: dict[str, Any] = {}
     own: RunningServer | None = None
     try:
         with ExitStack() as stack:
             if options.start:
-                instrument = not options.no_instrument
-                own = stack.enter_context(running_server(options.start, options.url, directory, instrument=instrument))
-                facts = {"started_by_us": True, "instrumented": instrument}
+                server = running_server(options.start, options.url, directory, instrument=not options.no_instrument)
+                own = stack.enter_context(server)
             progress: ProgressListener = stack.enter_context(ProgressBars())
             if options.otlp:
                 from ailoop_otel.measure.load.otlp import LiveMetrics  # a third of a second, which most runs need not
 
                 progress = stack.enter_context(LiveMetrics(options.otlp, wanted.name, progress))
-            pid = own.pid if own is not None else options.pid
+            pid, facts = (own.pid, own.facts) if own is not None else (options.pid, {})
             run = run_campaign(wanted, options.url, pid=pid, server=facts, jaeger=options.jaeger, progress=progress)
     except Interrupted as end:
         raise Interrupted(_reconciled(end.run, own)) from None

@@ -40,6 +40,11 @@ class RunningServer:
     log: Path
     telemetry: Path | None
 
+    @property
+    def facts(self) -> dict[str, bool]:
+        """What a run's context says of it."""
+        return {"started_by_us": True, "instrumented": self.telemetry is not None}
+
 
 @contextmanager
 def running_server(
