@@ -12,6 +12,7 @@ Its options say how every message is answered; words `key=value` in a message go
     leak    bytes kept for each session     growth  bytes kept for each message
     limit   sessions beyond it are refused  crowd   sessions beyond it make each answer ten times slower
     truth   file that gets, at the end, what it did: sessions, and of each answer s to the first chunk and to the end
+    told    how many answers it tells of on its standard output, when they were given
     freeze_at, freeze_for    s after the first message at which the whole server stands still, and for how long
 """
 
@@ -42,7 +43,7 @@ LOOPBACK = "127.0.0.1"
 DEFAULTS: dict[str, Any] = {
     "first": 0.0, "spread": 0.0, "gap": 0.0, "chunks": 1, "end": "ok", "leak": 0, "growth": 0, "limit": 0,
     "crowd": 0, "freeze_at": 0.0, "freeze_for": 0.0, "seed": 1,
-    "truth": "",
+    "truth": "", "told": 0,
 }  # fmt: skip
 _ROOT = Path(__file__).parent.parent.parent
 
@@ -179,6 +180,9 @@ class _Server:
             result["ai_response"] = None
         await reply(socket, number, result)
         self.answers.append((self.first_sent.pop(session, math.nan) - begun, time.perf_counter() - begun))
+        if len(self.answers) == self.options["told"]:
+            sys.stdout.write(f"{self.options['told']} answers\n")
+            sys.stdout.flush()
 
     async def stream(self, socket: ServerConnection, session: str, options: dict[str, Any]) -> str:
         """Send the chunks, each with all text so far, the last one twice unless the answer is cut."""

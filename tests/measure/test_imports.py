@@ -58,6 +58,5 @@ def test_a_report_in_the_terminal_draws_nothing(telemetry: Path, run: Path) -> N
 
 def test_a_report_judged_by_targets_has_intervals_without_tests(run: Path, tmp_path: Path) -> None:
     """`scipy.stats` takes three times as long as `scipy.special`, which has the same functions."""
-    assert imported("report", run, "--targets", "default") == {"numpy", "scipy.special"}
     drawn = imported("report", run, "--targets", "default", "--out", tmp_path)
     assert drawn == {"jinja2", "numpy", "scipy.special", "vl_convert"}

@@ -13,8 +13,7 @@ import pytest
 from ailoop_otel.cli import main
 from ailoop_otel.measure import Refusal, report
 from ailoop_otel.measure.client.conversation import Conversation
-from ailoop_otel.measure.client.exchanges import Place, message_observations
-from ailoop_otel.measure.client.message import Message
+from ailoop_otel.measure.client.message import Message, Place
 from ailoop_otel.measure.legacy import import_files
 from ailoop_otel.measure.report.contents import build_report
 from ailoop_otel.measure.report.exchanges import exchanges_of
@@ -107,7 +106,7 @@ def test_an_acknowledgement_is_no_answer() -> None:
     assert message.acknowledged == 0.00062
     assert not message.ended
     message.abandon("client_timeout")
-    figures = {row.metric: row.value for row in message_observations(message, Place(0.0))}
+    figures = {row.metric: row.value for row in message.observations(Place(0.0))}
     assert figures["acknowledgement"] == 0.00062
     assert math.isnan(figures["first_chunk"])
     assert math.isnan(figures["completion"])
@@ -128,4 +127,4 @@ def test_a_slash_command_is_among_no_answers() -> None:
     """The server answers it itself within a millisecond: a mean over both would describe neither."""
     message = Message(1.0)
     message.sent, message.completed, message.command = 1.0, 1.002, True
-    assert {row.metric for row in message_observations(message, Place(0.0))} == {"command", "send_delay"}
+    assert {row.metric for row in message.observations(Place(0.0))} == {"command", "send_delay"}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from ailoop_otel.measure.results import definitions, storage
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.observations import Observation
+from ailoop_otel.measure.results.run import Context, Run
 from ailoop_otel.measure.testing.summary import run_of
 from ailoop_otel.measure.verdict import targets
 from ailoop_otel.measure.verdict.targets import Targets
@@ -76,9 +80,9 @@ def test_a_wrong_marker_is_one_error_at_collection(pytester: pytest.Pytester) ->
 
 
 def test_a_wrong_marker_is_the_same_error_under_xdist(pytester: pytest.Pytester) -> None:
-    """Which repeats it for each worker, as it does with every error at collection."""
+    """A worker hands it to the controller like every error at collection."""
     pytester.makepyfile(STEP.format('frist_chunk={"p95": "1 s"}'))
-    result = pytester.runpytest_subprocess("-n", "2")
+    result = pytester.runpytest_subprocess("-n", "1")
     assert result.ret != 0
     told = {line for line in result.outlines if "::test_it: ailoop_targets: " in line}
     assert len([line for line in told if not line.startswith(SUMMARY)]) == 1
@@ -143,6 +147,15 @@ def test_a_target_for_the_runs_errors_is_judged(pytester: pytest.Pytester, answe
     assert not list(plain.of(definitions.ERROR_RATE))
 
 
+KEEPS_ROWS = """
+    import json, pathlib
+    def pytest_unconfigure(config):
+        if not hasattr(config, "workerinput"):
+            rows = config.pluginmanager.get_plugin("ailoop-collector").log.rows
+            pathlib.Path("rows.json").write_text(json.dumps(rows))
+"""
+
+
 def test_each_worker_of_xdist_hands_over_what_it_timed(pytester: pytest.Pytester, answering: Scripted) -> None:
     """One conversation in each worker, markers judged where the test ran, and one summary, which keeps them apart."""
     pytester.makepyfile(f"""
@@ -159,10 +172,12 @@ def test_each_worker_of_xdist_hands_over_what_it_timed(pytester: pytest.Pytester
         def test_slow(chat):
             assert chat.ask("hello").ok
     """)
-    result = pytester.runpytest_subprocess("-n", "2", "--dist", "each", "--ailoop-report", "report")
+    pytester.makeconftest(KEEPS_ROWS)
+    result = pytester.runpytest_subprocess("-n", "2", "--dist", "each")
     result.assert_outcomes(passed=8, failed=2)
     assert result.stdout.str().count("AILoop performance") == 1 + 1  # the section, and the summary's title
-    run = storage.load(pytester.path / "report")
+    observations = [Observation(*row) for row in json.loads((pytester.path / "rows.json").read_text())]
+    run = Run(Context(""), observations)
     assert [row.value for row in run.of(definitions.SESSION_TURNS)] == [5, 5]
     rows = list(run.of(definitions.COMPLETION))
     assert len({row.session for row in rows}) == 2

@@ -59,13 +59,15 @@ def plain() -> dict[str, str]:
 
 
 def install(folder: Path) -> Environment:
-    """Build both wheels and install them by pip into a new environment."""
+    """Build both wheels and install them by pip into a new environment, unless this is done."""
+    python = folder / "venv" / "bin" / "python"
+    if (folder / "whole").exists():
+        return Environment(python)
     wheels = folder / "wheels"
     source = shutil.copytree(PACKAGE, folder / "package", ignore=shutil.ignore_patterns("__pycache__", "dist"))
     for project in (ROOT, source):
         _run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(wheels), str(project))
     _run(sys.executable, "-m", "venv", "--without-pip", str(folder / "venv"))
-    python = folder / "venv" / "bin" / "python"
     pip = (sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check", "install", "--quiet")
     _run(*pip, "--no-deps", "--no-index", *(str(wheel) for wheel in sorted(wheels.glob("*.whl"))))
     site = Path(_run(str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
@@ -73,6 +75,7 @@ def install(folder: Path) -> Environment:
     (site / "tests-environment.pth").write_text(sysconfig.get_path("purelib") + "\n")
     installed = json.loads(_run(str(python), "-c", _WHERE))
     assert all(Path(each).is_relative_to(site) for each in installed), installed
+    (folder / "whole").touch()
     return Environment(python)
 
 

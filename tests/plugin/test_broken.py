@@ -49,29 +49,28 @@ def _lines(server: Server) -> list[str]:
     return [line for line in lines if " observes " not in line]
 
 
-@pytest.mark.parametrize("kind", BEFORE_IT_IS_USED)
-def test_one_that_cannot_be_used_is_one_line(kind: str, environment: Environment, tmp_path: Path) -> None:
-    """It names the plugin, its package and the reason; AILoop's messages are recorded as without it."""
-    code, reason = BEFORE_IT_IS_USED[kind]
-    variables = broken(tmp_path / "theirs", "ailoop_theirs", code)
+def test_each_that_cannot_be_used_is_one_line(environment: Environment, tmp_path: Path) -> None:
+    """It names the plugin, its package and the reason; AILoop's messages are recorded as without them."""
+    for kind, (code, _) in BEFORE_IT_IS_USED.items():
+        variables = broken(tmp_path / "theirs", f"ailoop_{kind}", code)
     folder = Folder(tmp_path / "telemetry")
     with Provider() as provider, environment.ailoop(folder.path, provider, **variables) as server:
         asyncio.run(_converse(server, folder))
         server.stop()
-        (line,) = _lines(server)
-    assert f"the dialect 'ailoop_theirs' of ailoop-theirs is not used: {reason}" in line
+        lines = _lines(server)
+    assert len(lines) == len(BEFORE_IT_IS_USED)
+    for kind, (_, reason) in BEFORE_IT_IS_USED.items():
+        assert any(f"the dialect 'ailoop_{kind}' of ailoop-{kind} is not used: {reason}" in line for line in lines)
 
 
-@pytest.mark.parametrize("methods", [("notice",), ("session_of", "notice", "reply")])
 @pytest.mark.fault(
     "foreign",
     theirs="A dialect plugin raises at every frame",
     promise="One line for each of its methods; messages are recorded as without it",
 )
-def test_one_that_raises_at_every_frame_is_one_line_a_method(
-    methods: tuple[str, ...], environment: Environment, tmp_path: Path
-) -> None:
+def test_one_that_raises_at_every_frame_is_one_line_a_method(environment: Environment, tmp_path: Path) -> None:
     """Without what the exception held; Parley's messages and AILoop's are recorded as without it."""
+    methods = ("session_of", "notice", "reply")
     code = START + NAMED + "".join(RAISES.format(method) for method in methods)
     variables = broken(tmp_path / "theirs", "ailoop_theirs", code)
     folder = Folder(tmp_path / "telemetry")
@@ -100,23 +99,16 @@ async def _parley(server: Server, folder: Folder) -> None:
     assert span.attributes[names.TIME_TO_FIRST_CHUNK] <= seen.first
 
 
-def test_doctor_says_why(environment: Environment, tmp_path: Path) -> None:
-    """As trouble, with what to do."""
+def test_doctor_lists_plugins_and_says_why_one_is_not_used(environment: Environment, tmp_path: Path) -> None:
+    """By name, distribution and methods; as trouble, with what to do."""
     variables = broken(tmp_path / "theirs", "ailoop_theirs", "raise ImportError('no such library')")
     done = environment.run("doctor", "--json", "--timeout", "1", cwd=tmp_path, **variables)
     assert done.returncode == 1
     findings = {each["subject"]: each for each in json.loads(done.stdout)["findings"]}
-    assert findings["parley"]["level"] == "ok"
+    parley = findings["parley"]
+    assert (parley["level"], parley["group"]) == ("ok", "Dialects of other packages")
+    assert "ailoop-otel-parley" in parley["sentence"]
+    assert "chat.history" in parley["sentence"]
     assert findings["ailoop_theirs"]["level"] == "trouble"
     assert findings["ailoop_theirs"]["sentence"] == "of ailoop-theirs, not used: ImportError: no such library."
     assert "pip uninstall ailoop-theirs" in findings["ailoop_theirs"]["mend"]
-
-
-def test_measure_with_a_broken_dialect_says_why(environment: Environment, tmp_path: Path) -> None:
-    """Instead of calling it unknown."""
-    variables = broken(tmp_path / "theirs", "ailoop_theirs", "raise ImportError('no such library')")
-    done = environment.run("measure", "mixed", "--dialect", "ailoop_theirs", cwd=tmp_path, **variables)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "ailoop-otel: the dialect 'ailoop_theirs' of ailoop-theirs is not used: ImportError: no such library\n"
-    )

@@ -132,15 +132,6 @@ def test_traces_shows_them(spoken: Spoken, environment: Environment, tmp_path: P
     assert sum(each.get("kind") == "exchange" for each in kinds) == 5
 
 
-def test_doctor_lists_the_plugin(environment: Environment, tmp_path: Path) -> None:
-    """By name, distribution and methods."""
-    report = json.loads(environment.run("doctor", "--json", "--timeout", "1", cwd=tmp_path).stdout)
-    (finding,) = [each for each in report["findings"] if each["subject"] == "parley"]
-    assert (finding["level"], finding["group"]) == ("ok", "Dialects of other packages")
-    assert "ailoop-otel-parley" in finding["sentence"]
-    assert "chat.history" in finding["sentence"]
-
-
 def test_measure_reports_a_load_with_right_figures(environment: Environment, tmp_path: Path) -> None:
     """Client and server agree, message by message."""
     server = environment.parley(tmp_path / "unused")
@@ -165,16 +156,6 @@ def test_measure_reports_a_load_with_right_figures(environment: Environment, tmp
     assert gap.n == 3 * first.n
     traces = {row.trace_id for row in run.of(definitions.SERVER_FIRST_CHUNK)}
     assert traces == {row.trace_id for row in run.of(definitions.FIRST_CHUNK)}
-
-
-def test_an_unknown_dialect_is_one_clear_line(environment: Environment, tmp_path: Path) -> None:
-    """It names those that there are."""
-    done = environment.run("measure", "mixed", "--dialect", "parly", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "ailoop-otel: parly is no dialect; there are stateless, delegates, parley. Install the package that brings it "
-        "into this environment, or write one: docs/dialects.md\n"
-    )
 
 
 TESTS = """

@@ -10,6 +10,7 @@ await session.stop()
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,8 +19,10 @@ from typing import Final
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.client import websocket
 from ailoop_otel.measure.client.conversation import Conversation
-from ailoop_otel.measure.client.message import CLIENT_TIMEOUT, Message
+from ailoop_otel.measure.client.message import CLIENT_TIMEOUT, REFUSED, Message, Place
 from ailoop_otel.measure.client.websocket import Refused, WebSocketClient, address
+from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.observations import OK, Observation
 from ailoop_otel.protocol.dialect import Dialect
 from ailoop_otel.protocol.jsonrpc import Json, error_code
 from ailoop_otel.protocol.registry import DIALECTS
@@ -50,7 +53,7 @@ class ClientSession:
         """Whether a message can be sent."""
         return bool(self.started_at) and not self.ended_at and self._socket is not None and self._socket.is_open
 
-    async def open(self, url: str, *, deflate: bool, patience: float) -> None:
+    async def open(self, url: str, *, patience: float, deflate: bool = True) -> None:
         """Connect; raises Refused when the server cannot be reached within `patience` seconds."""
         try:
             self._socket = await asyncio.wait_for(
@@ -74,6 +77,19 @@ class ClientSession:
             raise Refused("the server refused to start a session; its log says why")
         self.id, self.started_at = session, at
 
+    def start_observation(self, place: Place, refusal: str = REFUSED) -> Observation:
+        """What is observed of its start, which has no duration where nothing starts one, or of its `refusal`."""
+        took = self.started_at - self.asked_at if self.id else math.nan
+        return place.observed(definitions.SESSION_START, took, self.asked_at, OK if self.started_at else refusal)
+
+    def end_observations(self, place: Place) -> list[Observation]:
+        """What is observed of it when it has ended."""
+        lasted = max(0.0, self.ended_at - self.started_at)
+        return [
+            place.observed(definitions.SESSION_DURATION, lasted, self.started_at),
+            place.observed(definitions.SESSION_TURNS, float(self.turns), self.started_at),
+        ]
+
     def send(self, text: str, message: Message) -> None:
         """Send a message now; its `on_end` is called when its answer is complete or cannot arrive any more."""
         self.turns += 1
@@ -82,12 +98,12 @@ class ClientSession:
         else:
             message.lose(time.perf_counter())
 
-    async def ask(self, text: str, *, planned: float = 0.0, patience: float = 120.0) -> Message:
-        """Send a message and wait at most `patience` seconds for its answer; `planned` is now by default.
+    async def ask(self, text: str, *, patience: float = 120.0) -> Message:
+        """Send a message and wait at most `patience` seconds for its answer.
 
         After a `client_timeout` the answer may still arrive, so the session must not be used for another message.
         """
-        message = Message(planned or time.perf_counter())
+        message = Message(time.perf_counter())
         ended = asyncio.Event()
         message.on_end = lambda message: ended.set()
         self.send(text, message)
@@ -142,15 +158,13 @@ class ClientSession:
         self.on_over()
 
 
-async def connect(
-    url: str, *, deflate: bool = True, patience: float = 30.0, dialect: Dialect | None = None
-) -> ClientSession:
+async def connect(url: str, *, patience: float = 30.0, dialect: Dialect | None = None) -> ClientSession:
     """Connect to a server; raises Refused with the reason. `start` has to start the session.
 
     `dialect` decides which requests are sent, AILoop's by default (`dialect_named`).
     """
     session = ClientSession(dialect)
-    await session.open(url, deflate=deflate, patience=patience)
+    await session.open(url, patience=patience)
     return session
 
 

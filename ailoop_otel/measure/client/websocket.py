@@ -150,7 +150,7 @@ class WebSocketClient(asyncio.Protocol):
 
 
 async def connect(
-    uri: WebSocketURI, on_text: Callable[[str, float], None], on_close: Callable[[], None], *, deflate: bool = True
+    uri: WebSocketURI, on_text: Callable[[str, float], None], on_close: Callable[[], None], *, deflate: bool
 ) -> WebSocketClient:
     """Connect; raises Refused when that fails."""
     loop = asyncio.get_running_loop()

@@ -7,7 +7,6 @@ round is judged.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -91,12 +90,8 @@ def run(options: AbOptions, console: Console) -> int:
 def rounds(count: int, a: Side, b: Side, run: Callable[[Side, int], Run]) -> Iterator[tuple[Run, Run]]:
     """Run both sides `count` times in alternating order; yields each round's runs, A's first."""
     for number in range(count):
-        if number % 2 == 0:
-            first = run(a, number)
-            yield first, run(b, number)
-        else:
-            other = run(b, number)
-            yield run(a, number), other
+        runs = {side.name: run(side, number) for side in ((b, a) if number % 2 else (a, b))}
+        yield runs[a.name], runs[b.name]
 
 
 def _check(count: int, a: Side, b: Side) -> None:
@@ -112,11 +107,10 @@ def _check(count: int, a: Side, b: Side) -> None:
 def _measured(side: Side, wanted: Scenario, directory: Path, progress: ProgressListener) -> Run:
     """Measure one side once and write the run into its own directory."""
     facts: dict[str, Any] = {"side": side.name}
-    with ExitStack() as stack:
-        pid = None
-        if side.start:
-            own = stack.enter_context(running_server(side.start, side.url, directory, instrument=side.instrument))
-            pid, facts = own.pid, {**facts, "started_by_us": True, "instrumented": side.instrument}
-        run = campaign.measure(wanted, side.url, pid=pid, server=facts, progress=progress)
+    if side.start:
+        with running_server(side.start, side.url, directory, instrument=side.instrument) as own:
+            run = campaign.measure(wanted, side.url, pid=own.pid, server=facts | own.facts, progress=progress)
+    else:
+        run = campaign.measure(wanted, side.url, server=facts, progress=progress)
     storage.save(run, directory)
     return run

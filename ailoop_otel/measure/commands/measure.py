@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -23,6 +22,7 @@ from ailoop_otel.measure.commands.options import MeasureOptions
 from ailoop_otel.measure.load import scenario
 from ailoop_otel.measure.load.campaign import Interrupted
 from ailoop_otel.measure.load.campaign import measure as run_campaign
+from ailoop_otel.measure.load.checked_table import settings_of
 from ailoop_otel.measure.load.progress import ProgressBars, ProgressListener
 from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.load.server import RunningServer, running_server
@@ -75,7 +75,7 @@ def list_scenarios(console: Console) -> int:
         table.add_row(name, words)
     console.print(table)
     settings = Table("Setting", "What it is", "Default", box=None, pad_edge=False, header_style="dim")
-    for each in scenario.known():
+    for each in settings_of(Scenario):
         settings.add_row(each.key, each.means, each.default)
     console.print("Settings (--set KEY=VALUE), and what holds where a scenario does not say:", style="bold")
     console.print(settings)
@@ -121,20 +121,18 @@ def _measured(options: MeasureOptions, wanted: Scenario, directory: Path) -> Run
     """Measure a running server, or start one; add the telemetry of the started server where there is some."""
     if options.start and options.pid is not None:
         raise Refusal("--start and --pid are two different servers; leave one of them out")
-    facts: dict[str, Any] = {}
     own: RunningServer | None = None
     try:
         with ExitStack() as stack:
             if options.start:
-                instrument = not options.no_instrument
-                own = stack.enter_context(running_server(options.start, options.url, directory, instrument=instrument))
-                facts = {"started_by_us": True, "instrumented": instrument}
+                server = running_server(options.start, options.url, directory, instrument=not options.no_instrument)
+                own = stack.enter_context(server)
             progress: ProgressListener = stack.enter_context(ProgressBars())
             if options.otlp:
                 from ailoop_otel.measure.load.otlp import LiveMetrics  # a third of a second, which most runs need not
 
                 progress = stack.enter_context(LiveMetrics(options.otlp, wanted.name, progress))
-            pid = own.pid if own is not None else options.pid
+            pid, facts = (own.pid, own.facts) if own is not None else (options.pid, {})
             run = run_campaign(wanted, options.url, pid=pid, server=facts, jaeger=options.jaeger, progress=progress)
     except Interrupted as end:
         raise Interrupted(_reconciled(end.run, own)) from None

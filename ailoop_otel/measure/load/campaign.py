@@ -306,9 +306,8 @@ class Campaign:
     # --- The result ----------------------------------------------------------------------------------------
     def result(self, server: dict[str, Any], jaeger: str) -> Run:
         """The run; to be called when the load processes have ended."""
-        processes = self._workers.processes
         parts = [Run(_NO_CONTEXT, self._sampler.observations)]
-        parts += [Run(_NO_CONTEXT, each.observations, _histograms(each)) for each in processes]
+        parts += [Run(_NO_CONTEXT, each.observations, _histograms(each)) for each in self._workers.processes]
         rows = merged(_NO_CONTEXT, parts)
         held = self._held - self._origin
         observations = [
@@ -318,7 +317,7 @@ class Campaign:
         end = max(0.0, self._ended - self._origin)
         made = list(figures(run, self.scenario, self._sampler.by_opened, self._found, end))
         observations += made
-        self.notes += self._notes(run, processes)
+        self.notes += self._notes(run)
         for row in made:
             if row.metric == definitions.MEMORY_GROWTH.name:
                 self.notes += result.growth_notes(row.value, steady_memory(run, self.scenario))
@@ -350,9 +349,10 @@ class Campaign:
         expects = sorted({each.expects for each in messages if each.expects})
         return self.scenario.settings() | ({"expects": expects} if expects else {})
 
-    def _notes(self, run: Run, processes: list[LoadProcess]) -> Iterator[str]:
+    def _notes(self, run: Run) -> Iterator[str]:
         yield from result.recorded_notes(self.scenario)
-        yield from result.generator_notes(run, processes, recorded=self.scenario.recorded is not None)
+        recorded = self.scenario.recorded is not None
+        yield from result.generator_notes(run, self._workers.processes, recorded=recorded)
         yield from result.stage_notes(run, self.scenario)
         yield from result.server_notes(self._pid, lost=self._sampler.lost)
         if self._found is not None and self.scenario.ramp is not None:

@@ -15,9 +15,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from ailoop_otel.measure.client import exchanges
-from ailoop_otel.measure.client.exchanges import Place
-from ailoop_otel.measure.client.message import CLIENT_TIMEOUT, DISCONNECTED, OWN_LIMIT, REFUSED, Message
+from ailoop_otel.measure.client.message import CLIENT_TIMEOUT, OWN_LIMIT, REFUSED, Message, Place
 from ailoop_otel.measure.client.session import ClientSession, dialect_named
 from ailoop_otel.measure.client.websocket import Refused
 from ailoop_otel.measure.load.limits import MENDS
@@ -25,7 +23,8 @@ from ailoop_otel.measure.load.plan import PlannedMessage, Segment, arrivals, dea
 from ailoop_otel.measure.load.scenario import AI_TIMEOUT, OPEN, Prompt, Scenario, UserKind
 from ailoop_otel.measure.load.session_slot import SessionSlot
 from ailoop_otel.measure.results import histograms
-from ailoop_otel.measure.results.observations import Observation, Phase
+from ailoop_otel.measure.results.observations import Observation
+from ailoop_otel.protocol.answer import DISCONNECTED
 
 _BEAT: Final = 0.05
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
@@ -90,7 +89,7 @@ class LoadGenerator:
     @property
     def exhausted(self) -> bool:
         """Whether the segment has planned its highest number of messages."""
-        return self._planned_in_segment >= self._share_of_segment()
+        return self._planned_in_segment >= share(self.segment.most, self.process, self.scenario.processes)
 
     async def fill(self, count: int, seconds: float = 0.0) -> None:
         """Keep `count` sessions open; returns when opening each new one was attempted once.
@@ -201,9 +200,6 @@ class LoadGenerator:
         seed = scenario.seed + segment.number
         return arrivals(segment, scenario.arrivals, process=self.process, processes=scenario.processes, seed=seed)
 
-    def _share_of_segment(self) -> int:
-        return share(self.segment.most, self.process, self.scenario.processes)
-
     def _schedule(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -244,6 +240,9 @@ class LoadGenerator:
     # --- Sessions ------------------------------------------------------------------------------------------
     async def _occupy(self, slot: SessionSlot) -> None:
         pause = _FIRST_PAUSE
+        ramp = self.scenario.ramp
+        # A session's start is a figure though sessions are opened before the measurement.
+        phase = "ramp" if ramp is not None and ramp.search else "run"
         while slot.wanted:
             if self.exhausted and not slot.backlog:
                 # A session that sends no message would only be opened and closed.
@@ -251,7 +250,7 @@ class LoadGenerator:
                 continue
             number = self._numbers * self.scenario.processes + self.process
             self._numbers += 1
-            place = Place(self.origin, self._phase(), number, process=self.process)
+            place = Place(self.origin, phase, number, process=self.process)
             session = await self._try(place)
             self._attempts += 1
             self._tried.set()
@@ -263,13 +262,9 @@ class LoadGenerator:
             slot.session = session
             session.on_over = slot.wake
             await self._use(slot, session, number)
-            await self._leave(session, place)
+            await (session.stop() if session.is_open and self.scenario.stop else session.close())
+            self.rows += session.end_observations(place)
             slot.session = None
-
-    def _phase(self) -> Phase:
-        """The phase of a session's start, which is a figure though sessions are opened before the measurement."""
-        ramp = self.scenario.ramp
-        return "ramp" if ramp is not None and ramp.search else "run"
 
     async def _try(self, place: Place) -> ClientSession | None:
         """Open a session, or record that the server refused it."""
@@ -283,10 +278,10 @@ class LoadGenerator:
             self.own_limit = MENDS.get(refused.cause, self.own_limit)
             outcome = OWN_LIMIT if refused.cause in MENDS else REFUSED
             session.drop()
-            self.rows.append(exchanges.session_start_observation(session, place, outcome))
+            self.rows.append(session.start_observation(place, outcome))
             self._refuse(outcome)
             return None
-        self.rows.append(exchanges.session_start_observation(session, place))
+        self.rows.append(session.start_observation(place))
         self.opened += 1
         return session
 
@@ -346,13 +341,6 @@ class LoadGenerator:
         await planned.over.wait()
         timer.cancel()
 
-    async def _leave(self, session: ClientSession, place: Place) -> None:
-        if session.is_open and self.scenario.stop:
-            await session.stop()
-        else:
-            await session.close()
-        self.rows += exchanges.session_end_observations(session, place)
-
     def _ended(self, planned: PlannedMessage) -> None:
         """Record the observations and the event of a message that has ended."""
         planned.over.set()
@@ -364,9 +352,7 @@ class LoadGenerator:
         self.errors += message.outcome != "ok"
         label = planned.user.name or planned.prompt.name
         place = Place(self.origin, segment.phase, planned.session, planned.number, label, self.process)
-        self.rows += exchanges.message_observations(
-            message, place, expects_timeout=planned.prompt.expects == AI_TIMEOUT
-        )
+        self.rows += message.observations(place, expects_timeout=planned.prompt.expects == AI_TIMEOUT)
         first = message.first_chunk - message.planned if message.first_chunk else None
         took = message.completed - message.planned if message.completed else None
         self.events.append(("ended", planned.number, [message.outcome, first, took]))

@@ -125,22 +125,14 @@ class Level:
         """Its figures for reports; `planned` where its messages had planned times."""
         count = len(self.messages)
         return LevelFigures(
-            self.load,
-            self.sessions,
-            self.seconds,
-            count,
+            self.load, self.sessions, self.seconds, count,
             offered=count / self.seconds if planned else math.nan,
-            delivered=self.delivered / self.seconds,
-            goodput=self.good(stable) / self.seconds,
+            delivered=self.delivered / self.seconds, goodput=self.good(stable) / self.seconds,
             errors=self.errors if count else math.nan,
-            first_chunk_p50=self.first_chunk(50),
-            first_chunk_p95=self.first_chunk(95),
-            completion_p50=self.completion(50),
-            completion_p95=self.completion(95),
-            held=self.held,
-            missed=self.reason,
-            not_put_on=self.own,
-        )
+            first_chunk_p50=self.first_chunk(50), first_chunk_p95=self.first_chunk(95),
+            completion_p50=self.completion(50), completion_p95=self.completion(95),
+            held=self.held, missed=self.reason, not_put_on=self.own,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

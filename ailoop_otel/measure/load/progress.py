@@ -72,6 +72,7 @@ class ProgressBars(ProgressListener):
             disable=not console.is_terminal,
         )
         self._task: TaskID | None = None
+        self._total = 0.0
 
     def __enter__(self) -> ProgressBars:
         self._bars.start()
@@ -81,16 +82,13 @@ class ProgressBars(ProgressListener):
         self._bars.stop()
 
     def segment(self, name: str, seconds: float) -> None:
-        """Begin a new bar."""
-        self._finish()
-        self._task = self._bars.add_task(f"{self.lead}{name}", total=max(seconds, 0.01), counts="")
+        """Begin a new bar; the one before is full, though its segment may have ended early."""
+        if self._task is not None:
+            self._bars.update(self._task, completed=self._total)
+        self._total = max(seconds, 0.01)
+        self._task = self._bars.add_task(f"{self.lead}{name}", total=self._total, counts="")
 
     def update(self, elapsed: float, now: Progress) -> None:
         """Update the bar and the figures beside it."""
         if self._task is not None:
             self._bars.update(self._task, completed=elapsed, counts=live_text(now))
-
-    def _finish(self) -> None:
-        if self._task is not None:
-            task = self._bars.tasks[self._bars.task_ids.index(self._task)]
-            self._bars.update(self._task, completed=task.total)

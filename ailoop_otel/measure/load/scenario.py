@@ -16,14 +16,12 @@ from typing import Any, Final
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.client.session import dialect_named
 from ailoop_otel.measure.load.checked_table import (
-    Setting,
     meant,
     number,
     numbers,
     one_of,
     plain,
     read,
-    settings_of,
     table,
     tables,
 )
@@ -221,11 +219,6 @@ class Scenario:
 
 def _names(messages: Iterable[Prompt]) -> list[str]:
     return [each.name or f"message {number}" for number, each in enumerate(messages, 1)]
-
-
-def known() -> list[Setting]:
-    """All settings, in the order of the fields."""
-    return settings_of(Scenario)
 
 
 def names() -> list[str]:

@@ -40,42 +40,35 @@ class RunningServer:
     log: Path
     telemetry: Path | None
 
-
-def instrumented(telemetry: Path) -> dict[str, str]:
-    """Environment variables for an instrumented server that continues the traces of its clients."""
-    return {
-        SETTING_ENABLED.name: "true",
-        SETTING_DIRECTORY.name: str(telemetry.resolve()),
-        SETTING_TRUST_CLIENT.name: "true",
-    }
+    @property
+    def facts(self) -> dict[str, bool]:
+        """What a run's context says of it."""
+        return {"started_by_us": True, "instrumented": self.telemetry is not None}
 
 
 @contextmanager
 def running_server(
-    command: str,
-    url: str,
-    directory: Path,
-    *,
-    instrument: bool = True,
-    patience: float = _STARTING,
+    command: str, url: str, directory: Path, *, instrument: bool = True, patience: float = _STARTING
 ) -> Iterator[RunningServer]:
     """Run a server within the context; it has `patience` seconds to listen on the port of `url`.
 
-    Its output goes to `server.log` in the directory, its telemetry into `telemetry` beside it. Raises Refusal for a
-    command that cannot be run, for a port that is in use, and for a server that does not listen in time.
+    With `instrument` it is instrumented, and continues the traces of its clients. Its output goes to `server.log` in
+    the directory, its telemetry into `telemetry` beside it. Raises Refusal for a command that cannot be run, for a port
+    that is in use, and for a server that does not listen in time.
     """
     arguments = _arguments(command)
     uri = address(url)
     if _listens(uri.host, uri.port):
         raise Refusal(f"something listens on {uri.host}:{uri.port} already; stop it, or leave out --start")
     directory.mkdir(parents=True, exist_ok=True)
-    telemetry = directory / TELEMETRY if instrument else None
-    added = instrumented(telemetry) if telemetry is not None else {SETTING_ENABLED.name: "false"}
-    log = directory / LOG
-    process = _run(arguments, log, {**os.environ, "PYTHONUNBUFFERED": "1", **added})
+    log, telemetry = directory / LOG, directory / TELEMETRY
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", SETTING_ENABLED.name: "true" if instrument else "false"}
+    if instrument:
+        environment |= {SETTING_DIRECTORY.name: str(telemetry.resolve()), SETTING_TRUST_CLIENT.name: "true"}
+    process = _run(arguments, log, environment)
     try:
         _await(process, uri.host, uri.port, log, patience)
-        yield RunningServer(process.pid, log, telemetry)
+        yield RunningServer(process.pid, log, telemetry if instrument else None)
     finally:
         stop(process)
 

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import IO, Any, Final, cast
 
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.load.plan import Segment, share
@@ -40,13 +40,15 @@ class LoadProcess:
         self.late = 0.0
         """Seconds by which its event loop was late, p99."""
         self._reported = reported
-        self._stderr = ""
+        self._last_words = ""
         self._process = subprocess.Popen(
             [sys.executable, "-m", __package__ + ".worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
             # Ctrl-C at the terminal must not reach it: the campaign ends its load processes itself.
             start_new_session=True, env=_environment(),
         )  # fmt: skip
+        streams = self._process.stdin, self._process.stdout, self._process.stderr
+        self._stdin, self._stdout, self._stderr = cast("tuple[IO[str], IO[str], IO[str]]", streams)
         job = {"url": url, "scenario": dataclasses.asdict(scenario), "process": number, "origin": origin}
         self.send({"job": job})
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -54,27 +56,22 @@ class LoadProcess:
 
     def send(self, command: dict[str, Any]) -> None:
         """Send a command; that a process has ended shows in `failed`, not here."""
-        stdin = self._process.stdin
-        assert stdin is not None
         with suppress(OSError, ValueError):
-            stdin.write(json.dumps(command) + "\n")
-            stdin.flush()
+            self._stdin.write(json.dumps(command) + "\n")
+            self._stdin.flush()
 
     def close(self, patience: float) -> None:
         """Let the process cancel its work and end; kill it if it runs after `patience` seconds."""
-        stdin = self._process.stdin
-        assert stdin is not None
         with suppress(OSError, ValueError):
-            stdin.close()
+            self._stdin.close()
         try:
             self._process.wait(patience)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         self._reader.join(patience)
-        for stream in (self._process.stdout, self._process.stderr):
-            if stream is not None:
-                stream.close()
+        self._stdout.close()
+        self._stderr.close()
 
     def new_observations(self) -> list[Observation]:
         """The observations that came since the last call."""
@@ -87,17 +84,14 @@ class LoadProcess:
         """Why the process ended too early: the last line of its standard error; empty if it did not."""
         if self.over or self._process.poll() is None or self._reader.is_alive():
             return ""
-        return self._stderr.strip().rpartition("\n")[2] or f"exit code {self._process.returncode}"
+        return self._last_words.strip().rpartition("\n")[2] or f"exit code {self._process.returncode}"
 
     def _read(self) -> None:
-        stdout, stderr = self._process.stdout, self._process.stderr
-        assert stdout is not None
-        assert stderr is not None
         with suppress(ValueError):
-            for line in stdout:
+            for line in self._stdout:
                 self._take(json.loads(line))
                 self._reported.set()
-            self._stderr = stderr.read()
+            self._last_words = self._stderr.read()
         self._reported.set()
 
     def _take(self, report: dict[str, Any]) -> None:

@@ -10,9 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ailoop_otel.measure import Refusal
-from ailoop_otel.measure.client import exchanges
-from ailoop_otel.measure.client.exchanges import Place
-from ailoop_otel.measure.client.message import Message
+from ailoop_otel.measure.client.message import Message, Place
 from ailoop_otel.measure.client.session import ClientSession, connect, dialect_named
 from ailoop_otel.measure.client.websocket import Refused
 from ailoop_otel.measure.results.observations import OK, ObservationLog
@@ -54,7 +52,7 @@ class AsyncChat:
         """Send a message and wait for its answer."""
         message = await self._session.ask(text, patience=self._patience)
         place = replace(self._place, exchange=self._log.next_exchange())
-        self._log.rows += exchanges.message_observations(message, place)
+        self._log.rows += message.observations(place)
         return _answer(message)
 
     async def start(self) -> None:
@@ -65,12 +63,12 @@ class AsyncChat:
             await self._session.close()
             raise
         finally:
-            self._log.rows.append(exchanges.session_start_observation(self._session, self._place))
+            self._log.rows.append(self._session.start_observation(self._place))
 
     async def stop(self) -> None:
         """Stop the session and close its connection."""
         await self._session.stop()
-        self._log.rows += exchanges.session_end_observations(self._session, self._place)
+        self._log.rows += self._session.end_observations(self._place)
 
 
 class Chat:
@@ -158,13 +156,10 @@ class _Loop:
 
 
 def _answer(message: Message) -> Answer:
-    def since(moment: float) -> float:
-        return moment - message.planned if moment else math.nan
-
     return Answer(
         outcome=message.outcome,
-        first_chunk=since(message.first_chunk),
-        completion=since(message.completed),
+        first_chunk=message.since_planned(message.first_chunk),
+        completion=message.since_planned(message.completed),
         longest_gap=max(message.gaps, default=math.nan),
         chunks=message.chunks,
         trace_id=message.trace_id,

@@ -11,10 +11,10 @@ import pytest
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.client import session as client
 from ailoop_otel.measure.client.conversation import Conversation
-from ailoop_otel.measure.client.exchanges import Place, session_start_observation
-from ailoop_otel.measure.client.message import Message
+from ailoop_otel.measure.client.message import Message, Place
 from ailoop_otel.measure.client.session import ClientSession, dialect_named
 from ailoop_otel.measure.load import scenario
+from ailoop_otel.measure.load.checked_table import settings_of
 from ailoop_otel.measure.results.observations import ObservationLog
 from ailoop_otel.measure.testing.fixture import Stopwatch
 from tests.protocol.invented import dialect, parley, registry
@@ -49,7 +49,7 @@ async def test_a_server_without_sessions_has_nothing_to_start() -> None:
     await session.start()
     assert session.started_at == session.asked_at > 0
     assert session.id == ""
-    observation = session_start_observation(session, Place(0.0))
+    observation = session.start_observation(Place(0.0))
     assert (observation.outcome, math.isnan(observation.value)) == ("ok", True)
     await session.stop()
     assert session.ended_at
@@ -59,7 +59,7 @@ def test_a_scenario_names_a_dialect() -> None:
     """AILoop's unless it does."""
     assert scenario.load("mixed").dialect == "stateless"
     assert scenario.load("mixed", ["dialect=delegates"]).dialect == "delegates"
-    assert "dialect" in {each.key for each in scenario.known()}
+    assert "dialect" in {each.key for each in settings_of(scenario.Scenario)}
 
 
 def test_an_unknown_dialect_is_one_line_that_names_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,12 +13,14 @@ from rich.console import Console
 from ailoop_otel import cli
 from ailoop_otel.measure.commands import measure
 from ailoop_otel.measure.commands.options import MeasureOptions
+from ailoop_otel.measure.load import campaign, scenario
+from ailoop_otel.measure.load.server import running_server
 from ailoop_otel.measure.results import definitions, storage
 from ailoop_otel.measure.telemetry.reading import read
-from tests.ailoop.process import STATELESS, Server, standin
+from tests.ailoop.process import STATELESS, standin
 from tests.ailoop.provider import Provider
-from tests.measure.commands.test_measure import QUICK, ROOT, program
-from tests.measure.scripted_server import free_port, scripted
+from tests.measure.commands.test_measure import ROOT
+from tests.measure.scripted_server import Scripted, free_port
 
 PACE = 4.0
 
@@ -26,34 +28,30 @@ PACE = 4.0
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The telemetry of a stand-in that was asked for three seconds, in sessions of two messages, and commands."""
-    folder = tmp_path_factory.mktemp("recording")
-    port = free_port()
-    server = Server(standin(STATELESS), port=port)
-    with Provider() as provider:
-        variables = {**provider.plain_environment(), "PYTHONPATH": f"{ROOT}{os.pathsep}{server.installation.root}"}
-        ended = program(
-            "mixed", "--url", f"ws://127.0.0.1:{port}/ws", "--out", "run", *QUICK, "--set", "duration=3",
-            "--set", "sessions=4", "--set", "turns=2", "--set", "rate=8",
-            "--start", shlex.join([*server.installation.command, str(port)]),
-            "--message", "hello [[say chunks=3 delay=0.1 gap=0.02]]", "--message", "/help", cwd=folder, **variables,
-        )  # fmt: skip
-    assert ended.stderr == ""
-    return folder / "run" / "telemetry"
+    folder, port = tmp_path_factory.mktemp("recording"), free_port()
+    installation, url = standin(STATELESS), f"ws://127.0.0.1:{port}/ws"
+    settings = ["warmup=0", "opening=200", "arrivals=constant", "duration=3", "sessions=4", "turns=2", "rate=8"]
+    messages = ["hello [[say chunks=3 delay=0.1 gap=0.02]]", "/help"]
+    with Provider() as provider, pytest.MonkeyPatch.context() as environment:
+        variables = {**provider.plain_environment(), "PYTHONPATH": f"{ROOT}{os.pathsep}{installation.root}"}
+        for name, value in variables.items():
+            environment.setenv(name, value)
+        with running_server(shlex.join([*installation.command, str(port)]), url, folder) as server:
+            campaign.measure(scenario.load("mixed", settings, messages), url)
+    assert server.telemetry is not None
+    return server.telemetry
 
 
-def test_the_plan_is_the_recording(recording: Path, tmp_path: Path) -> None:
+def test_the_plan_is_the_recording(recording: Path, tmp_path: Path, answering: Scripted) -> None:
     """Count, order in each session, and gaps: those of the telemetry, four times as fast, to a microsecond."""
     telemetry = read(recording).telemetry
     expected = defaultdict(list)
     for exchange in telemetry.exchanges.values():
         expected[exchange.session_id].append(exchange.start / 1e9)
-    with scripted(first=0.01) as server:
-        code = measure.run(
-            MeasureOptions(
-                "", server.url, out=str(tmp_path / "again"), from_telemetry=str(recording), pace=f"{PACE:g}x"
-            ),
-            Console(quiet=True),
-        )
+    options = MeasureOptions(
+        url=answering.url, out=str(tmp_path / "again"), from_telemetry=str(recording), pace=f"{PACE:g}x"
+    )
+    code = measure.run(options, Console(quiet=True))
     assert code == 0
     run = storage.load(tmp_path / "again")
     sent = defaultdict(list)

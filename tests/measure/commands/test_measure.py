@@ -23,12 +23,12 @@ from ailoop_otel.measure.results import definitions, storage
 from ailoop_otel.measure.statistics.percentiles import summarise
 from tests.ailoop.process import DELEGATES, MIXED, STATELESS, Server, standin
 from tests.ailoop.provider import Provider
-from tests.measure.scripted_server import command, free_port, scripted
+from tests.measure.scripted_server import Scripted, command, free_port
 
 ROOT = Path(__file__).parents[3]
 LIMITS = {STATELESS: "60 s", DELEGATES: "10 ms", MIXED: "60 s"}
-# The client's clock is the server's; what lies between is the loopback.
-CLOSE = 0.005
+# Seconds: the client's clock is the server's, what lies between is the loopback, and a chunk more or less is 0.05.
+CLOSE = 0.025
 PATIENCE = 240
 QUICK = ["--set", "warmup=0", "--set", "opening=200", "--set", "arrivals=constant"]
 
@@ -76,7 +76,13 @@ def _joined(dialect: str, folder: Path) -> Ended:
 def _interrupted(folder: Path) -> Ended:
     """The end of a CI job in the middle, which is like a Ctrl-C; the server is gone afterwards."""
     port = free_port()
-    words = ["--url", f"ws://127.0.0.1:{port}/ws", "--start", shlex.join(command(port, first=0.01)), "--no-instrument"]
+    words = [
+        "--url",
+        f"ws://127.0.0.1:{port}/ws",
+        "--start",
+        shlex.join(command(port, first=0.01, told=20)),
+        "--no-instrument",
+    ]
     arguments = [sys.executable, "-m", "ailoop_otel.cli", "measure", "mixed", *words, "--out", "run", *QUICK]
     process = subprocess.Popen(
         [*arguments, "--set", "duration=60", "--set", "rate=40"],
@@ -84,8 +90,7 @@ def _interrupted(folder: Path) -> Ended:
         start_new_session=True,
     )  # fmt: skip
     try:
-        _wait_for(folder / "run" / "server.log", port)
-        time.sleep(3)
+        _wait_for_answers(folder / "run" / "server.log")
         process.send_signal(signal.SIGTERM)
         output, errors = process.communicate(timeout=PATIENCE)
     finally:
@@ -146,7 +151,7 @@ def test_both_sides_measure_the_same(together: dict[str, Ended], dialect: str) -
         assert min(map(abs, waited)) < CLOSE
     # Three chunks each: two gaps, of 50 ms; chunks that a busy client reads at once have none between them.
     assert 0 < run.histograms[definitions.CHUNK_GAP.name].get_total_count() <= 2 * len(delays)
-    assert min(abs(row.value - 0.05) for row in run.of(definitions.LONGEST_GAP)) < CLOSE
+    assert max(row.value for row in run.of(definitions.LONGEST_GAP)) >= 0.05
 
 
 @pytest.mark.parametrize(("dialect", "code"), [(STATELESS, 0), (DELEGATES, 1), (MIXED, 0)])
@@ -160,16 +165,15 @@ def test_a_target_that_is_missed_is_exit_code_1(together: dict[str, Ended], dial
         assert all(row["unit"] for row in csv.DictReader(file))
 
 
-def test_several_runs_are_measured_and_judged_together(tmp_path: Path) -> None:
+def test_several_runs_are_measured_and_judged_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answering: Scripted
+) -> None:
     """Each has its directory, the report is one, and they are a baseline of several runs for the next ones."""
-    with scripted(first=0.02) as server:
-        words = ["mixed", "--url", server.url, *QUICK, "--set", "duration=1", "--set", "rate=30", "--runs", "2"]
-        first = program(*words, "--out", "before", "--save-baseline", "base.json", cwd=tmp_path)
-        again = [
-            program(*words, "--out", f"after-{place}", "--baseline", place, "--tolerance", "900 %", cwd=tmp_path)
-            for place in ("before", "base.json")
-        ]
-    assert (first.returncode, "NOT JUDGED" in first.stdout) == (0, True), first.stderr
+    monkeypatch.chdir(tmp_path)
+    words = ["measure", "mixed", "--url", answering.url, *QUICK, "--set", "duration=0.6", "--set", "rate=50",
+             "--message", "first=0.02", "--runs", "2"]  # fmt: skip
+    assert cli.main([*words, "--out", "before", "--save-baseline", "base.json"]) == 0
+    assert "NOT JUDGED" in capsys.readouterr().out
     assert sorted(path.name for path in (tmp_path / "before").iterdir()) == [
         "01", "02", "junit.xml", "report.html", "summary.json", "summary.md",
     ]  # fmt: skip
@@ -178,15 +182,18 @@ def test_several_runs_are_measured_and_judged_together(tmp_path: Path) -> None:
     counted = [len(storage.load(tmp_path / "before" / name).observations) for name in ("01", "02")]
     assert summary["requests"]["exchanges"] > 40
     assert min(counted) > 40
-    for ended in again:
-        assert "with one run on each side" not in " ".join(ended.stdout.split())
-        rows = json.loads((tmp_path / "after-before" / "summary.json").read_text())["judgement"]["rows"]
-        assert {(row["n"], row["reference_n"]) for row in rows if row["metric"] != "error_rate"} == {(2, 2)}
-    again_told = cli.main(["report", str(tmp_path / "before"), "--baseline", str(tmp_path / "before"),
-                           "--out", str(tmp_path / "report")])  # fmt: skip
-    judgement = json.loads((tmp_path / "report" / "summary.json").read_text())["judgement"]
-    assert again_told == 0
-    assert {row["n"] for row in judgement["rows"] if row["metric"] != "error_rate"} == {2}
+    assert cli.main([*words, "--out", "after", "--baseline", "before", "--tolerance", "900 %"]) == 0
+    assert "with one run on each side" not in " ".join(capsys.readouterr().out.split())
+    assert _compared("after") == {(2, 2)}
+    again = ["report", "after", "--baseline", "base.json", "--tolerance", "900 %"]
+    assert cli.main([*again, "--out", "report"]) == 0
+    assert _compared("report") == {(2, 2)}
+
+
+def _compared(directory: str) -> set[tuple[int, int]]:
+    """How many runs of each side the figures were judged by."""
+    judgement = json.loads((Path(directory) / "summary.json").read_text())["judgement"]
+    return {(row["n"], row["reference_n"]) for row in judgement["rows"] if row["metric"] != "error_rate"}
 
 
 def test_an_interruption_ends_with_a_report(together: dict[str, Ended]) -> None:
@@ -200,9 +207,9 @@ def test_an_interruption_ends_with_a_report(together: dict[str, Ended]) -> None:
     assert (ended.directory / "report.html").exists()
 
 
-def _wait_for(log: Path, port: int) -> None:
+def _wait_for_answers(log: Path) -> None:
     deadline = time.monotonic() + PATIENCE
-    while not log.exists() or not _listens(port):
+    while not log.exists() or "20 answers" not in log.read_text():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import re
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -48,11 +48,10 @@ def value(run: Run, definition: Definition) -> float:
     return row.value
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Scripted]:
+@pytest.fixture
+def server(answering: Scripted) -> Scripted:
     """A server that behaves as each message asks."""
-    with scripted() as server:
-        yield server
+    return answering
 
 
 def test_times_and_counts_are_what_the_server_was_set_to(server: Scripted) -> None:
@@ -64,7 +63,8 @@ def test_times_and_counts_are_what_the_server_was_set_to(server: Scripted) -> No
     # A busy machine delays many; of so many one is in time.
     assert 0.1 <= first.min < 0.2
     assert 0.16 <= whole.min < 0.3
-    assert run.histograms["chunk_gap"].get_total_count() == 3 * first.n
+    # Chunks that a busy client reads at once have no gap between them.
+    assert 2 * first.n < run.histograms["chunk_gap"].get_total_count() <= 3 * first.n
     assert run.histograms["chunk_gap"].get_value_at_percentile(50) / 1e6 >= 0.018
     assert run.histograms["chunk_gap"].get_value_at_percentile(5) / 1e6 < 0.06
     assert value(run, definitions.RATE) == pytest.approx(40, rel=0.15)
@@ -92,9 +92,12 @@ def test_stages_are_phases_of_one_run(server: Scripted, tmp_path: Path) -> None:
     bounds = ["rate=20", "sessions=12", "processes=2", "warmup=0", "opening=200"]
     run = measure(scenario.load(str(tmp_path / "stages.toml"), bounds), server.url)
     counts = Counter(row.phase for row in rows(run, definitions.COMPLETION))
-    assert counts == {
-        "up": pytest.approx(40, abs=4), "top": pytest.approx(36, abs=4), "stage 4": pytest.approx(10, abs=3)
-    }  # fmt: skip
+    assert counts.keys() == {"up", "top", "stage 4"}
+    assert counts["up"] == pytest.approx(40, abs=4)
+    for stage, rate, process in (("top", 60, 0), ("top", 60, 1), ("stage 4", 10, 0), ("stage 4", 10, 1)):
+        seen = [row for row in rows(run, definitions.COMPLETION) if (row.phase, row.process) == (stage, process)]
+        gaps = [after - before for before, after in itertools.pairwise(sorted(row.at for row in seen))]
+        assert gaps == pytest.approx([2 / rate] * len(gaps))
     assert run.context.load["sessions"] == 24
     assert run.context.load["connected"] == 24
     assert run.context.load["planned"] == sum(counts.values())
@@ -330,7 +333,7 @@ def test_a_closed_loop_over_two_processes_is_one_run(server: Scripted) -> None:
     assert len({row.exchange for row in seen}) == 90
     assert len({row.session for row in seen}) == 6
     assert {row.process for row in seen} == {0, 1}
-    assert run.histograms["chunk_gap"].get_total_count() == 180
+    assert 90 < run.histograms["chunk_gap"].get_total_count() <= 180
     assert value(run, definitions.RATE) > 1
     assert run.context.duration < 100
 

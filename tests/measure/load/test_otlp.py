@@ -14,18 +14,16 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
-from ailoop_otel import names
-from ailoop_otel.measure import Refusal
+from ailoop_otel import cli, names
 from ailoop_otel.measure.load import scenario
 from ailoop_otel.measure.load.campaign import measure
-from ailoop_otel.measure.load.otlp import LiveMetrics
+from ailoop_otel.measure.load.otlp import LiveMetrics, _Exporter
 from ailoop_otel.measure.load.progress import Progress, ProgressListener
-from ailoop_otel.measure.results import definitions, storage
+from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.definitions import Definition
 from ailoop_otel.measure.results.observations import observed
 from ailoop_otel.measure.results.run import Run
-from tests.measure.commands.test_measure import program
-from tests.measure.scripted_server import scripted
+from tests.measure.scripted_server import Scripted, scripted
 from tests.replay.receiver import Receiver
 
 MESSAGES = ("first=0.02", "first=0.3", "end=ai_error", "end=drop", "end=cut chunks=3")
@@ -172,28 +170,34 @@ def test_a_command_is_no_exchange() -> None:
 
 
 @pytest.mark.parametrize("silent", [False, True], ids=["nobody listens", "it never answers"])
-def test_without_a_collector_the_run_is_the_same_and_one_line_says_so(tmp_path: Path, *, silent: bool) -> None:
-    """Whether the connection is refused or hangs: all messages are sent in time, and the exit code is the verdict's."""
-    with socket.create_server(("127.0.0.1", 0)) as taken, scripted(first=0.02) as server:
+def test_without_a_collector_the_run_is_the_same_and_one_line_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answering: Scripted, *, silent: bool
+) -> None:
+    """Whether the connection is refused or hangs: all messages are sent in time, and the run has its end."""
+    monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "200")
+    monkeypatch.setattr(_Exporter, "told", False)
+    load = scenario.load("mixed", SHORT, ["first=0.02"])
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"http://127.0.0.1:{taken.getsockname()[1]}"
         if not silent:
             taken.close()
         begun = time.monotonic()
-        ended = program(
-            "mixed", "--url", server.url, "--out", "run", "--message", "hello", "--otlp", address,
-            *(word for each in SHORT for word in ("--set", each)),
-            cwd=tmp_path, OTEL_METRIC_EXPORT_INTERVAL="200",
-        )  # fmt: skip
+        with LiveMetrics(address, load.name, ProgressListener()) as live:
+            run = measure(load, answering.url, progress=live)
         took = time.monotonic() - begun
-    assert ended.returncode == 0, ended.stderr
     assert took < 60
-    (line,) = ended.stderr.splitlines()
+    (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"ailoop-otel: no collector takes this run's figures at {address} (--otlp): ")
-    run = storage.load(tmp_path / "run")
     assert run.context.load["sent"] == run.context.load["planned"] > 0
 
 
-def test_what_is_no_address_is_told_before_the_run() -> None:
-    """In one line with one that is."""
-    with pytest.raises(Refusal, match="--otlp 'collector:4318' is no address: write it like http://127.0.0.1:4318"):
-        LiveMetrics("collector:4318", "mixed", ProgressListener())
+def test_the_command_sends_them_too(tmp_path: Path, capsys: pytest.CaptureFixture[str], answering: Scripted) -> None:
+    """By --otlp; an address that is none is told before the run."""
+    receiver = Receiver()
+    words = ["measure", "mixed", "--url", answering.url, "--out", str(tmp_path / "run"), "--message", "hello"]
+    settings = [word for each in (*SHORT, "duration=0.3") for word in ("--set", each)]
+    assert cli.main([*words, *settings, "--otlp", receiver.url]) == 0
+    receiver.close()
+    assert receiver.taken
+    assert cli.main([*words, "--out", str(tmp_path / "other"), "--otlp", "collector:4318"]) == 2
+    assert "--otlp 'collector:4318' is no address: write it like http" in capsys.readouterr().err

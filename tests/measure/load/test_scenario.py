@@ -10,7 +10,7 @@ import pytest
 
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.load import scenario
-from ailoop_otel.measure.load.checked_table import read
+from ailoop_otel.measure.load.checked_table import read, settings_of
 from ailoop_otel.measure.load.scenario import Scenario
 
 SHIPPED = {
@@ -235,7 +235,7 @@ def test_every_setting_is_known_with_its_meaning() -> None:
         "stable",
         "abort_on",
     }
-    settings = {each.key: each for each in scenario.known()}
+    settings = {each.key: each for each in settings_of(Scenario)}
     abort_on = {f"abort_on.{name}" for name in ("errors", "first_chunk_p95", "rate", "seconds")}
     assert settings.keys() == plain | ramp | stable | abort_on
     assert settings["abort_on.rate"].default == "none"
