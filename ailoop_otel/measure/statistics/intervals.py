@@ -137,10 +137,10 @@ def order_statistics(n: int, percent: float, confidence: float = CONFIDENCE) -> 
     return low + 1, _binomial(1 - tail, n, share) + 1
 
 
-def min_observations(percent: float, confidence: float = CONFIDENCE) -> int:
+def min_observations(percent: float) -> int:
     """The smallest n for which `order_statistics` has a bound on both sides; `percent` is 0 to 100, exclusive."""
     rarer = min(percent, 100 - percent) / 100
-    return math.ceil(math.log((1 - confidence) / 2) / math.log1p(-rarer))
+    return math.ceil(math.log((1 - CONFIDENCE) / 2) / math.log1p(-rarer))
 
 
 def exact_proportion(hits: int, n: int) -> UncertainValue:
@@ -155,15 +155,15 @@ def exact_proportion(hits: int, n: int) -> UncertainValue:
     return UncertainValue(hits / n, bounds)
 
 
-def theil_sen_slope(at: Values, values: Values, blocks: int = 3 * BLOCKS) -> UncertainValue:
+def theil_sen_slope(at: Values, values: Values) -> UncertainValue:
     """The Theil-Sen slope of `values` over `at`, in the unit of the values per unit of `at`, with Sen's 1968 interval.
 
-    Both are one-dimensional, of one length and in order of time. Slope and interval are those of the medians of
-    `blocks` blocks, since neighbouring samples are not independent. NaN for fewer than three different `at`.
+    Both are one-dimensional, of one length and in order of time. Slope and interval are those of the medians of three
+    times `BLOCKS` blocks, since neighbouring samples are not independent. NaN for fewer than three different `at`.
     """
     if len(np.unique(at)) < 3:
         return without_interval(math.nan)
-    parts = min(blocks, len(values))
+    parts = min(3 * BLOCKS, len(values))
     x = np.array([np.median(part) for part in _split(at, parts)])
     y = np.array([np.median(part) for part in _split(values, parts)])
 
