@@ -111,6 +111,7 @@ scale-test: $(VENV)/ready ## the chain for many servers, its programs killed (ne
 
 docs: $(VENV)/ready ## write the pages, outputs and pictures that are made from the code, and build the site: 2 minutes
 	$(BIN)/python -m tests.reference
+	$(BIN)/python -m tests.json_page
 	$(BIN)/python -m tests.architecture
 	$(BIN)/python -m tests.docs
 	$(MAKE) site

@@ -8,19 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
-from ailoop_otel.exit_codes import (
-    EXIT_CODES,
-    INTERRUPTED,
-    NOT_EXECUTABLE,
-    NOT_FOUND,
-    OK,
-    PROBLEM,
-    USAGE,
-    exit_code,
-    fail,
-)
+from ailoop_otel.exit_codes import EXIT_CODES, NOT_EXECUTABLE, NOT_FOUND, OK, USAGE, exit_code, fail
 from ailoop_otel.names import SETTING_ENABLED
-from ailoop_otel.settings import UsageError
 from ailoop_otel.version import __version__
 
 if TYPE_CHECKING:
@@ -93,8 +82,8 @@ def _app() -> "Typer":
     import rich  # noqa: F401 - the verbs need it: fail before one is parsed
     import typer
 
+    from ailoop_otel import commands
     from ailoop_otel.measure.commands import options as measuring
-    from ailoop_otel.view import commands as viewing
 
     app = typer.Typer(
         pretty_exceptions_enable=False,
@@ -119,75 +108,8 @@ def _app() -> "Typer":
         """Run a command with the instrumentation switched on: run -- COMMAND [ARGUMENT ...]."""
         raise typer.Exit(run(command))
 
-    viewing.register(app)
+    commands.register(app)
     measuring.register(app)
-
-    @app.command("replay")
-    def replay_verb(
-        files: Annotated[
-            list[str] | None,
-            typer.Argument(metavar="[FILE...]", help="Files or directories; AILOOP_OTEL_DIRECTORY otherwise."),
-        ] = None,
-        endpoint: Annotated[
-            str,
-            typer.Option(
-                metavar="URL",
-                help="An OTLP/HTTP receiver; OTEL_EXPORTER_OTLP_ENDPOINT otherwise, or else http://127.0.0.1:4318.",
-            ),
-        ] = "",
-        signals: Annotated[
-            str,
-            typer.Option(
-                help="Some of traces,logs,metrics. Jaeger takes traces only, and what is scraped, "
-                "as Prometheus does, has no place for metrics of the past."
-            ),
-        ] = "traces",
-        again: Annotated[bool, typer.Option("--again", help="Send also what was acknowledged before.")] = False,
-        state: Annotated[
-            str,
-            typer.Option(metavar="FILE", help="Where to note what is acknowledged; beside the recording otherwise."),
-        ] = "",
-        patience: Annotated[
-            float, typer.Option(metavar="S", help="Seconds to try one line while the collector does not take it.")
-        ] = 60.0,
-        insecure: Annotated[bool, typer.Option("--insecure", help="Do not check the collector's certificate.")] = False,
-        follow: Annotated[
-            bool, typer.Option("--follow", help="Go on with what is written, and through outages, until Ctrl-C.")
-        ] = False,
-        shift: Annotated[str, typer.Option(metavar="now", help="Send it as if it began now.")] = "",
-        pace: Annotated[str, typer.Option(metavar="2x", help="With --shift: so many times as fast.")] = "",
-    ) -> None:
-        """Send recorded telemetry into a collector; what it has acknowledged before is not sent again.
-
-        OTEL_EXPORTER_OTLP_HEADERS and OTEL_EXPORTER_OTLP_CERTIFICATE hold for it too. Exit code 0: all is there.
-        """
-        from ailoop_otel.replay.command import replay
-
-        def send() -> int:
-            return replay(
-                files or [],
-                endpoint,
-                signals,
-                state,
-                patience,
-                again=again,
-                insecure=insecure,
-                follow=follow,
-                shift=shift,
-                pace=pace,
-            )
-
-        raise typer.Exit(exit_code(send))
-
-    @app.command("doctor")
-    def doctor_verb(
-        checkout: Annotated[str, typer.Option(metavar="DIR", help="Where the server is started; here otherwise.")] = "",
-        jaeger: Annotated[str, typer.Option(metavar="URL", help="Jaeger's address, to look for the probe span.")] = "",
-        timeout: Annotated[float, typer.Option(metavar="S", help="Seconds to wait for each hop.")] = 5.0,
-        json: Annotated[bool, typer.Option("--json", help="One JSON document, for scripts.")] = False,
-    ) -> None:
-        """Say what would keep the telemetry of the server in this environment from being seen."""
-        raise typer.Exit(doctor(checkout, jaeger, timeout, json=json))
 
     for command in app.registered_commands:
         examples = _EXAMPLES.get(command.name or "", ())
@@ -219,34 +141,6 @@ def next_step() -> int:
         f"Next: {hint}. `ailoop-otel doctor` finds what keeps telemetry from being seen, --help has all commands."
     )
     return OK
-
-
-def doctor(checkout: str, jaeger: str, timeout: float, *, json: bool) -> int:
-    """Check a server's environment and print the findings; returns 1 if there are problems."""
-    try:
-        from ailoop_otel.doctor import examine, page
-    except ValueError as fault:
-        # The API reads this variable on import. A server with such a value runs without OpenTelemetry.
-        return fail(f"OTEL_PROPAGATORS={os.environ.get('OTEL_PROPAGATORS')!r} cannot be used: {fault}", PROBLEM)
-    from ailoop_otel.terminal import terminal
-    from ailoop_otel.view import json_output
-
-    try:
-        report = examine(checkout, jaeger, timeout)
-    except UsageError as error:
-        return fail(str(error))
-    except KeyboardInterrupt:
-        return INTERRUPTED
-
-    def show() -> int:
-        if json:
-            print(json_output.encode(report.document()))
-        else:
-            title = f"ailoop-otel {report.version} on Python {report.python}, {report.checkout}"
-            page.show(title, report.findings, terminal())
-        return OK
-
-    return exit_code(show) or (PROBLEM if report.problems else OK)
 
 
 if __name__ == "__main__":

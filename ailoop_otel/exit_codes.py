@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import Final
+from functools import wraps
+from typing import Final, ParamSpec
 
 from ailoop_otel.recorded.otlp_json import text
 from ailoop_otel.settings import UsageError
@@ -20,6 +21,7 @@ EXIT_CODES: Final = {
     INTERRUPTED: "interrupted by Ctrl-C",
 }
 _MEASURE: Final = "pip install 'ailoop-otel[measure]'"
+P = ParamSpec("P")
 
 
 def exit_code(command: Callable[[], int]) -> int:
@@ -41,6 +43,16 @@ def exit_code(command: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     return code
+
+
+def as_command(function: Callable[P, int]) -> Callable[P, None]:
+    """A function with the same parameters, for typer: it ends the program with the exit code that this one returns."""
+
+    @wraps(function)
+    def command(*words: P.args, **options: P.kwargs) -> None:
+        raise SystemExit(exit_code(lambda: function(*words, **options)))
+
+    return command
 
 
 def fail(message: str, code: int = USAGE) -> int:

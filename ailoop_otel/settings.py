@@ -11,12 +11,14 @@ from os import environ
 from os.path import expanduser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ailoop_otel import names
 from ailoop_otel.names import Setting
 
 _PREFIX = "AILOOP_OTEL_"
 _LONGEST_ADDRESS = 200
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _DOTENV_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*)")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
@@ -145,6 +147,20 @@ def without_secrets(address: str) -> str:
     """An address as it may be shown: without user, password and query, and nothing that a terminal obeys."""
     shown = re.sub(r"^(\w*:?//)?[^/@]*@", r"\1", address.partition("?")[0])[:_LONGEST_ADDRESS]
     return "".join(character for character in shown if character.isprintable())
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is the address of an HTTP server."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address is on this machine: for a proxy it would be the proxy's own."""
+    return urlsplit(address if "//" in address else f"//{address}").hostname in _LOOPBACK
 
 
 def _dotenv_value(raw: str) -> str:

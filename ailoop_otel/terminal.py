@@ -14,7 +14,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 # What stands for a character that an encoding lacks; as wide as that.
-_REPLACEMENTS: Final = dict(zip("–…−µ✓✗─•━╺╸├└│●○↻◆·◷∅╌⊘⇥◌", "-~-u+x-*===|`|*o~*-!0~->?", strict=True))
+_REPLACEMENTS: Final = dict(zip("–…−µ✓✗─•━╺╸├└│●○↻◆·◷∅╌⊘⇥◌→", "-~-u+x-*===|`|*o~*-!0~->?>", strict=True))
 _ASCII: Final = str.maketrans(_REPLACEMENTS | {"∞": "inf", "±": "+-", "≤": "<=", "≥": ">="})
 # Characters that move the cursor or colour the terminal, and those that change the direction of the text after them:
 # https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters

@@ -44,12 +44,21 @@ CONTENTS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with telemetry and with a run."""
+    place = tmp_path_factory.mktemp("made")
+    a_day(place / "day")
+    storage.save(Run(Context("mixed"), [observed(definitions.FIRST_CHUNK, 0.2, 0.0, exchange=1)]), place / "run")
+    return place
+
+
+@pytest.fixture(autouse=True)
+def _place(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both in the current folder."""
     monkeypatch.chdir(tmp_path)
-    a_day(Path("day"))
-    storage.save(Run(Context("mixed"), [observed(definitions.FIRST_CHUNK, 0.2, 0.0, exchange=1)]), Path("run"))
+    for name in ("day", "run"):
+        Path(name).symlink_to(made / name)
 
 
 @pytest.fixture(params=COMMANDS)

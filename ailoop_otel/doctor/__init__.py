@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import platform
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ailoop_otel.doctor import endpoint, environment, plugins, server, versions
 from ailoop_otel.doctor.findings import Finding, Report
 from ailoop_otel.protocol.registry import DIALECTS
-from ailoop_otel.replay.destination import is_address
-from ailoop_otel.settings import UsageError, read_dotenv
+from ailoop_otel.settings import UsageError, is_address, read_dotenv
 from ailoop_otel.version import __version__
 
 __all__ = ["examine"]
@@ -36,11 +36,15 @@ def examine(checkout: str, query: str, timeout: float) -> Report:
 
 
 def _all(place: Path, generation: str, query: str, timeout: float) -> Iterator[Finding]:
-    yield from server.check(place)
     dotenv = read_dotenv(place)
-    yield from environment.check(dotenv)
-    yield from versions.check(generation)
+    yield from _in("AILoop", server.check(place))
+    yield from _in("Switching on", environment.check(dotenv))
+    yield from _in("Versions", versions.check(generation))
     with environment.added(dotenv):
-        yield from plugins.check()
-        yield from plugins.check_dialects(DIALECTS)
-        yield from endpoint.check(place, query, timeout)
+        yield from _in("Other instrumentation", plugins.check())
+        yield from _in("Dialects of other packages", plugins.check_dialects(DIALECTS))
+        yield from _in("Where telemetry goes", endpoint.check(place, query, timeout))
+
+
+def _in(group: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    return (replace(finding, group=group) for finding in findings)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM, SWITCH, Finding
+from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM, Finding
 from ailoop_otel.export.choice import milliseconds
 from ailoop_otel.names import SETTING_ENABLED
 from ailoop_otel.settings import Settings, enabled
@@ -28,14 +28,14 @@ def check(dotenv: Mapping[str, str]) -> Iterator[Finding]:
     yield _variable(dotenv)
     extra = sorted(name for name in dotenv if name not in os.environ and name != _VARIABLE)
     if extra:
-        yield Finding(SWITCH, OK, ".env", f"adds {', '.join(extra)}; the server reads it in time for these.")
+        yield Finding(OK, ".env", f"adds {', '.join(extra)}; the server reads it in time for these.")
     settings = Settings.from_environment({**dotenv, **os.environ})
     problems = [*settings.problems, *milliseconds()]
     for problem in problems:
         name = problem.partition("=")[0]
-        yield Finding(SWITCH, PROBLEM, name, problem, f"Correct {name} or unset it.")
+        yield Finding(PROBLEM, name, problem, f"Correct {name} or unset it.")
     if not problems:
-        yield Finding(SWITCH, OK, "Settings", "each can be used.")
+        yield Finding(OK, "Settings", "each can be used.")
 
 
 @contextmanager
@@ -53,22 +53,20 @@ def added(variables: dict[str, str]) -> Iterator[None]:
 def _start_up_file() -> Finding:
     folders = [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
     if any(Path(folder, _START_UP_FILE).is_file() for folder in folders):
-        return Finding(SWITCH, OK, "Start-up file", f"{_START_UP_FILE} is where this Python looks for it.")
+        return Finding(OK, "Start-up file", f"{_START_UP_FILE} is where this Python looks for it.")
     sentence = f"there is no {_START_UP_FILE} in this Python's site-packages, so {_VARIABLE} alone switches nothing on."
     mend = f"{sys.executable} -m pip install --force-reinstall ailoop-otel, or start with: ailoop-otel run -- COMMAND."
-    return Finding(SWITCH, PROBLEM, "Start-up file", sentence, mend)
+    return Finding(PROBLEM, "Start-up file", sentence, mend)
 
 
 def _variable(dotenv: Mapping[str, str]) -> Finding:
     wanted, problem = enabled()
     if problem:
-        return Finding(SWITCH, PROBLEM, _VARIABLE, problem, f"Set {_VARIABLE}=true.")
+        return Finding(PROBLEM, _VARIABLE, problem, f"Set {_VARIABLE}=true.")
     if wanted:
-        return Finding(SWITCH, OK, _VARIABLE, "true in this environment.")
+        return Finding(OK, _VARIABLE, "true in this environment.")
     if enabled(dotenv)[0]:
         sentence = "true in the .env only, which the server reads when it is too late for this one."
-        mend = f"Set {_VARIABLE}=true in the environment that starts the server."
-        return Finding(SWITCH, PROBLEM, _VARIABLE, sentence, mend)
+        return Finding(PROBLEM, _VARIABLE, sentence, f"Set {_VARIABLE}=true in the environment that starts the server.")
     sentence = "not true in this environment: a server that is started from here is observed only by another way."
-    mend = f"Set {_VARIABLE}=true, or start with: ailoop-otel run -- COMMAND."
-    return Finding(SWITCH, NOTE, _VARIABLE, sentence, mend)
+    return Finding(NOTE, _VARIABLE, sentence, f"Set {_VARIABLE}=true, or start with: ailoop-otel run -- COMMAND.")

@@ -12,8 +12,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
 
-from ailoop_otel.doctor.findings import DIALECTS, NOTE, OK, PLUGINS, PROBLEM, Finding
-from ailoop_otel.doctor.source import locate
+from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM, Finding
+from ailoop_otel.doctor.server import locate
 from ailoop_otel.protocol.plugins import requests
 from ailoop_otel.protocol.registry import Registry
 from ailoop_otel.settings import environment, is_true
@@ -44,17 +44,17 @@ def check() -> Iterator[Finding]:
     off = {name.strip() for name in environment(_DISABLED).split(",")}
     if _OURS in off:
         sentence = f"{_DISABLED} names it, so opentelemetry-instrument leaves it out."
-        yield Finding(PLUGINS, PROBLEM, _OURS, sentence, f"Take {_OURS} out of {_DISABLED}.")
+        yield Finding(PROBLEM, _OURS, sentence, f"Take {_OURS} out of {_DISABLED}.")
     others = sorted({point.name for point in entry_points(group="opentelemetry_instrumentor")} - {_OURS})
     for name in others:
         yield _instrumentor(name, is_off=name in off)
     if is_true(environment(_SDK_LOGS)):
         sentence = "under opentelemetry-instrument it exports the server's log records, which hold its users' messages."
-        yield Finding(PLUGINS, PROBLEM, _SDK_LOGS, sentence, f"Unset {_SDK_LOGS}.")
+        yield Finding(PROBLEM, _SDK_LOGS, sentence, f"Unset {_SDK_LOGS}.")
     yield from _distros()
     yield from _fastapi()
     if not others:
-        yield Finding(PLUGINS, OK, "Instrumentors", "there are no others.")
+        yield Finding(OK, "Instrumentors", "there are no others.")
 
 
 def check_dialects(registry: Registry) -> Iterator[Finding]:
@@ -64,40 +64,40 @@ def check_dialects(registry: Registry) -> Iterator[Finding]:
         if plugin.problem or dialect is None:
             sentence = f"of {plugin.distribution}, not used: {plugin.problem.rstrip('.')}."
             mend = f"Correct it (docs/dialects.md), or pip uninstall {plugin.distribution}."
-            yield Finding(DIALECTS, PROBLEM, plugin.name, sentence, mend)
+            yield Finding(PROBLEM, plugin.name, sentence, mend)
         else:
             methods = ", ".join(sorted(requests(dialect)))
             sentence = f"of {plugin.distribution}; messages come by {dialect.message_method}; methods: {methods}."
-            yield Finding(DIALECTS, OK, plugin.name, sentence)
+            yield Finding(OK, plugin.name, sentence)
 
 
 def _fastapi() -> Iterator[Finding]:
     if locate("fastapi.telemetry", [Path(entry) for entry in sys.path]) is None:
         return
-    yield Finding(PLUGINS, OK, "FastAPI", "its own telemetry leaves AILoop's sockets to us.")
+    yield Finding(OK, "FastAPI", "its own telemetry leaves AILoop's sockets to us.")
     if is_true(environment(_FASTAPI)):
         sentence = f"{_FASTAPI} lets FastAPI set the SDK up as well, and whoever comes first decides."
-        yield Finding(PLUGINS, NOTE, "FastAPI", sentence, f"Unset {_FASTAPI} to have the defaults that suit AILoop.")
+        yield Finding(NOTE, "FastAPI", sentence, f"Unset {_FASTAPI} to have the defaults that suit AILoop.")
 
 
 def _instrumentor(name: str, *, is_off: bool) -> Finding:
     if is_off:
-        return Finding(PLUGINS, OK, name, f"switched off by {_DISABLED}.")
+        return Finding(OK, name, f"switched off by {_DISABLED}.")
     if name == "logging":
         return _logging()
     if name in _HANDLED:
-        return Finding(PLUGINS, OK, name, _HANDLED[name])
+        return Finding(OK, name, _HANDLED[name])
     sentence = "under opentelemetry-instrument it may add spans of its own to AILoop's traces."
-    return Finding(PLUGINS, NOTE, name, sentence, f"If they are too many, add {name} to {_DISABLED}.")
+    return Finding(NOTE, name, sentence, f"If they are too many, add {name} to {_DISABLED}.")
 
 
 def _logging() -> Finding:
     wanted = environment(_LOGS)
     if wanted and not is_true(wanted):
-        return Finding(PLUGINS, OK, "logging", f"{_LOGS} keeps it from exporting log records.")
+        return Finding(OK, "logging", f"{_LOGS} keeps it from exporting log records.")
     level = PROBLEM if wanted or _is_automatic() else NOTE
     sentence = "under opentelemetry-instrument it exports the server's log records, which hold its users' messages."
-    return Finding(PLUGINS, level, "logging", sentence, f"Set {_LOGS}=false.")
+    return Finding(level, "logging", sentence, f"Set {_LOGS}=false.")
 
 
 def _distros() -> Iterator[Finding]:
@@ -105,14 +105,14 @@ def _distros() -> Iterator[Finding]:
     chosen = environment(_DISTRO)
     mend = f"Set {_DISTRO}={_OURS}."
     if chosen and chosen not in found:
-        yield Finding(PLUGINS, PROBLEM, _DISTRO, f"names {chosen!r}, which is not installed.", mend)
+        yield Finding(PROBLEM, _DISTRO, f"names {chosen!r}, which is not installed.", mend)
     elif chosen == _OURS or found == [_OURS]:
-        yield Finding(PLUGINS, OK, "Distro", f"opentelemetry-instrument takes {_OURS}'s.")
+        yield Finding(OK, "Distro", f"opentelemetry-instrument takes {_OURS}'s.")
     elif found:
         level = PROBLEM if chosen or _is_automatic() else NOTE
         which = f"opentelemetry-instrument takes {chosen!r}" if chosen else "opentelemetry-instrument takes any of them"
         sentence = f"there are {', '.join(found)}: {which}, and the defaults may not be those that suit AILoop."
-        yield Finding(PLUGINS, level, "Distro", sentence, mend)
+        yield Finding(level, "Distro", sentence, mend)
 
 
 def _is_automatic() -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from typing import Final
@@ -13,28 +12,18 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM, VERSIONS, Finding
+from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM, Finding
 from ailoop_otel.server.targets import STATELESS
 
 _OURS: Final = ("opentelemetry-", "ailoop-otel")
 
 
-@dataclass(frozen=True)
-class Bound:
-    """The versions of a package that a generation of AILoop works with, and the consequence of others."""
-
-    generation: str
-    package: str
-    versions: str
-    level: str
-    consequence: str
-
-
-BOUNDS: Final = (
-    Bound(STATELESS, "mcp", ">=1.9,<2", PROBLEM, "this AILoop cannot import it and does not start"),
-    Bound(STATELESS, "fastmcp", "<3", NOTE, "this AILoop was written for earlier ones"),
-    Bound(STATELESS, "fastapi", "<0.116", NOTE, "this AILoop was written for earlier ones; it starts all the same"),
-    Bound(STATELESS, "starlette", "<0.47", NOTE, "this AILoop was written for earlier ones; it starts all the same"),
+# The versions that the current generation of AILoop works with: package, versions, how bad others are, and why.
+_BOUNDS: Final = (
+    ("mcp", ">=1.9,<2", PROBLEM, "this AILoop cannot import it and does not start"),
+    ("fastmcp", "<3", NOTE, "this AILoop was written for earlier ones"),
+    ("fastapi", "<0.116", NOTE, "this AILoop was written for earlier ones; it starts all the same"),
+    ("starlette", "<0.47", NOTE, "this AILoop was written for earlier ones; it starts all the same"),
 )
 
 
@@ -45,10 +34,10 @@ def check(generation: str) -> Iterator[Finding]:
     yield from conflicts
     if not conflicts:
         sdk = installed.get("opentelemetry-sdk")
-        yield Finding(VERSIONS, OK, "OpenTelemetry", f"SDK {sdk.version if sdk else '?'}; all packages go together.")
-    for bound in BOUNDS:
-        if bound.generation == generation and bound.package in installed:
-            yield _bound(bound, installed[bound.package].version)
+        yield Finding(OK, "OpenTelemetry", f"SDK {sdk.version if sdk else '?'}; all packages go together.")
+    for package, bounds, level, consequence in _BOUNDS if generation == STATELESS else ():
+        if package in installed:
+            yield _bound(package, installed[package].version, bounds, level, consequence)
     yield from _web(installed)
 
 
@@ -73,7 +62,7 @@ def _conflicts(installed: dict[str, metadata.Distribution]) -> Iterator[Finding]
             has = f"{other.version} is here" if other else "it is not here"
             sentence = f"{each.version} needs {requirement.name} {requirement.specifier}, and {has}."
             mend = f"pip install '{requirement.name}{requirement.specifier}', or --upgrade {name}."
-            yield Finding(VERSIONS, PROBLEM, name, sentence, mend)
+            yield Finding(PROBLEM, name, sentence, mend)
 
 
 def _requirement(text: str) -> Requirement | None:
@@ -93,24 +82,21 @@ def _fits(version: str, specifier: SpecifierSet) -> bool:
         return True  # an invalid version cannot be compared
 
 
-def _bound(bound: Bound, version: str) -> Finding:
-    if _fits(version, SpecifierSet(bound.versions)):
-        return Finding(VERSIONS, OK, bound.package, f"{version} suits this AILoop.")
-    mend = f"pip install '{bound.package}{bound.versions}'."
-    return Finding(VERSIONS, bound.level, bound.package, f"{version}: {bound.consequence}.", mend)
+def _bound(package: str, version: str, bounds: str, level: str, consequence: str) -> Finding:
+    if _fits(version, SpecifierSet(bounds)):
+        return Finding(OK, package, f"{version} suits this AILoop.")
+    return Finding(level, package, f"{version}: {consequence}.", f"pip install '{package}{bounds}'.")
 
 
 def _web(installed: dict[str, metadata.Distribution]) -> Iterator[Finding]:
     for package in ("fastapi", "uvicorn"):
         if package not in installed:
             sentence = "it is not in this environment, which therefore is not the server's."
-            yield Finding(
-                VERSIONS, PROBLEM, package, sentence, f"Run this with the server's Python, or pip install {package}."
-            )
+            yield Finding(PROBLEM, package, sentence, f"Run this with the server's Python, or pip install {package}.")
     if "uvicorn" not in installed:
         return
     if find_spec("websockets") or find_spec("wsproto"):
-        yield Finding(VERSIONS, OK, "uvicorn", f"{installed['uvicorn'].version}, with WebSockets.")
+        yield Finding(OK, "uvicorn", f"{installed['uvicorn'].version}, with WebSockets.")
     else:
         sentence = "it has no WebSocket library, so it refuses every client of AILoop."
-        yield Finding(VERSIONS, PROBLEM, "uvicorn", sentence, "pip install websockets.")
+        yield Finding(PROBLEM, "uvicorn", sentence, "pip install websockets.")

@@ -113,8 +113,7 @@ def transport(signal: Signal, protocol: str, timeout: float) -> Transport:
     NotImplementedError where only the official exporter knows it.
     """
     if protocol == choice.HTTP:
-        from ailoop_otel.replay.destination import of_signal
-        from ailoop_otel.replay.http import PROTOBUF, Http
+        from ailoop_otel.replay.http import PROTOBUF, Http, of_signal
 
         return Http(of_signal(signal), PROTOBUF, timeout, _credentials(signal))
     if protocol != choice.GRPC:

@@ -20,8 +20,7 @@ from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard
 from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.recording.call_thread import CallThread
-from ailoop_otel.replay import ReplayStopped
-from ailoop_otel.replay.delivery import Answer, Delivery, Transport
+from ailoop_otel.replay.delivery import Answer, Delivery, ReplayStopped, Transport
 from ailoop_otel.unpatched import time
 
 # How long an exporter waits for its batch before it takes the next one, which then goes to disk: the SDK's queue must

@@ -6,11 +6,12 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from ailoop_otel.recorded.input_file import LONGEST_LINE, Line, open_regular, read_lines
+from ailoop_otel.recorded.input_file import Line, lines_of, open_regular, read_lines
 from ailoop_otel.recorded.otlp_json import text
 from ailoop_otel.recorded.records import Batch, Parser, parse, rescue
 
@@ -39,11 +40,17 @@ class ReadCounts:
         self.skipped_at = self.skipped_at or place
         self.skipped += count
 
-    def fail(self, path: Path, error: OSError) -> None:
-        """Record once that a file cannot be opened or read to its end."""
-        failure = f"{text(path.name)} ({error.strerror or type(error).__name__})"
-        if failure not in self.unreadable:
-            self.unreadable.append(failure)
+    @contextmanager
+    def reading(self, path: Path) -> Iterator[None]:
+        """Record once that a file cannot be opened or read to its end; one that was deleted is none any more."""
+        try:
+            yield
+        except FileNotFoundError:  # by the writer's rotation
+            return
+        except OSError as error:
+            failure = f"{text(path.name)} ({error.strerror or type(error).__name__})"
+            if failure not in self.unreadable:
+                self.unreadable.append(failure)
 
 
 def find(place: Path) -> list[Path]:
@@ -59,7 +66,11 @@ def find(place: Path) -> list[Path]:
 
 def size(paths: list[Path]) -> int:
     """The total size of files in bytes; a file that was deleted meanwhile counts 0."""
-    return sum(_size(path) for path in paths)
+    total = 0
+    for path in paths:
+        with suppress(OSError):
+            total += path.stat().st_size
+    return total
 
 
 def is_held(path: str) -> bool | None:
@@ -90,29 +101,14 @@ def read(
 ) -> Iterator[Batch]:
     """Read files line by line; a line that `wanted` rejects is not decoded. Never raises: failures are counted."""
     for path in paths:
-        yield from _read(path, counts, wanted, parser)
+        name = text(path.name)
+        with counts.reading(path):
+            for line in read_lines(path):
+                if wanted(line.content):
+                    yield replace(_parsed(line, f"{name}, line {line.number}", name, counts, parser), path=str(path))
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:  # deleted by the writer's rotation
-        return 0
-
-
-def _read(path: Path, counts: ReadCounts, wanted: Callable[[bytes], bool], parser: Parser) -> Iterator[Batch]:
-    name = text(path.name)
-    try:
-        for line in read_lines(path):
-            if wanted(line.content):
-                yield replace(_parsed(line, f"{name}, line {line.number}", name, counts, parser), path=str(path))
-    except FileNotFoundError:  # deleted by the writer's rotation
-        return
-    except OSError as error:
-        counts.fail(path, error)
-
-
-def _parsed(line: Line, place: str, file: str, counts: ReadCounts, parser: Parser = parse) -> Batch:
+def _parsed(line: Line, place: str, file: str, counts: ReadCounts, parser: Parser) -> Batch:
     if not line.content:
         return Batch()
     batch = parser(line.content)
@@ -168,38 +164,23 @@ class Follower:
             yield from self._appended(path, known)
 
     def _start_at_end(self, path: Path) -> None:
-        try:
-            with open_regular(path) as file:
-                end = file.seek(0, 2)
-                self._read_to[_identity(file)] = _last_break(file, max(0, end - self._recent))
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            self.counts.fail(path, error)
+        with self.counts.reading(path), open_regular(path) as file:
+            end = file.seek(0, 2)
+            self._read_to[_identity(file)] = _last_break(file, max(0, end - self._recent))
 
     def _appended(self, path: Path, known: dict[tuple[int, int], int]) -> Iterator[Batch]:
-        try:
-            with open_regular(path) as file:
-                key, end = _identity(file), file.seek(0, 2)
-                start = known.get(key, 0)
-                file.seek(start if start <= end else 0)
-                yield from (replace(batch, path=str(path)) for batch in self._complete(file, text(path.name)))
-                self._read_to[key] = file.tell()
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            self.counts.fail(path, error)
-
-    def _complete(self, file: BinaryIO, name: str) -> Iterator[Batch]:
-        """Read complete lines and leave the position at the beginning of one that is still being written."""
-        for line in iter(lambda: file.readline(LONGEST_LINE), b""):
-            if line.endswith(b"\n"):
-                yield _parsed(Line(line.strip(), len(line), True, 0), name, name, self.counts, self._parser)
-            elif len(line) < LONGEST_LINE:
-                file.seek(-len(line), 1)
-                return
-            else:
-                self.counts.skip(name)
+        """Read complete lines; one that is still being written is read again at the next poll."""
+        name = text(path.name)
+        with self.counts.reading(path), open_regular(path) as file:
+            key, end = _identity(file), file.seek(0, 2)
+            start = known.get(key, 0)
+            file.seek(start if start <= end else 0)
+            for line in lines_of(file):
+                if not line.ended and not line.too_long:
+                    file.seek(-line.size, 1)
+                    break
+                yield replace(_parsed(line, name, name, self.counts, self._parser), path=str(path))
+            self._read_to[key] = file.tell()
 
 
 def _plain(place: Path) -> list[Path]:

@@ -84,15 +84,20 @@ def open_input(path: Path) -> Iterator[BinaryIO]:
 
 def read_lines(path: Path) -> Iterator[Line]:
     """Read the lines of a file up to its present end; raises OSError if it cannot be read, or not to its end."""
-    number = 0
     with open_input(path) as file:
-        while piece := file.readline(LONGEST_LINE):
-            number += 1
-            content, size = piece, len(piece)
-            while not piece.endswith(b"\n") and len(piece) == LONGEST_LINE:
-                piece = file.readline(LONGEST_LINE)
-                size += len(piece)
-            yield Line(content.strip(), size, piece.endswith(b"\n"), number)
+        yield from lines_of(file)
+
+
+def lines_of(file: BinaryIO) -> Iterator[Line]:
+    """Read the lines of an open file from its position up to its present end."""
+    number = 0
+    while piece := file.readline(LONGEST_LINE):
+        number += 1
+        content, size = piece, len(piece)
+        while not piece.endswith(b"\n") and len(piece) == LONGEST_LINE:
+            piece = file.readline(LONGEST_LINE)
+            size += len(piece)
+        yield Line(content.strip(), size, piece.endswith(b"\n"), number)
 
 
 def read_text(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from typing import Final, TypeAlias
 
 LATEST: Final = 2**63 - 1
 _is_hexadecimal: Final = re.compile("[0-9a-fA-F]*").fullmatch
-_ID_SIZES: Final = (8, 16)  # bytes, of a span and of a trace
 
 Scalar: TypeAlias = str | int | float | bool
 Value: TypeAlias = "Scalar | tuple[Scalar, ...]"
@@ -31,6 +29,11 @@ class Signal:
     members: tuple[str, str, str]
     rejected: str
     maker: str
+
+    @property
+    def prefix(self) -> bytes:
+        """The beginning of its lines, as the embedded default writes them."""
+        return b'{"%s":' % self.members[0].encode()
 
     @property
     def exporter(self) -> str:
@@ -73,19 +76,18 @@ def attributes(records: object) -> dict[str, Value]:
     """Read a list of attributes into a dict; if a name occurs twice, the last value is kept."""
     found: dict[str, Value] = {}
     for record in mappings(records):
-        value = _value(record.get("value"))
+        value = _value(mapping(record.get("value")))
         key = record.get("key")
         if value is not None and isinstance(key, str):
             found[_clean(key)] = value
     return found
 
 
-def _value(holder: object) -> Value | None:
-    for kind, content in mapping(holder).items():
-        if kind == "arrayValue":
-            values = (_scalar(value) for value in mappings(mapping(content).get("values")))
-            return tuple(value for value in values if value is not None)
-    return _scalar(mapping(holder))
+def _value(holder: Json) -> Value | None:
+    if "arrayValue" in holder:
+        values = (_scalar(value) for value in mappings(mapping(holder["arrayValue"]).get("values")))
+        return tuple(value for value in values if value is not None)
+    return _scalar(holder)
 
 
 def _scalar(holder: Json) -> Scalar | None:
@@ -99,14 +101,6 @@ def _scalar(holder: Json) -> Scalar | None:
 def text(content: object) -> str:
     """Read text, with unprintable characters replaced; empty for anything that is no text."""
     return _clean(content) if isinstance(content, str) else ""
-
-
-def _string(content: object) -> Scalar | None:
-    return _clean(content) if isinstance(content, str) else None
-
-
-def _boolean(content: object) -> Scalar | None:
-    return content if isinstance(content, bool) else None
 
 
 def integer(content: object) -> int | None:
@@ -131,10 +125,10 @@ def double(content: object) -> float | None:
 
 
 _READERS: Final[dict[str, Callable[[object], Scalar | None]]] = {
-    "stringValue": _string,
+    "stringValue": lambda content: _clean(content) if isinstance(content, str) else None,
     "intValue": integer,
     "doubleValue": double,
-    "boolValue": _boolean,
+    "boolValue": lambda content: content if isinstance(content, bool) else None,
 }
 
 
@@ -145,20 +139,10 @@ def instant(content: object) -> int:
 
 
 def identifier(content: object) -> str:
-    """Read a trace or span id as hexadecimal digits in lower case; empty for anything else.
-
-    Protobuf's own JSON has base64 where OTLP has hexadecimal digits, and some collectors write it:
-    https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding. Other texts are left as they are.
-    """
+    """Read a trace or span id, whose hexadecimal digits become lower case; empty for anything but text."""
     if not isinstance(content, str):
         return ""
-    if _is_hexadecimal(content):
-        return content.lower()
-    try:
-        decoded = base64.b64decode(content, validate=True)
-    except ValueError:
-        return _clean(content)
-    return decoded.hex() if len(decoded) in _ID_SIZES else _clean(content)
+    return content.lower() if _is_hexadecimal(content) else _clean(content)
 
 
 def _clean(text: str) -> str:

@@ -1,11 +1,16 @@
-"""One line of an OTLP JSON Lines file as frozen records: spans and log events. Never raises on bad input."""
+"""One line of an OTLP JSON Lines file as frozen records: spans, log events and points of metrics.
+
+It never raises on bad input. Metrics are decoded only where they are asked for: the values of sums and gauges, and the
+counts of histograms.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, TypeVar
 
@@ -19,8 +24,10 @@ from ailoop_otel.recorded.otlp_json import (
     Signal,
     Value,
     attributes,
+    double,
     identifier,
     instant,
+    integer,
     mapping,
     mappings,
     text,
@@ -30,13 +37,13 @@ SERVER: Final = 2
 _OUTCOMES: Final = frozenset(outcome.name for outcome in names.OUTCOMES)
 SERVER_KINDS: Final = (SERVER, "SPAN_KIND_SERVER")
 _ERRORS: Final = (2, "STATUS_CODE_ERROR")
+_DELTA: Final = (1, "AGGREGATION_TEMPORALITY_DELTA")
 # If a writer is killed in the middle of a line, the next writer of that file appends without a line break.
 _BEGINNING: Final = re.compile(rb'\{\s*"resource(?:Spans|Logs|Metrics)"')
 _SERVER_EVENTS: Final = (names.EVENT_SERVER_START.encode(), names.EVENT_SERVER_STOP.encode())
 # In a line of metrics: the processes that it is from, and when the first of them was asked.
 _PROCESS: Final = re.compile(rb'"service\.instance\.id"[^}]*?"stringValue":\s*"([^"]+)"')
 _COLLECTED: Final = re.compile(rb'"timeUnixNano":\s*"?(\d{1,19})\b')
-_METRICS_PREFIX: Final = b'{"%s":' % METRICS.members[0].encode()
 
 Parser: TypeAlias = "Callable[[bytes], Batch | None]"
 T = TypeVar("T")
@@ -129,8 +136,8 @@ class Batch:
 
     `backwards` counts the spans that were left out because they end before they start.
 
-    `points` stays empty unless `points.reader` parsed the line: reading spans does not decode metrics. `heard` has the
-    processes whose metrics these are, and when they were collected, nanoseconds since 1970; `path` is the file, if any.
+    `points` has those of the metrics that were asked for. `heard` has the processes whose metrics these are, and when
+    they were collected, nanoseconds since 1970; `path` is the file, if any.
     """
 
     spans: tuple[Span, ...] = ()
@@ -149,7 +156,7 @@ def process_of(resource: Mapping[str, Value]) -> str:
 
 def is_of_process(line: bytes) -> bool:
     """Whether a line says that its process started, stopped, or runs."""
-    return line.startswith(_METRICS_PREFIX) or any(event in line for event in _SERVER_EVENTS)
+    return line.startswith(METRICS.prefix) or any(event in line for event in _SERVER_EVENTS)
 
 
 def heard(line: bytes) -> tuple[tuple[str, int], ...]:
@@ -160,9 +167,16 @@ def heard(line: bytes) -> tuple[tuple[str, int], ...]:
     return tuple((text(process.decode(errors="replace")), int(collected[1])) for process in _PROCESS.findall(line))
 
 
-def parse(line: bytes, wanted: Callable[[Json], bool] = lambda record: True) -> Batch | None:
+def reader(metrics: Collection[str], wanted: Callable[[Json], bool] = lambda span: True) -> Parser:
+    """A parser that also decodes the metrics of these names; see `parse`."""
+    return lambda line: parse(line, wanted, metrics)
+
+
+def parse(
+    line: bytes, wanted: Callable[[Json], bool] = lambda span: True, metrics: Collection[str] = ()
+) -> Batch | None:
     """Parse one line; None if it is not OTLP JSON. Spans that `wanted` rejects are left out, and not decoded."""
-    if line.startswith(_METRICS_PREFIX) and line.rstrip().endswith(b"]}"):
+    if not metrics and line.startswith(METRICS.prefix) and line.rstrip().endswith(b"]}"):
         return Batch(heard=heard(line))
     try:
         document = json.loads(line)
@@ -171,13 +185,16 @@ def parse(line: bytes, wanted: Callable[[Json], bool] = lambda record: True) -> 
     if not isinstance(document, dict):
         return None
     if TRACES.members[0] in document:
-        read, damaged = _each(document, TRACES, _span, wanted)
+        read, damaged = _kept(_span(*each) for each in _records(document, TRACES) if wanted(each[0]))
         spans = tuple(span for span in read if span.start <= span.end)
         return Batch(spans=spans, damaged=damaged, backwards=len(read) - len(spans))
     if LOGS.members[0] in document:
-        events, damaged = _each(document, LOGS, _event, lambda record: True)
+        events, damaged = _kept(_event(*each) for each in _records(document, LOGS))
         return Batch(events=events, damaged=damaged)
-    return Batch(heard=heard(line)) if METRICS.members[0] in document else None
+    if METRICS.members[0] in document:
+        points, damaged = _kept(_points(document, metrics))
+        return Batch(points=points, damaged=damaged, heard=heard(line))
+    return None
 
 
 def rescue(line: bytes, parser: Parser = parse) -> Batch | None:
@@ -195,20 +212,22 @@ def last_beginning(line: bytes) -> bytes:
     return line[last[0].start() :] if last else b""
 
 
-def _each(
-    document: Json, signal: Signal, make: Callable[[Json, str, str], T | None], wanted: Callable[[Json], bool]
-) -> tuple[tuple[T, ...], int]:
-    made = []
+def _records(document: Json, signal: Signal) -> Iterator[tuple[Json, str, Mapping[str, Value]]]:
+    """Each record of a document, with the name of its scope and the attributes of its resource."""
     for resource in mappings(document.get(signal.members[0])):
-        process = process_of(attributes(mapping(resource.get("resource")).get("attributes")))
+        known = attributes(mapping(resource.get("resource")).get("attributes"))
         for scoped, record in signal.records({signal.members[0]: [resource]}):
-            if wanted(record):
-                made.append(make(record, text(mapping(scoped.get("scope")).get("name")), process))
-    kept = tuple(record for record in made if record is not None)
-    return kept, len(made) - len(kept)
+            yield record, text(mapping(scoped.get("scope")).get("name")), known
 
 
-def _span(record: Json, scope: str, process: str) -> Span | None:
+def _kept(made: Iterable[T | None]) -> tuple[tuple[T, ...], int]:
+    """The records that could be read, and how many could not."""
+    every = list(made)
+    kept = tuple(record for record in every if record is not None)
+    return kept, len(every) - len(kept)
+
+
+def _span(record: Json, scope: str, resource: Mapping[str, Value]) -> Span | None:
     trace_id, span_id = identifier(record.get("traceId")), identifier(record.get("spanId"))
     start, end = instant(record.get("startTimeUnixNano")), instant(record.get("endTimeUnixNano"))
     if not (trace_id and span_id and start and end):
@@ -225,11 +244,11 @@ def _span(record: Json, scope: str, process: str) -> Span | None:
         error=mapping(record.get("status")).get("code") in _ERRORS,
         links=tuple(identifier(link.get("spanId")) for link in mappings(record.get("links"))),
         scope=scope,
-        process=process,
+        process=process_of(resource),
     )
 
 
-def _event(record: Json, scope: str, process: str) -> LogEvent | None:
+def _event(record: Json, scope: str, resource: Mapping[str, Value]) -> LogEvent | None:
     time = instant(record.get("timeUnixNano")) or instant(record.get("observedTimeUnixNano"))
     if not time:
         return None
@@ -239,5 +258,35 @@ def _event(record: Json, scope: str, process: str) -> LogEvent | None:
         trace_id=identifier(record.get("traceId")),
         span_id=identifier(record.get("spanId")),
         attributes=attributes(record.get("attributes")),
-        process=process,
+        process=process_of(resource),
+    )
+
+
+def _points(document: Json, wanted: Collection[str]) -> Iterator[Point | None]:
+    for metric, _, resource in _records(document, METRICS):
+        name = text(metric.get("name"))
+        for kind in ("sum", "gauge", "histogram") if name in wanted else ():
+            data = mapping(metric.get(kind))
+            delta = data.get("aggregationTemporality") in _DELTA
+            for record in mappings(data.get("dataPoints")):
+                yield _point(name, record, resource, delta=delta)
+
+
+def _point(metric: str, record: Json, resource: Mapping[str, Value], *, delta: bool) -> Point | None:
+    time = instant(record.get("timeUnixNano"))
+    if "count" in record or "asInt" in record:
+        value: float | None = integer(record.get("count", record.get("asInt")))
+    else:
+        value = double(record.get("asDouble"))
+    if not time or value is None or not math.isfinite(value) or value < 0:
+        return None
+    return Point(
+        metric=metric,
+        value=float(value),
+        start=instant(record.get("startTimeUnixNano")),
+        time=time,
+        delta=delta,
+        attributes=attributes(record.get("attributes")),
+        resource=resource,
+        total=double(record.get("sum")) or 0.0,
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ailoop_otel.recorded.input_file import read_lines
-from ailoop_otel.replay import ReplayStopped
+from ailoop_otel.replay.delivery import ReplayStopped
 from ailoop_otel.replay.export_request import parse
 from ailoop_otel.settings import UsageError
 
@@ -30,18 +30,14 @@ class Acknowledged:
     def __init__(self, path: Path, destination: str) -> None:
         self._path = path
         self._key = blake2b(destination.encode(), digest_size=_HASH_SIZE).digest()
-        try:
-            self._database = sqlite3.connect(path, timeout=0, isolation_level=None)
-        except sqlite3.Error as fault:
-            raise self._usage_error(fault) from None
-        try:
-            self._open()
-        except sqlite3.Error as fault:
-            self._database.close()
-            raise self._usage_error(fault) from None
-        except UsageError:
-            self._database.close()
-            raise
+        with ExitStack() as failed:
+            try:
+                self._database = sqlite3.connect(path, timeout=0, isolation_level=None)
+                failed.callback(self._database.close)
+                self._open()
+            except sqlite3.Error as fault:
+                raise self._usage_error(fault) from None
+            failed.pop_all()
 
     def __contains__(self, content: bytes) -> bool:
         found = self._database.execute("SELECT 1 FROM acknowledged WHERE line = ?", (self._hash(content),))

@@ -13,19 +13,17 @@ from typing import Final
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from ailoop_otel.exit_codes import INTERRUPTED, OK, PROBLEM
 from ailoop_otel.recorded.files import find, size
 from ailoop_otel.recorded.input_file import open_regular
 from ailoop_otel.recorded.otlp_json import SIGNALS, Signal
 from ailoop_otel.replay.delivery import Delivery
-from ailoop_otel.replay.destination import destination
-from ailoop_otel.replay.http import Http
-from ailoop_otel.replay.replayer import Replayer
-from ailoop_otel.replay.shifted import Shifted, pace_of
-from ailoop_otel.replay.summary import Summary
+from ailoop_otel.replay.http import Http, destination
+from ailoop_otel.replay.replayer import Replayer, Summary
+from ailoop_otel.replay.shifted import Shifted
 from ailoop_otel.settings import Settings, UsageError
 from ailoop_otel.terminal import Terminal
 
-COMPLETE, INCOMPLETE, INTERRUPTED = 0, 1, 130
 _PAUSE: Final = 2.0  # seconds between two looks at a recording that is followed
 _MOST_PATIENCE: Final = 86400.0
 # So many messages on single lines are printed; further ones are only counted in the summary.
@@ -75,25 +73,24 @@ def replay(
     signals: str,
     state: str,
     patience: float,
+    speed: float = 0.0,
     *,
     again: bool,
     insecure: bool,
     follow: bool = False,
-    shift: str = "",
-    pace: str = "",
     sleep: Callable[[float], object] = time.sleep,
 ) -> int:
     """Send recorded telemetry and print the result; returns 0 if everything was accepted, else 1, or 130 by Ctrl-C.
 
     `places` are files or directories, `signals` names separated by commas, `state` the file of what was acknowledged,
     `patience` the seconds to retry one line. With `follow` it goes on with what is written, and through outages of the
-    collector, until Ctrl-C. With `shift` and `pace` it is sent as `Shifted` does, and nothing is noted as acknowledged.
+    collector, until Ctrl-C. With a `speed` it is sent as `Shifted` does, and nothing is noted as acknowledged.
     Raises UsageError for arguments that cannot be used.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # names of files and services may have any encoding
-    wanted, patience, speed = _signals(signals), _patience(patience), pace_of(shift, pace)
+    wanted, patience = _signals(signals), _patience(patience)
     if speed and follow:
         raise UsageError("--shift sends an old recording, --follow one that grows: take one of them")
     places = places or [Settings.from_environment().directory]
@@ -123,7 +120,7 @@ def replay(
         Terminal().print(sentence, soft_wrap=True)
     if summary.interrupted:
         return INTERRUPTED
-    return COMPLETE if summary.is_complete else INCOMPLETE
+    return OK if summary.is_complete else PROBLEM
 
 
 def _again(replayer: Replayer, places: Sequence[str], display: ProgressDisplay) -> None:

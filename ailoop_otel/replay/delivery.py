@@ -8,12 +8,19 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ailoop_otel.recorded.otlp_json import Signal
-from ailoop_otel.replay import ReplayStopped
 from ailoop_otel.replay.export_request import ExportRequest
 from ailoop_otel.replay.hops import Hop
 
 _LONGEST_PAUSE: Final = 10.0  # seconds, unless the collector requests more
 _FIRST_PAUSE: Final = 0.25  # seconds; doubled with every attempt, the first of which is repeated at once
+
+
+class ReplayStopped(Exception):
+    """Nothing more can be sent for now; the text is one line that names the reason, `mend` the remedy."""
+
+    def __init__(self, reason: str, mend: str = "") -> None:
+        super().__init__(reason)
+        self.mend = mend
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,14 +59,9 @@ def is_skippable(content: bytes, wanted: frozenset[Signal]) -> bool:
     """Whether a line certainly holds no wanted signal, also not behind a truncated export; it is not decoded."""
     return (
         content.endswith(b"]}")
-        and any(content.startswith(_prefix(signal)) for signal in SIGNALS.values() if signal not in wanted)
-        and not any(_prefix(signal) in content for signal in wanted)
+        and any(content.startswith(signal.prefix) for signal in SIGNALS.values() if signal not in wanted)
+        and not any(signal.prefix in content for signal in wanted)
     )
-
-
-def _prefix(signal: Signal) -> bytes:
-    """The beginning of a signal's lines, as the embedded default writes them."""
-    return b'{"%s":' % signal.members[0].encode()
 
 
 def _parse(content: bytes) -> ExportRequest | None:

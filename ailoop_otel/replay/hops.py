@@ -120,18 +120,18 @@ def of_response(status: int, content_type: str, location: str = "", *, empty: bo
 
 def of_exception(fault: BaseException) -> Hop:
     """Classify an exception by its type and the types of its causes."""
-    causes = list(_causes(fault))
-    names = {type(cause).__name__ for cause in causes}
-    for found, hop in (
+    found = list(causes(fault))
+    names = {type(cause).__name__ for cause in found}
+    for is_it, hop in (
         (bool(names & {"MissingSchema", "InvalidSchema", "InvalidURL", "LocationParseError"}), ADDRESS),
         ("ProxyError" in names, _PROXY),
-        (any(isinstance(cause, socket.gaierror) for cause in causes), _DNS),
-        (any(isinstance(cause, ConnectionRefusedError) for cause in causes), _REFUSED),
-        (any(isinstance(cause, ssl.SSLError) for cause in causes), _TLS),
+        (any(isinstance(cause, socket.gaierror) for cause in found), _DNS),
+        (any(isinstance(cause, ConnectionRefusedError) for cause in found), _REFUSED),
+        (any(isinstance(cause, ssl.SSLError) for cause in found), _TLS),
         (bool(names & {"ConnectTimeout", "ReadTimeout", "TimeoutError", "timeout"}), LATE),
-        (any(getattr(cause, "errno", 0) in _UNREACHABLE_NUMBERS for cause in causes), _UNREACHABLE),
+        (any(getattr(cause, "errno", 0) in _UNREACHABLE_NUMBERS for cause in found), _UNREACHABLE),
     ):
-        if found:
+        if is_it:
             return hop
     return _NOT_HTTP
 
@@ -149,7 +149,7 @@ def of_grpc(code: str, details: str) -> Hop:
     return Hop(f"gRPC {code}", f"it answers {code}", _LOG)
 
 
-def _causes(fault: BaseException) -> Iterator[BaseException]:
+def causes(fault: BaseException) -> Iterator[BaseException]:
     """An exception and its causes; urllib3 keeps causes in `args` and `reason` too."""
     pending: list[object] = [fault]
     seen: list[object] = []

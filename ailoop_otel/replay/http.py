@@ -1,34 +1,58 @@
-"""OTLP over HTTP: one attempt to send a request, and what the response means."""
+"""OTLP over HTTP: the receiver and its credentials, one attempt to send a request, and what the response means."""
 
 from __future__ import annotations
 
 import gzip
 import json
+import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import requests
 import urllib3
+from opentelemetry.sdk.environment_variables import (
+    OTEL_EXPORTER_OTLP_CERTIFICATE,
+    OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE,
+    OTEL_EXPORTER_OTLP_CLIENT_KEY,
+    OTEL_EXPORTER_OTLP_COMPRESSION,
+    OTEL_EXPORTER_OTLP_ENDPOINT,
+    OTEL_EXPORTER_OTLP_HEADERS,
+    OTEL_EXPORTER_OTLP_PROTOCOL,
+)
+from opentelemetry.util.re import parse_env_headers
 from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import HTTPError, InvalidHeader
 from urllib3.util.retry import Retry
 
-from ailoop_otel.recorded.otlp_json import Signal, integer, mapping, text
+from ailoop_otel.recorded.otlp_json import SIGNALS, Signal, integer, mapping, text
 from ailoop_otel.replay import hops
 from ailoop_otel.replay.delivery import Answer, Attempt
-from ailoop_otel.replay.destination import Destination, is_loopback
+from ailoop_otel.settings import UsageError, environment, is_address, is_loopback, without_secrets
 
+DEFAULT: Final = "http://127.0.0.1:4318"
+_OTLP_DEFAULT: Final = "http://localhost:4318"
+_FILES: Final = (
+    OTEL_EXPORTER_OTLP_CERTIFICATE,
+    OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE,
+    OTEL_EXPORTER_OTLP_CLIENT_KEY,
+)
+_SIGNAL_PATH: Final = re.compile(rf"/v1/(?:{'|'.join(SIGNALS)})$")
 JSON: Final = "application/json"
 PROTOBUF: Final = "application/x-protobuf"
 # The retryable status codes: https://opentelemetry.io/docs/specs/otlp/#retryable-response-codes
 _RETRYABLE: Final = (429, 502, 503, 504)
-# Only this request was rejected; the next may be accepted. What is no fault of the server's is so for ever.
-_THIS_REQUEST: Final = (400, 413, 422, 500)
-_FINAL: Final = (400, 413, 422)
-# No record of the request was accepted: it is too large, or one invalid record made the collector reject all.
-_DIVISIBLE: Final = (400, 413)
-_TOO_LARGE: Final = 413
+# Only this request was rejected; the next may be accepted. What is no fault of the server's is so for ever. Divisible:
+# no record of the request was accepted, as it is too large, or one invalid record made the collector reject all.
+_THIS_REQUEST: Final = {
+    400: Answer(accepted=False, divisible=True, final=True),
+    413: Answer(accepted=False, divisible=True, final=True, too_large=True),
+    422: Answer(accepted=False, final=True),
+    500: Answer(accepted=False),
+}
 _TIMEOUT: Final = (5.0, 30.0)  # seconds to connect, and for the response
 _LONGEST_ANSWER: Final = 64 * 1024
 _LONGEST_MESSAGE: Final = 200
@@ -37,6 +61,79 @@ _COMPRESSIONS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "gzip": lambda content: gzip.compress(content, _FASTEST),
     "deflate": zlib.compress,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """An OTLP/HTTP receiver; `base` is its address without `/v1/…` and without secrets."""
+
+    base: str
+    headers: Mapping[str, str]
+    user: tuple[str, str] | None = None
+    verify: bool | str = True
+    certificate: tuple[str, str] | str | None = None
+    compression: str = "gzip"
+    # Used as it stands, if one signal has an address of its own.
+    address: str = ""
+
+    def url(self, signal: Signal) -> str:
+        """The address for the requests of a signal."""
+        return self.address or f"{self.base}/v1/{signal.name}"
+
+
+def destination(endpoint: str, *, insecure: bool) -> Destination:
+    """The receiver at `endpoint`, or else that of the environment; raises UsageError if it is not usable."""
+    if not endpoint and environment(OTEL_EXPORTER_OTLP_PROTOCOL) == "grpc":
+        reason = f"{OTEL_EXPORTER_OTLP_PROTOCOL} says grpc, but a recording is sent by HTTP"
+        raise UsageError(f"{reason}: name the OTLP/HTTP address with --endpoint, port 4318 as a rule")
+    try:
+        found = _at(endpoint or environment(OTEL_EXPORTER_OTLP_ENDPOINT) or DEFAULT, environment)
+    except ValueError as fault:
+        raise UsageError(f"--endpoint {fault}") from None
+    for variable in _FILES[insecure:]:
+        path = environment(variable)
+        if path and not Path(path).is_file():
+            raise UsageError(f"{variable} names {path}, which is no file: correct or unset it")
+    return replace(found, verify=False if insecure else found.verify)
+
+
+def of_signal(signal: Signal) -> Destination:
+    """The receiver of one signal's exporter, as `OTEL_EXPORTER_OTLP_*` says; raises ValueError for what is no address.
+
+    Files that are missing are left for the first attempt to find: they may come later.
+    """
+
+    def variable(name: str) -> str:
+        return environment(signal.own(name)) or environment(name)
+
+    shared = (environment(OTEL_EXPORTER_OTLP_ENDPOINT) or _OTLP_DEFAULT).removesuffix("/")
+    address = environment(signal.own(OTEL_EXPORTER_OTLP_ENDPOINT)) or f"{shared}/v1/{signal.name}"
+    found, parts = _at(address, variable), urlsplit(address)
+    return replace(
+        found,
+        compression=variable(OTEL_EXPORTER_OTLP_COMPRESSION).lower(),
+        address=urlunsplit((parts.scheme, _host(parts), parts.path, parts.query, "")),
+    )
+
+
+def _at(address: str, variable: Callable[[str], str]) -> Destination:
+    """The receiver at an address; `variable` reads the environment. Raises ValueError for what is no address."""
+    if not is_address(address):
+        raise ValueError(f"{without_secrets(address)!r} is no address: write it like {DEFAULT}")
+    parts = urlsplit(address)
+    path = _SIGNAL_PATH.sub("", parts.path.rstrip("/")).rstrip("/")
+    authority, certificate, key = map(variable, _FILES)
+    return Destination(
+        base=urlunsplit((parts.scheme, _host(parts), path, "", "")),
+        headers=parse_env_headers(variable(OTEL_EXPORTER_OTLP_HEADERS), liberal=True),
+        user=(unquote(parts.username), unquote(parts.password or "")) if parts.username is not None else None,
+        verify=authority or True,
+        certificate=(certificate, key) if certificate and key else certificate or None,
+    )
+
+
+def _host(parts: SplitResult) -> str:
+    return parts.netloc.rpartition("@")[2]
 
 
 class Http:
@@ -115,15 +212,7 @@ def _answered(signal: Signal, response: requests.Response, content: bytes) -> At
     if hop is None:
         return Attempt(Answer(accepted=True, rejected=rejected, message=message), hop=hops.rejecting(rejected, message))
     if code in _THIS_REQUEST:
-        answer = Answer(
-            accepted=False,
-            message=f"{code} {message}".rstrip(),
-            divisible=code in _DIVISIBLE,
-            too_large=code == _TOO_LARGE,
-            final=code in _FINAL,
-            mend=hop.mend,
-        )
-        return Attempt(answer, hop=hop)
+        return Attempt(replace(_THIS_REQUEST[code], message=f"{code} {message}".rstrip(), mend=hop.mend), hop=hop)
     explained = f"{hop.sentence} {message}".rstrip()
     return Attempt(Answer(accepted=False, message=explained, unsupported=True, mend=hop.mend), hop=hop)
 
@@ -164,15 +253,10 @@ def _requested_pause(response: requests.Response) -> float:
 
 
 def _reason(fault: BaseException) -> str:
-    """The innermost cause of an exception of requests, without addresses of objects."""
-    while True:
-        inner = getattr(fault, "reason", None) or next((arg for arg in fault.args if isinstance(arg, Exception)), None)
-        if not isinstance(inner, BaseException):
-            break
-        fault = inner
-    cause = fault.__cause__ or fault.__context__
-    named = fault if isinstance(fault, OSError) or not isinstance(cause, OSError) else cause
-    return _plain(getattr(named, "strerror", None)) or type(named).__name__
+    """What the system says of an exception of requests, else the innermost cause, without addresses of objects."""
+    causes = list(hops.causes(fault))
+    said = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), None)
+    return _plain(said) or type(causes[-1]).__name__
 
 
 def _plain(content: object) -> str:

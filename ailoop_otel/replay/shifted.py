@@ -64,21 +64,15 @@ class Shifted:
     def send(self, request: ExportRequest) -> Answer:
         """Wait until it is time for a request, and send it with its new times; raises as `Delivery.send` does."""
         root = json.loads(request.content)
-        records = [record for _, record in request.signal.records(root)]
-        earliest = min((time for record in records for holder in _holders(record) for time in _of(holder)), default=0)
-        if earliest and not self._first:
-            self._first, self._begin = earliest, self._clock()
+        found = [(record, *time) for _, record in request.signal.records(root) for time in _times(record)]
+        if found and not self._first:
+            self._first, self._begin = min(moment for *_, moment in found), self._clock()
         latest = 0
-        for record in records:
+        for record, holder, name, moment in found:
             trace = identifier(record.get("traceId"))
-            for holder in _holders(record):
-                for name in _TIMES:
-                    if moment := instant(holder.get(name)):
-                        moved = (
-                            self._moved(moment) if request.signal is METRICS else moment + self._offset(trace, moment)
-                        )
-                        holder[name] = str(max(1, moved))
-                        latest = max(latest, moved)
+            moved = self._moved(moment) if request.signal is METRICS else moment + self._offset(trace, moment)
+            holder[name] = str(max(1, moved))
+            latest = max(latest, moved)
         pause = max(0, latest - self._clock()) / _SECOND if latest else 0.0
         self._sleep(min(pause, _LONGEST_PAUSE))
         return self._send(replace(request, content=json.dumps(root, separators=(",", ":")).encode()))
@@ -97,13 +91,12 @@ class Shifted:
         return offset
 
 
-def _holders(record: Json) -> Iterator[Json]:
-    """What holds times: a span and its events, a log record, the data points of a metric."""
-    yield record
-    yield from mappings(record.get("events"))
+def _times(record: Json) -> Iterator[tuple[Json, str, int]]:
+    """The times of a span and its events, a log record, or the data points of a metric: holder, member's name, time."""
+    holders = [record, *mappings(record.get("events"))]
     for data in record.values():
-        yield from mappings(mapping(data).get("dataPoints"))
-
-
-def _of(holder: Json) -> Iterator[int]:
-    yield from filter(None, (instant(holder.get(name)) for name in _TIMES))
+        holders += mappings(mapping(data).get("dataPoints"))
+    for holder in holders:
+        for name in _TIMES:
+            if moment := instant(holder.get(name)):
+                yield holder, name, moment

@@ -8,10 +8,9 @@ from typing import Final, TypeVar
 
 from ailoop_otel import names
 from ailoop_otel.recorded.records import LogEvent, Span
-from ailoop_otel.view.exchanges import Entry, Exchange, Session, Timeout
+from ailoop_otel.view.exchanges import Calls, Entry, Exchange, Session, Timeout, Totals
 from ailoop_otel.view.options import OPEN, Filters
 from ailoop_otel.view.servers import Servers
-from ailoop_otel.view.totals import Calls, Totals
 
 # The maximum number of open exchanges, of finished ones that a later child may name, of sessions and of timeouts.
 REMEMBERED: Final = 10_000
@@ -99,6 +98,15 @@ class Aggregator:
         for session in wanted:
             session.lost = 0 if session.ended else self.servers.ended(session.process, session.seen)
         return self._last(sorted(wanted, key=lambda session: session.started or session.seen))
+
+    def shown_sessions(self) -> list[Session]:
+        """The sessions that the filters let pass; none where they ask for exchanges."""
+        return [] if self.filters.of_exchanges else self.sessions()
+
+    def shown_calls(self) -> list[Calls]:
+        """The calls that the filters let pass; none where they ask for exchanges."""
+        filters = self.filters
+        return [] if filters.of_exchanges else [c for c in self.calls.values() if c.errors or not filters.errors]
 
     def timeouts(self) -> tuple[list[Timeout], int]:
         """The newest AI timeouts of exchanges that pass the filters, newest last, and how many there are in all."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from ailoop_otel import names
+from ailoop_otel import names, units
 from ailoop_otel.recorded.otlp_json import Value
 from ailoop_otel.recorded.records import Span
-from ailoop_otel.view import units
 from ailoop_otel.view.usage import usage_of
 
 _LONGEST_TEXT: Final = 48

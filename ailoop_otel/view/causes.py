@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ailoop_otel import names
-from ailoop_otel.view import units
-from ailoop_otel.view.exchanges import Exchange
+from ailoop_otel import names, units
+from ailoop_otel.view.exchanges import ENDED_BY_CLIENT, Exchange
 from ailoop_otel.view.profile import FIRST_CHUNK, QUEUE, SERVER, STREAM, TOOL, Profile, Usual
 
 # Less than this, and less than a tenth of what is usual, is no cause.
@@ -230,7 +229,7 @@ class _Excess:
         return Cause("repeated", lost, text, before.trace_id, outside=True)
 
     def _is_repetition(self, before: Exchange) -> bool:
-        if before.outcome in ("ok", "open", "cancelled", "disconnected"):
+        if before.open or not before.failed or before.outcome in ENDED_BY_CLIENT:
             return False
         size = next((each.number(names.MESSAGE_SIZE) for each in self._others if each.exchange is before), 0.0)
         return size > 0 and abs(size - self._profile.number(names.MESSAGE_SIZE)) <= _SAME_SIZE

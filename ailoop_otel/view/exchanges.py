@@ -1,21 +1,22 @@
-"""What `ailoop-otel traces` shows: exchanges, where their time went, sessions and AI timeouts, read from spans."""
+"""What `ailoop-otel traces` shows, read from spans: exchanges, where their time went, sessions, timeouts, totals."""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from ailoop_otel import names
+from ailoop_otel import names, units
 from ailoop_otel.recorded.records import Span
-from ailoop_otel.view import units
 from ailoop_otel.view.options import OPEN
 from ailoop_otel.view.usage import Usage, usage_of
 
 OK: Final = "ok"
 # What became of an open exchange whose server has ended.
 LOST: Final = "lost"
-_ENDED_BY_CLIENT: Final = ("disconnected", "cancelled")
+ENDED_BY_CLIENT: Final = ("disconnected", "cancelled")
 
 MODEL: Final = "model"
 TOOLS: Final = "tools"
@@ -24,57 +25,50 @@ LAG: Final = "lag"
 # Shorter times are not shown.
 _SHORTEST_SHOWN: Final = 0.0005  # seconds
 NOTHING_USED: Final = Usage()
-_PARTS: Final = (names.TIME_MODEL_WAIT, names.TIME_MODEL_STREAM, names.TIME_TOOLS, names.TIME_SERVER)
+_PARTS: Final = {
+    MODEL: (names.TIME_MODEL_WAIT, names.TIME_MODEL_STREAM), TOOLS: (names.TIME_TOOLS,), SERVER: (names.TIME_SERVER,)
+}  # fmt: skip
+# Neighbouring bins differ by 0.1 %, so that the three digits that are shown are right.
+_STEP: Final = math.log(1.001)
+_SMALLEST: Final = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class TimeBreakdown:
-    """Where the time of one exchange went, in seconds.
+def mostly(span: Span) -> str:
+    """What took most of an exchange's time, by its root span; empty if that has no breakdown, or every part is short.
 
-    The event loop's `lag` is contained in the other four; `blocked_by` is empty if nothing blocked the event loop.
+    It is the event loop's lag if that is at least half of the time and no tool is the largest part: a tool of the
+    server's own that blocks the event loop causes the lag itself.
     """
-
-    wait: float
-    stream: float
-    tools: float
-    server: float
-    lag: float
-    blocked_by: str
-    blocked: float
-
-    @property
-    def largest(self) -> str:
-        """The part that took most of the time; empty if every part is too short to be shown.
-
-        It is the event loop's lag if that is at least half of the time and no tool is the largest part: a tool of the
-        server's own that blocks the event loop causes the lag itself.
-        """
-        shares = {MODEL: self.wait + self.stream, TOOLS: self.tools, SERVER: self.server}
-        largest = max(shares, key=lambda part: shares[part])
-        if largest != TOOLS and self.lag >= max(_SHORTEST_SHOWN, sum(shares.values()) / 2):
-            return LAG
-        return largest if shares[largest] >= _SHORTEST_SHOWN else ""
-
-    def words(self) -> Iterator[str]:
-        """The parts that are long enough to be shown, each with its duration."""
-        parts = ((self.wait, "waiting"), (self.stream, "streaming"))
-        model = " + ".join(f"{units.duration(seconds)} {word}" for seconds, word in parts if seconds >= _SHORTEST_SHOWN)
-        if model:
-            yield f"model {model}"
-        for label, seconds in (("tools", self.tools), ("server", self.server), ("loop late", self.lag)):
-            if seconds >= _SHORTEST_SHOWN:
-                yield f"{label} {units.duration(seconds)}"
-        if self.blocked_by:
-            yield f"frozen {units.duration(self.blocked)} by {self.blocked_by}"
+    shares = {part: sum(span.number(name) or 0.0 for name in parts) for part, parts in _PARTS.items()}
+    largest = max(shares, key=lambda part: shares[part])
+    lag = span.number(names.TIME_LOOP_LAG) or 0.0
+    if _has_breakdown(span) and largest != TOOLS and lag >= max(_SHORTEST_SHOWN, sum(shares.values()) / 2):
+        return LAG
+    return largest if shares[largest] >= _SHORTEST_SHOWN else ""
 
 
-def time_breakdown(span: Span) -> TimeBreakdown | None:
-    """Read the breakdown from the root span of an exchange; None if the hooks inside the server recorded none."""
-    if not any(name in span.attributes for name in _PARTS):
-        return None
-    wait, stream, tools, server = (max(0.0, span.number(name) or 0.0) for name in _PARTS)
-    lag, blocked = (max(0.0, span.number(name) or 0.0) for name in (names.TIME_LOOP_LAG, names.BLOCKED_TIME))
-    return TimeBreakdown(wait, stream, tools, server, lag, span.text(names.BLOCKED_BY), blocked)
+def time_breakdown(span: Span) -> Iterator[str]:
+    """Where an exchange's time went, by its root span: each part that is long enough to be shown, with its duration."""
+    if not _has_breakdown(span):
+        return
+
+    def shown(label: str, name: str) -> Iterator[str]:
+        if (seconds := span.number(name) or 0.0) >= _SHORTEST_SHOWN:
+            yield label.format(units.duration(seconds))
+
+    model = [*shown("{} waiting", names.TIME_MODEL_WAIT), *shown("{} streaming", names.TIME_MODEL_STREAM)]
+    if model:
+        yield f"model {' + '.join(model)}"
+    yield from shown("tools {}", names.TIME_TOOLS)
+    yield from shown("server {}", names.TIME_SERVER)
+    yield from shown("loop late {}", names.TIME_LOOP_LAG)
+    if blocked_by := span.text(names.BLOCKED_BY):
+        yield f"frozen {units.duration(span.number(names.BLOCKED_TIME) or 0.0)} by {blocked_by}"
+
+
+def _has_breakdown(span: Span) -> bool:
+    """Whether the hooks inside the server have recorded one."""
+    return any(name in span.attributes for parts in _PARTS.values() for name in parts)
 
 
 @dataclass(slots=True)
@@ -118,7 +112,7 @@ class Exchange:
     @property
     def severity(self) -> int:
         """The rank for choosing which to draw: 2 for failures and timeouts, 1 if the client ended it, 0 if ok."""
-        if self.timeouts or (self.failed and self.outcome not in _ENDED_BY_CLIENT):
+        if self.timeouts or (self.failed and self.outcome not in ENDED_BY_CLIENT):
             return 2
         return int(self.failed)
 
@@ -158,9 +152,8 @@ class Exchange:
         self.outcome = span.outcome
         self.error_type = span.text(names.ERROR_TYPE)
         self.recovered = self.recovered or span.flag(names.TIMEOUT_RECOVERED)
-        breakdown = time_breakdown(span)
         self.usage = usage_of(span)
-        self.mostly = breakdown.largest if breakdown else ""
+        self.mostly = mostly(span)
         first_chunk = span.number(names.TIME_TO_FIRST_CHUNK)
         self.first_chunk = self.first_chunk if first_chunk is None else first_chunk
         self._add_stream(span)
@@ -226,3 +219,77 @@ class Session:
 
 
 Entry: TypeAlias = "Exchange | Session | Timeout"
+
+
+class DurationHistogram:
+    """Count, percentiles and maximum of durations in seconds; its memory grows with their range, not their number."""
+
+    __slots__ = ("_bins", "count", "largest", "smallest")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.largest = 0.0
+        self.smallest = math.inf
+        self._bins: Counter[int] = Counter()
+
+    def add(self, seconds: float) -> None:
+        """Add one duration."""
+        self.count += 1
+        self.largest = max(self.largest, seconds)
+        self.smallest = min(self.smallest, seconds)
+        self._bins[math.floor(math.log(max(seconds, _SMALLEST)) / _STEP)] += 1
+
+    def percentile(self, share: float) -> float:
+        """The nearest-rank percentile in seconds; `share` is from 0 to 1. 0 if no duration was added."""
+        rank = max(1, math.ceil(share * self.count))
+        for bin_, count in sorted(self._bins.items()):
+            rank -= count
+            if rank <= 0:
+                return min(max(math.exp((bin_ + 0.5) * _STEP), self.smallest), self.largest)
+        return 0.0
+
+
+@dataclass(slots=True)
+class Calls:
+    """All calls of one JSON-RPC method that start no exchange."""
+
+    method: str
+    errors: int = 0
+    durations: DurationHistogram = field(default_factory=DurationHistogram)
+
+    def add(self, span: Span) -> None:
+        """Add one call."""
+        self.durations.add(span.seconds)
+        self.errors += span.error
+
+
+@dataclass(slots=True)
+class Totals:
+    """Counts over everything that passes the filters; `first` and `last` in nanoseconds since 1970."""
+
+    spans: int = 0
+    first: int = 0
+    last: int = 0
+    sessions: int = 0
+    sessions_ended: int = 0
+    timeouts: int = 0
+    server_starts: int = 0
+    server_stops: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    first_chunks: DurationHistogram = field(default_factory=DurationHistogram)
+    durations: DurationHistogram = field(default_factory=DurationHistogram)
+    usage: Usage = NOTHING_USED
+
+    def add(self, span: Span) -> None:
+        """Count a span and extend the covered time."""
+        self.spans += 1
+        self.first = min(self.first or span.start, span.start)
+        self.last = max(self.last, span.end)
+
+    def add_finished(self, exchange: Exchange) -> None:
+        """Count a finished exchange."""
+        self.outcomes[exchange.outcome] += 1
+        self.durations.add(exchange.seconds)
+        self.usage = self.usage.plus(exchange.usage)
+        if exchange.first_chunk is not None:
+            self.first_chunks.add(exchange.first_chunk)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
@@ -13,13 +14,15 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ailoop_otel import units
 from ailoop_otel.recorded.files import ReadCounts, read
 from ailoop_otel.recorded.records import Span
 from ailoop_otel.settings import UsageError
 from ailoop_otel.terminal import Terminal
-from ailoop_otel.view import json_output, overview, theme, units, waterfall
+from ailoop_otel.view import json_output, overview, theme, waterfall
 from ailoop_otel.view.causes import Cause, causes
 from ailoop_otel.view.profile import Profile, Usual, profiles, usual, usual_of
+from ailoop_otel.view.servers import Servers
 from ailoop_otel.view.theme import Look
 from ailoop_otel.view.trace_files import existing, several, trace_prefix, unreadable
 
@@ -49,14 +52,15 @@ def explain(
     since: int = 0,
     json: bool = False,
     zone: tzinfo | None = None,
+    clock: Callable[[], int] = time.time_ns,
 ) -> None:
     """Print why an exchange took longer; without one of `traces`, that which is furthest from what is usual.
 
     With two of `traces` the first is compared with the second. Raises UsageError if there is no such exchange.
     """
     wanted = [trace_prefix(trace) for trace in traces]
-    counts = ReadCounts()
-    found = profiles(_newest(existing(place), wanted, since, counts))
+    counts, servers = ReadCounts(), Servers(clock)
+    found = profiles(_newest(existing(place), wanted, since, counts, servers), servers)
     if len(wanted) > 2:
         raise UsageError("explain takes one trace, or two to compare: leave the others out")
     if not counts.understood:
@@ -65,7 +69,7 @@ def explain(
         raise UsageError(f"no exchange in {place}: `ailoop-otel traces` shows what there is")
     explanation = explained(found, wanted)
     if json:
-        console.file.write(json_output.encode(document(explanation)) + "\n")
+        json_output.write(console, document(explanation))
         return
     times = (found[0].exchange.start, found[-1].exchange.end)
     for part in _drawn(explanation, theme.look(console, zone, times)):
@@ -115,11 +119,14 @@ def document(explanation: Explanation) -> dict[str, object]:
     }
 
 
-def _newest(paths: Sequence[Path], wanted: Sequence[str], since: int, counts: ReadCounts) -> dict[str, list[Span]]:
+def _newest(
+    paths: Sequence[Path], wanted: Sequence[str], since: int, counts: ReadCounts, servers: Servers
+) -> dict[str, list[Span]]:
     """The spans of the newest traces and of the wanted ones, by trace."""
     kept: OrderedDict[str, list[Span]] = OrderedDict()
     asked: dict[str, list[Span]] = {}
     for batch in read(paths, counts):
+        servers.note(batch)
         for span in batch.spans:
             if span.end < since:
                 continue
@@ -129,6 +136,7 @@ def _newest(paths: Sequence[Path], wanted: Sequence[str], since: int, counts: Re
                 spans.append(span)
             if len(kept) > _MOST_TRACES:
                 kept.popitem(last=False)
+    servers.look()
     return {**kept, **asked}
 
 
@@ -152,7 +160,9 @@ def _furthest(found: Sequence[Profile]) -> Profile:
 def _sentences(profile: Profile, compared: Usual, why: Sequence[Cause], against: Profile | None) -> str:
     exchange = profile.exchange
     took = f"Trace {exchange.trace_id[:8]} took {units.duration(exchange.seconds)}"
-    if exchange.open:
+    if exchange.lost:
+        took = f"Trace {exchange.trace_id[:8]} was lost with its server after {units.duration(exchange.seconds)}"
+    elif exchange.open:
         took = f"Trace {exchange.trace_id[:8]} has no end yet, and lasted {units.duration(exchange.seconds)} so far"
     who = " and ".join(f"{word} {name}" for word, name in (("agent", profile.agent), ("model", profile.model)) if name)
     same = f" of {who}" if who and compared.same_kind else ""
@@ -216,7 +226,7 @@ def _parts(explanation: Explanation, look: Look) -> RenderableType:
     table.add_column("", no_wrap=True)
     for part in names:
         more = _more(explanation, part)
-        bar = look.signs.stream * round(width * abs(more) / most)
+        bar = theme.STREAM * round(width * abs(more) / most)
         sign = "+" if more >= 0 else "-"
         table.add_row(
             part,

@@ -10,14 +10,14 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from ailoop_otel import names
+from ailoop_otel import names, units
 from ailoop_otel.recorded import files
 from ailoop_otel.recorded.files import Follower
 from ailoop_otel.recorded.records import Batch, LogEvent
 from ailoop_otel.settings import UsageError
-from ailoop_otel.view import json_output, overview, theme, units
+from ailoop_otel.view import json_output, overview, theme
 from ailoop_otel.view.aggregator import Aggregator
-from ailoop_otel.view.exchanges import Exchange, Session, Timeout
+from ailoop_otel.view.exchanges import Entry, Exchange, Session, Timeout
 from ailoop_otel.view.options import TracesOptions
 from ailoop_otel.view.theme import Look
 from ailoop_otel.view.trace_files import no_telemetry
@@ -48,6 +48,7 @@ def follow(
     while True:
         for batch in follower.poll():
             printer.print(batch)
+        printer.print_lost()
         printer.warn(follower)
         wait(POLL_SECONDS)
 
@@ -61,6 +62,7 @@ class _Printer:
         self._look = look
         self._aggregator = Aggregator(options.filters)
         self._warnings: set[str] = set()
+        self._lost: set[tuple[str, str]] = set()
 
     def greet(self) -> None:
         """Print what is followed, or what to do if there is no telemetry yet."""
@@ -75,14 +77,25 @@ class _Printer:
 
     def print(self, batch: Batch) -> None:
         """Print the entries that a batch starts or completes."""
+        self._aggregator.servers.note(batch)
         for event in batch.events:
             if self._aggregator.add_event(event):
-                self._print_entry(_server(event, self._look), json_output.server(event))
+                self._print_line(_server(event, self._look), json_output.server(event))
         for span in batch.spans:
             entry = self._aggregator.add(span)
             if entry is not None:
-                text, document = _FORMS[type(entry)]
-                self._print_entry(text(entry, self._look), document(entry))
+                self._print_entry(entry)
+
+    def print_lost(self) -> None:
+        """Print the exchanges and sessions whose server was killed."""
+        if not self._aggregator.servers.look():
+            return
+        entries: list[Exchange | Session] = [*self._aggregator.exchanges(), *self._aggregator.shown_sessions()]
+        for entry in entries:
+            key = entry.trace_id, entry.session_id
+            if entry.lost and key not in self._lost:
+                self._lost.add(key)
+                self._print_entry(entry)
 
     def warn(self, follower: Follower) -> None:
         """Print what could not be read, each warning once."""
@@ -91,10 +104,13 @@ class _Printer:
                 self._warnings.add(warning.plain)
                 self._console.print(warning, soft_wrap=True)
 
-    def _print_entry(self, text: Text, document: dict[str, object]) -> None:
+    def _print_entry(self, entry: Entry) -> None:
+        text, document = _FORMS[type(entry)]
+        self._print_line(text(entry, self._look), document(entry))
+
+    def _print_line(self, text: Text, document: dict[str, object]) -> None:
         if self._options.json:
-            self._console.file.write(json_output.encode(document) + "\n")
-            self._console.file.flush()
+            json_output.write(self._console, document)
         else:
             # A terminal wraps between words; in a pipe each entry is exactly one line.
             self._console.print(text, soft_wrap=not self._console.is_terminal)
@@ -105,11 +121,11 @@ class _Printer:
 
 def _server(event: LogEvent, look: Look) -> Text:
     word = "started" if event.name == names.EVENT_SERVER_START else "stopped"
-    return _stamp(event.time, "", look).append(f"{look.signs.on} server {word}", theme.HEADING)
+    return _stamp(event.time, "", look).append(f"{theme.ON} server {word}", theme.HEADING)
 
 
 def _exchange(exchange: Exchange, look: Look) -> Text:
-    text = _stamp(exchange.end, exchange.session_id, look)
+    text = _stamp(exchange.lost or exchange.end, exchange.session_id, look)
     outcome = look.exchange(exchange)
     outcome.append(" " * (_OUTCOME_WIDTH - outcome.cell_len))
     text.append_text(outcome).append(f" {units.duration(exchange.seconds):>7}")
@@ -120,7 +136,7 @@ def _exchange(exchange: Exchange, look: Look) -> Text:
         parts.append(units.counted(int(exchange.chunks), "chunk"))
     if exchange.max_gap and look.console.width >= _ROOMY:
         parts.append(f"gap {units.duration(exchange.max_gap)}")
-    return _tail(text, [*parts, exchange.trace_id[:8]], look)
+    return _tail(text, [*parts, exchange.trace_id[:8]])
 
 
 def _timeout(timeout: Timeout, look: Look) -> Text:
@@ -130,17 +146,19 @@ def _timeout(timeout: Timeout, look: Look) -> Text:
     delay = "" if timeout.delay is None else f"noticed +{units.duration(timeout.delay)}"
     waiting = f"waits on {timeout.waiting_for}" if timeout.waiting_for else ""
     ending = "still open" if exchange.open else timeout.ending
-    return _tail(text, [delay, waiting, ending, exchange.trace_id[:8]], look)
+    return _tail(text, [delay, waiting, ending, exchange.trace_id[:8]])
 
 
 def _session(session: Session, look: Look) -> Text:
+    if session.lost:
+        return _stamp(session.lost, session.session_id, look).append(f"{theme.OFF} session ended with the server")
     if not session.ended:
         word = "resumed" if session.resumed else "started"
         text = _stamp(session.started, session.session_id, look)
-        return text.append(f"{look.signs.on} session {word}", theme.LIVE)
-    text = _stamp(session.ended, session.session_id, look).append(f"{look.signs.off} session ended")
+        return text.append(f"{theme.ON} session {word}", theme.LIVE)
+    text = _stamp(session.ended, session.session_id, look).append(f"{theme.OFF} session ended")
     turns, errors = units.counted(session.turns, "turn"), units.counted(session.errors, "error")
-    return _tail(text, [session.end_reason, turns, errors, units.duration(session.seconds)], look)
+    return _tail(text, [session.end_reason, turns, errors, units.duration(session.seconds)])
 
 
 def _stamp(time: int, session_id: str, look: Look) -> Text:
@@ -148,9 +166,9 @@ def _stamp(time: int, session_id: str, look: Look) -> Text:
     return Text().append(look.clock(time), theme.QUIET).append(f"  {short:<8}  ")
 
 
-def _tail(text: Text, parts: list[str], look: Look) -> Text:
+def _tail(text: Text, parts: list[str]) -> Text:
     for part in filter(None, parts):
-        text.append(f" {look.signs.dot} ", theme.QUIET).append(part)
+        text.append(f" {theme.DOT} ", theme.QUIET).append(part)
     return text
 
 

@@ -6,17 +6,19 @@ import json
 import math
 from pathlib import Path
 
+from rich.console import Console
+
+from ailoop_otel import units
 from ailoop_otel.recorded.files import ReadCounts
 from ailoop_otel.recorded.otlp_json import Value
 from ailoop_otel.recorded.records import LogEvent, Span
-from ailoop_otel.view import units
-from ailoop_otel.view.exchanges import Exchange, Session, Timeout
-from ailoop_otel.view.totals import Calls, Totals
+from ailoop_otel.view.exchanges import Calls, Exchange, Session, Timeout, Totals
 
 
-def encode(document: dict[str, object]) -> str:
-    """Encode a document as one line of ASCII JSON."""
-    return json.dumps(document, allow_nan=False)
+def write(console: Console, *documents: dict[str, object]) -> None:
+    """Write documents as lines of ASCII JSON, at once."""
+    console.file.writelines(json.dumps(document, allow_nan=False) + "\n" for document in documents)
+    console.file.flush()
 
 
 def session(record: Session) -> dict[str, object]:

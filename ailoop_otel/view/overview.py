@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ailoop_otel import units
 from ailoop_otel.recorded.files import ReadCounts, size
-from ailoop_otel.view import theme, units
-from ailoop_otel.view.aggregator import Aggregator
-from ailoop_otel.view.columns import Column, that_fit, used_columns
-from ailoop_otel.view.exchanges import LOST, Exchange, Session, Timeout
+from ailoop_otel.view import theme
+from ailoop_otel.view.exchanges import LOST, Calls, DurationHistogram, Exchange, Session, Timeout
 from ailoop_otel.view.options import OPEN
 from ailoop_otel.view.theme import Look
-from ailoop_otel.view.totals import Calls, DurationHistogram
 from ailoop_otel.view.trace_files import TraceFiles, sent_elsewhere
+from ailoop_otel.view.usage import Usage
 
 _SHORTEST_BAR, _LONGEST_BAR = 3, 24
 # The cells that the columns of the exchanges need which are always there, so that no common outcome is cut.
@@ -33,14 +34,26 @@ _ENDINGS: Final = {OPEN: "still open"}
 _GAP: Final = "   "
 
 
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column that is there where it has something to show, and room."""
+
+    title: str
+    cells: Sequence[str]
+
+    @property
+    def width(self) -> int:
+        """Cells that it needs."""
+        return max(map(cell_len, (self.title, *self.cells)))
+
+
 def tables(files: TraceFiles, look: Look) -> Iterator[RenderableType]:
     """The title and the tables; a table without rows is left out."""
     aggregator, filters = files.aggregator, files.aggregator.filters
-    sessions, exchanges = shown_sessions(aggregator), aggregator.exchanges()
+    sessions, exchanges, calls = aggregator.shown_sessions(), aggregator.exchanges(), aggregator.shown_calls()
     timeouts, all_timeouts = aggregator.timeouts()
     named: list[Session | Exchange] = [*sessions, *exchanges, *(timeout.exchange for timeout in timeouts)]
     short = units.shorten(each.session_id for each in named)
-    calls = shown_calls(aggregator)
     yield _title(files, look)
     if sessions:
         all_sessions = len(sessions) if filters.errors else max(len(sessions), aggregator.totals.sessions)
@@ -55,17 +68,6 @@ def tables(files: TraceFiles, look: Look) -> Iterator[RenderableType]:
         yield _timeouts(timeouts, all_timeouts, look, short)
     if calls:
         yield _calls(calls, look)
-
-
-def shown_sessions(aggregator: Aggregator) -> list[Session]:
-    """The sessions that the filters let pass; none where they ask for exchanges."""
-    return [] if aggregator.filters.of_exchanges else aggregator.sessions()
-
-
-def shown_calls(aggregator: Aggregator) -> list[Calls]:
-    """The calls that the filters let pass; none where they ask for exchanges."""
-    filters = aggregator.filters
-    return [] if filters.of_exchanges else [c for c in aggregator.calls.values() if c.errors or not filters.errors]
 
 
 def _title(files: TraceFiles, look: Look) -> Text:
@@ -84,7 +86,7 @@ def _sessions(rows: Sequence[Session], total: int, look: Look, short: dict[str, 
     lasted = [units.duration(row.seconds) if row.started else units.NOTHING for row in rows]
     always = (_SESSION_COLUMNS if look.wide else _NARROW_SESSION_COLUMNS) + (_DAY if look.day else 0)
     room = look.console.width - always - max(state.cell_len for state in states)
-    used, _ = that_fit([[column] for column in used_columns([row.usage for row in rows])], room, look)
+    used, _ = _that_fit([[column] for column in _used_columns([row.usage for row in rows])], room, look)
     right = ("Lasted", "Turns", "Errors", *(column.title for column in used))
     table = _table(look, ("Session", "Started", "State"), right, flexible=2)
     for number, row in enumerate(rows):
@@ -117,25 +119,25 @@ def _exchanges(rows: Sequence[Exchange], total: int, look: Look, short: dict[str
             look.exchange(row),
             units.duration(row.first_chunk),
             f"> {took}" if row.open else took,
-            _bar(row, longest, width, look),
+            _bar(row, longest, width),
             *(column.cells[number] for column in columns),
             row.trace_id[:8],
         )
     legend = Text("   ", theme.QUIET)
-    legend.append(f"{look.signs.wait * 2} until the first chunk  {look.signs.stream * 2} after it", theme.QUIET)
+    legend.append(f"{theme.WAIT * 2} until the first chunk  {theme.STREAM * 2} after it", theme.QUIET)
     return _section("Exchanges", _shown(len(rows), total), table, legend if width else None)
 
 
-def _exchange_columns(rows: Sequence[Exchange], look: Look) -> tuple[list[Column], int]:
+def _exchange_columns(rows: Sequence[Exchange], look: Look) -> tuple[list[_Column], int]:
     """The columns of exchanges beside those that are always there, and how many cells are left for the bar."""
-    chunks = Column("Chunks", [units.count(row.chunks) for row in rows])
-    gaps = Column("Max gap" if look.wide else "Gap", [units.duration(row.max_gap) for row in rows])
-    mostly = Column(_MOSTLY, [row.mostly or units.NOTHING for row in rows])
+    chunks = _Column("Chunks", [units.count(row.chunks) for row in rows])
+    gaps = _Column("Max gap" if look.wide else "Gap", [units.duration(row.max_gap) for row in rows])
+    mostly = _Column(_MOSTLY, [row.mostly or units.NOTHING for row in rows])
     named = [mostly] if look.console.width >= _ROOMY and any(row.mostly for row in rows) else []
-    used = used_columns([row.usage for row in rows])
+    used = _used_columns([row.usage for row in rows])
     groups = (*([column] for column in used[:2]), [chunks, gaps], named, *([column] for column in used[2:]))
     room = look.console.width - (_WIDE if look.wide else _NARROW) - (_DAY if look.day else 0)
-    chosen, room = that_fit(groups, room, look)
+    chosen, room = _that_fit(groups, room, look)
     return [column for column in (mostly, chunks, gaps, *used) if column in chosen], room
 
 
@@ -214,6 +216,28 @@ def warnings(counts: ReadCounts) -> Iterator[Text]:
         yield Text(f"could not be read: {', '.join(counts.unreadable)}", theme.BAD)
 
 
+def _used_columns(rows: Sequence[Usage]) -> list[_Column]:
+    """The columns of what was used, the most asked for first; one without any value is left out."""
+    columns = (
+        _Column("In/out", [row.tokens for row in rows]),
+        _Column("Cost", [row.price for row in rows]),
+        _Column("Cached", ["" if row.cached is None else units.count(row.cached) for row in rows]),
+        _Column("Reasoning", ["" if row.reasoning is None else units.count(row.reasoning) for row in rows]),
+    )
+    return [_Column(each.title, [cell or units.NOTHING for cell in each.cells]) for each in columns if any(each.cells)]
+
+
+def _that_fit(groups: Iterable[Sequence[_Column]], room: int, look: Look) -> tuple[list[_Column], int]:
+    """The columns of the groups that there is room for, one group after the other, and how many cells are left."""
+    chosen: list[_Column] = []
+    for group in groups:
+        needed = sum(column.width + (3 if look.wide else 1) for column in group)
+        if needed <= room:
+            room -= needed
+            chosen += group
+    return chosen, room
+
+
 def _table(look: Look, left: Sequence[str], right: Sequence[str], flexible: int = 0) -> Table:
     # Rich shrinks only columns that may wrap. The cells of the flexible column do not wrap: they are cut.
     table = Table(
@@ -248,24 +272,24 @@ def _errors(number: int) -> Text:
 
 def _state(session: Session, look: Look) -> Text:
     if session.ended:
-        text = Text(f"{look.signs.off} ended", theme.QUIET)
-        text.append(f" {look.signs.dot} {session.end_reason}" if session.end_reason else "", "not dim")
+        text = Text(f"{theme.OFF} ended", theme.QUIET)
+        text.append(f" {theme.DOT} {session.end_reason}" if session.end_reason else "", "not dim")
     elif session.lost:
-        text = Text(f"{look.signs.off} ended with the server, {look.clock(session.lost)}", theme.QUIET)
+        text = Text(f"{theme.OFF} ended with the server, {look.clock(session.lost)}", theme.QUIET)
     else:
-        text = Text(f"{look.signs.on} open", theme.LIVE)
+        text = Text(f"{theme.ON} open", theme.LIVE)
     if session.resumed:
-        text.append(f" {look.signs.again} resumed", theme.UNSURE)
+        text.append(f" {theme.AGAIN} resumed", theme.UNSURE)
     text.no_wrap, text.overflow = True, "ellipsis"
     return text
 
 
-def _bar(exchange: Exchange, longest: float, width: int, look: Look) -> Text:
+def _bar(exchange: Exchange, longest: float, width: int) -> Text:
     cells = max(1, round(width * exchange.seconds / longest)) if longest and width else 0
     share = 1.0 if exchange.first_chunk is None else exchange.first_chunk / (exchange.seconds or 1.0)
     waited = min(cells, round(cells * share))
     style = theme.style(exchange.outcome)
-    return Text(look.signs.wait * waited + look.signs.stream * (cells - waited), style)
+    return Text(theme.WAIT * waited + theme.STREAM * (cells - waited), style)
 
 
 def _outcomes(files: TraceFiles, look: Look) -> list[Text]:

@@ -13,6 +13,7 @@ from ailoop_otel.recorded.records import Span
 from ailoop_otel.view.aggregator import Aggregator
 from ailoop_otel.view.exchanges import OK, Exchange
 from ailoop_otel.view.options import Filters
+from ailoop_otel.view.servers import Servers
 from ailoop_otel.view.waterfall import subtree
 
 QUEUE: Final = "waiting for the answer before it"
@@ -95,11 +96,11 @@ class Usual:
     typical: Profile | None
 
 
-def profiles(traces: Mapping[str, Sequence[Span]]) -> list[Profile]:
+def profiles(traces: Mapping[str, Sequence[Span]], servers: Servers) -> list[Profile]:
     """All exchanges of these traces, oldest first."""
     found = []
     for spans in traces.values():
-        aggregator = Aggregator(Filters(limit=len(spans) + 1))
+        aggregator = Aggregator(Filters(limit=len(spans) + 1), servers)
         for span in spans:
             aggregator.add(span)
         found += [(exchange, subtree(spans, exchange)) for exchange in aggregator.exchanges()]

@@ -16,7 +16,7 @@ from typing import Final
 from ailoop_otel import names
 from ailoop_otel.recorded.files import is_held
 from ailoop_otel.recorded.records import Batch
-from ailoop_otel.view.units import SECOND
+from ailoop_otel.units import SECOND
 
 _MISSED: Final = 3
 # OpenTelemetry's default of OTEL_METRIC_EXPORT_INTERVAL; a shorter one is no reason to be hasty.
@@ -38,11 +38,15 @@ class _Server:
 
 
 class Servers:
-    """What is known of each process, by the id that its records have; bounded."""
+    """What is known of each process, by the id that its records have; bounded.
+
+    `look` finds out which have ended; what is asked after it is answered by what it found.
+    """
 
     def __init__(self, clock: Callable[[], int] = time.time_ns) -> None:
         self._clock = clock
         self._known: OrderedDict[str, _Server] = OrderedDict()
+        self._gone: set[str] = set()
         self._longest = 0  # interval of any process; 0 where no metrics are recorded
 
     def note(self, batch: Batch) -> None:
@@ -62,18 +66,25 @@ class Servers:
             server.heard = max(server.heard, collected)
             self._longest = max(self._longest, server.interval, _INTERVAL)
 
+    def look(self) -> bool:
+        """Find out which processes ended without a word; returns whether one has since the last look."""
+        before, now = self._gone, self._clock()
+        newest = max((server.first for server in self._known.values()), default=0)
+        self._gone = {process for process, server in self._known.items() if self._has_left(server, newest, now)}
+        return not self._gone <= before
+
     def ended(self, process: str, seen: int) -> int:
         """When the process ended that wrote something at `seen`: its stop, else its last sign; 0 if it may run."""
         server = self._known.get(process)
         if server is None:
             return 0
         later = max(server.stopped, server.started)
-        return later if later > seen else server.last if self._has_left(server) else 0
+        return later if later > seen else server.last if process in self._gone else 0
 
     def runs(self, process: str) -> bool:
         """Whether a process may still run."""
         server = self._known.get(process)
-        return server is None or not (server.stopped > server.started or self._has_left(server))
+        return server is None or not (server.stopped > server.started or process in self._gone)
 
     def all_ended(self) -> int:
         """When the last of all processes ended; 0 if one may run."""
@@ -92,17 +103,11 @@ class Servers:
             server.paths.add(path)
         return server
 
-    def _has_left(self, server: _Server) -> bool:
-        """Whether a process ended without a word."""
-        overdue = self._is_overdue(server)
-        if not overdue and max(each.first for each in self._known.values()) <= server.last:
+    def _has_left(self, server: _Server, newest: int, now: int) -> bool:
+        # Until the second metrics of a process its interval is not known.
+        interval = server.interval or max(self._longest, server.heard - server.first)
+        overdue = self._longest > 0 and now - server.last > _MISSED * max(interval, _INTERVAL)
+        if not overdue and newest <= server.last:
             return False
         held = {is_held(path) for path in server.paths}
         return True not in held and (overdue or held == {False})
-
-    def _is_overdue(self, server: _Server) -> bool:
-        if not self._longest:
-            return False
-        # Until the second metrics of a process its interval is not known.
-        interval = server.interval or max(self._longest, server.heard - server.first)
-        return self._clock() - server.last > _MISSED * max(interval, _INTERVAL)

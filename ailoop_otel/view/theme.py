@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import ClassVar, Final
+from typing import Final
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from ailoop_otel.view import units
-from ailoop_otel.view.exchanges import LOST, Exchange
+from ailoop_otel import units
+from ailoop_otel.view.exchanges import LOST, OK, Exchange
 from ailoop_otel.view.options import OPEN
 
 WIDE: Final = 120
@@ -24,7 +24,7 @@ UNSURE: Final = "yellow"
 LIVE: Final = "cyan"
 
 _OUTCOMES: Final = {
-    "ok": ("✓", GOOD),
+    OK: ("✓", GOOD),
     "ai_timeout": ("◷", "bold red"),
     "ai_error": ("✗", BAD),
     "server_error": ("✗", BAD),
@@ -38,24 +38,20 @@ _OUTCOMES: Final = {
     "recovered": ("✓", GOOD),
 }
 _OTHER: Final = ("✗", BAD)
-
-
-class Signs:
-    """The signs of tables and waterfalls; `terminal` has a plain one for each."""
-
-    wait: Final = "─"
-    stream: Final = "━"
-    left: Final = "╺"
-    right: Final = "╸"
-    branch: Final = "├─ "
-    last: Final = "└─ "
-    trunk: Final = "│  "
-    on: Final = "●"
-    off: Final = "○"
-    again: Final = "↻"
-    error: Final = "✗"
-    event: Final = "◆"
-    dot: Final = "·"
+# The signs of tables and waterfalls; `terminal` has a plain one for each.
+WAIT: Final = "─"
+STREAM: Final = "━"
+LEFT: Final = "╺"
+RIGHT: Final = "╸"
+BRANCH: Final = "├─ "
+LAST: Final = "└─ "
+TRUNK: Final = "│  "
+ON: Final = "●"
+OFF: Final = "○"
+AGAIN: Final = "↻"
+ERROR: Final = "✗"
+EVENT: Final = "◆"
+DOT: Final = "·"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +61,6 @@ class Look:
     console: Console
     zone: tzinfo | None
     day: bool
-    signs: ClassVar = Signs
 
     @property
     def wide(self) -> bool:
@@ -87,7 +82,7 @@ class Look:
         more = exchange.error_type if exchange.error_type != exchange.outcome else ""
         if exchange.timeouts and not more:
             more = "" if exchange.lost else "silent" if exchange.open else "recovered" if exchange.recovered else ""
-        return text.append(f" {self.signs.dot} {more}", "default") if more else text
+        return text.append(f" {DOT} {more}", "default") if more else text
 
 
 def style(outcome: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import time
 from collections import defaultdict
@@ -64,6 +63,7 @@ def read_all(place: Path, filters: Filters, clock: Callable[[], int] = time.time
             aggregator.add(span)
         for event in batch.events:
             aggregator.add_event(event)
+    aggregator.servers.look()
     if not counts.understood:
         raise UsageError(unreadable(place, counts))
     return TraceFiles(place, paths, aggregator, counts)
@@ -96,6 +96,7 @@ def read_trace(place: Path, prefix: str) -> tuple[TraceFiles, list[Span], list[L
         raise several(prefix, kept)
     if not next(iter(kept)).startswith(beginning):
         return read_trace(place, next(iter(kept)))  # all of it, now that the server's own id is known
+    aggregator.servers.look()
     spans = next(iter(kept.values()))
     for span in spans:
         aggregator.add(span)
@@ -158,13 +159,5 @@ def unreadable(place: Path, counts: ReadCounts) -> str:
 
 def _mentions(trace_ids: Collection[str]) -> Callable[[bytes], bool]:
     """A test for whether a line contains one of these ids, or beginnings of ids; to decode it costs 100 times more."""
-    sought = [form.encode() for trace_id in trace_ids for form in {trace_id, trace_id.upper(), _base64(trace_id)}]
+    sought = [form.encode() for trace_id in trace_ids for form in {trace_id, trace_id.upper()}]
     return lambda line: any(form in line for form in sought)
-
-
-def _base64(beginning: str) -> str:
-    """How ids with this beginning begin in base64, as far as it is certain; the id itself if it is none."""
-    if not _HEX.issuperset(beginning):
-        return beginning
-    content = bytes.fromhex(beginning + "0" * (len(beginning) % 2))
-    return base64.b64encode(content).decode()[: len(beginning) * 4 // 6]

@@ -12,10 +12,11 @@ from typing import Final
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from ailoop_otel import units
 from ailoop_otel.recorded.files import find, size
 from ailoop_otel.recorded.records import LogEvent, Span
 from ailoop_otel.terminal import Terminal
-from ailoop_otel.view import json_output, overview, theme, units, waterfall
+from ailoop_otel.view import json_output, overview, theme, waterfall
 from ailoop_otel.view.exchanges import Exchange
 from ailoop_otel.view.options import TracesOptions
 from ailoop_otel.view.theme import Look
@@ -38,8 +39,7 @@ def show(options: TracesOptions, console: Console, *, zone: tzinfo | None = None
     with _progress(size(find(options.place))):
         found, trees = _read(options)
     if options.json:
-        for document in _documents(found, trees, everything=not options.trace):
-            console.file.write(json_output.encode(document) + "\n")
+        json_output.write(console, *_documents(found, trees, everything=not options.trace))
         return
     totals = found.aggregator.totals
     look = theme.look(console, zone, (totals.first, totals.last))
@@ -100,11 +100,11 @@ def _drawn(tree: Tree, look: Look, options: TracesOptions) -> RenderableType:
 def _documents(found: TraceFiles, trees: list[Tree], *, everything: bool) -> Iterator[dict[str, object]]:
     aggregator = found.aggregator
     if everything:
-        yield from map(json_output.session, overview.shown_sessions(aggregator))
+        yield from map(json_output.session, aggregator.shown_sessions())
     yield from map(json_output.exchange, aggregator.exchanges())
     yield from map(json_output.timeout, aggregator.timeouts()[0])
     if everything:
-        yield from map(json_output.calls, overview.shown_calls(aggregator))
+        yield from map(json_output.calls, aggregator.shown_calls())
     yield from (json_output.span(span) for tree in trees for span in tree.spans)
     yield from (json_output.event(event) for tree in trees for event in tree.events)
     if everything:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ailoop_otel import names
+from ailoop_otel import names, units
 from ailoop_otel.recorded.records import Span
-from ailoop_otel.view import units
 
 
 @dataclass(frozen=True, slots=True)

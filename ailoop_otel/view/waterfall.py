@@ -11,9 +11,9 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ailoop_otel import names
+from ailoop_otel import names, units
 from ailoop_otel.recorded.records import LogEvent, Span
-from ailoop_otel.view import theme, units
+from ailoop_otel.view import theme
 from ailoop_otel.view.attributes import summary
 from ailoop_otel.view.exchanges import Exchange, time_breakdown
 from ailoop_otel.view.theme import Look
@@ -76,7 +76,7 @@ def subtree(spans: Sequence[Span], exchange: Exchange) -> list[Span]:
 def heading(exchange: Exchange, look: Look) -> Text:
     """The line above a waterfall: time, outcome, duration, first chunk and session of an exchange."""
     text = Text().append(look.clock(exchange.start), theme.HEADING)
-    dot = f" {look.signs.dot} "
+    dot = f" {theme.DOT} "
     text.append(dot, theme.QUIET).append_text(look.exchange(exchange))
     for label, value in (
         ("", units.duration(exchange.seconds)),
@@ -164,18 +164,12 @@ class _Scale:
     def over(cls, rows: Sequence[Row], look: Look, length: int) -> _Scale:
         start = min(row.span.start for row in rows)
         wide, width = look.wide, look.console.width
-        longest = max(_label(row, look).cell_len for row in rows)
+        longest = max(_label(row).cell_len for row in rows)
         label = min(longest + 1, _LABEL_WIDE if wide else _LABEL_NARROW, width // 2)
         rest = max(8, width - label - _DURATION - 3)
         bar = rest * 2 // 5 if wide else rest
-        return cls(
-            look=look,
-            start=start,
-            length=max(1, length, max(row.span.end for row in rows) - start),
-            label=label,
-            bar=bar,
-            attributes=rest - bar,
-        )
+        length = max(1, length, max(row.span.end for row in rows) - start)
+        return cls(look, start, length, label, bar, attributes=rest - bar)
 
     def ruler(self) -> Text:
         end = units.duration(self.length / 1e9)
@@ -187,11 +181,10 @@ class _Scale:
         """Draw a bar in steps of half a cell, at least half a cell long."""
         begin = min(self._half(span.start), 2 * self.bar - 1)
         end = min(max(self._half(span.end), begin + 1), 2 * self.bar)
-        signs = self.look.signs
         if span.scope == EVENT:
-            return Text(set_cell_size(" " * min(begin // 2, self.bar - 1) + signs.event, self.bar), theme.UNSURE)
-        body = (signs.left if begin % 2 else "") + signs.stream * (end // 2 - -(-begin // 2))
-        body += signs.right if end % 2 and end > begin + begin % 2 else ""
+            return Text(set_cell_size(" " * min(begin // 2, self.bar - 1) + theme.EVENT, self.bar), theme.UNSURE)
+        body = (theme.LEFT if begin % 2 else "") + theme.STREAM * (end // 2 - -(-begin // 2))
+        body += theme.RIGHT if end % 2 and end > begin + begin % 2 else ""
         return Text(set_cell_size(" " * (begin // 2) + body, self.bar), _colour(span))
 
     def _half(self, time: int) -> int:
@@ -215,7 +208,7 @@ def _walk(root: Span, below: dict[str, list[Span]], seen: set[str]) -> Iterator[
 
 def _row_lines(row: Row, scale: _Scale) -> Iterator[Text]:
     look, span = scale.look, row.span
-    label = _label(row, look)
+    label = _label(row)
     label.truncate(scale.label, overflow="ellipsis", pad=True)
     line = Text() + label + " " + scale.bar_of(span)
     line.append(("" if span.scope == EVENT else units.duration(span.seconds)).rjust(_DURATION))
@@ -226,7 +219,7 @@ def _row_lines(row: Row, scale: _Scale) -> Iterator[Text]:
     else:
         yield line
         if attributes:
-            attributes = Text(_guides_below(row, look), theme.QUIET) + attributes
+            attributes = Text(_guides_below(row), theme.QUIET) + attributes
             attributes.truncate(look.console.width, overflow="ellipsis")
             yield attributes
     yield from _breakdown(row, look)
@@ -234,38 +227,35 @@ def _row_lines(row: Row, scale: _Scale) -> Iterator[Text]:
 
 def _breakdown(row: Row, look: Look) -> Iterator[Text]:
     """Where an exchange's time went, below its root span; lines break only between the parts."""
-    breakdown = time_breakdown(row.span)
-    if breakdown is None:
-        return
-    head = _guides_below(row, look) + "time  "
-    for line in theme.lines(map(Text, breakdown.words()), look.console.width - cell_len(head), f" {look.signs.dot} "):
+    head, parts = _guides_below(row) + "time  ", map(Text, time_breakdown(row.span))
+    for line in theme.lines(parts, look.console.width - cell_len(head), f" {theme.DOT} "):
         text = Text().append(head, theme.QUIET) + line
         text.truncate(look.console.width, overflow="ellipsis")
         yield text
         head = head.replace("time", "    ")
 
 
-def _label(row: Row, look: Look) -> Text:
-    label = Text(_guides(row, look), theme.QUIET)
+def _label(row: Row) -> Text:
+    label = Text(_guides(row), theme.QUIET)
     label.append(row.span.name, f"not dim {theme.BAD}" if row.span.error else "not dim")
-    label.append(f" {look.signs.error}" if row.span.error else "", theme.BAD)
+    label.append(f" {theme.ERROR}" if row.span.error else "", theme.BAD)
     return label.append(f" +{row.below}" if row.below else "", theme.QUIET)
 
 
-def _guides(row: Row, look: Look) -> str:
+def _guides(row: Row) -> str:
     if not row.levels:
         return ""
-    return _trunks(row.levels[:-1], look) + (look.signs.branch if row.levels[-1] else look.signs.last)
+    return _trunks(row.levels[:-1]) + (theme.BRANCH if row.levels[-1] else theme.LAST)
 
 
-def _guides_below(row: Row, look: Look) -> str:
+def _guides_below(row: Row) -> str:
     """The guides of a line below a span, which connect to the rows that follow."""
-    return _trunks(row.levels, look) + (look.signs.trunk if row.children else "   ")
+    return _trunks(row.levels) + (theme.TRUNK if row.children else "   ")
 
 
-def _trunks(levels: tuple[bool, ...], look: Look) -> str:
-    blank = " " * cell_len(look.signs.trunk)
-    return "".join(look.signs.trunk if more else blank for more in levels[-_DEEPEST:])
+def _trunks(levels: tuple[bool, ...]) -> str:
+    blank = " " * cell_len(theme.TRUNK)
+    return "".join(theme.TRUNK if more else blank for more in levels[-_DEEPEST:])
 
 
 def _colour(span: Span) -> str:

@@ -1,6 +1,6 @@
 """Many servers: agents, gateways, Kafka, ingesters, Cassandra, Jaeger query and Prometheus, here as processes."""
 
-from collector.scale.chain import AGENTS, GATEWAYS, INGESTERS, SCALE, Chain
+from collector.scale.chain import AGENTS, GATEWAYS, INGESTERS, SCALE, Additions, Chain
 from collector.scale.java import nodetool
 
-__all__ = ["AGENTS", "GATEWAYS", "INGESTERS", "SCALE", "Chain", "nodetool"]
+__all__ = ["AGENTS", "GATEWAYS", "INGESTERS", "SCALE", "Additions", "Chain", "nodetool"]

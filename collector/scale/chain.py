@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -27,6 +28,15 @@ _VARIABLES: Final = {
 _JAVA_START: Final = 240.0  # seconds; Cassandra makes its system tables the first time
 
 
+@dataclass(frozen=True)
+class Additions:
+    """What is added to the shipped configuration: settings of Kafka and of Cassandra, and a file for each tier."""
+
+    kafka: Mapping[str, str] = field(default_factory=dict)
+    cassandra: Mapping[str, Any] = field(default_factory=dict)
+    tiers: Mapping[str, Path] = field(default_factory=dict)
+
+
 class Chain:
     """Every program of it, with its data in one folder; a context manager that starts and stops them.
 
@@ -34,10 +44,17 @@ class Chain:
     StartError when it is started.
     """
 
-    def __init__(self, folder: Path, variables: Mapping[str, str] | None = None, notify: Printer = print) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        variables: Mapping[str, str] | None = None,
+        notify: Printer = print,
+        added: Additions | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._variables = dict(variables or {})
+        self._added = added or Additions()
         self._ports = self._numbers()
         # Gateways stand behind one name in production; here each agent has its own.
         self._shared = {
@@ -112,13 +129,13 @@ class Chain:
 
     def _kafka(self, notify: Printer) -> Program:
         port = self.port("kafka")
-        command = java.kafka(self.folder / "kafka", port, self.port("kafka", "controller"), notify)
+        command = java.kafka(self.folder / "kafka", port, self.port("kafka", "controller"), notify, self._added.kafka)
         return Program("kafka", command, f"tcp://{HOST}:{port}", self.folder, {})
 
     def _cassandra(self, notify: Printer) -> Program:
         ports = {"native": self.port("cassandra")}
         ports |= {name: self.port("cassandra", name) for name in ("storage", "jmx")}
-        command = java.cassandra(self.folder / "cassandra", ports, notify)
+        command = java.cassandra(self.folder / "cassandra", ports, notify, self._added.cassandra)
         return Program("cassandra", command, f"tcp://{HOST}:{ports['native']}", self.folder, {})
 
     def _collector(self, tier: str, name: str, binary: str, **more: str) -> Program:
@@ -129,6 +146,8 @@ class Chain:
         }
         health = f"http://{own[f'{tier.upper()}_HEALTH']}/status"
         command = [binary, "--config", str(SCALE / f"{tier}.yaml")]
+        if tier in self._added.tiers:
+            command += ["--config", str(self._added.tiers[tier])]
         return Program(name, command, health, self.folder, {**self._shared, **own, **more, **self._variables})
 
     def _prometheus(self) -> Program:

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -21,18 +21,27 @@ _CLUSTER: Final = "4L6g3nShT-eMCtK--X86sw"
 _QUIET: Final = subprocess.DEVNULL
 
 
-def kafka(folder: Path, port: int, controller: int, notify: Printer = print) -> list[str]:
+def kafka(
+    folder: Path, port: int, controller: int, notify: Printer = print, more: Mapping[str, str] | None = None
+) -> list[str]:
     """The command that starts a Kafka broker whose data is in `folder`; formats the data folder the first time.
+
+    `more` are settings instead of those of server.properties; with a keystore among them its listener speaks TLS.
 
     Raises MissingProgram where Java or Maven is missing.
     """
     java, jars = _java(), _jars("kafka", notify)
     folder.mkdir(parents=True, exist_ok=True)
+    more = more or {}
+    protocol = "SSL" if "ssl.keystore.location" in more else "PLAINTEXT"
     moved = {
-        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+        "listeners": f"{protocol}://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
+        "advertised.listeners": f"{protocol}://{HOST}:{port}",
+        "listener.security.protocol.map": f"{protocol}:{protocol},CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": protocol,
         "controller.quorum.voters": f"1@{HOST}:{controller}",
         "log.dirs": str(folder / "data"),
+        **more,
     }
     settings = folder / "server.properties"
     shipped = (_HERE / "kafka" / "server.properties").read_text()
@@ -43,14 +52,19 @@ def kafka(folder: Path, port: int, controller: int, notify: Printer = print) -> 
     return [java, "-Xms512m", "-Xmx512m", "-cp", jars, "kafka.Kafka", str(settings)]
 
 
-def cassandra(folder: Path, ports: Mapping[str, int], notify: Printer = print) -> list[str]:
+def cassandra(
+    folder: Path, ports: Mapping[str, int], notify: Printer = print, more: Mapping[str, Any] | None = None
+) -> list[str]:
     """The command that starts a Cassandra node whose data is in `folder`; ports by native, storage and jmx.
+
+    `more` are settings instead of those of cassandra.yaml.
 
     Raises MissingProgram where Java or Maven is missing.
     """
     java, jars = _java(), _jars("cassandra", notify)
     folder.mkdir(parents=True, exist_ok=True)
     settings = yaml.safe_load((_HERE / "cassandra" / "cassandra.yaml").read_text())
+    settings |= more or {}
     settings |= {"native_transport_port": ports["native"], "storage_port": ports["storage"]}
     settings["seed_provider"][0]["parameters"][0]["seeds"] = f"{HOST}:{ports['storage']}"
     written = folder / "cassandra.yaml"

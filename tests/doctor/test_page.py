@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from ailoop_otel.doctor import page
-from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM, Finding
+from ailoop_otel.doctor.findings import NOTE, OK, PROBLEM, Finding, Report
 from tests.view.conftest import console_of, written_on
 
 FINDINGS = (
-    Finding("AILoop", OK, "AILoop", "the current generation (stateless) in /srv/ailoop."),
-    Finding("AILoop", PROBLEM, "StatelessAILoop._execute_tool_calls", "not there: without tools.", "Upgrade."),
-    Finding("Versions", NOTE, "fastapi", "0.165.0: for earlier ones.", "pip install " + "x" * 60 + "."),
+    Finding(OK, "AILoop", "the current generation (stateless) in /srv/ailoop.", group="AILoop"),
+    Finding(PROBLEM, "StatelessAILoop._execute_tool_calls", "not there: without tools.", "Upgrade.", "AILoop"),
+    Finding(NOTE, "fastapi", "0.165.0: for earlier ones.", "pip install " + "x" * 60 + ".", "Versions"),
 )
 
 
 def test_findings_stand_in_groups_with_their_remedies() -> None:
     """Readable without colour, no line beyond the terminal."""
     console = console_of(60)
-    page.show("ailoop-otel", FINDINGS, console)
+    Report("1.0", "3.12", "/srv", "", FINDINGS).show(console)
     assert written_on(console).splitlines() == [
-        "ailoop-otel",
+        "ailoop-otel 1.0 on Python 3.12, /srv",
         "",
         "AILoop",
         "  ✓ AILoop  the current generation (stateless) in",
@@ -40,5 +39,5 @@ def test_findings_stand_in_groups_with_their_remedies() -> None:
 def test_a_poor_terminal_gets_plain_signs() -> None:
     """And nothing that it cannot write."""
     console = console_of(60, encoding="ascii")
-    page.show("ailoop-otel", FINDINGS[:1], console)
+    Report("1.0", "3.12", "/srv", "", FINDINGS[:1]).show(console)
     assert written_on(console).splitlines()[-3:] == ["    /srv/ailoop.", "", "+ No trouble."]

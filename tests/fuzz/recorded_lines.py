@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import strategies as some
 
 from ailoop_otel.measure.telemetry.exchanges import METRICS
-from ailoop_otel.recorded import points, records
+from ailoop_otel.recorded import records
 from ailoop_otel.recorded.otlp_json import SIGNALS
 from ailoop_otel.replay import export_request
 from tests.fuzz import otlp
 from tests.fuzz.target import Target
 
-READERS = (records.parse, points.reader(METRICS))
+READERS = (records.parse, records.reader(METRICS))
 
 
 def check(line: bytes) -> None:

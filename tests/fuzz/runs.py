@@ -14,7 +14,8 @@ from typing import Any
 from hypothesis import strategies as some
 
 from ailoop_otel.measure import Refusal
-from ailoop_otel.measure.commands.report import ReportOptions, run_report
+from ailoop_otel.measure.commands.options import ReportOptions
+from ailoop_otel.measure.commands.report import run as run_report
 from ailoop_otel.measure.results import storage
 from ailoop_otel.measure.results.definitions import DEFINITIONS
 from ailoop_otel.measure.results.observations import Observation

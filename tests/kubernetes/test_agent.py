@@ -9,19 +9,17 @@ from pathlib import Path
 
 import pytest
 import requests
-import trustme
-import yaml
 
 from collector.stack import Program, executables, free_ports, url
 from tests.ailoop.client import connected
 from tests.ailoop.process import STATELESS, serving, standin
 from tests.ailoop.provider import Provider
-from tests.kubernetes.manifests import KUBERNETES, SCALE
+from tests.kubernetes.certificates import TOKEN, files
+from tests.kubernetes.manifests import SCALE
 from tests.stack.backends import eventually
 from tests.stack.traffic import environment
 
 pytestmark = pytest.mark.scale
-TOKEN = "a-token-of-the-team"
 SERVICE = "support-ailoop"
 
 
@@ -42,21 +40,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
     except executables.MissingProgram as missing:
         pytest.skip(str(missing))
     folder = tmp_path_factory.mktemp("agent")
-    authority = trustme.CA()
-    issued = authority.issue_cert("127.0.0.1")
-    for name in ("tls", "tokens"):
-        (folder / name).mkdir()
-    authority.cert_pem.write_to_path(folder / "tls" / "ca.crt")
-    issued.cert_chain_pems[0].write_to_path(folder / "tls" / "tls.crt")
-    issued.private_key_pem.write_to_path(folder / "tls" / "tls.key")
-    # One a line: another team's comes first.
-    (folder / "tokens" / "tokens").write_text(f"of-another-team\n{TOKEN}\n")
-    added = yaml.safe_load((KUBERNETES / "tiers" / "agent.yaml").read_text().replace("/etc/ailoop", str(folder)))
-    # Only the contrib image has it, and it asks a cluster.
-    del added["processors"]["k8sattributes"]
-    for pipeline in added["service"]["pipelines"].values():
-        pipeline["processors"].remove("k8sattributes")
-    (folder / "added.yaml").write_text(yaml.safe_dump(added))
+    made = files(folder / "etc")
     ports = free_ports()
     variables = {
         "AGENT_HEALTH": f"127.0.0.1:{ports.collector_health}",
@@ -68,13 +52,13 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
         # Nobody is there: it waits on disk.
         "GATEWAY_OTLP_GRPC": f"127.0.0.1:{ports.jaeger_otlp}",
     }
-    command = [str(program), "--config", str(SCALE / "agent.yaml"), "--config", str(folder / "added.yaml")]
+    command = [str(program), "--config", str(SCALE / "agent.yaml"), "--config", str(made.tier("agent"))]
     running = Program("agent", command, f"{url(ports.collector_health)}/status", folder, variables)
     running.start()
     try:
         running.wait()
         otlp = url(ports.otlp_http).replace("http:", "https:")
-        yield Agent(otlp, f"{url(ports.collector_metrics)}/metrics", folder / "tls" / "ca.crt")
+        yield Agent(otlp, f"{url(ports.collector_metrics)}/metrics", made.authority)
     finally:
         running.stop()
 

@@ -15,7 +15,7 @@ from ailoop_otel.measure import Refusal, report
 from ailoop_otel.measure.client.conversation import Conversation
 from ailoop_otel.measure.client.exchanges import Place, message_observations
 from ailoop_otel.measure.client.message import Message
-from ailoop_otel.measure.legacy.run import import_files
+from ailoop_otel.measure.legacy import import_files
 from ailoop_otel.measure.report.contents import build_report
 from ailoop_otel.measure.report.exchanges import exchanges_of
 from ailoop_otel.measure.results import definitions, storage

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 import sys
 
 import pytest
-import scipy.stats  # noqa: F401 - as below
 
-import ailoop_otel.measure.report.html
-import ailoop_otel.measure.testing.chat
-import ailoop_otel.measure.testing.summary  # noqa: F401 - what a run in this process imports first it takes away again
 from ailoop_otel.measure.results import definitions, storage
-from ailoop_otel.measure.results.run import Run
-from tests.measure.scripted_server import scripted
+from tests.measure.plugin_runs import SETTINGS, timed
+from tests.measure.scripted_server import Scripted
 
 pytest_plugins = ["pytester"]
 
@@ -32,39 +26,23 @@ SLOW = '[step]\np95 = "1 ms"\n'
 @pytest.fixture(autouse=True)
 def _apart(pytester: pytest.Pytester) -> None:
     """The runs have neither our settings nor a cache."""
-    pytester.makeini(
-        "[pytest]\nfilterwarnings = error\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
-    )
-
-
-def _run(pytester: pytest.Pytester, *words: str) -> pytest.RunResult:
-    """In this process, where the libraries are imported already."""
-    return pytester.runpytest_inprocess("-p", "no:cacheprovider", *words)
-
-
-def _run_apart(pytester: pytest.Pytester, *words: str) -> pytest.RunResult:
-    """In a process of its own."""
-    return pytester.runpytest_subprocess("-p", "no:cacheprovider", *words)
-
-
-def _reported(pytester: pytest.Pytester, name: str = "report") -> Run:
-    return storage.load(pytester.path / name)
+    pytester.makeini(SETTINGS)
 
 
 def test_steps_are_summarised_in_the_terminal_and_in_files(pytester: pytest.Pytester) -> None:
     """One row a step, each in seconds and under its own name, and all files of a run."""
     pytester.makepyfile(STEPS)
-    result = _run(pytester, "--ailoop-report", "report")
+    result = pytester.runpytest_inprocess("--ailoop-report", "report")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*AILoop performance*", "*log in*", "*ready*", "Report and raw data: *report"])
-    rows = {row.label: row for row in _reported(pytester).of(definitions.STEP)}
+    run = storage.load(pytester.path / "report")
+    rows = {row.label: row for row in run.of(definitions.STEP)}
     assert rows["log in"].value >= 0.05
     assert rows["log in"].at < rows["ready"].at
     written = {path.name for path in (pytester.path / "report").iterdir()}
     assert {"run.json", "observations.csv", "summary.json", "summary.md", "report.html"} <= written
-    context = _reported(pytester).context
-    assert (context.source, context.scenario) == ("tests", "tests")
-    assert context.machine["cores"] > 0
+    assert (run.context.source, run.context.scenario) == ("tests", "tests")
+    assert run.context.machine["cores"] > 0
 
 
 def test_a_step_that_raises_has_failed(pytester: pytest.Pytester) -> None:
@@ -78,32 +56,30 @@ def test_a_step_that_raises_has_failed(pytester: pytest.Pytester) -> None:
             with ailoop.step("skipped"):
                 pytest.skip("not now")
     """)
-    result = _run(pytester, "--ailoop-report", "report")
+    result, run = timed(pytester)
     assert result.ret == 1
-    assert [(row.label, row.outcome) for row in _reported(pytester).of(definitions.STEP)] == [("breaks", "LookupError")]
+    assert [(row.label, row.outcome) for row in run.of(definitions.STEP)] == [("breaks", "LookupError")]
 
 
-def test_answers_are_timed_by_the_products_definitions(pytester: pytest.Pytester) -> None:
+def test_answers_are_timed_by_the_products_definitions(pytester: pytest.Pytester, answering: Scripted) -> None:
     """In a plain test and in an asynchronous one: first chunk, completion, failures and the session itself."""
-    with scripted(first=0.1, gap=0.05, chunks=3) as server:
-        pytester.makepyfile(f"""
-            import math
-            def test_plain(ailoop):
-                with ailoop.connect("{server.url}") as chat:
-                    answer = chat.ask("hello")
-                    assert answer.ok and answer.chunks == 3
-                    assert 0.1 <= answer.first_chunk < answer.completion
-                    assert answer.longest_gap >= 0.04
-                    failed = chat.ask("end=ai_error")
-                    assert failed.outcome == "ai_error" and not failed.ok
-            async def test_async(ailoop):
-                async with ailoop.connect("{server.url}") as chat:
-                    answer = await chat.ask("hello")
-                    assert answer.ok and len(answer.trace_id) == 32
-        """)
-        result = _run(pytester, "--ailoop-report", "report")
+    pytester.makepyfile(f"""
+        import math
+        def test_plain(ailoop):
+            with ailoop.connect("{answering.url}") as chat:
+                answer = chat.ask("first=0.1 gap=0.05 chunks=3")
+                assert answer.ok and answer.chunks == 3
+                assert 0.1 <= answer.first_chunk < answer.completion
+                assert answer.longest_gap >= 0.04
+                failed = chat.ask("end=ai_error")
+                assert failed.outcome == "ai_error" and not failed.ok
+        async def test_async(ailoop):
+            async with ailoop.connect("{answering.url}") as chat:
+                answer = await chat.ask("hello")
+                assert answer.ok and len(answer.trace_id) == 32
+    """)
+    result, run = timed(pytester)
     result.assert_outcomes(passed=2)
-    run = _reported(pytester)
     assert len(list(run.of(definitions.FIRST_CHUNK))) == 3
     assert [row.outcome for row in run.of(definitions.COMPLETION)].count("ai_error") == 1
     assert [row.value for row in run.of(definitions.SESSION_TURNS)] == [2, 1]
@@ -125,7 +101,7 @@ def test_a_server_that_is_not_there_fails_the_test(pytester: pytest.Pytester) ->
             with ailoop.connect("http://127.0.0.1:9/ws"):
                 pass
     """)
-    result = _run(pytester)
+    result = pytester.runpytest_inprocess()
     result.assert_outcomes(failed=3)
     output = [line for line in result.outlines if line.startswith("E ")]
     assert len(output) == 3
@@ -135,38 +111,18 @@ def test_a_server_that_is_not_there_fails_the_test(pytester: pytest.Pytester) ->
     result.stdout.no_fnmatch_line("*concurrent/futures*")
 
 
-def test_workers_hand_their_observations_to_the_controller(pytester: pytest.Pytester) -> None:
-    """Under pytest-xdist there is one summary, whose exchanges and sessions keep their numbers apart."""
-    with scripted() as server:
-        pytester.makepyfile(f"""
-            import pytest
-            @pytest.mark.parametrize("number", range(6))
-            def test_one(ailoop, number):
-                with ailoop.connect("{server.url}") as chat:
-                    assert chat.ask("hello").ok
-                ailoop.mark("done")
-        """)
-        result = _run_apart(pytester, "-n", "2", "--dist", "each", "--ailoop-report", "report")
-    assert result.ret == 0
-    assert len(re.findall("AILoop performance", result.stdout.str())) == 1 + 1  # the section, and the summary's title
-    rows = list(_reported(pytester).of(definitions.COMPLETION))
-    assert len(rows) == len({row.exchange for row in rows}) == 12
-    assert {row.process for row in rows} == {1, 2}
-    assert all(0 <= row.at < 60 for row in rows)
-
-
 def test_what_a_crashed_worker_loses_is_reported(pytester: pytest.Pytester) -> None:
     """The summary has what the other worker timed, and reports that something is missing."""
     pytester.makepyfile(test_whole="def test_one(ailoop): ailoop.mark('here')")
     pytester.makepyfile(test_torn="import os\ndef test_two(ailoop):\n    ailoop.mark('gone')\n    os._exit(3)")
-    result = _run_apart(pytester, "-n", "2", "--dist", "loadfile", "--max-worker-restart", "0")
+    result = pytester.runpytest_subprocess("-n", "2", "--dist", "loadfile", "--max-worker-restart", "0")
     assert result.ret != 0
     output = " ".join(result.stdout.str().split())
     assert "1 processes of the test run crashed: what they had timed is missing." in output
     assert "here" in output
 
 
-@pytest.mark.parametrize(("targets", "code", "verdict"), [(FAST, 0, "pass"), (SLOW, 1, "fail")])
+@pytest.mark.parametrize(("targets", "code", "verdict"), [(FAST, 0, "PASS"), (SLOW, 1, "FAIL")])
 def test_a_missed_target_fails_the_run(pytester: pytest.Pytester, targets: str, code: int, verdict: str) -> None:
     """All tests pass, and the exit code is that of the verdict."""
     pytester.makepyfile("""
@@ -177,25 +133,24 @@ def test_a_missed_target_fails_the_run(pytester: pytest.Pytester, targets: str, 
                     time.sleep(0.003)
     """)
     (pytester.path / "targets.toml").write_text(targets)
-    result = _run(pytester, "--ailoop-targets", "targets.toml", "--ailoop-report", "report")
+    result = pytester.runpytest_inprocess("--ailoop-targets", "targets.toml")
     result.assert_outcomes(passed=1)
     assert result.ret == code
-    assert json.loads((pytester.path / "report" / "summary.json").read_text())["judgement"]["verdict"] == verdict
+    result.stdout.fnmatch_lines([f"* {verdict}  *"])
 
 
-def test_an_earlier_report_is_the_baseline(pytester: pytest.Pytester) -> None:
+def test_an_earlier_report_is_the_baseline(pytester: pytest.Pytester, answering: Scripted) -> None:
     """The first run has none and passes; an answer that takes six times as long fails the next."""
-    with scripted() as server:
-        pytester.makepyfile(f"""
-            def test_many(ailoop, pytestconfig):
-                with ailoop.connect("{server.url}") as chat:
-                    for _ in range(30):
-                        chat.ask("first=" + ("0.005" if pytestconfig.option.verbose else "0.03"))
-        """)
-        first = _run(pytester, "-v", "--ailoop-report", "before", "--ailoop-baseline", "before")
-        assert first.ret == 0
-        first.stdout.fnmatch_lines(["*There is no baseline yet to compare with*"])
-        assert _run(pytester, "--ailoop-baseline", "before").ret == 1
+    pytester.makepyfile(f"""
+        def test_many(ailoop, pytestconfig):
+            with ailoop.connect("{answering.url}") as chat:
+                for _ in range(30):
+                    chat.ask("first=" + ("0.005" if pytestconfig.option.verbose else "0.03"))
+    """)
+    first = pytester.runpytest_inprocess("-v", "--ailoop-report", "before", "--ailoop-baseline", "before")
+    assert first.ret == 0
+    first.stdout.fnmatch_lines(["*There is no baseline yet to compare with*"])
+    assert pytester.runpytest_inprocess("--ailoop-baseline", "before").ret == 1
 
 
 @pytest.mark.parametrize(
@@ -213,7 +168,7 @@ def test_a_file_that_makes_no_sense_is_told_before_the_first_test(
     """A usage error in one line."""
     (pytester.path / "bad.toml").write_text('[nonsense]\np95 = "1 s"\n')
     pytester.makepyfile(STEPS)
-    result = _run(pytester, *words)
+    result = pytester.runpytest_inprocess(*words)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([output])
     assert "INTERNALERROR" not in result.stderr.str()
@@ -223,7 +178,7 @@ def test_a_report_that_cannot_be_written_fails_the_run(pytester: pytest.Pytester
     """The summary is there all the same, with the reason."""
     (pytester.path / "report").write_text("a file")
     pytester.makepyfile(STEPS)
-    result = _run(pytester, "--ailoop-report", "report")
+    result = pytester.runpytest_inprocess("--ailoop-report", "report")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*log in*", "ailoop-otel: *report*"])
 
@@ -236,7 +191,7 @@ def test_unused_it_costs_and_says_nothing(pytester: pytest.Pytester) -> None:
             heavy = {"numpy", "scipy", "hdrh", "vl_convert", "rich", "websockets", "opentelemetry", "jinja2"}
             assert not heavy & sys.modules.keys()
     """)
-    result = _run_apart(pytester)
+    result = pytester.runpytest_subprocess()
     result.assert_outcomes(passed=1)
     assert "AILoop" not in result.stdout.str()
 
@@ -244,7 +199,7 @@ def test_unused_it_costs_and_says_nothing(pytester: pytest.Pytester) -> None:
 def test_a_report_of_nothing_says_so(pytester: pytest.Pytester) -> None:
     """Without any timing a requested report is not written, and the reason is printed."""
     pytester.makepyfile("def test_plain(): pass")
-    result = _run(pytester, "--ailoop-report", "report")
+    result = pytester.runpytest_inprocess("--ailoop-report", "report")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*no test timed anything with the ailoop fixture*"])
 
@@ -253,28 +208,27 @@ def test_without_the_extra_only_its_users_fail(pytester: pytest.Pytester, monkey
     """Other tests run; the fixture prints how to install what it needs."""
     monkeypatch.setitem(sys.modules, "hdrh", None)
     pytester.makepyfile(STEPS + "    def test_plain(): pass")
-    result = _run(pytester)
+    result = pytester.runpytest_inprocess()
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*the ailoop fixture needs hdrh: pip install 'ailoop-otel*measure*'*"])
 
 
 @pytest.mark.parametrize(("fixture", "scope"), [("ailoop_module", "module"), ("ailoop_session", "session")])
-def test_a_conversation_spans_tests(pytester: pytest.Pytester, fixture: str, scope: str) -> None:
+def test_a_conversation_spans_tests(pytester: pytest.Pytester, answering: Scripted, fixture: str, scope: str) -> None:
     """Its fixture is of the module or the run: one session, and a turn of it in each test."""
-    with scripted() as server:
-        pytester.makepyfile(f"""
-            import pytest
-            @pytest.fixture(scope={scope!r})
-            def chat({fixture}):
-                with {fixture}.connect({server.url!r}) as chat:
-                    yield chat
-            def test_first(chat):
-                assert chat.ask("hello").ok
-            def test_second(chat):
-                assert chat.ask("and again").ok
-        """)
-        assert _run(pytester, "--ailoop-report", "report").ret == 0
-    run = _reported(pytester)
+    pytester.makepyfile(f"""
+        import pytest
+        @pytest.fixture(scope={scope!r})
+        def chat({fixture}):
+            with {fixture}.connect({answering.url!r}) as chat:
+                yield chat
+        def test_first(chat):
+            assert chat.ask("hello").ok
+        def test_second(chat):
+            assert chat.ask("and again").ok
+    """)
+    result, run = timed(pytester)
+    assert result.ret == 0
     assert len(list(run.of(definitions.SESSION_START))) == 1
     assert [row.value for row in run.of(definitions.SESSION_TURNS)] == [2]
     assert len({row.exchange for row in run.of(definitions.COMPLETION)}) == 2

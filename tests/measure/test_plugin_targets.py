@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-import scipy.stats  # noqa: F401 - as below
 
-import ailoop_otel.measure.report.html
-import ailoop_otel.measure.testing.chat  # noqa: F401 - what a run in this process imports first it takes away again
 from ailoop_otel.measure.results import definitions, storage
-from tests.measure.scripted_server import scripted
+from ailoop_otel.measure.testing.summary import run_of
+from ailoop_otel.measure.verdict import targets
+from ailoop_otel.measure.verdict.targets import Targets
+from tests.measure.plugin_runs import SETTINGS, timed
+from tests.measure.scripted_server import Scripted
 
 pytest_plugins = ["pytester"]
 
@@ -27,53 +28,51 @@ STEP = """
 @pytest.fixture(autouse=True)
 def _apart(pytester: pytest.Pytester) -> None:
     """The runs have neither our settings nor a cache, and know no marker but those that plugins tell of."""
-    pytester.makeini(
-        "[pytest]\nfilterwarnings = error\nasyncio_default_fixture_loop_scope = function\n"
-        "addopts = --strict-markers -p no:cacheprovider\n"
-    )
+    pytester.makeini(SETTINGS)
 
 
-def test_a_test_fails_by_its_own_targets(pytester: pytest.Pytester) -> None:
+def test_a_test_fails_by_its_own_targets(pytester: pytest.Pytester, answering: Scripted) -> None:
     """By what it timed itself, errors among it, and not by what another test did; a file's targets stay the run's."""
-    with scripted() as server:
-        pytester.makepyfile(f"""
-            import pytest
-            def test_without(ailoop):
-                with ailoop.connect({server.url!r}) as chat:
-                    assert not chat.ask("end=ai_error first=0.3").ok
-            @pytest.mark.ailoop_targets(first_chunk={{"max": "250 ms"}}, error_rate={{"value": "0 /1000"}})
-            @pytest.mark.parametrize("message", ["hello", "first=0.3", "end=ai_error"])
-            def test_with(ailoop, message):
-                with ailoop.connect({server.url!r}) as chat:
-                    for _ in range(5):
-                        chat.ask(message)
-        """)
-        result = pytester.runpytest_inprocess()
+    pytester.makepyfile(f"""
+        import pytest
+        def test_without(ailoop):
+            with ailoop.connect({answering.url!r}) as chat:
+                assert not chat.ask("end=ai_error first=0.3").ok
+        @pytest.mark.ailoop_targets(first_chunk={{"max": "250 ms"}}, error_rate={{"value": "0 /1000"}})
+        @pytest.mark.parametrize("message", ["hello", "first=0.3", "end=ai_error"])
+        def test_with(ailoop, message):
+            with ailoop.connect({answering.url!r}) as chat:
+                for _ in range(5):
+                    chat.ask(message)
+    """)
+    result = pytester.runpytest_inprocess()
     result.assert_outcomes(passed=2, failed=2)
     result.stdout.fnmatch_lines(
         ["ailoop_targets: first_chunk max 3?? ms, target 250 ms: *", "*error_rate value 1,000 per 1,000, target 0 *"]
     )
 
 
-@pytest.mark.parametrize(
-    ("targets", "told"),
-    [
-        ('frist_chunk={"p95": "1 s"}', "there is no metric 'frist_chunk': did you mean 'first_chunk'?"),
-        ('first_chunk={"p95": 1}', "p95 = '1' has no unit: write \"2 s\""),
-        ('first_chunk={"p42": "1 s"}', "first_chunk has no such figure"),
-        ('first_chunk="1 s"', 'first_chunk=\'1 s\' is no table: write first_chunk={"max": "2 s"}'),
-        ('"1 s"', "its targets are keywords: @pytest.mark.ailoop_targets("),
-        ("", "its targets are keywords: "),
-    ],
-)
-def test_a_wrong_marker_is_one_error_at_collection(pytester: pytest.Pytester, targets: str, told: str) -> None:
-    """In one line that names the test and the mend; no test runs."""
-    pytester.makepyfile(STEP.format(targets))
+WRONG = {
+    'frist_chunk={"p95": "1 s"}': "there is no metric 'frist_chunk': did you mean 'first_chunk'?",
+    'first_chunk={"p95": 1}': "p95 = '1' has no unit: write \"2 s\"",
+    'first_chunk={"p42": "1 s"}': "first_chunk has no such figure",
+    'first_chunk="1 s"': 'first_chunk=\'1 s\' is no table: write first_chunk={"max": "2 s"}',
+    '"1 s"': "its targets are keywords: @pytest.mark.ailoop_targets(",
+    "": "its targets are keywords: ",
+}
+
+
+def test_a_wrong_marker_is_one_error_at_collection(pytester: pytest.Pytester) -> None:
+    """Each in one line that names the test and the mend; no test runs."""
+    pytester.makepyfile(**{f"test_{number}": STEP.format(each) for number, each in enumerate(WRONG)})
     result = pytester.runpytest_inprocess()
     assert result.ret == pytest.ExitCode.INTERRUPTED
-    (line,) = [line for line in result.outlines if told in line and not line.startswith(SUMMARY)]
-    assert "::test_it: ailoop_targets: " in line
-    result.assert_outcomes(errors=1)
+    lines = [line for line in result.outlines if "::test_it: ailoop_targets: " in line and not line.startswith(SUMMARY)]
+    assert len(lines) == len(WRONG)
+    for number, told in enumerate(WRONG.values()):
+        (line,) = (line for line in lines if f"test_{number}.py::" in line)
+        assert told in line
+    result.assert_outcomes(errors=len(WRONG))
 
 
 def test_a_wrong_marker_is_the_same_error_under_xdist(pytester: pytest.Pytester) -> None:
@@ -127,45 +126,46 @@ def test_too_few_values_pass_and_are_told_in_the_tests_properties(pytester: pyte
     assert 'name="ailoop step p95" value="inconclusive: ' in (pytester.path / "junit.xml").read_text()
 
 
-def test_a_target_for_the_runs_errors_is_judged(pytester: pytest.Pytester) -> None:
+def test_a_target_for_the_runs_errors_is_judged(pytester: pytest.Pytester, answering: Scripted) -> None:
     """One of a file, for the error rate of all tests: a figure that nobody asked for is none of a test run."""
     (pytester.path / "targets.toml").write_text('[error_rate]\nvalue = "5 /1000"\n')
-    with scripted() as server:
-        pytester.makepyfile(f"""
-            def test_errors(ailoop):
-                with ailoop.connect({server.url!r}) as chat:
-                    assert not any(chat.ask("end=ai_error").ok for _ in range(6))
-        """)
-        assert pytester.runpytest_inprocess("--ailoop-report", "plain").ret == 0
-        assert pytester.runpytest_inprocess("--ailoop-targets", "targets.toml", "--ailoop-report", "judged").ret == 1
-    assert not list(storage.load(pytester.path / "plain").of(definitions.ERROR_RATE))
-    assert [row.value for row in storage.load(pytester.path / "judged").of(definitions.ERROR_RATE)] == [1000]
+    pytester.makepyfile(f"""
+        def test_errors(ailoop):
+            with ailoop.connect({answering.url!r}) as chat:
+                assert not any(chat.ask("end=ai_error").ok for _ in range(6))
+    """)
+    result, run = timed(pytester, "--ailoop-targets", "targets.toml")
+    assert result.ret == 1
+    judged, plain = (
+        run_of(run.observations, each) for each in (targets.load(pytester.path / "targets.toml", "tests"), Targets())
+    )
+    assert [row.value for row in judged.of(definitions.ERROR_RATE)] == [1000]
+    assert not list(plain.of(definitions.ERROR_RATE))
 
 
-@pytest.mark.parametrize(
-    ("words", "sessions"), [(("-n", "2", "--dist", "each"), 2), (("-n", "2", "--dist", "loadfile"), 1)]
-)
-def test_each_worker_has_the_wider_fixtures_of_its_own(
-    pytester: pytest.Pytester, words: tuple[str, ...], sessions: int
-) -> None:
-    """One conversation in each worker that runs tests of the module, and markers judged where the test ran."""
-    with scripted() as server:
-        pytester.makepyfile(f"""
-            import pytest
-            @pytest.fixture(scope="module")
-            def chat(ailoop_module):
-                with ailoop_module.connect({server.url!r}) as chat:
-                    yield chat
-            @pytest.mark.ailoop_targets(completion={{"max": "30 s"}})
-            @pytest.mark.parametrize("number", range(4))
-            def test_turn(chat, number):
-                assert chat.ask("hello").ok
-            @pytest.mark.ailoop_targets(completion={{"max": "1 ns"}})
-            def test_slow(chat):
-                assert chat.ask("hello").ok
-        """)
-        result = pytester.runpytest_subprocess(*words, "--ailoop-report", "report")
-    result.assert_outcomes(passed=4 * sessions, failed=sessions)
+def test_each_worker_of_xdist_hands_over_what_it_timed(pytester: pytest.Pytester, answering: Scripted) -> None:
+    """One conversation in each worker, markers judged where the test ran, and one summary, which keeps them apart."""
+    pytester.makepyfile(f"""
+        import pytest
+        @pytest.fixture(scope="module")
+        def chat(ailoop_module):
+            with ailoop_module.connect({answering.url!r}) as chat:
+                yield chat
+        @pytest.mark.ailoop_targets(completion={{"max": "30 s"}})
+        @pytest.mark.parametrize("number", range(4))
+        def test_turn(chat, number):
+            assert chat.ask("hello").ok
+        @pytest.mark.ailoop_targets(completion={{"max": "1 ns"}})
+        def test_slow(chat):
+            assert chat.ask("hello").ok
+    """)
+    result = pytester.runpytest_subprocess("-n", "2", "--dist", "each", "--ailoop-report", "report")
+    result.assert_outcomes(passed=8, failed=2)
+    assert result.stdout.str().count("AILoop performance") == 1 + 1  # the section, and the summary's title
     run = storage.load(pytester.path / "report")
-    assert [row.value for row in run.of(definitions.SESSION_TURNS)] == [5] * sessions
-    assert len({row.session for row in run.of(definitions.COMPLETION)}) == sessions
+    assert [row.value for row in run.of(definitions.SESSION_TURNS)] == [5, 5]
+    rows = list(run.of(definitions.COMPLETION))
+    assert len({row.session for row in rows}) == 2
+    assert len(rows) == len({row.exchange for row in rows}) == 10
+    assert {row.process for row in rows} == {1, 2}
+    assert all(0 <= row.at < 60 for row in rows)

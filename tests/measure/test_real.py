@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from ailoop_otel.measure.commands import measure as command
+from ailoop_otel.measure.commands.options import MeasureOptions
 from ailoop_otel.measure.load import scenario
 from ailoop_otel.measure.load.campaign import measure
 from ailoop_otel.measure.load.server import running_server
@@ -100,15 +101,15 @@ def test_timeouts_are_told_from_the_command_line(
     """The server is started and stopped, and its report has the times at which the timeout was noticed and reported."""
     monkeypatch.setenv("AILOOP_OTEL_AI_TIMEOUT_FIRST_CHUNK", "1.5")
     port = free_port()
-    options = command.MeasureOptions(
+    options = MeasureOptions(
         "ai_service_timeout",
         f"ws://127.0.0.1:{port}/ws",
         start=start_words(installation, port),
         out=str(tmp_path / "run"),
-        overrides=("most_messages=3", "patience=40"),
-        messages=(SILENT,) if installation.dialect == STATELESS else (),
+        settings=["most_messages=3", "patience=40"],
+        messages=[SILENT] if installation.dialect == STATELESS else [],
     )
-    assert command.measure(options, Console(width=100)) == 0
+    assert command.run(options, Console(width=100)) == 0
     assert (tmp_path / "run" / "report.html").stat().st_size > 10_000
     _check_timeouts(installation, storage.load(tmp_path / "run"))
 

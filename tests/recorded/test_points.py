@@ -17,8 +17,7 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
 from ailoop_otel import names
 from ailoop_otel.recorded.files import ReadCounts, read
-from ailoop_otel.recorded.points import reader
-from ailoop_otel.recorded.records import Batch, parse
+from ailoop_otel.recorded.records import Batch, parse, reader
 
 MEMORY = names.METRIC_MEMORY_USAGE.name
 READ = reader({MEMORY, names.METRIC_CPU_TIME.name})

@@ -29,17 +29,16 @@ def current() -> Names:
 
 
 def broken(promised: Names, kept: Names, changelog: str) -> list[str]:
-    """One sentence for each promised name that is gone or means something else, and that no `Removed: ` line names."""
-    removed = set(
-        re.findall(r"`([^`]+)`", "\n".join(re.findall(r"^- Removed: .*(?:\n  .*)*", changelog, re.MULTILINE)))
-    )
+    """One sentence for each promised name that is gone or means something else, and that no section *Removed* names."""
+    sections = re.findall(r"^### Removed\n(.*?)(?=^##|\Z)", changelog, re.MULTILINE | re.DOTALL)
+    removed = set(re.findall(r"`([^`]+)`", "\n".join(sections)))
     found = []
     for kind, entries in promised.items():
         for name, meaning in entries.items():
             if name in removed:
                 continue
             if name not in kept.get(kind, {}):
-                found.append(f"{kind}: {name} is gone, and no line `- Removed: ` of the changelog names it")
+                found.append(f"{kind}: {name} is gone, and no section *Removed* of the changelog names it")
             elif kept[kind][name] != meaning:
                 found.append(f"{kind}: {name} was {meaning} and is {kept[kind][name]}")
     return found

@@ -32,5 +32,5 @@ def test_a_name_that_is_gone_is_noticed_unless_the_changelog_says_so() -> None:
     name = next(iter(kept["metrics"]))
     kept["metrics"][name] = ["histogram", "ms"]
     assert [line.split(": ")[0] for line in broken(now, kept, "")] == ["attributes", "metrics"]
-    told = f"## 0.2.0\n\n- Removed: `session.id`, as\n  `{name}` has another unit.\n"
+    told = f"## 0.2.0\n\n### Removed\n\n- `session.id`, as\n  `{name}` has another unit.\n"
     assert broken(now, kept, told) == []

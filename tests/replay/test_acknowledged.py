@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ailoop_otel.replay import ReplayStopped
 from ailoop_otel.replay.acknowledged import Acknowledged
+from ailoop_otel.replay.delivery import ReplayStopped
 from ailoop_otel.settings import UsageError
 
 HERE = "http://127.0.0.1:4318"

@@ -11,11 +11,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from ailoop_otel.replay import ReplayStopped
-from ailoop_otel.replay.delivery import Answer, Delivery
-from ailoop_otel.replay.destination import destination
+from ailoop_otel.replay.delivery import Answer, Delivery, ReplayStopped
 from ailoop_otel.replay.export_request import ExportRequest, parse
-from ailoop_otel.replay.http import Http
+from ailoop_otel.replay.http import Http, destination
 from tests.replay.exports import logs, traces
 from tests.replay.receiver import JSON, Receiver, Reply
 

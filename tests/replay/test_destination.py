@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ailoop_otel.recorded.otlp_json import LOGS, TRACES
-from ailoop_otel.replay.destination import destination
+from ailoop_otel.replay.http import destination
 from ailoop_otel.settings import UsageError
 
 

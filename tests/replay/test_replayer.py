@@ -14,11 +14,9 @@ from hypothesis import strategies as some
 
 from ailoop_otel.recorded.files import find
 from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES
-from ailoop_otel.replay import ReplayStopped
-from ailoop_otel.replay.delivery import Answer
+from ailoop_otel.replay.delivery import Answer, ReplayStopped
 from ailoop_otel.replay.export_request import ExportRequest
-from ailoop_otel.replay.replayer import Replayer
-from ailoop_otel.replay.summary import Summary
+from ailoop_otel.replay.replayer import Replayer, Summary
 from tests.recorded.locked import lock
 from tests.replay.exports import logs, metrics, names, recording, traces
 

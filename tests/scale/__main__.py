@@ -1,6 +1,6 @@
 """Runs the chain under load, keeps the result, and writes docs/scale.md; exit code 1 if something is not as it must be.
 
-python -m tests.scale [messages]     SCALE_RATE=1000 a second; KEEP=1 keeps a small one too
+python -m tests.scale [messages]     SCALE_RATE=1025 a second; KEEP=1 keeps a small one too
 python -m tests.scale page           only writes the page, from the last result
 """
 
@@ -26,7 +26,7 @@ def main() -> int:
         _write()
         return 0
     messages = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
-    rate = float(os.environ.get("SCALE_RATE", "1000"))
+    rate = float(os.environ.get("SCALE_RATE", "1025"))
     large = messages >= LARGE
     # Kafka's start comes on top of its minute; decision_wait is longer than both.
     wait, steady, away = (100.0, 60.0, 50.0) if large else (25.0, 5.0, 10.0)

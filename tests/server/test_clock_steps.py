@@ -14,13 +14,13 @@ import wrapt
 from opentelemetry.context import attach
 from opentelemetry.sdk.trace import ReadableSpan
 
-from ailoop_otel import names
+from ailoop_otel import names, units
 from ailoop_otel import server as rooms
 from ailoop_otel.recorded.records import Span
 from ailoop_otel.recording.telemetry import SECOND
 from ailoop_otel.server.mcp import called_hook, served_hook
 from ailoop_otel.tracking.exchange import CURRENT
-from ailoop_otel.view import theme, units, waterfall
+from ailoop_otel.view import theme, waterfall
 from tests.exchanges import opened
 from tests.recorder import Recording, duration
 from tests.scripted import SESSION, request

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from opentelemetry._logs import LogRecord
@@ -91,6 +94,13 @@ class Sample:
         """Close the file and go on in the next."""
         self._files += 1
         self._exporter.switch(self.path)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the lock that the embedded default's writer has on the file that it writes."""
+        with self.path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def close(self) -> None:
         """Close the file."""
@@ -290,6 +300,20 @@ class Sample:
 
 def a_day(directory: Path) -> None:
     """What a reader should be able to make sense of: all outcomes, an exchange that hangs, a resumed session."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, content in _day().items():
+        (directory / name).write_bytes(content)
+
+
+@cache
+def _day() -> dict[str, bytes]:
+    """The files by their names; the SDK makes them once."""
+    with TemporaryDirectory() as folder:
+        _write_day(Path(folder))
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def _write_day(directory: Path) -> None:
     first, second, third = (f"{head}-58cc-4372-a567-0e02b2c3d479" for head in ("f47ac10b", "9b2e7c44", "1c9d0a3e"))
     sample = Sample(directory)
     sample.server(0)

@@ -17,7 +17,7 @@ from tests.ailoop.process import DELEGATES, serving, standin
 from tests.ailoop.provider import Provider
 from tests.serving.folder import Folder
 from tests.view.conftest import console_of, written_on
-from tests.view.sample import Sample
+from tests.view.sample import BEGIN, Sample
 
 
 def _page(place: Path, *traces: str, width: int = 120, encoding: str = "utf-8") -> str:
@@ -67,6 +67,22 @@ def test_one_alone_has_nothing_to_compare_with(sample: Sample) -> None:
     """It says so."""
     _trace(sample, 0, 1.0)
     assert "there is no other exchange to compare it with" in _page(sample.directory)
+
+
+def test_an_exchange_that_was_lost_with_its_server_is_told_so(sample: Sample, slow: str) -> None:
+    """Once nothing has come of that server for three intervals of its metrics."""
+    again = Sample(sample.directory, 102)
+    lost = _trace(again, 70, 2.0, finished=False)
+    again.metrics(72, 132)
+    again.close()
+    for seconds, words in (
+        (140, "has no end yet, and lasted 2.00 s so far"),
+        (400, "was lost with its server after 2.0"),
+    ):
+        console = console_of(120)
+        explain(sample.directory, [lost], console, zone=timezone.utc, clock=lambda now=seconds: (BEGIN + now) * 10**9)
+        assert f"Trace {lost[:8]} {words}" in " ".join(written_on(console).split())
+    assert slow
 
 
 @pytest.mark.parametrize("traces", [("zz",), ("",), ("0" * 32,), ("a", "b", "c")])

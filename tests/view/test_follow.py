@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import timezone
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def test_each_thing_is_a_line_when_it_comes(sample: Sample) -> None:
     others: list[Sample] = []
 
     def second_process() -> None:
+        held.enter_context(sample.held())
         others.append(Sample(directory, process=202))
         others[0].session("9b2e7c44-58cc", 20, resumed=start)
 
@@ -54,7 +56,8 @@ def test_each_thing_is_a_line_when_it_comes(sample: Sample) -> None:
         lambda: sample.session_end(start, "f47ac10b-58cc", 0, 63, "disconnected", 3, 1),
         lambda: sample.server(70, stop=True),
     ]
-    lines = _followed(TracesOptions(directory=str(directory)), steps)
+    with ExitStack() as held:
+        lines = _followed(TracesOptions(directory=str(directory)), steps)
     others[0].close()
     assert lines[0] == f"following 1 file in {directory}; Ctrl-C ends"
     assert [line[:-8] if " · " in line and "ended" not in line else line for line in lines[1:]] == [
@@ -75,6 +78,29 @@ def test_what_came_since_is_reported_first(sample: Sample) -> None:
     filters = Filters(since=(BEGIN + 5) * 10**9, session="s-1")
     lines = _followed(TracesOptions(directory=str(sample.directory), filters=filters), [], width=80)
     assert [line[:29] for line in lines[1:]] == ["14:00:10  s-1       ✓ ok     "]
+
+
+def test_what_a_killed_server_took_with_it_is_told_once(sample: Sample) -> None:
+    """As soon as the next one has begun: the exchange that hangs, and the session."""
+    others: list[Sample] = []
+
+    def next_server() -> None:
+        others.append(Sample(sample.directory, process=202))
+        others[0].session("9b2e7c44-58cc", 70)
+
+    steps: list[Step] = [
+        lambda: sample.session("f47ac10b-58cc", 0),
+        lambda: sample.exchange("f47ac10b-58cc", 6, 31, timeout="stall", first_chunk=None, finished=False),
+        next_server,
+        lambda: None,
+    ]
+    lines = _followed(TracesOptions(directory=str(sample.directory)), steps)
+    others[0].close()
+    assert [line[:45].rstrip(" ·") for line in lines[3:]] == [
+        "14:01:10  9b2e7c44  ● session started",
+        "14:00:36  f47ac10b  ⊘ lost           30.0 s",
+        "14:00:36  f47ac10b  ○ session ended with the",
+    ]
 
 
 def test_a_directory_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import io
 import json
 from collections.abc import Iterator
@@ -13,13 +12,12 @@ from typing import Any
 
 import pytest
 
-from ailoop_otel.view.measures import Directory
+from ailoop_otel.units import SECOND
 from ailoop_otel.view.options import Filters, TracesOptions
 from ailoop_otel.view.servers import Servers
-from ailoop_otel.view.top import top
+from ailoop_otel.view.top import Directory, top
 from ailoop_otel.view.trace_files import read_all, read_trace
 from ailoop_otel.view.traces import show
-from ailoop_otel.view.units import SECOND
 from tests.ailoop.client import connected
 from tests.ailoop.process import STATELESS, serving, standin
 from tests.ailoop.provider import Provider
@@ -59,8 +57,7 @@ def test_a_server_that_says_nothing_for_three_intervals_has_ended(sample: Sample
     sample.metrics(420)
     assert _lost(sample.directory, 420 + 899) == ([0], [0])
     assert _lost(sample.directory, 420 + 901) == ([420], [420])
-    with sample.path.open("rb") as file:  # the machine slept, say
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with sample.held():  # the machine slept, say
         assert _lost(sample.directory, 420 + 901) == ([0], [0])
 
 
@@ -85,8 +82,7 @@ def test_another_process_that_began_since_ends_one_that_has_no_file_open(sample:
     """At once, and not where both write."""
     sample.session("s-1", 10)
     after.session("s-2", 20)
-    with sample.path.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with sample.held():
         assert _lost(sample.directory, 21) == ([0, 0], [])
     assert _lost(sample.directory, 21) == ([10.001, 0], [])
 

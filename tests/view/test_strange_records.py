@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import json
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 
 from ailoop_otel import names
-from ailoop_otel.settings import UsageError
 from ailoop_otel.view.options import TracesOptions
 from tests.view.conftest import Drawn
 
@@ -104,15 +102,6 @@ def test_compressed_files_are_shown(drawn: Drawn) -> None:
     page = drawn(options)
     assert "could not be read: traces-2.jsonl.gz (compressed, and cut off or damaged: read up to there)" in page
     assert "2 ok" in page
-
-
-def test_a_trace_is_found_by_the_beginning_of_its_id_in_base64(drawn: Drawn) -> None:
-    """As with hexadecimal digits, of any number."""
-    _recorded(_line(traceId=base64.b64encode(bytes.fromhex(TRACE)).decode()))
-    for digits in range(1, 33):
-        assert f"trace {TRACE}" in drawn(TracesOptions("telemetry", trace=TRACE[:digits]))
-    with pytest.raises(UsageError, match="no trace in telemetry begins with fc"):
-        drawn(TracesOptions("telemetry", trace="fc"))
 
 
 def test_a_deep_trace_is_drawn_as_far_as_there_are_rows(drawn: Drawn) -> None:

@@ -17,9 +17,8 @@ import pytest
 from ailoop_otel import cli, names
 from ailoop_otel.settings import UsageError
 from ailoop_otel.terminal import Terminal
-from ailoop_otel.view.measures import Directory, Prometheus
-from ailoop_otel.view.top import top
-from ailoop_otel.view.units import SECOND
+from ailoop_otel.units import SECOND
+from ailoop_otel.view.top import Directory, Prometheus, top
 from tests.ailoop.client import connected
 from tests.ailoop.process import STATELESS, serving, standin
 from tests.ailoop.provider import Provider

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from ailoop_otel.view.totals import DurationHistogram
+from ailoop_otel.view.exchanges import DurationHistogram
 
 SECONDS = some.floats(min_value=1e-6, max_value=1e5)
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ailoop_otel import names
-from ailoop_otel.view import units
+from ailoop_otel import names, units
 from ailoop_otel.view.options import TracesOptions
 from ailoop_otel.view.usage import Usage
 from tests.view.conftest import Drawn

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ailoop_otel.measure.client.message import REFUSED, Message
 from ailoop_otel.measure.client.session import ClientSession
 from ailoop_otel.measure.results import definitions
+from ailoop_otel.measure.results.definitions import Definition
 from ailoop_otel.measure.results.observations import OK, Observation, Phase, observed
 
 # The outcomes by which a server reports to its client that there will be no answer.
@@ -16,7 +17,7 @@ _REPORTED_FAILURES = frozenset({"ai_timeout", "ai_error", "no_answer", "cut"})
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The position of an observation in its run; `origin` is the start of the run (`time.perf_counter()`)."""
+    """The position of observations in their run; `origin` is the start of the run (`time.perf_counter()`)."""
 
     origin: float
     phase: Phase = "run"
@@ -24,6 +25,15 @@ class Place:
     exchange: int = -1
     label: str = ""
     process: int = 0
+
+    def observed(
+        self, definition: Definition, value: float, moment: float, outcome: str = OK, trace_id: str = ""
+    ) -> Observation:
+        """An observation here, at a moment (`time.perf_counter()`)."""
+        return observed(
+            definition, value, moment - self.origin, outcome=outcome, phase=self.phase, session=self.session,
+            exchange=self.exchange, trace_id=trace_id, label=self.label, process=self.process,
+        )  # fmt: skip
 
 
 def message_observations(message: Message, place: Place, *, expects_timeout: bool = False) -> list[Observation]:
@@ -33,51 +43,42 @@ def message_observations(message: Message, place: Place, *, expects_timeout: boo
     report of the timeout.
     """
     outcome = message.outcome
-    about = {
-        "phase": place.phase, "session": place.session, "exchange": place.exchange, "trace_id": message.trace_id,
-        "label": place.label, "process": place.process,
-    }  # fmt: skip
-    at = message.planned - place.origin
+    rows: list[Observation] = []
+
+    def add(definition: Definition, value: float, outcome: str) -> None:
+        rows.append(place.observed(definition, value, message.planned, outcome, message.trace_id))
 
     def since_planned(moment: float) -> float:
         return moment - message.planned if moment else math.nan
 
     completed = since_planned(message.completed)
     if message.command and outcome == OK:
-        rows = [observed(definitions.COMMAND, completed, at, **about)]
+        add(definitions.COMMAND, completed, OK)
     else:
-        rows = [
-            observed(definitions.FIRST_CHUNK, since_planned(message.first_chunk), at, outcome=outcome, **about),
-            observed(definitions.COMPLETION, completed, at, outcome=outcome, **about),
-        ]
+        add(definitions.FIRST_CHUNK, since_planned(message.first_chunk), outcome)
+        add(definitions.COMPLETION, completed, outcome)
     # Sending and acknowledgement did not fail, whatever the outcome of the answer is.
     if message.sent:
-        rows.append(observed(definitions.SEND_DELAY, max(0.0, since_planned(message.sent)), at, outcome=OK, **about))
+        add(definitions.SEND_DELAY, max(0.0, since_planned(message.sent)), OK)
     if message.acknowledged:
-        took = message.acknowledged - message.sent
-        rows.append(observed(definitions.ACKNOWLEDGEMENT, took, at, outcome=OK, **about))
+        add(definitions.ACKNOWLEDGEMENT, message.acknowledged - message.sent, OK)
     if message.gaps and message.knows_stream:
-        rows.append(observed(definitions.LONGEST_GAP, max(message.gaps), at, outcome=outcome, **about))
+        add(definitions.LONGEST_GAP, max(message.gaps), outcome)
     if message.completed and (outcome == "ai_timeout" or (expects_timeout and outcome in _REPORTED_FAILURES)):
-        rows.append(observed(definitions.TIMEOUT_TOLD, completed, at, outcome=outcome, **about))
+        add(definitions.TIMEOUT_TOLD, completed, outcome)
     return rows
 
 
-def session_start_observations(session: ClientSession, place: Place, refusal: str = REFUSED) -> list[Observation]:
-    """The observation of a session's start, successful or with the outcome `refusal`."""
-    started = bool(session.id)
-    value = session.started_at - session.asked_at if started else math.nan
-    outcome = OK if started else refusal
-    at = session.asked_at - place.origin
-    about = {"phase": place.phase, "session": place.session, "process": place.process}
-    return [observed(definitions.SESSION_START, value, at, outcome=outcome, **about)]
+def session_start_observation(session: ClientSession, place: Place, refusal: str = REFUSED) -> Observation:
+    """The observation of a session's start, which has no duration where nothing starts one, or of its `refusal`."""
+    took = session.started_at - session.asked_at if session.id else math.nan
+    return place.observed(definitions.SESSION_START, took, session.asked_at, OK if session.started_at else refusal)
 
 
 def session_end_observations(session: ClientSession, place: Place) -> list[Observation]:
     """The observations of a session that has ended."""
-    at = session.started_at - place.origin
-    about = {"phase": place.phase, "session": place.session, "process": place.process}
+    lasted = max(0.0, session.ended_at - session.started_at)
     return [
-        observed(definitions.SESSION_DURATION, max(0.0, session.ended_at - session.started_at), at, **about),
-        observed(definitions.SESSION_TURNS, float(session.turns), at, **about),
+        place.observed(definitions.SESSION_DURATION, lasted, session.started_at),
+        place.observed(definitions.SESSION_TURNS, float(session.turns), session.started_at),
     ]

@@ -38,7 +38,7 @@ class ClientSession:
         self.asked_at = 0.0
         """When startSession was sent; 0 for not yet."""
         self.started_at = 0.0
-        """When its response arrived; 0 for not yet."""
+        """When it had started: its response arrived, or nothing starts one; 0 for not yet."""
         self.ended_at = 0.0
         """When it was stopped, or its connection ended; 0 for not yet."""
         self.turns = 0
@@ -66,13 +66,13 @@ class ClientSession:
         if not dialect.start_method:
             self.started_at = self.asked_at
             return
-        reply = await self._call(dialect.start_method, dialect.start_params(_USER), patience)
+        reply, at = await self._call(dialect.start_method, dialect.start_params(_USER), patience)
         if reply is None:
             raise Refused(f"no response to {dialect.start_method} in {patience:g} s, or the connection ended")
         _, session = DIALECTS.started(dialect.start_method, reply.get("result"))
         if error_code(reply) is not None or session is None:
             raise Refused("the server refused to start a session; its log says why")
-        self.id = session
+        self.id, self.started_at = session, at
 
     def send(self, text: str, message: Message) -> None:
         """Send a message now; its `on_end` is called when its answer is complete or cannot arrive any more."""
@@ -115,20 +115,19 @@ class ClientSession:
         if self._socket is not None:
             self._socket.drop()
 
-    async def _call(self, method: str, params: Json, patience: float) -> Json | None:
-        answered: asyncio.Future[Json | None] = asyncio.get_running_loop().create_future()
+    async def _call(self, method: str, params: Json, patience: float) -> tuple[Json | None, float]:
+        """Send a request; returns the reply, None if it does not come in time, and when it came."""
+        answered: asyncio.Future[tuple[Json | None, float]] = asyncio.get_running_loop().create_future()
 
         def reply(frame: Json | None) -> None:
-            if method == self.conversation.dialect.start_method and frame is not None:
-                self.started_at = time.perf_counter()
             if not answered.done():
-                answered.set_result(frame)
+                answered.set_result((frame, time.perf_counter()))
 
         self.conversation.call(method, params, reply)
         try:
             return await asyncio.wait_for(answered, patience)
         except asyncio.TimeoutError:
-            return None
+            return None, 0.0
 
     def _send(self, text: str) -> None:
         if self._socket is not None:

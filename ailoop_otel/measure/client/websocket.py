@@ -58,17 +58,14 @@ class WebSocketClient(asyncio.Protocol):
         self._parts: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         loop = asyncio.get_running_loop()
-        self._opened: asyncio.Future[None] = loop.create_future()
+        self.opened: asyncio.Future[None] = loop.create_future()
+        """The handshake: a Refused when the server declines it."""
         self._closed: asyncio.Future[None] = loop.create_future()
 
     @property
     def is_open(self) -> bool:
         """Whether a frame can be sent."""
         return self._transport is not None and not self._transport.is_closing() and not self._closed.done()
-
-    async def opened(self) -> None:
-        """Wait for the handshake; raises Refused when the server declines it."""
-        await self._opened
 
     def send(self, text: str) -> None:
         """Send a text frame; does nothing on a closed connection."""
@@ -78,7 +75,7 @@ class WebSocketClient(asyncio.Protocol):
 
     async def close(self) -> None:
         """Close with the closing handshake; waits at most `_CLOSING` seconds for the server."""
-        if self.is_open and self._opened.done():
+        if self.is_open and self.opened.done():
             self._protocol.send_close(1000)
             self._flush()
             await asyncio.wait([self._closed], timeout=_CLOSING)
@@ -115,20 +112,20 @@ class WebSocketClient(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
-        if not self._opened.done():
-            self._opened.set_exception(Refused(_reason(self._protocol.handshake_exc or exc)))
+        if not self.opened.done():
+            self.opened.set_exception(Refused(_reason(self._protocol.handshake_exc or exc)))
         if not self._closed.done():
             self._closed.set_result(None)
             self._on_close()
 
     def _handshake(self) -> None:
         refusal = self._protocol.handshake_exc
-        if self._opened.done():
+        if self.opened.done():
             return
         if refusal is None:
-            self._opened.set_result(None)
+            self.opened.set_result(None)
         else:
-            self._opened.set_exception(Refused(_reason(refusal)))
+            self.opened.set_exception(Refused(_reason(refusal)))
 
     def _frame(self, frame: Frame, now: float) -> None:
         if frame.opcode is Opcode.TEXT and frame.fin:
@@ -163,7 +160,7 @@ async def connect(
         _, made = await loop.create_connection(
             lambda: WebSocketClient(uri, on_text, on_close, deflate=deflate), uri.host, uri.port, ssl=context
         )
-        await made.opened()
+        await made.opened
     except BaseException as error:
         if made is not None:
             made.drop()

@@ -17,8 +17,8 @@ from rich.console import Console
 
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.commands import DIRECTORY, compare
+from ailoop_otel.measure.commands.options import AbOptions
 from ailoop_otel.measure.load import campaign, scenario
-from ailoop_otel.measure.load.live import Progress
 from ailoop_otel.measure.load.progress import ProgressBars, ProgressListener
 from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.load.server import running_server
@@ -30,7 +30,6 @@ from ailoop_otel.measure.verdict.changes import FEWEST_PAIRS
 from ailoop_otel.measure.verdict.judge import judge_pairs, share_of, with_validity_problems
 from ailoop_otel.measure.verdict.targets import load as load_targets
 
-ROUNDS: Final = 10
 JUDGEMENT: Final = "judgement.json"
 SUMMARY: Final = "summary.md"
 
@@ -44,56 +43,46 @@ class Side:
     start: str = ""
     instrument: bool = False
 
-
-@dataclass(frozen=True, slots=True)
-class AbOptions:
-    """The command's arguments and options; empty where one is not given."""
-
-    scenario: str
-    a: Side
-    b: Side
-    rounds: int = ROUNDS
-    out: str = ""
-    overrides: tuple[str, ...] = ()
-    messages: tuple[str, ...] = ()
-    targets: str = ""
-    tolerance: str = ""
-    strict: bool = False
-    json: bool = False
+    @property
+    def words(self) -> str:
+        """What it is, for the title."""
+        return f"{self.start or self.url}{', instrumented' if self.instrument else ''}"
 
 
-def interleave(options: AbOptions, console: Console) -> int:
+def run(options: AbOptions, console: Console) -> int:
     """Measure both sides in turns, keep every run, print how B differs from A, and return the exit code.
 
     Raises Refusal for options that make no sense, and for a server that cannot be reached.
     """
-    wanted = scenario.load(options.scenario, options.overrides, options.messages)
-    _check(options)
-    tolerance, targets = (
-        share_of(options.tolerance),
-        load_targets(options.targets, wanted.name) if options.targets else None,
-    )
+    wanted = scenario.load(options.scenario, options.settings or (), options.messages or ())
+    a = Side("A", options.url_a or options.url, options.start_a or options.start)
+    instrument = bool(options.start and not options.start_b)
+    b = Side("B", options.url_b or options.url, options.start_b or options.start, instrument)
+    _check(options.rounds, a, b)
+    tolerance = share_of(options.tolerance)
+    targets = load_targets(options.targets, wanted.name) if options.targets else None
     directory = Path(options.out or Path(DIRECTORY) / f"{wanted.name}-ab-{datetime.now():%Y%m%d-%H%M%S}")
     if directory.exists() and any(directory.iterdir()):
         raise Refusal(f"{directory} is not empty; give another --out")
     with ProgressBars() as bars:
 
-        def run(side: Side, number: int) -> Run:
-            progress = _Round(bars, f"{side.name} {number + 1}/{options.rounds}")
-            return _measured(side, wanted, directory / f"{number + 1:02}-{side.name}", progress)
+        def measured(side: Side, number: int) -> Run:
+            bars.lead = f"{side.name} {number + 1}/{options.rounds} "
+            return _measured(side, wanted, directory / f"{number + 1:02}-{side.name}", bars)
 
-        pairs = list(rounds(options.rounds, options.a, options.b, run))
+        pairs = list(rounds(options.rounds, a, b, measured))
     contexts = pairs[0][0].context, pairs[0][1].context
     sides = [(side, run) for pair in pairs for side, run in zip(("A", "B"), pair, strict=True)]
     judgement = with_validity_problems(compare.labelled(judge_pairs(pairs, targets, tolerance), *contexts), sides)
     document = compare.written(judgement, *contexts)
+    title = f"{options.scenario}, {options.rounds} rounds in turns, means over rounds: A is {a.words}; B is {b.words}"
     (directory / JUDGEMENT).write_text(document, encoding="utf-8")
-    (directory / SUMMARY).write_text(compare.markdown(judgement, _title(options)), encoding="utf-8")
+    (directory / SUMMARY).write_text(compare.markdown(judgement, title), encoding="utf-8")
     (directory / JUNIT).write_text(junit(judgement, contexts[1]), encoding="utf-8")
     if options.json:
         console.file.write(document)
     else:
-        compare.show(judgement, _title(options), console)
+        compare.show(judgement, title, console)
         console.print(f"All runs: {directory}", soft_wrap=True)
     annotate(judgement)
     return judgement.exit_code(strict=options.strict)
@@ -110,12 +99,12 @@ def rounds(count: int, a: Side, b: Side, run: Callable[[Side, int], Run]) -> Ite
             yield run(a, number), other
 
 
-def _check(options: AbOptions) -> None:
-    if options.rounds < FEWEST_PAIRS:
-        raise Refusal(f"--rounds {options.rounds} can prove nothing: take {FEWEST_PAIRS} or more, {ROUNDS} say")
-    if options.a.url == options.b.url and not (options.a.start and options.b.start):
+def _check(count: int, a: Side, b: Side) -> None:
+    if count < FEWEST_PAIRS:
+        raise Refusal(f"--rounds {count} can prove nothing: take {FEWEST_PAIRS} or more, {2 * FEWEST_PAIRS} say")
+    if a.url == b.url and not (a.start and b.start):
         raise Refusal(
-            f"both servers are at {options.a.url}: give two addresses (--url-a, --url-b), or commands that start them "
+            f"both servers are at {a.url}: give two addresses (--url-a, --url-b), or commands that start them "
             "in turns (--start-a, --start-b)"
         )
 
@@ -131,25 +120,3 @@ def _measured(side: Side, wanted: Scenario, directory: Path, progress: ProgressL
         run = campaign.measure(wanted, side.url, pid=pid, server=facts, progress=progress)
     storage.save(run, directory)
     return run
-
-
-def _title(options: AbOptions) -> str:
-    sides = (
-        f"{side.name} is {side.start or side.url}{', instrumented' if side.instrument else ''}"
-        for side in (options.a, options.b)
-    )
-    return f"{options.scenario}, {options.rounds} rounds in turns, means over rounds: {'; '.join(sides)}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Round(ProgressListener):
-    """A progress listener that puts the side and the round before each name."""
-
-    bars: ProgressBars
-    name: str
-
-    def segment(self, name: str, seconds: float) -> None:
-        self.bars.segment(f"{self.name} {name}", seconds)
-
-    def update(self, elapsed: float, now: Progress) -> None:
-        self.bars.update(elapsed, now)

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from rich.box import SIMPLE_HEAD
@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ailoop_otel.measure import Refusal
+from ailoop_otel.measure.commands.options import CompareOptions
 from ailoop_otel.measure.report.ci import annotate
 from ailoop_otel.measure.report.markdown import prose
 from ailoop_otel.measure.report.summary_json import strict
@@ -32,19 +33,7 @@ from ailoop_otel.terminal import in_ascii
 _WIDE: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class CompareOptions:
-    """The command's arguments and options: `before` and `after` are whatever can be a baseline."""
-
-    before: str
-    after: str
-    targets: str = ""
-    tolerance: str = ""
-    strict: bool = False
-    json: bool = False
-
-
-def compare(options: CompareOptions, console: Console) -> int:
+def run(options: CompareOptions, console: Console) -> int:
     """Print how two runs differ and return the exit code; raises Refusal for what cannot be read or compared."""
     earlier, later = _runs(options.before), _runs(options.after)
     before, after = pooled(earlier), pooled(later)
@@ -52,10 +41,10 @@ def compare(options: CompareOptions, console: Console) -> int:
     judgement = judge.judge(later, earlier, wanted, judge.share_of(options.tolerance))
     # A saved baseline holds only what is compared, too little to check whether its run was valid.
     complete = [
-        (side, run)
+        (side, each)
         for side, place, runs in (("A", options.before, earlier), ("B", options.after, later))
         if os.path.isdir(place)
-        for run in runs
+        for each in runs
     ]
     judgement = judge.with_validity_problems(labelled(judgement, before.context, after.context), complete)
     if options.json:
@@ -84,6 +73,7 @@ def show(judgement: Judgement, title: str, console: Console) -> None:
 def written(judgement: Judgement, before: Context, after: Context) -> str:
     """Format a judgement as strict JSON: null for NaN, "+inf" for infinity."""
     document: dict[str, Any] = {
+        "kind": "judgement",
         "verdict": judgement.verdict,
         "summary": conclusion(judgement),
         "rows": [asdict(row) | {"against": row.against} for row in judgement.rows],

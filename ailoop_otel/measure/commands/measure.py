@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ailoop_otel.exit_codes import INTERRUPTED
 from ailoop_otel.measure import Refusal, report
-from ailoop_otel.measure.commands import DIRECTORY, INTERRUPTED, URL, load_curve
+from ailoop_otel.measure.commands import DIRECTORY
+from ailoop_otel.measure.commands.chosen_scenario import chosen_scenario
+from ailoop_otel.measure.commands.options import MeasureOptions
 from ailoop_otel.measure.load import scenario
 from ailoop_otel.measure.load.campaign import Interrupted
 from ailoop_otel.measure.load.campaign import measure as run_campaign
@@ -27,52 +28,20 @@ from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.load.server import RunningServer, running_server
 from ailoop_otel.measure.results import storage
 from ailoop_otel.measure.results.run import Run, pooled
-from ailoop_otel.measure.telemetry.reading import read
 from ailoop_otel.measure.telemetry.reconciliation import reconciled
-from ailoop_otel.measure.telemetry.traffic import traffic_of
-from ailoop_otel.measure.verdict import baseline, judge, targets
-from ailoop_otel.replay.shifted import pace_of
-from ailoop_otel.since import parse_since
+from ailoop_otel.measure.verdict import baseline, judge
 
 
-@dataclass(frozen=True, slots=True)
-class MeasureOptions:
-    """The command's arguments and options; empty where one is not given."""
-
-    scenario: str
-    url: str = URL
-    start: str = ""
-    pid: int | None = None
-    out: str = ""
-    processes: int | None = None
-    dialect: str = ""
-    overrides: tuple[str, ...] = ()
-    messages: tuple[str, ...] = ()
-    messages_file: str = ""
-    baseline: str = ""
-    save_baseline: str = ""
-    targets: str = ""
-    tolerance: str = ""
-    jaeger: str = ""
-    instrument: bool = True
-    strict: bool = False
-    runs: int = 1
-    otlp: str = ""
-    rates: str = ""
-    sessions: str = ""
-    seconds: float | None = None
-    telemetry: str = ""
-    since: str = ""
-    pace: str = ""
-
-
-def measure(options: MeasureOptions, console: Console) -> int:
+def run(options: MeasureOptions, console: Console) -> int:
     """Measure once or several times, write the run directory, print the summary and return the exit code.
 
-    With several runs each has a directory of its own in it, and the report is one of all. Raises Refusal for options or
-    files that make no sense, and for a server that cannot be reached.
+    With `--list` it prints the scenarios instead. With several runs each has a directory of its own in it, and the
+    report is one of all. Raises Refusal for options or files that make no sense, and for a server that cannot be
+    reached.
     """
-    wanted = _scenario(options)
+    if options.listing:
+        return list_scenarios(console)
+    wanted = chosen_scenario(options)
     # Read before the run, so that a first run that is its own baseline is not compared with itself.
     before = _references(options, wanted)
     directory = _directory(options, wanted)
@@ -88,11 +57,11 @@ def measure(options: MeasureOptions, console: Console) -> int:
             interrupted = True
         storage.save(runs[-1], place)
     judgement = judge.judge_by_options(runs, before, options.baseline, options.targets, options.tolerance)
-    run = pooled(runs)
-    report.write(run, directory, judgement)
+    whole = pooled(runs)
+    report.write(whole, directory, judgement)
     if options.save_baseline and not interrupted:
         baseline.save(runs, options.save_baseline)
-    report.show(run, console, judgement)
+    report.show(whole, console, judgement)
     console.print(f"Report and raw data: {directory}", soft_wrap=True)
     return INTERRUPTED if interrupted else judgement.exit_code(strict=options.strict)
 
@@ -126,46 +95,6 @@ def _sigterm_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _scenario(options: MeasureOptions) -> Scenario:
-    if options.telemetry:
-        return _recorded(options)
-    for option, value in (("--since", options.since), ("--pace", options.pace)):
-        if value:
-            raise Refusal(f"{option} is for recorded traffic: give --from-telemetry DIR, or leave it out")
-    name = options.scenario or (load_curve.SCENARIO if options.rates or options.sessions else "")
-    if not name:
-        raise Refusal(f"name a scenario: {', '.join(scenario.names())}, or a TOML file; --list says what they do")
-    wanted = targets.load(options.targets, Path(name).stem) if options.targets else None
-    curve = load_curve.settings(options.rates, options.sessions, options.seconds, wanted)
-    overrides = [*curve, *_overrides(options)]
-    if options.messages_file:
-        # In TOML's quotes, whatever characters the path has.
-        overrides.append(f"messages_file={json.dumps(options.messages_file, ensure_ascii=False)}")
-    return scenario.load(name, overrides, options.messages)
-
-
-def _overrides(options: MeasureOptions) -> Iterator[str]:
-    yield from options.overrides
-    if options.processes is not None:
-        yield f"processes={options.processes}"
-    if options.dialect:
-        yield f"dialect={options.dialect}"
-
-
-def _recorded(options: MeasureOptions) -> Scenario:
-    """The scenario of recorded traffic; raises Refusal where there is none, and for options that are not for it."""
-    others = {
-        "a scenario": options.scenario, "--rates": options.rates, "--sessions": options.sessions,
-        "--seconds": options.seconds, "--message": options.messages, "--messages": options.messages_file,
-    }  # fmt: skip
-    for option, value in others.items():
-        if value:
-            raise Refusal(f"--from-telemetry replays what was recorded: leave {option} out")
-    since, pace = parse_since(options.since, time.time_ns()), pace_of("now", options.pace)
-    traffic = traffic_of(read(Path(options.telemetry), since=since, texts=True), pace)
-    return scenario.of_recorded(traffic.recorded, traffic.sessions, traffic.seconds, _overrides(options))
-
-
 def _references(options: MeasureOptions, wanted: Scenario) -> list[Run] | None:
     """Read the baseline before the run, which may take an hour, so that an error in it shows at once."""
     judge.share_of(options.tolerance)
@@ -197,10 +126,9 @@ def _measured(options: MeasureOptions, wanted: Scenario, directory: Path) -> Run
     try:
         with ExitStack() as stack:
             if options.start:
-                own = stack.enter_context(
-                    running_server(options.start, options.url, directory, instrument=options.instrument)
-                )
-                facts = {"started_by_us": True, "instrumented": options.instrument}
+                instrument = not options.no_instrument
+                own = stack.enter_context(running_server(options.start, options.url, directory, instrument=instrument))
+                facts = {"started_by_us": True, "instrumented": instrument}
             progress: ProgressListener = stack.enter_context(ProgressBars())
             if options.otlp:
                 from ailoop_otel.measure.load.otlp import LiveMetrics  # a third of a second, which most runs need not
@@ -211,7 +139,9 @@ def _measured(options: MeasureOptions, wanted: Scenario, directory: Path) -> Run
     except Interrupted as end:
         raise Interrupted(_reconciled(end.run, own)) from None
     except Refusal as refusal:
-        raise Refusal(f"{refusal}{_log_hint(own)}") from refusal
+        if own is None:
+            raise
+        raise Refusal(f"{refusal} (what the server said is in {own.log})") from refusal
     return _reconciled(run, own)
 
 
@@ -229,7 +159,3 @@ def _reconciled(run: Run, own: RunningServer | None) -> Run:
         # It may be instrumented and send its telemetry elsewhere.
         server = {name: value for name, value in run.context.server.items() if name != "instrumented"}
         return replace(run, context=replace(run.context, notes=(*run.context.notes, note), server=server))
-
-
-def _log_hint(own: RunningServer | None) -> str:
-    return f" (what the server said is in {own.log})" if own is not None else ""

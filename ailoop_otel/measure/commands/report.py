@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ailoop_otel.measure import Refusal, report
-from ailoop_otel.measure.legacy.run import import_files
+from ailoop_otel.measure.commands.options import ReportOptions
+from ailoop_otel.measure.legacy import import_files
 from ailoop_otel.measure.results import storage
 from ailoop_otel.measure.results.run import Run, pooled
 from ailoop_otel.measure.telemetry.reading import SCENARIO, read, run_from
@@ -26,56 +26,37 @@ from ailoop_otel.since import parse_since
 _PROGRESS_ABOVE: Final = 20_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class ReportOptions:
-    """The command's arguments and options; empty where one is not given.
-
-    Without `places`, telemetry is read from the directory that the settings name.
-    """
-
-    places: Sequence[Path] = ()
-    legacy: bool = False
-    client: str = ""
-    scenario: str = ""
-    since: str = ""
-    jaeger: str = ""
-    out: str = ""
-    targets: str = ""
-    baseline: str = ""
-    tolerance: str = ""
-    strict: bool = False
-
-
-def run_report(options: ReportOptions, console: Console) -> int:
+def run(options: ReportOptions, console: Console) -> int:
     """Print the report, write it into `out` if given, and return the exit code; raises Refusal as `runs_of` does."""
     if options.baseline:
         baseline.expected(options.baseline, options.out)
     runs = runs_of(options, console)
     judgement = judge.judge_by_files(runs, options.baseline, options.targets, options.tolerance)
-    run = pooled(runs)
+    whole = pooled(runs)
     if options.jaeger:
-        run = replace(run, context=replace(run.context, jaeger=options.jaeger))
-    report.show(run, console, judgement)
+        whole = replace(whole, context=replace(whole.context, jaeger=options.jaeger))
+    report.show(whole, console, judgement)
     if options.out:
         directory = Path(options.out)
-        storage.save(run, directory)
-        report.write(run, directory, judgement)
+        storage.save(whole, directory)
+        report.write(whole, directory, judgement)
         console.print(f"Report and raw data: {directory}", soft_wrap=True)
     return judgement.exit_code(strict=options.strict)
 
 
 def runs_of(options: ReportOptions, console: Console) -> list[Run]:
     """Read the run or runs at `options.places`; raises Refusal where there is none, or where options disagree."""
+    places = options.places or []
     if options.legacy:
         _check_alone(options, "--legacy")
-        if not options.places:
+        if not places:
             raise Refusal("name the files: ailoop-otel report --legacy *_metrics.csv")
-        return [import_files(options.places)]
-    if len(options.places) > 1:
+        return [import_files(places)]
+    if len(places) > 1:
         raise Refusal("name one directory: of telemetry, or of a run; several files go with --legacy")
-    place = next(iter(options.places), Path(Settings.from_environment().directory))
+    place = places[0] if places else Path(Settings.from_environment().directory)
     if baseline.run_directories(place):
-        _check_alone(options, f"{place}, a run directory,")
+        _check_alone(options, f"{place}, a run directory")
         return baseline.load(place) or []
     if options.client:
         return [reconciled(storage.load(Path(options.client)), place)]
@@ -92,4 +73,4 @@ def runs_of(options: ReportOptions, console: Console) -> list[Run]:
 def _check_alone(options: ReportOptions, what: str) -> None:
     for option, value in (("--client", options.client), ("--scenario", options.scenario), ("--since", options.since)):
         if value:
-            raise Refusal(f"{option} goes with a directory of telemetry, not with {what.rstrip(',')}: leave it out")
+            raise Refusal(f"{option} goes with a directory of telemetry, not with {what}: leave it out")

@@ -11,15 +11,16 @@ from datetime import datetime, timezone
 from statistics import fmean
 from typing import Any, Final
 
+from hdrh.histogram import HdrHistogram
+
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.client.websocket import address
 from ailoop_otel.measure.load import result
-from ailoop_otel.measure.load.level import Followed, Level
+from ailoop_otel.measure.load.level import Level, SearchResult, needed_sessions, search
 from ailoop_otel.measure.load.limits import check_limits
-from ailoop_otel.measure.load.live import LiveFigures, Progress
+from ailoop_otel.measure.load.live import Followed, LiveFigures
 from ailoop_otel.measure.load.plan import Segment
-from ailoop_otel.measure.load.progress import ProgressListener
-from ailoop_otel.measure.load.ramp import SearchResult, levels, load_text, needed_sessions, search
+from ailoop_otel.measure.load.progress import Progress, ProgressListener
 from ailoop_otel.measure.load.result import figures, steady_memory
 from ailoop_otel.measure.load.scenario import OPEN, RATE, Ramp, Scenario
 from ailoop_otel.measure.load.server import ResourceSampler
@@ -89,92 +90,95 @@ class Campaign:
         self._most_connected = 0
         self._held = 0.0
         self._found: SearchResult | None = None
-        self._workers: WorkerPool | None = None
+        self._workers = WorkerPool(url, scenario, self._origin)
         self._sampler = ResourceSampler(self._origin, self._state, pid)
 
     # --- Conducting ----------------------------------------------------------------------------------------
     def conduct(self) -> None:
         """Open sessions, warm up, measure, finish; the load processes have ended afterwards."""
-        with WorkerPool(self._url, self.scenario, self._origin) as workers, self._sampler:
-            self._workers = workers
+        scenario = self.scenario
+        with self._workers, self._sampler:
             try:
-                self._open(workers, self._first_sessions())
-                self._check_reached(workers)
-                if self.scenario.warmup:
-                    self._segment(workers, "warmup", self._first_rate(), self.scenario.warmup, "warm-up")
+                self._open(self._first_sessions())
+                self._check_reached()
+                if scenario.warmup:
+                    self._segment("warmup", self._first_rate(), scenario.warmup, "warm-up")
                 self._begun = time.perf_counter()
                 self._live.clear(self._begun)
-                if self.scenario.stages:
-                    self._stages(workers)
-                elif self.scenario.ramp is None:
-                    name = self.scenario.name
-                    self._segment(workers, "run", self._first_rate(), self.scenario.duration, name, bounded=True)
+                if scenario.stages:
+                    self._stages()
+                elif scenario.ramp is None:
+                    most = scenario.most_messages
+                    self._segment("run", self._first_rate(), scenario.duration, scenario.name, most)
                 else:
-                    self._ramp(workers, self.scenario.ramp)
-                self._finish(workers)
+                    self._ramp(scenario.ramp)
+                self._finish()
             finally:
                 self._ended = self._ended or time.perf_counter()
-                self._progress.take(workers.new_observations())
+                self._progress.take(self._workers.new_observations())
 
     def _first_sessions(self) -> int:
         ramp, recorded = self.scenario.ramp, self.scenario.recorded
         if recorded is not None:
             return recorded.opened_before
-        return self.scenario.sessions if ramp is None or ramp.of == RATE else int(next(levels(ramp)))
+        return self.scenario.sessions if ramp is None or ramp.of == RATE else int(ramp.loads()[0])
 
     def _first_rate(self) -> float:
         """Messages per second at first; in a closed loop any rate but 0 means the same."""
         ramp = self.scenario.ramp
         if self.scenario.loop != OPEN:
             return 1.0
-        return self.scenario.rate if ramp is None else _rate_of(ramp, next(levels(ramp)))
+        return self.scenario.rate if ramp is None else ramp.messages_per_second(ramp.loads()[0])
 
-    def _open(self, workers: WorkerPool, sessions: int) -> None:
+    def _open(self, sessions: int) -> None:
         """Keep `sessions` sessions open."""
-        seconds = sessions / self.scenario.opening + _OPENING
-        workers.fill(sessions)
-        self._wait(workers, lambda: workers.filled(sessions), seconds)
+        self._workers.fill(sessions)
+        self._wait(lambda: self._workers.filled, sessions / self.scenario.opening + _OPENING)
 
-    def _check_reached(self, workers: WorkerPool) -> None:
-        self._wait(workers, lambda: all(each.beat for each in workers.processes), _OPENING)
+    def _check_reached(self) -> None:
+        workers = self._workers
+        self._wait(lambda: all(each.report for each in workers.processes), _OPENING)
         if not workers.total("opened"):
             own, reason = workers.reason("own_limit"), workers.reason("refusal") or "No answer"
             if own:
                 raise Refusal(f"the load generator could open no session: {own}")
             raise Refusal(f"no session could be had at {self._url}, is the server running? {reason}")
 
-    def _segment(
-        self, workers: WorkerPool, phase: Phase, rate: float, seconds: float, name: str, *, bounded: bool = False
-    ) -> int:
-        """Run one segment to its end and return its number; with `bounded`, it ends early after `most_messages`."""
-        self._segments += 1
+    def _segment(self, phase: Phase, rate: float, seconds: float, name: str, most: int | None = None) -> int:
+        """Run one segment to its end and return its number; with `most` messages, it ends early after them."""
         at = time.perf_counter() + _LEAD
-        most = self.scenario.most_messages if bounded else 10_000_000
-        segment = Segment(self._segments, phase, rate, at, most)
-        self._run(workers, segment, name, at + seconds, bounded=bounded)
+        segment = self._begin(phase, rate, at, **({} if most is None else {"most": most}))
+        self._run(segment, name, at + seconds, bounded=most is not None)
         return segment.number
 
-    def _run(self, workers: WorkerPool, segment: Segment, name: str, until: float, *, bounded: bool) -> bool:
+    def _begin(self, phase: Phase, rate: float, at: float, **more: Any) -> Segment:
+        """Begin the next segment in all load processes; `more` are further fields of it."""
+        self._segments += 1
+        self._phase = phase
+        segment = Segment(self._segments, phase, rate, at, **more)
+        self._workers.begin(segment)
+        return segment
+
+    def _run(self, segment: Segment, name: str, until: float, *, bounded: bool) -> bool:
         """Run a segment until a time (`perf_counter`); returns whether it ended early, after its most messages."""
-        self._phase = segment.phase
         self._progress.segment(name, until - segment.at)
-        workers.begin(segment)
 
         def ended() -> bool:
             """Whether a limit ends the run, or all messages of the segment were planned and have ended."""
-            if bounded:
-                self._aborted = self._live.beyond(self.scenario.abort_on, time.perf_counter())
-            exhausted = bounded and workers.all_at("exhausted", segment.number) and not workers.total("waiting")
+            if not bounded:
+                return False
+            self._aborted = self._live.beyond(self.scenario.abort_on, time.perf_counter())
+            exhausted = self._workers.exhausted(segment.number) and not self._workers.total("waiting")
             return bool(self._aborted) or exhausted
 
-        early = self._wait(workers, ended, until - time.perf_counter())
+        early = self._wait(ended, until - time.perf_counter())
         self._ended = time.perf_counter()
         if early and self.scenario.loop == OPEN and self.scenario.recorded is None and not self._aborted:
             most = f"{segment.most:,} messages are the most that it may send (most_messages)"
             self.notes.append(f"It ended early: {most}.")
         return early
 
-    def _stages(self, workers: WorkerPool) -> None:
+    def _stages(self) -> None:
         """Run the stages, each from the moment at which the one before ends."""
         at = time.perf_counter() + _LEAD
         end = at + self.scenario.duration
@@ -182,126 +186,113 @@ class Campaign:
         for name, stage in zip(self.scenario.stage_names(), self.scenario.stages, strict=True):
             end_rate = rate if stage.rate is None else stage.rate
             if stage.sessions is not None:
-                workers.fill(stage.sessions, stage.seconds)
+                self._workers.fill(stage.sessions, stage.seconds)
             if stage.seconds and at < end:
-                self._segments += 1
-                segment = Segment(
-                    self._segments, name, rate, at, self.scenario.most_messages, end_rate, stage.seconds,
-                    goes_on=not first,
-                )  # fmt: skip
+                more = {"most": self.scenario.most_messages, "end_rate": end_rate, "seconds": stage.seconds}
+                segment = self._begin(name, rate, at, goes_on=not first, **more)
                 at += stage.seconds
                 last = at >= end or stage is self.scenario.stages[-1]
-                if self._run(workers, segment, name, min(at, end) - (0 if last else _LEAD), bounded=True):
+                if self._run(segment, name, min(at, end) - (0 if last else _LEAD), bounded=True):
                     return
                 first = False
             rate = end_rate
 
-    def _wait(self, workers: WorkerPool, reached: Callable[[], bool], seconds: float) -> bool:
+    def _wait(self, reached: Callable[[], bool], seconds: float) -> bool:
         """Wait at most `seconds` until `reached` is true, and report the progress; returns whether it became true."""
-        begun = time.perf_counter()
+        begun, workers = time.perf_counter(), self._workers
 
         def check() -> bool:
             now = time.perf_counter()
             self._live.take(workers.events(), now)
-            self._most_connected = max(self._most_connected, workers.total("connected"))
-            self._progress.update(now - begun, self._state_of(workers, now))
+            connected, done, errors, waiting = map(workers.total, ("connected", "done", "errors", "waiting"))
+            self._most_connected = max(self._most_connected, connected)
+            p50, p95 = self._live.first_chunk(50), self._live.first_chunk(95)
+            progress = Progress(connected, done, errors, waiting, self._live.rate(now), p50, p95)
+            self._progress.update(now - begun, progress)
             self._progress.take(workers.new_observations())
             return reached()
 
         return workers.until(check, begun + seconds)
 
-    def _state_of(self, workers: WorkerPool, now: float) -> Progress:
-        connected, done, errors, waiting = map(workers.total, ("connected", "done", "errors", "waiting"))
-        p50, p95 = (self._live.first_chunk(percent) for percent in (50, 95))
-        return Progress(connected, done, errors, waiting, self._live.rate(now), p50, p95)
-
-    def _finish(self, workers: WorkerPool) -> None:
+    def _finish(self) -> None:
         """Wait for the open messages and stop the sessions."""
         self._progress.segment("the last answers", self.scenario.patience)
-        workers.end()
+        self._workers.end()
         patience = min(self.scenario.patience, _GRACE) if self._aborted else self.scenario.patience + _GRACE
-        self._wait(workers, lambda: workers.over, patience)
+        self._wait(lambda: self._workers.over, patience)
 
     # --- Levels --------------------------------------------------------------------------------------------
-    def _ramp(self, workers: WorkerPool, ramp: Ramp) -> None:
+    def _ramp(self, ramp: Ramp) -> None:
         if ramp.search:
-            found = search(
-                ramp,
-                lambda load: self._climb(workers, ramp, load, "ramp"),
-                lambda load: self._hold(workers, ramp, load),
-            )
+            found = search(ramp, lambda load: self._climb(ramp, load, "ramp"), lambda load: self._hold(ramp, load))
             if found.own:
                 self._own_limit = found.reason
                 self.notes.append(
-                    f"{load_text(ramp, found.load)} were stable. How much more would be is not known, since the load "
+                    f"{ramp.text(found.load)} were stable. How much more would be is not known, since the load "
                     f"generator could not put it on ({found.reason}): that is no figure of the server."
                 )
             else:
                 self._found = found
             return
-        for load in levels(ramp):
-            if not (level := self._climb(workers, ramp, load, "run")).messages and level.own:
-                self.notes.append(f"The time was up before {load_text(ramp, load)} were reached.")
+        for load in ramp.loads():
+            if not (level := self._climb(ramp, load, "run")).messages and level.own:
+                self.notes.append(f"The time was up before {ramp.text(load)} were reached.")
                 return
 
-    def _climb(self, workers: WorkerPool, ramp: Ramp, load: float, phase: Phase) -> Level:
+    def _climb(self, ramp: Ramp, load: float, phase: Phase) -> Level:
         if time.perf_counter() - self._begun > self.scenario.duration:
             return Level(load, 0, ramp.seconds, own="the time for the whole run (duration) was up")
         self._phase = "ramp" if ramp.search else self._phase
         before = self._levels[-1] if self._levels else None
-        sessions = self._sessions(ramp, load, before.messages if before else self._live.messages.of(1))
-        level = self._level(workers, ramp, Level(load, sessions, ramp.seconds), phase, load_text(ramp, load))
+        sessions = self._sessions(ramp, load, before.messages if before else self._live.of(1))
+        level = self._level(ramp, Level(load, sessions, ramp.seconds), phase, ramp.text(load))
         needed = self._sessions(ramp, load, level.messages)
         if not level.own or needed <= sessions:
             return level
         # Its answers took longer than those of the level before: they need more sessions than it had.
         self._levels.pop()
         again = Level(load, needed, ramp.seconds)
-        return self._level(workers, ramp, again, phase, f"{load_text(ramp, load)} with {needed} sessions")
+        return self._level(ramp, again, phase, f"{ramp.text(load)} with {needed} sessions")
 
-    def _hold(self, workers: WorkerPool, ramp: Ramp, load: float) -> Level:
+    def _hold(self, ramp: Ramp, load: float) -> Level:
         """Hold a level after the messages of the levels before have ended."""
-        self._phase = "ramp"
-        self._segments += 1
-        workers.begin(Segment(self._segments, "ramp", 0.0, time.perf_counter()))
-        number = self._segments
-        self._wait(workers, lambda: workers.at(number) and not workers.total("waiting"), self.scenario.patience)
+        idle = self._begin("ramp", 0.0, time.perf_counter()).number
+        workers = self._workers
+        self._wait(lambda: workers.at(idle) and not workers.total("waiting"), self.scenario.patience)
         self._held = time.perf_counter()
         sessions = next(each.sessions for each in self._levels if each.load == load)
         level = Level(load, sessions, self.scenario.stable.hold, held=True)
-        return self._level(workers, ramp, level, "hold", f"holding {load_text(ramp, load)}")
+        return self._level(ramp, level, "hold", f"holding {ramp.text(load)}")
 
-    def _level(self, workers: WorkerPool, ramp: Ramp, level: Level, phase: Phase, name: str) -> Level:
+    def _level(self, ramp: Ramp, level: Level, phase: Phase, name: str) -> Level:
         """Run a level and judge it.
 
         Load goes on until its last messages had as much time for their first chunk as its first messages.
         """
-        stable, planned = self.scenario.stable, self.scenario.loop == OPEN
-        self._open(workers, level.sessions)
-        rate = _rate_of(ramp, level.load) if planned else 1.0
+        stable, planned, workers = self.scenario.stable, self.scenario.loop == OPEN, self._workers
+        self._open(level.sessions)
+        rate = ramp.messages_per_second(level.load) if planned else 1.0
         reports = [len(each.busy) for each in workers.processes]
-        number = self._segment(workers, phase, rate, level.seconds, name)
+        number = self._segment(phase, rate, level.seconds, name)
         ended = self._ended
-        level.messages = self._live.messages.of(number)
+        level.messages = self._live.of(number)
         shares = (each.busy[begun:] or [0.0] for each, begun in zip(workers.processes, reports, strict=True))
         level.busy = max(map(fmean, shares))
-        level.connected, level.own_limit = self._connected(workers, level), workers.reason("own_limit")
+        level.connected, level.own_limit = self._connected(level), workers.reason("own_limit")
         if ramp.search:
-            self._phase = "ramp"
-            self._segments += 1
-            workers.begin(Segment(self._segments, "ramp", rate, time.perf_counter()))
+            self._begin("ramp", rate, time.perf_counter())
             patience = max(stable.first_chunk_p95, stable.completion_p95 or 0.0)
-            self._wait(workers, lambda: not level.undecided(stable), patience)
+            self._wait(lambda: not level.undecided(stable), patience)
             self._ended = ended
-            level.connected = self._connected(workers, level)
+            level.connected = self._connected(level)
             level.judge(stable, planned=planned)
         self._levels.append(level)
         return level
 
-    def _connected(self, workers: WorkerPool, level: Level) -> int:
+    def _connected(self, level: Level) -> int:
         """How many sessions are connected, with those that are being replaced after their turns."""
-        refused = workers.reason("refusal") or not self.scenario.turns
-        return workers.total("connected") if refused else level.sessions
+        refused = self._workers.reason("refusal") or not self.scenario.turns
+        return self._workers.total("connected") if refused else level.sessions
 
     def _sessions(self, ramp: Ramp, load: float, answers: Iterable[Followed]) -> int:
         """The sessions for a level: of a rate, as many as answers that take as long as those given need."""
@@ -310,20 +301,14 @@ class Campaign:
 
     def _state(self) -> tuple[Phase, int, int]:
         """Phase, sessions connected and sessions opened so far, for the sampler's thread."""
-        workers = self._workers
-        if workers is None:
-            return self._phase, 0, 0
-        return self._phase, workers.total("connected"), workers.total("opened")
+        return self._phase, self._workers.total("connected"), self._workers.total("opened")
 
     # --- The result ----------------------------------------------------------------------------------------
     def result(self, server: dict[str, Any], jaeger: str) -> Run:
         """The run; to be called when the load processes have ended."""
-        workers = self._workers
-        processes = workers.processes if workers is not None else []
-        gaps = [each.gaps for each in processes if each.gaps is not None]
-        parts = [Run(_NO_CONTEXT, each.observations) for each in processes]
-        parts.append(Run(_NO_CONTEXT, self._sampler.observations))
-        parts += [Run(_NO_CONTEXT, [], {definitions.CHUNK_GAP.name: each}) for each in gaps if each.get_total_count()]
+        processes = self._workers.processes
+        parts = [Run(_NO_CONTEXT, self._sampler.observations)]
+        parts += [Run(_NO_CONTEXT, each.observations, _histograms(each)) for each in processes]
         rows = merged(_NO_CONTEXT, parts)
         held = self._held - self._origin
         observations = [
@@ -345,11 +330,11 @@ class Campaign:
             versions=machine.versions(),
             settings=self._settings(),
             server={
-                "url": self._url, "dialect": workers.reason("dialect") if workers is not None else "", "pid": self._pid,
+                "url": self._url, "dialect": self._workers.reason("dialect"), "pid": self._pid,
                 "started_by_us": False, "instrumented": False, **server,
             },
             load={
-                **dict(result.delivered(run, self.scenario, processes, self._most_connected)),
+                **dict(result.delivered(run, self.scenario, self._workers, self._most_connected)),
                 **({"aborted": self._aborted} if self._aborted else {}),
                 **({"not_put_on": self._own_limit} if self._own_limit else {}),
             },
@@ -374,9 +359,8 @@ class Campaign:
             yield from result.search_notes(self._found, self.scenario.ramp, self.scenario.stable)
 
 
-def _rate_of(ramp: Ramp, load: float) -> float:
-    """Messages per second at a level, in an open loop."""
-    return load if ramp.of == RATE else ramp.rate * load
+def _histograms(process: LoadProcess) -> dict[str, HdrHistogram]:
+    return {definitions.CHUNK_GAP.name: process.gaps} if process.gaps.get_total_count() else {}
 
 
 _NO_CONTEXT: Final = Context("")

@@ -26,13 +26,8 @@ def one_of(*choices: str, means: str = "") -> Any:
     return field(default=choices[0], metadata={"choices": choices, "means": means})
 
 
-def flag(default: bool, means: str) -> Any:
-    """True or false."""
-    return field(default=default, metadata={"means": means})
-
-
-def words(default: str, means: str) -> Any:
-    """A text."""
+def plain(default: bool | str, means: str) -> Any:
+    """True or false, or a text, as its default is."""
     return field(default=default, metadata={"means": means})
 
 

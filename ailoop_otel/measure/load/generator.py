@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import random
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from ailoop_otel.measure.client import exchanges
@@ -20,8 +21,8 @@ from ailoop_otel.measure.client.message import CLIENT_TIMEOUT, DISCONNECTED, OWN
 from ailoop_otel.measure.client.session import ClientSession, dialect_named
 from ailoop_otel.measure.client.websocket import Refused
 from ailoop_otel.measure.load.limits import MENDS
-from ailoop_otel.measure.load.plan import Arrivals, Choice, Job, PlannedMessage, Segment, dealt, share
-from ailoop_otel.measure.load.scenario import AI_TIMEOUT, OPEN, Prompt, UserKind
+from ailoop_otel.measure.load.plan import PlannedMessage, Segment, arrivals, dealt, drawn, share
+from ailoop_otel.measure.load.scenario import AI_TIMEOUT, OPEN, Prompt, Scenario, UserKind
 from ailoop_otel.measure.load.session_slot import SessionSlot
 from ailoop_otel.measure.results import histograms
 from ailoop_otel.measure.results.observations import Observation, Phase
@@ -32,11 +33,16 @@ _OPENING: Final = 30.0
 
 
 class LoadGenerator:
-    """All sessions of one load process; used from one event loop. The worker takes `rows` and the events from it."""
+    """All sessions of one load process; used from one event loop. The worker takes `rows` and the events from it.
 
-    def __init__(self, job: Job) -> None:
-        scenario = job.scenario
-        self.job = job
+    `process` is its number, `origin` the start of the run, in seconds of `time.perf_counter()`.
+    """
+
+    def __init__(self, url: str, scenario: Scenario, process: int, origin: float) -> None:
+        self.url = url
+        self.scenario = scenario
+        self.process = process
+        self.origin = origin
         self._dialect = dialect_named(scenario.dialect)
         self.rows: list[Observation] = []
         self.events: list[tuple[str, int, Any]] = []
@@ -49,16 +55,15 @@ class LoadGenerator:
         self.unknown_dialect = False
         self.unread = False  # frames of an unknown form came that may have carried an answer
         self._is_open_loop = scenario.loop == OPEN
-        self._segment = Segment(0, "warmup", 0.0, time.perf_counter())
-        self._arrivals = self._arrivals_of(self._segment)
-        users, process = scenario.user_kinds(), job.process
-        self._user_choice = Choice(users, scenario.seed, process, "users")
-        self._prompt_choices = {
-            each.name: Choice(each.messages, scenario.seed, process, f"messages{each.name}") for each in users
-        }
+        self.segment = Segment(0, "warmup", 0.0, time.perf_counter())
+        self._arrivals = self._arrivals_of(self.segment)
+        self._due = next(self._arrivals)
+        users, seed = scenario.user_kinds(), scenario.seed
+        self._users = drawn(users, seed, process, "users")
+        self._prompts = {each.name: drawn(each.messages, seed, process, f"messages{each.name}") for each in users}
         self._dealt = itertools.islice(dealt(users), process, None, scenario.processes)
         self._users_of_slots: list[UserKind] = []
-        self._thinking = random.Random(f"{scenario.seed}/{job.process}/think")
+        self._thinking = random.Random(f"{seed}/{process}/think")
         self._slots: list[SessionSlot] = []
         self._free: deque[SessionSlot] = deque()
         self._backlog: deque[PlannedMessage] = deque()
@@ -70,7 +75,6 @@ class LoadGenerator:
         self._attempts = 0
         self._wanted = 0
         self._numbers = 0
-        self._first_reported: set[int] = set()
 
     # --- Commands of the campaign ---------------------------------------------------------------------------
     @property
@@ -84,11 +88,6 @@ class LoadGenerator:
         return len(self._open) + sum(map(len, self._backlogs()))
 
     @property
-    def segment(self) -> int:
-        """The number of the current segment."""
-        return self._segment.number
-
-    @property
     def exhausted(self) -> bool:
         """Whether the segment has planned its highest number of messages."""
         return self._planned_in_segment >= self._share_of_segment()
@@ -100,7 +99,7 @@ class LoadGenerator:
         """
         self._wanted = count
         change = count - len(self._slots)
-        gap = seconds / abs(change) if seconds and change else self.job.scenario.processes / self.job.scenario.opening
+        gap = seconds / abs(change) if seconds and change else self.scenario.processes / self.scenario.opening
         target = self._attempts + max(0, change)
         while self._wanted == count and len(self._slots) < count:
             self._add_slot()
@@ -143,10 +142,11 @@ class LoadGenerator:
             self._switch(segment)
 
     def _switch(self, segment: Segment) -> None:
-        self._segment = segment
+        self.segment = segment
         if not segment.goes_on:
             self._planned_in_segment = 0
         self._arrivals = self._arrivals_of(segment)
+        self._due = next(self._arrivals)
         if self._is_open_loop:
             self._schedule()
         else:
@@ -155,7 +155,7 @@ class LoadGenerator:
 
     async def end(self) -> None:
         """Plan no more messages, wait for those that have not ended, then stop all sessions."""
-        self._switch(Segment(self._segment.number, self._segment.phase, 0.0, time.perf_counter()))
+        self._switch(Segment(self.segment.number, self.segment.phase, 0.0, time.perf_counter()))
         while self.waiting:
             self._idle.clear()
             await self._idle.wait()
@@ -181,57 +181,48 @@ class LoadGenerator:
             histograms.record(self.lag, max(0.0, now - due))
             due = max(due + _BEAT, now)
             for backlog in self._backlogs():
-                while backlog and now > backlog[0].message.planned + self.job.scenario.patience:
+                while backlog and now > backlog[0].message.planned + self.scenario.patience:
                     backlog.popleft().message.abandon(CLIENT_TIMEOUT)
 
     def take_events(self) -> list[tuple[str, int, Any]]:
         """Return and clear the events of single messages: planned, first chunk, end."""
         for number, planned in self._open.items():
             first = planned.message.first_chunk
-            if first and number not in self._first_reported:
-                self._first_reported.add(number)
+            if first and not planned.first_reported:
+                planned.first_reported = True
                 self.events.append(("first", number, first - planned.message.planned))
         events, self.events = self.events, []
         return events
 
     # --- Planning ------------------------------------------------------------------------------------------
-    def _arrivals_of(self, segment: Segment) -> Arrivals:
-        scenario, process = self.job.scenario, self.job.process
+    def _arrivals_of(self, segment: Segment) -> Iterator[float]:
+        """The times at which messages of a segment are due."""
+        scenario = self.scenario
         seed = scenario.seed + segment.number
-        return Arrivals(segment, scenario.arrivals, process=process, processes=scenario.processes, seed=seed)
+        return arrivals(segment, scenario.arrivals, process=self.process, processes=scenario.processes, seed=seed)
 
     def _share_of_segment(self) -> int:
-        return share(self._segment.most, self.job.process, self.job.scenario.processes)
+        return share(self.segment.most, self.process, self.scenario.processes)
 
     def _schedule(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._arrivals.due != float("inf") and not self.exhausted:
-            delay = max(0.0, self._arrivals.due - time.perf_counter())
-            self._timer = asyncio.get_running_loop().call_later(delay, self._due)
+        if self._due != math.inf and not self.exhausted:
+            delay = max(0.0, self._due - time.perf_counter())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._arrive)
 
-    def _due(self) -> None:
+    def _arrive(self) -> None:
         """Plan the messages whose time has come."""
         now = time.perf_counter()
-        while self._arrivals.due <= now and not self.exhausted:
-            planned = self._plan(self._arrivals.due, self._user_choice.next())
-            self._arrivals.advance()
-            self._hand_out(planned)
+        while self._due <= now and not self.exhausted:
+            self._take(self._due)
+            self._due = next(self._arrivals)
         self._schedule()
 
-    def _plan(self, at: float, user: UserKind, prompt: Prompt | None = None) -> PlannedMessage:
-        """Create the next message of a kind of user, planned for the time `at`; without a prompt one is drawn."""
-        prompt = prompt or self._prompt_choices[user.name].next()
-        number = self.planned * self.job.scenario.processes + self.job.process
-        planned = PlannedMessage(Message(at), prompt, user, self._segment, number)
-        planned.message.on_end = lambda message: self._ended(planned)
-        self.planned += 1
-        self._planned_in_segment += 1
-        self.events.append(("planned", number, [self._segment.number, at]))
-        return planned
-
-    def _hand_out(self, planned: PlannedMessage) -> None:
+    def _take(self, at: float) -> None:
+        """Plan the message that is due, and give it to a free session, or let it wait for one."""
+        planned = self._plan(at, next(self._users))
         while self._free:
             slot = self._free.popleft()
             if slot.waiting is not None:
@@ -239,18 +230,28 @@ class LoadGenerator:
                 return
         self._backlog.append(planned)
 
+    def _plan(self, at: float, user: UserKind, prompt: Prompt | None = None) -> PlannedMessage:
+        """Create the next message of a kind of user, planned for the time `at`; without a prompt one is drawn."""
+        prompt = prompt or next(self._prompts[user.name])
+        number = self.planned * self.scenario.processes + self.process
+        planned = PlannedMessage(Message(at), prompt, user, self.segment, number)
+        planned.message.on_end = lambda message: self._ended(planned)
+        self.planned += 1
+        self._planned_in_segment += 1
+        self.events.append(("planned", number, [self.segment.number, at]))
+        return planned
+
     # --- Sessions ------------------------------------------------------------------------------------------
     async def _occupy(self, slot: SessionSlot) -> None:
         pause = _FIRST_PAUSE
         while slot.wanted:
             if self.exhausted and not slot.backlog:
                 # A session that sends no message would only be opened and closed.
-                slot.waiting = asyncio.get_running_loop().create_future()
-                await slot.waiting
+                await slot.wait()
                 continue
-            number = self._numbers * self.job.scenario.processes + self.job.process
+            number = self._numbers * self.scenario.processes + self.process
             self._numbers += 1
-            place = Place(self.job.origin, self._phase(), number, process=self.job.process)
+            place = Place(self.origin, self._phase(), number, process=self.process)
             session = await self._try(place)
             self._attempts += 1
             self._tried.set()
@@ -267,7 +268,7 @@ class LoadGenerator:
 
     def _phase(self) -> Phase:
         """The phase of a session's start, which is a figure though sessions are opened before the measurement."""
-        ramp = self.job.scenario.ramp
+        ramp = self.scenario.ramp
         return "ramp" if ramp is not None and ramp.search else "run"
 
     async def _try(self, place: Place) -> ClientSession | None:
@@ -275,17 +276,17 @@ class LoadGenerator:
         session = ClientSession(self._dialect)
         session.asked_at = time.perf_counter()
         try:
-            await session.open(self.job.url, deflate=self.job.scenario.compression, patience=_OPENING)
+            await session.open(self.url, deflate=self.scenario.compression, patience=_OPENING)
             await session.start(_OPENING)
         except Refused as refused:
             self.refusal = str(refused)
             self.own_limit = MENDS.get(refused.cause, self.own_limit)
             outcome = OWN_LIMIT if refused.cause in MENDS else REFUSED
             session.drop()
-            self.rows += exchanges.session_start_observations(session, place, outcome)
+            self.rows.append(exchanges.session_start_observation(session, place, outcome))
             self._refuse(outcome)
             return None
-        self.rows += exchanges.session_start_observations(session, place)
+        self.rows.append(exchanges.session_start_observation(session, place))
         self.opened += 1
         return session
 
@@ -293,20 +294,21 @@ class LoadGenerator:
         """Without any session, end all waiting messages with this outcome."""
         if self.connected:
             return
-        if not self._is_open_loop and self._segment.rate and not self.exhausted:
-            self._plan(time.perf_counter(), self._user_choice.next()).message.abandon(outcome)
+        if not self._is_open_loop and self.segment.rate and not self.exhausted:
+            self._plan(time.perf_counter(), next(self._users)).message.abandon(outcome)
         for backlog in self._backlogs():
             while backlog:
                 backlog.popleft().message.abandon(outcome)
 
     async def _use(self, slot: SessionSlot, session: ClientSession, number: int) -> None:
         """Send the messages that are due until the session is lost, had its last message or is not wanted any more."""
-        turns = self.job.scenario.turns
+        turns = self.scenario.turns
         while slot.wanted and session.is_open and (not turns or session.turns < turns):
             planned = await self._next(slot, session)
             if planned is None:
                 continue
-            await self._exchange(session, planned, number)
+            planned.session = number
+            await self._exchange(session, planned)
             self.dialect = session.conversation.traits.name
             self.unknown_dialect = self.unknown_dialect or session.conversation.stranger
             self.unread = self.unread or session.conversation.unread
@@ -319,66 +321,49 @@ class LoadGenerator:
             if slot.backlog:
                 return slot.backlog.popleft()
             self._free.append(slot)
-        elif self._segment.rate and not self.exhausted:
+        elif self.segment.rate and not self.exhausted:
             pause = self._pause(slot.user) if session.turns else 0.0
-            if not pause or not await self._think(slot, pause):
+            if not pause or not await slot.think(pause):
                 # Other sessions may have planned the last message meanwhile.
-                due = session.is_open and self._segment.rate and not self.exhausted
+                due = session.is_open and self.segment.rate and not self.exhausted
                 return self._plan(time.perf_counter(), slot.user) if due else None
             return None
-        slot.waiting = asyncio.get_running_loop().create_future()
-        return await slot.waiting
+        return await slot.wait()
 
     def _pause(self, user: UserKind) -> float:
         """Draw the seconds from an answer to the next message."""
         think = user.think or 0.0
         return think if user.think_max is None else self._thinking.uniform(think, user.think_max)
 
-    async def _think(self, slot: SessionSlot, seconds: float) -> bool:
-        """Wait for the think time in seconds; returns whether the slot was woken before its end."""
-        slot.waiting = asyncio.get_running_loop().create_future()
-        done, _ = await asyncio.wait([slot.waiting], timeout=seconds)
-        slot.waiting = None
-        return bool(done)
-
-    async def _exchange(self, session: ClientSession, planned: PlannedMessage, number: int) -> None:
+    async def _exchange(self, session: ClientSession, planned: PlannedMessage) -> None:
         message = planned.message
-        loop = asyncio.get_running_loop()
-        ended: asyncio.Future[None] = loop.create_future()
         self._open[planned.number] = planned
-
-        def end(message: Message) -> None:
-            self._ended(planned, number)
-            if not ended.done():
-                ended.set_result(None)
-
-        message.on_end = end
-        left = message.planned + self.job.scenario.patience - time.perf_counter()
-        timer = loop.call_later(max(0.0, left), message.abandon, CLIENT_TIMEOUT)
+        left = message.planned + self.scenario.patience - time.perf_counter()
+        timer = asyncio.get_running_loop().call_later(max(0.0, left), message.abandon, CLIENT_TIMEOUT)
         session.send(planned.prompt.text, message)
         if message.sent and not message.ended:
             self.events.append(("sent", planned.number, max(0.0, message.sent - message.planned)))
-        await ended
+        await planned.over.wait()
         timer.cancel()
 
     async def _leave(self, session: ClientSession, place: Place) -> None:
-        if session.is_open and self.job.scenario.stop:
+        if session.is_open and self.scenario.stop:
             await session.stop()
         else:
             await session.close()
         self.rows += exchanges.session_end_observations(session, place)
 
-    def _ended(self, planned: PlannedMessage, session: int = -1) -> None:
+    def _ended(self, planned: PlannedMessage) -> None:
         """Record the observations and the event of a message that has ended."""
+        planned.over.set()
         self._open.pop(planned.number, None)
-        self._first_reported.discard(planned.number)
         message, segment = planned.message, planned.segment
         if not self.waiting:
             self._idle.set()
         self.done += 1
         self.errors += message.outcome != "ok"
         label = planned.user.name or planned.prompt.name
-        place = Place(self.job.origin, segment.phase, session, planned.number, label, self.job.process)
+        place = Place(self.origin, segment.phase, planned.session, planned.number, label, self.process)
         self.rows += exchanges.message_observations(
             message, place, expects_timeout=planned.prompt.expects == AI_TIMEOUT
         )

@@ -1,78 +1,28 @@
-"""Messages as they are followed by their events, and the figures of those of one level of the load.
+"""Levels of the load: their figures, whether they are stable, and the search for the largest one that is.
 
-Nothing here reads a clock. The events of a message are `planned` with its segment and its planned time, `sent` and
-`first` (chunk) with seconds since then, and `ended` with its outcome, its first chunk and how long it took.
+Nothing here reads a clock.
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from statistics import fmean
+from typing import Final
 
 import numpy as np
 
-from ailoop_otel.measure.load.scenario import AbortCriteria, StabilityCriteria
+from ailoop_otel.measure.load.live import Followed, passed, too_slow
+from ailoop_otel.measure.load.scenario import Ramp, StabilityCriteria
 from ailoop_otel.measure.results.level_figures import LevelFigures
 from ailoop_otel.measure.results.observations import OK
 from ailoop_otel.measure.statistics.percentiles import percentile
 from ailoop_otel.measure.verdict.validity import BUSY, SENT
 
 _SLACK: Final = 1.0
-
-
-@dataclass(slots=True)
-class Followed:
-    """One message: `planned` in seconds of `time.perf_counter()`, all else in seconds since then.
-
-    None for what has not come; `first` is the first chunk, infinity for a failure.
-    """
-
-    planned: float
-    sent: float | None = None
-    first: float | None = None
-    took: float | None = None
-    outcome: str = ""
-
-    @property
-    def waits(self) -> bool:
-        """Whether its first chunk may still come; a slash command ends without one."""
-        return self.first is None and not self.outcome
-
-
-class FollowedMessages:
-    """All messages of a run by the number of their segment; `open` are those that have not ended."""
-
-    def __init__(self) -> None:
-        self.open: dict[int, Followed] = {}
-        self._segments: defaultdict[int, list[Followed]] = defaultdict(list)
-
-    def of(self, segment: int) -> list[Followed]:
-        """The messages that were planned in a segment so far; the list grows."""
-        return self._segments[segment]
-
-    def take(self, events: Iterable[Sequence[Any]]) -> Iterator[tuple[str, Followed]]:
-        """Add events; yields each message whose first chunk is now known (`first`) or that has ended (`ended`)."""
-        for kind, number, value in events:
-            if kind == "planned":
-                segment, at = value
-                self.open[number] = Followed(at)
-                self._segments[segment].append(self.open[number])
-            elif kind == "sent":
-                self.open[number].sent = value
-            elif kind == "first":
-                self.open[number].first = value
-                yield kind, self.open[number]
-            else:
-                message = self.open.pop(number)
-                message.outcome, first, message.took = value
-                first = first if message.outcome == OK else math.inf
-                if first is not None and first != message.first:
-                    message.first = first
-                    yield "first", message
-                yield kind, message
+FEWEST: Final = 20
+"""With fewer messages than this, a level's p95 is its slowest message."""
 
 
 @dataclass(slots=True)
@@ -161,7 +111,7 @@ class Level:
 
     def _missed(self, stable: StabilityCriteria, *, since_sent: bool) -> str:
         missed = passed(stable, self.errors, self.first_chunk(95, since_sent=since_sent))
-        return missed or _too_slow("complete answer", self.completion(95, since_sent=since_sent), stable.completion_p95)
+        return missed or too_slow("complete answer", self.completion(95, since_sent=since_sent), stable.completion_p95)
 
     def good(self, stable: StabilityCriteria) -> int:
         """How many messages met the targets, each for itself."""
@@ -193,19 +143,49 @@ class Level:
         )
 
 
-def passed(limits: StabilityCriteria | AbortCriteria, errors: float, first_chunk_p95: float, when: str = "") -> str:
-    """Which limit the errors per 1,000 messages or the p95 of the first chunk (s) are beyond; empty if none is.
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The largest level that stayed stable (0 for none), why no larger one is, and whether the limit was reached.
 
-    `when` is put into the sentence: " over the last 10 s".
+    `own` is why the load generator could put on no more; then the limit is not the server's.
     """
-    if limits.errors is not None and errors > limits.errors:
-        return f"{errors:.3g} errors per 1,000 messages{when}, and {limits.errors:g} are allowed"
-    return _too_slow("first chunk", first_chunk_p95, limits.first_chunk_p95, when)
+
+    load: float
+    reason: str
+    met: bool
+    own: str = ""
 
 
-def _too_slow(what: str, p95: float, allowed: float | None, when: str = "") -> str:
-    if allowed is None or not p95 > allowed:
-        return ""
-    if math.isinf(p95):
-        return f"the {what} of more than one message in twenty did not come in {allowed:g} s{when}"
-    return f"p95 of the {what} was {p95:.3g} s{when}, and {allowed:g} s are allowed"
+def needed_sessions(rate: float, answers: Iterable[Followed]) -> int:
+    """How many sessions are needed for messages at a rate, if they take as long as the given ones; 0 without any.
+
+    As many messages are under way as the rate times their mean duration, Poisson-distributed (M/G/infinity queue:
+    Cinlar 1975, Introduction to Stochastic Processes); three standard deviations more are enough.
+    """
+    took = [each.took - (each.sent or 0.0) for each in answers if each.took is not None]
+    mean = rate * fmean(took) if took else 0.0
+    return math.ceil(mean + 3 * math.sqrt(mean))
+
+
+def search(ramp: Ramp, climb: Callable[[float], Level], hold: Callable[[float], Level]) -> SearchResult:
+    """Find the largest stable level: climb until one is not stable, then hold the level before, or lower ones.
+
+    `climb` and `hold` run a level and judge it.
+    """
+    good: list[float] = []
+    reason = own = ""
+    for load in ramp.loads():
+        level = climb(load)
+        if level.reason or level.own:
+            reason, own = f"at {ramp.text(load)} {level.reason or level.own}", level.own
+            break
+        good.append(load)
+    met = bool(reason)
+    while good:
+        load = good.pop()
+        level = hold(load)
+        if not (level.reason or level.own):
+            return SearchResult(load, reason, met, own)
+        met, reason = True, f"held at {ramp.text(load)}, {level.reason or level.own}"
+        own = own or level.own
+    return SearchResult(0, reason, met, own)

@@ -1,50 +1,57 @@
-"""The figures of the last seconds, while a run goes on: what the terminal shows, and what may end the run early.
+"""Messages as their events tell of them while a run goes on, and the figures of the last seconds.
 
-Nothing here reads a clock.
+Nothing here reads a clock. The events of a message are `planned` with its segment and its planned time, `sent` and
+`first` (chunk) with seconds since then, and `ended` with its outcome, its first chunk and how long it took.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ailoop_otel.measure.load.level import FollowedMessages, passed
-from ailoop_otel.measure.load.scenario import AbortCriteria
+from ailoop_otel.measure.load.scenario import AbortCriteria, StabilityCriteria
 from ailoop_otel.measure.results.observations import OK
 from ailoop_otel.measure.statistics.percentiles import percentile
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is: sessions connected, messages ended, failed and in flight so far.
+@dataclass(slots=True)
+class Followed:
+    """One message: `planned` in seconds of `time.perf_counter()`, all else in seconds since then.
 
-    `rate` is messages ended per second, `p50` and `p95` the first chunk in seconds, all of the last seconds; NaN for
-    none, infinity where failures reach it.
+    None for what has not come; `first` is the first chunk, infinity for a failure.
     """
 
-    sessions: int
-    done: int
-    errors: int
-    in_flight: int
-    rate: float = math.nan
-    p50: float = math.nan
-    p95: float = math.nan
+    planned: float
+    sent: float | None = None
+    first: float | None = None
+    took: float | None = None
+    outcome: str = ""
+
+    @property
+    def waits(self) -> bool:
+        """Whether its first chunk may still come; a slash command ends without one."""
+        return self.first is None and not self.outcome
 
 
 class LiveFigures:
-    """The first chunks and ends of the last `seconds` seconds, of `messages`, which it follows by their events."""
+    """All messages of a run, and the first chunks and ends of the last `seconds` seconds."""
 
     def __init__(self, seconds: float) -> None:
-        self.messages = FollowedMessages()
         self._seconds = seconds
         self._since = math.inf
+        self._open: dict[int, Followed] = {}
+        self._segments: defaultdict[int, list[Followed]] = defaultdict(list)
         self._firsts: deque[tuple[float, float]] = deque()
         self._ends: deque[tuple[float, bool]] = deque()
+
+    def of(self, segment: int) -> list[Followed]:
+        """The messages that were planned in a segment so far, by its number; the list grows."""
+        return self._segments[segment]
 
     def clear(self, now: float) -> None:
         """Begin anew at `now`: what came before, the warm-up say, does not count."""
@@ -54,14 +61,29 @@ class LiveFigures:
 
     def take(self, events: Iterable[Sequence[Any]], now: float) -> None:
         """Add the events that came until `now`, and forget of the figures what is older than `seconds`."""
-        for kind, message in self.messages.take(events):
-            if kind == "first" and message.first is not None:
-                self._firsts.append((now, message.first))
-            elif kind == "ended":
+        for kind, number, value in events:
+            if kind == "planned":
+                segment, at = value
+                self._open[number] = Followed(at)
+                self._segments[segment].append(self._open[number])
+            elif kind == "sent":
+                self._open[number].sent = value
+            elif kind == "first":
+                self._first(self._open[number], value, now)
+            else:
+                message = self._open.pop(number)
+                message.outcome, first, message.took = value
+                self._first(message, first if message.outcome == OK else math.inf, now)
                 self._ends.append((now, message.outcome != OK))
         for seen in (self._firsts, self._ends):
             while seen and seen[0][0] < now - self._seconds:
                 seen.popleft()
+
+    def _first(self, message: Followed, first: float | None, now: float) -> None:
+        """Note a first chunk, or the failure that takes its place."""
+        if first is not None and first != message.first:
+            message.first = first
+            self._firsts.append((now, first))
 
     def rate(self, now: float) -> float:
         """Messages ended per second."""
@@ -82,7 +104,7 @@ class LiveFigures:
             return ""
         last = f" over the last {self._seconds:g} s"
         allowed = criteria.first_chunk_p95 if criteria.first_chunk_p95 is not None else math.inf
-        waiting = sum(each.waits and now - each.planned > allowed for each in self.messages.open.values())
+        waiting = sum(each.waits and now - each.planned > allowed for each in self._open.values())
         p95 = self.first_chunk(95, waiting)
         if reason := passed(criteria, self.errors(), p95, last):
             return reason
@@ -90,3 +112,22 @@ class LiveFigures:
         if criteria.rate is not None and rate < criteria.rate:
             return f"{rate:.3g} messages/s were answered{last}, and {criteria.rate:g} is the least"
         return ""
+
+
+def passed(limits: StabilityCriteria | AbortCriteria, errors: float, first_chunk_p95: float, when: str = "") -> str:
+    """Which limit the errors per 1,000 messages or the p95 of the first chunk (s) are beyond; empty if none is.
+
+    `when` is put into the sentence: " over the last 10 s".
+    """
+    if limits.errors is not None and errors > limits.errors:
+        return f"{errors:.3g} errors per 1,000 messages{when}, and {limits.errors:g} are allowed"
+    return too_slow("first chunk", first_chunk_p95, limits.first_chunk_p95, when)
+
+
+def too_slow(what: str, p95: float, allowed: float | None, when: str = "") -> str:
+    """Whether a p95 (s) is beyond what is allowed, as a sentence; empty if not."""
+    if allowed is None or not p95 > allowed:
+        return ""
+    if math.isinf(p95):
+        return f"the {what} of more than one message in twenty did not come in {allowed:g} s{when}"
+    return f"p95 of the {what} was {p95:.3g} s{when}, and {allowed:g} s are allowed"

@@ -24,12 +24,11 @@ from opentelemetry.sdk.resources import Resource
 
 from ailoop_otel import names
 from ailoop_otel.measure import Refusal
-from ailoop_otel.measure.load.live import Progress
-from ailoop_otel.measure.load.progress import ProgressListener
+from ailoop_otel.measure.load.progress import Progress, ProgressListener
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.observations import Observation, is_missing
-from ailoop_otel.replay.destination import DEFAULT, is_address, is_loopback
-from ailoop_otel.settings import environment, without_secrets
+from ailoop_otel.replay.http import DEFAULT
+from ailoop_otel.settings import environment, is_address, is_loopback, without_secrets
 from ailoop_otel.version import __version__
 
 _INTERVAL: Final = 5000  # milliseconds: as often as the Prometheus in collector/ scrapes

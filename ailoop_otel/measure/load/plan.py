@@ -5,15 +5,16 @@ The same seed gives the same plan.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from ailoop_otel.measure.client.message import Message
-from ailoop_otel.measure.load.scenario import CONSTANT, Prompt, Scenario, UserKind
+from ailoop_otel.measure.load.scenario import CONSTANT, Prompt, UserKind
 from ailoop_otel.measure.results.observations import Phase
 
 Weighted = TypeVar("Weighted", Prompt, UserKind)
@@ -48,50 +49,33 @@ class Segment:
         return 2 * messages / (self.rate + root) if messages else 0.0
 
 
-class Arrivals:
-    """The planned times of one load process: its share of all messages of a segment.
+def arrivals(segment: Segment, kind: str, *, process: int = 0, processes: int = 1, seed: int = 1) -> Iterator[float]:
+    """The planned times of one load process, without end: its share of all messages of a segment.
 
     `kind` is `constant` or `poisson`. The constant arrivals of all processes interleave at equal distances, and their
-    Poisson arrivals add up to one Poisson process of the whole rate. `due` is the next planned time, in seconds of the
-    clock of the segment's `at`; infinity where no more is planned.
+    Poisson arrivals add up to one Poisson process of the whole rate. Times are seconds of the clock of the segment's
+    `at`; infinity where no more is planned.
 
-    Times are those at which the messages expected so far reach the next number, which is whole for constant arrivals,
+    They are those at which the messages expected so far reach the next number, which is whole for constant arrivals,
     and a sum of exponential ones for Poisson arrivals (inversion: Cinlar 1975, Introduction to Stochastic Processes).
     """
-
-    def __init__(self, segment: Segment, kind: str, *, process: int = 0, processes: int = 1, seed: int = 1) -> None:
-        self._segment = segment
-        self._constant = kind == CONSTANT
-        self._process, self._processes = process, processes
-        # A text seed does not depend on the interpreter's hash seed.
-        self._random = random.Random(f"{seed}/{process}/arrivals")
-        self._count = -1
-        self._expected = 0.0
-        self.due = 0.0
-        self.advance()
-
-    def advance(self) -> None:
-        """Go on to the next planned time."""
-        self._count += 1
-        if self._constant:
-            self._expected = float(self._process + self._count * self._processes)
+    # A text seed does not depend on the interpreter's hash seed.
+    generator = random.Random(f"{seed}/{process}/arrivals")
+    expected = 0.0
+    for count in itertools.count():
+        if kind == CONSTANT:
+            expected = float(process + count * processes)
         else:
-            self._expected += self._random.expovariate(1.0) * self._processes
-        self.due = self._segment.at + self._segment.seconds_until(self._expected)
+            expected += generator.expovariate(1.0) * processes
+        yield segment.at + segment.seconds_until(expected)
 
 
-class Choice(Generic[Weighted]):
-    """Draws one of several things at random, by weight; `of` names the sequence of random numbers."""
-
-    def __init__(self, things: Sequence[Weighted], seed: int, process: int = 0, of: str = "messages") -> None:
-        self._things: Sequence[Weighted] = things
-        self._weights = [each.weight for each in things]
-        self._random = random.Random(f"{seed}/{process}/{of}")
-
-    def next(self) -> Weighted:
-        """Draw a thing."""
-        thing: Weighted = self._random.choices(self._things, self._weights)[0]
-        return thing
+def drawn(things: Sequence[Weighted], seed: int, process: int = 0, of: str = "messages") -> Iterator[Weighted]:
+    """Some of the things at random for ever, by their weight; `of` names the sequence of random numbers."""
+    generator = random.Random(f"{seed}/{process}/{of}")
+    weights = [each.weight for each in things]
+    while True:
+        yield generator.choices(things, weights)[0]
 
 
 def dealt(things: Sequence[Weighted]) -> Iterator[Weighted]:
@@ -109,22 +93,18 @@ def share(whole: int, process: int, processes: int) -> int:
     return whole // processes + (process < whole % processes)
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """The task of one load process; `origin` is the start of the run, in seconds of `time.perf_counter()`."""
-
-    url: str
-    scenario: Scenario
-    process: int
-    origin: float
-
-
 @dataclass(slots=True)
 class PlannedMessage:
-    """A message that is due, with its text, the kind of its user, its segment and its number."""
+    """A message that is due, with its text, the kind of its user, its segment and its number.
+
+    `session` is the number of the session that sends it, -1 before; `over` is set when it has ended.
+    """
 
     message: Message
     prompt: Prompt
     user: UserKind
     segment: Segment
     number: int
+    session: int = -1
+    first_reported: bool = False
+    over: asyncio.Event = field(default_factory=asyncio.Event)

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from ailoop_otel.measure.load.live import Progress
 from ailoop_otel.measure.results.observations import Observation
 from ailoop_otel.terminal import Terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: sessions connected, messages ended, failed and in flight so far.
+
+    `rate` is messages ended per second, `p50` and `p95` the first chunk in seconds, all of the last seconds; NaN for
+    none, infinity where failures reach it.
+    """
+
+    sessions: int
+    done: int
+    errors: int
+    in_flight: int
+    rate: float = math.nan
+    p50: float = math.nan
+    p95: float = math.nan
 
 
 class ProgressListener:
@@ -37,7 +54,12 @@ def live_text(now: Progress) -> str:
 
 
 class ProgressBars(ProgressListener):
-    """Draws one bar for each segment; a context manager. Draws nothing if the console is no terminal."""
+    """Draws one bar for each segment; a context manager. Draws nothing if the console is no terminal.
+
+    `lead` is written before the name of each segment.
+    """
+
+    lead = ""
 
     def __init__(self, console: Console | None = None) -> None:
         console = console or Terminal(stderr=True)
@@ -61,7 +83,7 @@ class ProgressBars(ProgressListener):
     def segment(self, name: str, seconds: float) -> None:
         """Begin a new bar."""
         self._finish()
-        self._task = self._bars.add_task(name, total=max(seconds, 0.01), counts="")
+        self._task = self._bars.add_task(f"{self.lead}{name}", total=max(seconds, 0.01), counts="")
 
     def update(self, elapsed: float, now: Progress) -> None:
         """Update the bar and the figures beside it."""

@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
-import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from ailoop_otel.measure.client.session import ClientSession
 from ailoop_otel.measure.load.generator import LoadGenerator
-from ailoop_otel.measure.load.plan import Arrivals, Job, PlannedMessage, Segment
-from ailoop_otel.measure.load.recorded_sessions import RecordedMessage, RecordedSession, Step, steps
-from ailoop_otel.measure.load.scenario import Prompt, UserKind
+from ailoop_otel.measure.load.plan import PlannedMessage, Segment
+from ailoop_otel.measure.load.recorded_sessions import RecordedMessage, Step, steps
+from ailoop_otel.measure.load.scenario import Prompt, Scenario, UserKind
 from ailoop_otel.measure.load.session_slot import SessionSlot
 from ailoop_otel.protocol.dialect import Dialect
 
 _COMMAND: Final = "/help"
 _FILLER: Final = "Tell me one more thing about the sea. "
 _SESSION_ID: Final = 36
-
-
-class RecordedArrivals(Arrivals):
-    """The steps of sessions as arrivals of a segment; `step` is the one that is due."""
-
-    def __init__(self, segment: Segment, sessions: Sequence[RecordedSession]) -> None:
-        self._begin = segment.at
-        self._steps: Iterator[Step] = iter(steps(sessions) if segment.rate else ())
-        self.step: Step | None = None
-        self.due = math.inf
-        self.advance()
-
-    def advance(self) -> None:
-        """Go on to the next step."""
-        self.step = next(self._steps, None)
-        self.due = math.inf if self.step is None else self._begin + self.step.at
 
 
 def text_of(message: RecordedMessage, dialect: Dialect) -> str:
@@ -60,20 +42,24 @@ class RecordedLoad(LoadGenerator):
     its latency. A session that is lost is opened again for the messages that are left.
     """
 
-    def __init__(self, job: Job) -> None:
-        recorded, scenario = job.scenario.recorded, job.scenario
-        self._sessions = recorded.sessions[job.process :: scenario.processes] if recorded is not None else ()
-        super().__init__(job)
+    def __init__(self, url: str, scenario: Scenario, process: int, origin: float) -> None:
+        assert scenario.recorded is not None
+        self._sessions = scenario.recorded.sessions[process :: scenario.processes]
+        self._step: Step | None = None  # the one that is due
+        super().__init__(url, scenario, process, origin)
         self._user = UserKind("")
 
-    def _arrivals_of(self, segment: Segment) -> Arrivals:
-        return RecordedArrivals(segment, self._sessions)
+    def _arrivals_of(self, segment: Segment) -> Iterator[float]:
+        for step in steps(self._sessions) if segment.rate else ():
+            self._step = step
+            yield segment.at + step.at
+        self._step = None
+        yield math.inf
 
     @property
     def exhausted(self) -> bool:
         """Whether all that was recorded has happened."""
-        arrivals = self._arrivals
-        return self._segment.rate > 0 and isinstance(arrivals, RecordedArrivals) and arrivals.step is None
+        return self.segment.rate > 0 and self._step is None
 
     def _backlogs(self) -> Iterator[deque[PlannedMessage]]:
         return (slot.backlog for slot in self._slots)
@@ -81,22 +67,15 @@ class RecordedLoad(LoadGenerator):
     def _new_slot(self) -> SessionSlot:
         return SessionSlot(self._user, deque())
 
-    def _due(self) -> None:
-        """Take the steps whose time has come."""
-        now, arrivals = time.perf_counter(), self._arrivals
-        assert isinstance(arrivals, RecordedArrivals)
-        while arrivals.due <= now and arrivals.step is not None:
-            self._take(arrivals.step, arrivals.due)
-            arrivals.advance()
-        self._schedule()
-
-    def _take(self, step: Step, due: float) -> None:
+    def _take(self, at: float) -> None:
+        step = self._step
+        assert step is not None
         while step.what == "open" and step.session >= len(self._slots):
             self._add_slot()
         slot = self._slots[step.session]
         if step.message is not None:
             name = "command" if step.message.command else "message"
-            planned = self._plan(due, self._user, Prompt(text_of(step.message, self._dialect), name=name))
+            planned = self._plan(at, self._user, Prompt(text_of(step.message, self._dialect), name=name))
             if slot.waiting is not None:
                 slot.wake(planned)
             else:
@@ -111,5 +90,4 @@ class RecordedLoad(LoadGenerator):
             return None
         if slot.backlog:
             return slot.backlog.popleft()
-        slot.waiting = asyncio.get_running_loop().create_future()
-        return await slot.waiting
+        return await slot.wait()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from ailoop_otel.measure.load.checked_table import flag, number, tables
+from ailoop_otel.measure.load.checked_table import number, tables
 
 _WEEK: Final = 7 * 86_400.0
 _ORDER: Final = ("open", "message", "close")
@@ -22,7 +22,7 @@ class RecordedMessage:
     at: float = number(0.0, 0.0, _WEEK)
     size: int = number(0, 0, 100_000_000)
     text: str = ""
-    command: bool = flag(False, "")
+    command: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from ailoop_otel.measure.load.level import Level
-from ailoop_otel.measure.load.ramp import FEWEST, SearchResult, levels, load_text
+from ailoop_otel.measure.load.level import FEWEST, Level, SearchResult
 from ailoop_otel.measure.load.scenario import OPEN, RATE, Ramp, Scenario, StabilityCriteria
-from ailoop_otel.measure.load.worker_pool import LoadProcess, first_reason
+from ailoop_otel.measure.load.worker_pool import LoadProcess, WorkerPool
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.level_figures import LevelFigures
 from ailoop_otel.measure.results.observations import Observation, is_missing, observed
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics.estimates import run_figures, settled_slope
-from ailoop_otel.measure.statistics.percentiles import percentile
+from ailoop_otel.measure.statistics.percentiles import summarise
 from ailoop_otel.measure.verdict.validity import BUSY
 
 _FEWEST_SAMPLES: Final = 10
@@ -61,9 +60,7 @@ def steady_memory(run: Run, scenario: Scenario) -> list[Observation]:
     return [row for row in run.of(definitions.MEMORY) if not uneven or row.phase == "hold"]
 
 
-def delivered(
-    run: Run, scenario: Scenario, processes: Sequence[LoadProcess], connected: int
-) -> Iterator[tuple[str, Any]]:
+def delivered(run: Run, scenario: Scenario, workers: WorkerPool, connected: int) -> Iterator[tuple[str, Any]]:
     """The load that was put on: pairs of name and value, which the verdict and the report need.
 
     `sessions` asked for and `connected` at most, at once; `refusal` by the server and `own_limit` of the load
@@ -80,13 +77,13 @@ def delivered(
         yield "sessions", scenario.most_sessions
         yield "connected", connected
     for name in ("refusal", "own_limit"):
-        yield name, first_reason(processes, name)
+        yield name, workers.reason(name)
     planned = [row.at for row in run.of(definitions.FIRST_CHUNK)] + [row.at for row in run.of(definitions.COMMAND)]
     if planned and ramp is None and scenario.loop == OPEN:
         last = max(planned) + _SLACK
         yield "planned", len(planned)
         yield "sent", sum(row.at + row.value <= last for row in run.of(definitions.SEND_DELAY))
-    yield "busy", round(_busiest(processes), 3)
+    yield "busy", round(_busiest(workers.processes), 3)
 
 
 def level_figures(ran: Iterable[Level], scenario: Scenario) -> Iterator[LevelFigures]:
@@ -117,8 +114,7 @@ def recorded_notes(scenario: Scenario) -> Iterator[str]:
 
 def generator_notes(run: Run, processes: Sequence[LoadProcess], *, recorded: bool = False) -> Iterator[str]:
     """Notes on whether the load generator itself delayed what it measured, or `recorded` sessions did."""
-    lags = [each.lag for each in processes if each.lag is not None]
-    late = max((each.get_value_at_percentile(99) / 1e6 for each in lags), default=0.0)
+    late = max((each.late for each in processes), default=0.0)
     if late > _LATE and _busiest(processes) <= BUSY:
         yield (
             f"The load generator was late by up to {1000 * late:.0f} ms (p99) though it had little to do: this "
@@ -126,26 +122,26 @@ def generator_notes(run: Run, processes: Sequence[LoadProcess], *, recorded: boo
         )
     delays = [row.value for row in run.of(definitions.SEND_DELAY) if not is_missing(row.value)]
     waited = sum(delay > max(_LATE, late) for delay in delays)
-    if recorded and waited > max(_FEW, 0.01 * len(delays)):
-        yield (
-            f"Of {len(delays):,} messages {waited:,} waited for the answer before in their session, which counts in "
-            "their latencies: the server answers later than when this was recorded, or --pace is high."
-        )
-    elif waited > max(_FEW, 0.01 * len(delays)):
-        whose = " of their load process" if len(processes) > 1 else ""
-        mend = "More sessions, or fewer --processes," if whose else "More sessions"
-        yield (
-            f"Of {len(delays):,} messages {waited:,} found all sessions{whose} busy when they were due and waited, "
-            f"which counts in their latencies. {mend} would offer the load as planned."
-        )
-    if any(each.beat.get("unknown_dialect") for each in processes):
+    if waited > max(_FEW, 0.01 * len(delays)):
+        if recorded:
+            why = "waited for the answer before in their session"
+            mend = "the server answers later than when this was recorded, or --pace is high."
+            yield f"Of {len(delays):,} messages {waited:,} {why}, which counts in their latencies: {mend}"
+        else:
+            whose = " of their load process" if len(processes) > 1 else ""
+            mend = "More sessions, or fewer --processes," if whose else "More sessions"
+            yield (
+                f"Of {len(delays):,} messages {waited:,} found all sessions{whose} busy when they were due and waited, "
+                f"which counts in their latencies. {mend} would offer the load as planned."
+            )
+    if any(each.report.get("unknown_dialect") for each in processes):
         yield "The server answered in a dialect that is not known here: the outcomes of its messages mean nothing."
-    elif any(each.beat.get("unread") for each in processes):
+    elif any(each.report.get("unread") for each in processes):
         yield (
             "Frames of an unknown form came with the answers: where they may have carried text, first chunk and gaps "
             "are left out. A dialect can teach them: docs/dialects.md"
         )
-    for problem in sorted({problem for each in processes for problem in each.beat.get("problems", ())}):
+    for problem in sorted({problem for each in processes for problem in each.report.get("problems", ())}):
         yield f"In the load generator {problem}."
 
 
@@ -153,15 +149,11 @@ def stage_notes(run: Run, scenario: Scenario) -> Iterator[str]:
     """The figures of each stage, which those of the whole run mix."""
     for name in scenario.stage_names():
         rows = [row for row in run.of(definitions.FIRST_CHUNK) if row.phase == name]
+        summary = summarise(Run(run.context, rows), definitions.FIRST_CHUNK)
+        figures = [f"{each} {1000 * summary.with_failures[each]:,.1f} ms" for each in ("p50", "p95")]
+        shown = f"; first chunk {', '.join(figures)}" if summary.n + summary.failures else ""
         if rows:
-            values = np.sort([math.inf if row.failed else row.value for row in rows if row.failed or row.value > 0])
-            shown = (
-                [f"p{percent} {percentile(values, percent) * 1000:,.1f} ms" for percent in (50, 95)]
-                if len(values)
-                else []
-            )
-            failed = sum(row.failed for row in rows)
-            yield f"{name}: {len(rows):,} messages, {failed:,} failed; first chunk {', '.join(shown)}."
+            yield f"{name}: {len(rows):,} messages, {summary.failures:,} failed{shown}."
 
 
 def server_notes(pid: int | None, *, lost: bool) -> Iterator[str]:
@@ -188,15 +180,14 @@ def search_notes(found: SearchResult, ramp: Ramp, stable: StabilityCriteria) -> 
         yield f"No level was stable: {found.reason}."
     elif found.met:
         step = "" if ramp.levels else f", to the step of {ramp.step}"
-        yield f"Stable with {load_text(ramp, found.load)}{step}: {found.reason}."
+        yield f"Stable with {ramp.text(found.load)}{step}: {found.reason}."
     else:
-        yield f"The limit was not met: {load_text(ramp, found.load)} are the most that were tried; try more."
+        yield f"The limit was not met: {ramp.text(found.load)} are the most that were tried; try more."
     complete = stable.completion_p95
     yield (
         f"Stable means at most {stable.errors:g} errors per 1,000 messages and a p95 of the first chunk of at most "
         f"{stable.first_chunk_p95:g} s{f', of the complete answer {complete:g} s' if complete else ''}, "
         f"held for {stable.hold:g} s."
     )
-    first = next(levels(ramp))
-    if (first if ramp.of == RATE else ramp.rate * first) * ramp.seconds < FEWEST:
+    if ramp.messages_per_second(ramp.loads()[0]) * ramp.seconds < FEWEST:
         yield f"The first levels had fewer than {FEWEST} messages: there a p95 is the slowest of them."

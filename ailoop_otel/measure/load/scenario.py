@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,16 +17,15 @@ from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.client.session import dialect_named
 from ailoop_otel.measure.load.checked_table import (
     Setting,
-    flag,
     meant,
     number,
     numbers,
     one_of,
+    plain,
     read,
     settings_of,
     table,
     tables,
-    words,
 )
 from ailoop_otel.measure.load.messages_file import messages_of
 from ailoop_otel.measure.load.recorded_sessions import Recorded
@@ -48,6 +46,7 @@ CONSTANT, POISSON = "constant", "poisson"
 AI_TIMEOUT: Final = "ai_timeout"
 _DAY: Final = 86_400.0
 _SUFFIX: Final = ".toml"
+_FOLDER: Final = Path(__file__).parent.parent / "scenarios"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,19 @@ class Ramp:
     levels: tuple[float, ...] = numbers(0.001, 100_000.0, "the levels, instead of start, step and most")
     seconds: float = number(15.0, 0.1, _DAY, "how long a level lasts")
     rate: float = number(0.2, 0.001, 1000.0, "messages/s of each session, for levels of sessions")
-    search: bool = flag(True, "end at the first level that is not stable")
+    search: bool = plain(True, "end at the first level that is not stable")
+
+    def loads(self) -> list[float]:
+        """The levels in order; without a list of them, the last is `most`."""
+        return sorted(self.levels) or [*range(self.start, self.most, self.step), self.most]
+
+    def text(self, load: float) -> str:
+        """A level in words: `20 sessions`, `2.5 messages/s`."""
+        return f"{load:g} messages/s" if self.of == RATE else f"{load:g} sessions"
+
+    def messages_per_second(self, load: float) -> float:
+        """The rate of a level over all sessions, in an open loop."""
+        return load if self.of == RATE else self.rate * load
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +175,11 @@ class Scenario:
     opening: float = number(20.0, 0.01, 10_000.0, "sessions opened a second")
     patience: float = number(120.0, 0.1, _DAY, "seconds until a client gives a message up")
     processes: int = number(1, 1, 64, "load processes")
-    compression: bool = flag(True, "the WebSocket compresses, if the server does")
-    dialect: str = words(DIALECTS.dialects[0].name, "whose requests the server takes: see docs/dialects.md")
-    messages_file: str = words("", "JSON Lines or CSV with text, name and weight, instead of the messages")
+    compression: bool = plain(True, "the WebSocket compresses, if the server does")
+    dialect: str = plain(DIALECTS.dialects[0].name, "whose requests the server takes: see docs/dialects.md")
+    messages_file: str = plain("", "JSON Lines or CSV with text, name and weight, instead of the messages")
     seed: int = number(1, 0, 2**31, "of what is random: the same seed, the same load")
-    stop: bool = flag(True, "sessions are stopped at the end, not just left")
+    stop: bool = plain(True, "sessions are stopped at the end, not just left")
     ramp: Ramp | None = table(Ramp, None)
     stable: StabilityCriteria = table(StabilityCriteria, StabilityCriteria())
     abort_on: AbortCriteria = table(AbortCriteria, AbortCriteria())
@@ -190,7 +201,7 @@ class Scenario:
     def most_sessions(self) -> int:
         """The most sessions that are wanted at once."""
         if self.ramp is not None and self.ramp.of == SESSIONS:
-            return int(max(self.ramp.levels, default=self.ramp.most))
+            return int(self.ramp.loads()[-1])
         return max(self.sessions, *(each.sessions or 0 for each in self.stages), 0)
 
     def stage_names(self) -> list[str]:
@@ -219,8 +230,7 @@ def known() -> list[Setting]:
 
 def names() -> list[str]:
     """The scenarios that come with the package."""
-    folder = resources.files("ailoop_otel.measure") / "scenarios"
-    return sorted(each.name[: -len(_SUFFIX)] for each in folder.iterdir() if each.name.endswith(_SUFFIX))
+    return sorted(path.stem for path in _FOLDER.glob(f"*{_SUFFIX}"))
 
 
 def load(name: str, overrides: Iterable[str] = (), messages: Iterable[str] = ()) -> Scenario:
@@ -243,7 +253,9 @@ def load(name: str, overrides: Iterable[str] = (), messages: Iterable[str] = ())
     if "name" in document:
         raise Refusal(f"{where}: `name` is no setting; a scenario is called as its file is")
     scenario: Scenario = read(Scenario, {**document, "name": Path(name).stem}, where)
-    _check(scenario, where)
+    for fault in _faults(scenario):
+        raise Refusal(f"{where}: {fault}")
+    dialect_named(scenario.dialect)
     if scenario.stages and "duration" not in document:
         return replace(scenario, duration=sum(each.seconds for each in scenario.stages))
     return scenario
@@ -291,9 +303,7 @@ def _expected(document: dict[str, Any]) -> Any:
 def _text(name: str) -> tuple[str, str]:
     """The name or path of a scenario's file, and its text."""
     if name in names():
-        return f"{name}{_SUFFIX}", (
-            resources.files("ailoop_otel.measure") / "scenarios" / f"{name}{_SUFFIX}"
-        ).read_text(encoding="utf-8")
+        return f"{name}{_SUFFIX}", read_text(_FOLDER / f"{name}{_SUFFIX}")
     path = Path(name)
     if path.suffix != _SUFFIX and not path.exists():
         raise Refusal(
@@ -327,42 +337,40 @@ def _override(document: dict[str, Any], override: str) -> None:
         inside[path[-1]] = value.strip()
 
 
-def _check(scenario: Scenario, where: str) -> None:
-    kinds = scenario.user_kinds()
-    if not all(each.messages for each in kinds):
-        raise Refusal(f"{where}: it sends nothing; add [[messages]] with a text, or give --message")
-    if len({each.name for each in kinds}) < len(kinds):
-        raise Refusal(f"{where}: two of its [[users]] have the same name")
-    for kind in kinds:
-        if not all(each.text.strip() for each in kind.messages):
-            raise Refusal(f"{where}: a message without text; the server would not ask its AI")
-        _check_think(kind.think or 0.0, kind.think_max, where)
-    dialect_named(scenario.dialect)
-    ramp = scenario.ramp
-    if ramp is not None and ramp.most < ramp.start and not ramp.levels:
-        raise Refusal(f"{where}: `ramp.most` is {ramp.most}, which is below `ramp.start`, {ramp.start}")
-    if ramp is not None and ramp.of == SESSIONS and not all(each.is_integer() for each in ramp.levels):
-        raise Refusal(f"{where}: `ramp.levels` of sessions are whole numbers")
-    if ramp is not None and ramp.of == RATE and scenario.loop != OPEN:
-        raise Refusal(f'{where}: `ramp.of = "rate"` is for loop = "open"; a closed loop has levels of sessions')
-    if ramp is not None and replace(scenario.abort_on, seconds=AbortCriteria().seconds) != AbortCriteria():
-        raise Refusal(f"{where}: [abort_on] is not for a [ramp], which ends at its own limits, [stable]")
-    if scenario.stages:
-        _check_stages(scenario, where)
-
-
-def _check_think(think: float, most: float | None, where: str) -> None:
-    if most is not None and most < think:
-        raise Refusal(f"{where}: `think_max` is {most:g}, which is below `think`, {think:g}")
-
-
-def _check_stages(scenario: Scenario, where: str) -> None:
+def _faults(scenario: Scenario) -> Iterator[str]:
+    """What its settings, each of which is valid, make wrong together."""
+    yield from _user_faults(scenario.user_kinds())
     if scenario.ramp is not None:
-        raise Refusal(f"{where}: [ramp] and [[stages]] are two courses of the load; leave one of them out")
-    if not any(each.seconds for each in scenario.stages):
-        raise Refusal(f"{where}: its stages take no time; give one of them `seconds`")
+        yield from _ramp_faults(scenario, scenario.ramp)
+    if scenario.stages and not any(each.seconds for each in scenario.stages):
+        yield "its stages take no time; give one of them `seconds`"
     for stage in scenario.stages:
         if stage.rate is not None and scenario.loop != OPEN:
-            raise Refusal(f'{where}: `stages.rate` is for loop = "open"; a closed loop has `stages.sessions`')
+            yield '`stages.rate` is for loop = "open"; a closed loop has `stages.sessions`'
         if stage.name in PHASES:
-            raise Refusal(f"{where}: `stages.name` is {stage.name}, which is the name of another phase")
+            yield f"`stages.name` is {stage.name}, which is the name of another phase"
+
+
+def _user_faults(kinds: Sequence[UserKind]) -> Iterator[str]:
+    if not all(each.messages for each in kinds):
+        yield "it sends nothing; add [[messages]] with a text, or give --message"
+    if len({each.name for each in kinds}) < len(kinds):
+        yield "two of its [[users]] have the same name"
+    for kind in kinds:
+        if not all(each.text.strip() for each in kind.messages):
+            yield "a message without text; the server would not ask its AI"
+        if kind.think_max is not None and kind.think_max < (kind.think or 0.0):
+            yield f"`think_max` is {kind.think_max:g}, which is below `think`, {kind.think:g}"
+
+
+def _ramp_faults(scenario: Scenario, ramp: Ramp) -> Iterator[str]:
+    if ramp.most < ramp.start and not ramp.levels:
+        yield f"`ramp.most` is {ramp.most}, which is below `ramp.start`, {ramp.start}"
+    if ramp.of == SESSIONS and not all(each.is_integer() for each in ramp.levels):
+        yield "`ramp.levels` of sessions are whole numbers"
+    if ramp.of == RATE and scenario.loop != OPEN:
+        yield '`ramp.of = "rate"` is for loop = "open"; a closed loop has levels of sessions'
+    if replace(scenario.abort_on, seconds=AbortCriteria().seconds) != AbortCriteria():
+        yield "[abort_on] is not for a [ramp], which ends at its own limits, [stable]"
+    if scenario.stages:
+        yield "[ramp] and [[stages]] are two courses of the load; leave one of them out"

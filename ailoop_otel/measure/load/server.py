@@ -8,11 +8,11 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import psutil
 
@@ -57,7 +57,6 @@ def running_server(
     directory: Path,
     *,
     instrument: bool = True,
-    environment: Mapping[str, str] | None = None,
     patience: float = _STARTING,
 ) -> Iterator[RunningServer]:
     """Run a server within the context; it has `patience` seconds to listen on the port of `url`.
@@ -73,7 +72,7 @@ def running_server(
     telemetry = directory / TELEMETRY if instrument else None
     added = instrumented(telemetry) if telemetry is not None else {SETTING_ENABLED.name: "false"}
     log = directory / LOG
-    process = _run(arguments, log, {**os.environ, "PYTHONUNBUFFERED": "1", **added, **(environment or {})})
+    process = _run(arguments, log, {**os.environ, "PYTHONUNBUFFERED": "1", **added})
     try:
         _await(process, uri.host, uri.port, log, patience)
         yield RunningServer(process.pid, log, telemetry)
@@ -83,7 +82,9 @@ def running_server(
 
 def stop(process: subprocess.Popen[bytes]) -> None:
     """Stop a process and its children: SIGTERM, then SIGKILL for those that still run after `_STOPPING` seconds."""
-    members = _members(process.pid)
+    members: list[psutil.Process] = []
+    with suppress(psutil.NoSuchProcess):
+        members = _members(psutil.Process(process.pid))
     for member in members:
         with suppress(psutil.Error):
             member.terminate()
@@ -94,12 +95,11 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _members(pid: int) -> list[Any]:
-    try:
-        root = psutil.Process(pid)
+def _members(root: psutil.Process) -> list[psutil.Process]:
+    """A process and its children; none where it has ended."""
+    with suppress(psutil.Error):
         return [root, *root.children(recursive=True)]
-    except psutil.Error:
-        return []
+    return []
 
 
 def _arguments(command: str) -> list[str]:
@@ -170,30 +170,17 @@ class ProcessTree:
     def read(self) -> tuple[int, float] | None:
         """Resident memory in bytes and CPU time in seconds since the start; None when the process has ended."""
         memory, times = 0, dict[int, float]()
-        try:
-            members = [self._root, *self._root.children(recursive=True)]
-        except psutil.Error:
+        for member in _members(self._root):
+            with suppress(psutil.Error):
+                used, resident = member.cpu_times(), member.memory_info().rss
+                if member.status() != psutil.STATUS_ZOMBIE:
+                    memory += resident
+                    times[member.pid] = used.user + used.system
+        if self._root.pid not in times:
             return None
-        for member in members:
-            found = _usage(member)
-            if found is None and member is self._root:
-                return None
-            if found is not None:
-                memory += found[0]
-                times[member.pid] = found[1]
         self._ended += sum(seconds for pid, seconds in self._times.items() if pid not in times)
         self._times = times
         return memory, self._ended + sum(times.values())
-
-
-def _usage(member: Any) -> tuple[int, float] | None:
-    try:
-        if member.status() == psutil.STATUS_ZOMBIE:
-            return None
-        times = member.cpu_times()
-        return member.memory_info().rss, times.user + times.system
-    except psutil.Error:
-        return None
 
 
 class ResourceSampler:

@@ -29,3 +29,15 @@ class SessionSlot:
         waiting, self.waiting = self.waiting, None
         if waiting is not None and not waiting.done():
             waiting.set_result(planned)
+
+    async def wait(self) -> PlannedMessage | None:
+        """Wait until it is woken; returns the message that it was given, None for a check of what has changed."""
+        self.waiting = asyncio.get_running_loop().create_future()
+        return await self.waiting
+
+    async def think(self, seconds: float) -> bool:
+        """Wait for the think time in seconds; returns whether it was woken before its end."""
+        self.waiting = asyncio.get_running_loop().create_future()
+        done, _ = await asyncio.wait([self.waiting], timeout=seconds)
+        self.waiting = None
+        return bool(done)

@@ -1,7 +1,7 @@
 """A load process: reads commands as JSON lines from standard input, and writes reports to standard output.
 
     in    {"job": ...}, {"fill": 5, "seconds": 0}, {"segment": ...}, {"end": true}, {"abort": true}
-    out   {"filled": 5}, {"beat": ...}, {"rows": [...]}, {"over": ...}
+    out   {"rows": [...], "events": [...], "connected": 5, ...}, and in the end {"gaps": ..., "late": ...}
 
 When its input ends, the parent process has ended: the load process cancels all work and ends.
 """
@@ -9,7 +9,6 @@ When its input ends, the parent process has ended: the load process cancels all 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import gc
 import json
 import sys
@@ -21,24 +20,13 @@ from typing import Any, Final
 from ailoop_otel.measure.load.checked_table import read
 from ailoop_otel.measure.load.generator import LoadGenerator
 from ailoop_otel.measure.load.limits import raise_descriptors
-from ailoop_otel.measure.load.plan import Job, Segment
+from ailoop_otel.measure.load.plan import Segment
 from ailoop_otel.measure.load.recorded_load import RecordedLoad
 from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.results import histograms
 from ailoop_otel.protocol.registry import DIALECTS
 
 _BEAT: Final = 0.25
-
-
-def packed(scenario: Scenario) -> dict[str, Any]:
-    """A scenario as a JSON document."""
-    return dataclasses.asdict(scenario)
-
-
-def unpacked(document: dict[str, Any]) -> Scenario:
-    """The scenario of a document that `packed` returned."""
-    scenario: Scenario = read(Scenario, document, "the job")
-    return scenario
 
 
 class Worker:
@@ -52,6 +40,7 @@ class Worker:
         self._cpu_time = time.process_time()
         self._reported_at = time.perf_counter()
         self._busy = 0.0
+        self._filled = -1
 
     def execute(self, command: dict[str, Any]) -> None:
         """Execute one command; work that takes time runs as a task."""
@@ -74,13 +63,12 @@ class Worker:
             self._report()
         watching.cancel()
         load = self._load
-        self._send({"over": {"gaps": histograms.written(load.gaps), "lag": histograms.written(load.lag)}})
+        self._send({"gaps": histograms.written(load.gaps), "late": load.lag.get_value_at_percentile(99) / 1e6})
 
     async def _fill(self, count: int, seconds: float) -> None:
         await self._load.fill(count, seconds)
-        # The report goes first: the parent reads it when `filled` arrives.
+        self._filled = count
         self._report()
-        self._send({"filled": count})
 
     async def _end(self) -> None:
         await self._load.end()
@@ -93,19 +81,13 @@ class Worker:
             self._busy = (used - self._cpu_time) / (now - self._reported_at)
             self._cpu_time, self._reported_at = used, now
         rows, load.rows = load.rows, []
-        if rows:
-            self._send({"rows": rows})
         self._send(
             {
-                "beat": {
-                    "at": now, "connected": load.connected, "opened": load.opened, "waiting": load.waiting,
-                    "planned": load.planned, "done": load.done, "errors": load.errors, "exhausted": load.exhausted,
-                    "busy": round(self._busy, 3), "dialect": load.dialect, "unknown_dialect": load.unknown_dialect,
-                    "unread": load.unread,
-                    "segment": load.segment, "refusal": load.refusal, "own_limit": load.own_limit,
-                    "problems": DIALECTS.problems(),
-                    "events": load.take_events(),
-                }
+                "rows": rows, "events": load.take_events(), "filled": self._filled, "busy": round(self._busy, 3),
+                "connected": load.connected, "opened": load.opened, "waiting": load.waiting, "done": load.done,
+                "errors": load.errors, "segment": load.segment.number, "exhausted": load.exhausted,
+                "dialect": load.dialect, "unknown_dialect": load.unknown_dialect, "unread": load.unread,
+                "refusal": load.refusal, "own_limit": load.own_limit, "problems": DIALECTS.problems(),
             }
         )  # fmt: skip
 
@@ -121,8 +103,9 @@ async def main() -> None:
     if job is None:
         return
     raise_descriptors()
-    task = Job(job["url"], unpacked(job["scenario"]), job["process"], job["origin"])
-    load = LoadGenerator(task) if task.scenario.recorded is None else RecordedLoad(task)
+    scenario = read(Scenario, job["scenario"], "the job")
+    kind = LoadGenerator if scenario.recorded is None else RecordedLoad
+    load = kind(job["url"], scenario, job["process"], job["origin"])
     worker = Worker(load, _send)
     loop = asyncio.get_running_loop()
     threading.Thread(target=_listen, args=(loop, worker), daemon=True).start()

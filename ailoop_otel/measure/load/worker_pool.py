@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
-import queue
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
-
-from hdrh.histogram import HdrHistogram
 
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.load.plan import Segment, share
 from ailoop_otel.measure.load.scenario import Scenario
-from ailoop_otel.measure.load.worker import packed
 from ailoop_otel.measure.results import histograms
 from ailoop_otel.measure.results.observations import Observation
 
@@ -29,24 +24,22 @@ _GRACE: Final = 10.0
 
 
 class LoadProcess:
-    """One load process, with its last report (`beat`) and all its observations."""
+    """One load process, with its last report and all its observations; `reported` is set by each report."""
 
-    def __init__(
-        self, url: str, scenario: Scenario, number: int, origin: float, updates: queue.SimpleQueue[int]
-    ) -> None:
+    def __init__(self, url: str, scenario: Scenario, number: int, origin: float, reported: threading.Event) -> None:
         self.number = number
         self.observations: list[Observation] = []
         self._taken = 0  # how many of them `new_observations` has returned
-        self.beat: dict[str, Any] = {}
+        self.report: dict[str, Any] = {}
         self.busy: list[float] = []
         """CPU time per second, 1 is a core, in each report."""
         # The reader's thread adds while another takes: a list that is replaced would lose what comes meanwhile.
         self.events: deque[list[Any]] = deque()
-        self.filled = -1
         self.over = False
-        self.gaps: HdrHistogram | None = None
-        self.lag: HdrHistogram | None = None
-        self._updates = updates
+        self.gaps = histograms.histogram()
+        self.late = 0.0
+        """Seconds by which its event loop was late, p99."""
+        self._reported = reported
         self._stderr = ""
         self._process = subprocess.Popen(
             [sys.executable, "-m", __package__ + ".worker"],
@@ -54,7 +47,8 @@ class LoadProcess:
             # Ctrl-C at the terminal must not reach it: the campaign ends its load processes itself.
             start_new_session=True, env=_environment(),
         )  # fmt: skip
-        self.send({"job": {"url": url, "scenario": packed(scenario), "process": number, "origin": origin}})
+        job = {"url": url, "scenario": dataclasses.asdict(scenario), "process": number, "origin": origin}
+        self.send({"job": job})
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -102,36 +96,33 @@ class LoadProcess:
         with suppress(ValueError):
             for line in stdout:
                 self._take(json.loads(line))
-                self._updates.put(self.number)
+                self._reported.set()
             self._stderr = stderr.read()
-        self._updates.put(self.number)
+        self._reported.set()
 
     def _take(self, report: dict[str, Any]) -> None:
-        if "rows" in report:
-            self.observations.extend(Observation(*row) for row in report["rows"])
-        elif "beat" in report:
-            self.events.extend(report["beat"].pop("events"))
-            self.beat = report["beat"]
-            self.busy.append(self.beat["busy"])
-        elif "filled" in report:
-            self.filled = report["filled"]
-        elif "over" in report:
-            self.gaps = histograms.read(report["over"]["gaps"])
-            self.lag = histograms.read(report["over"]["lag"])
-            self.over = True
+        if "gaps" in report:
+            self.gaps, self.late, self.over = histograms.read(report["gaps"]), report["late"], True
+            return
+        self.observations.extend(Observation(*row) for row in report.pop("rows"))
+        self.events.extend(report.pop("events"))
+        self.busy.append(report["busy"])
+        self.report = report
 
 
 class WorkerPool:
-    """All load processes of a run; a context manager that ends them."""
+    """All load processes of a run; a context manager that starts and ends them."""
 
     def __init__(self, url: str, scenario: Scenario, origin: float) -> None:
-        self._scenario = scenario
-        self._updates: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self.processes = [
-            LoadProcess(url, scenario, number, origin, self._updates) for number in range(scenario.processes)
-        ]
+        self._job = url, scenario, origin
+        self._wanted = 0
+        self._reported = threading.Event()
+        self.processes: list[LoadProcess] = []
 
     def __enter__(self) -> WorkerPool:
+        url, scenario, origin = self._job
+        for number in range(scenario.processes):
+            self.processes.append(LoadProcess(url, scenario, number, origin, self._reported))
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -145,13 +136,17 @@ class WorkerPool:
 
         With `seconds` they are opened, or closed, evenly over so long.
         """
+        self._wanted = sessions
         for each in self.processes:
-            each.send({"fill": share(sessions, each.number, len(self.processes)), "seconds": seconds})
+            each.send({"fill": self._share(each), "seconds": seconds})
 
-    def filled(self, sessions: int) -> bool:
+    @property
+    def filled(self) -> bool:
         """Whether all sessions of the latest `fill` were attempted once."""
-        count = len(self.processes)
-        return all(each.filled == share(sessions, each.number, count) for each in self.processes)
+        return all(each.report.get("filled") == self._share(each) for each in self.processes)
+
+    def _share(self, process: LoadProcess) -> int:
+        return share(self._wanted, process.number, len(self.processes))
 
     def begin(self, segment: Segment) -> None:
         """Begin a segment in all processes."""
@@ -170,19 +165,19 @@ class WorkerPool:
 
     def total(self, name: str) -> int:
         """The sum of one count in the last reports of all processes."""
-        return sum(each.beat.get(name, 0) for each in self.processes)
+        return sum(each.report.get(name, 0) for each in self.processes)
 
     def at(self, segment: int) -> bool:
         """Whether all processes have begun a segment."""
-        return all(each.beat.get("segment") == segment for each in self.processes)
+        return all(each.report.get("segment") == segment for each in self.processes)
 
-    def all_at(self, name: str, segment: int) -> bool:
-        """Whether all processes are in a segment, with the flag `name` set in their last reports."""
-        return self.at(segment) and all(each.beat.get(name, False) for each in self.processes)
+    def exhausted(self, segment: int) -> bool:
+        """Whether all processes have planned all messages of a segment."""
+        return self.at(segment) and all(each.report["exhausted"] for each in self.processes)
 
     def reason(self, name: str) -> str:
-        """The first text of this name in the last reports of all processes."""
-        return first_reason(self.processes, name)
+        """The first text of this name in the last reports of all processes; empty if none has one."""
+        return next((each.report[name] for each in self.processes if each.report.get(name)), "")
 
     def events(self) -> list[list[Any]]:
         """Return and clear the events of single messages."""
@@ -196,29 +191,21 @@ class WorkerPool:
         """The observations that came since the last call."""
         return [row for each in self.processes for row in each.new_observations()]
 
-    def wait(self, seconds: float) -> None:
-        """Wait at most `seconds` for a report; raises Refusal if a process has ended too early."""
-        with suppress(queue.Empty):
-            self._updates.get(timeout=max(0.0, seconds))
-            while True:
-                self._updates.get_nowait()
-        for each in self.processes:
-            if each.failed:
-                raise Refusal(f"load process {each.number} ended by itself: {each.failed}")
+    def until(self, reached: Callable[[], bool], deadline: float) -> bool:
+        """Wait until `reached` is true or until `deadline` (`perf_counter`); returns whether it became true.
 
-    def until(self, reached: Callable[[], bool], deadline: float = math.inf) -> bool:
-        """Wait until `reached` is true or until `deadline` (`perf_counter`); returns whether it became true."""
+        Raises Refusal if a process has ended too early.
+        """
         while not reached():
             left = deadline - time.perf_counter()
             if left <= 0:
                 return False
-            self.wait(min(left, 0.5))
+            self._reported.wait(min(left, 0.5))
+            self._reported.clear()
+            for each in self.processes:
+                if each.failed:
+                    raise Refusal(f"load process {each.number} ended by itself: {each.failed}")
         return True
-
-
-def first_reason(processes: Iterable[LoadProcess], name: str) -> str:
-    """The first text of this name in the last reports of load processes; empty if none has one."""
-    return next((each.beat[name] for each in processes if each.beat.get(name)), "")
 
 
 def _environment() -> dict[str, str]:

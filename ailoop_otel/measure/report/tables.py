@@ -24,7 +24,7 @@ from ailoop_otel.measure.results.quantities import NOTHING, percent
 from ailoop_otel.measure.results.quantities import scale as scale_of
 from ailoop_otel.measure.statistics.percentiles import METHOD
 from ailoop_otel.measure.verdict.verdict import Judged
-from ailoop_otel.view.units import counted
+from ailoop_otel.units import counted
 
 _TIME: Final = scale_of(definitions.FIRST_CHUNK)
 _RATE: Final = scale_of(definitions.RATE)

@@ -14,7 +14,7 @@ from ailoop_otel.measure.results.definitions import Definition
 from ailoop_otel.measure.results.quantities import shown
 from ailoop_otel.measure.results.run import Context
 from ailoop_otel.measure.verdict.verdict import Judgement, Verdict
-from ailoop_otel.view.units import counted, duration, size
+from ailoop_otel.units import counted, duration, size
 
 _SOURCES: Final = {
     "client": "measured by load, as its clients saw it",

@@ -33,9 +33,9 @@ from ailoop_otel.measure.telemetry.exchanges import (
     is_read,
 )
 from ailoop_otel.measure.telemetry.processes import process_observations
-from ailoop_otel.recorded import files, points
+from ailoop_otel.recorded import files
 from ailoop_otel.recorded.files import ReadCounts
-from ailoop_otel.recorded.records import Batch
+from ailoop_otel.recorded.records import Batch, reader
 
 SCENARIO: Final = "production"
 _SECOND: Final = 1e9
@@ -95,7 +95,7 @@ def _batches(path: Path, counts: ReadCounts, progress: Callable[[int], None], *,
         return not (line.startswith(_LOGS) and line.endswith(b"]}"))  # log records are in no figure
 
     # Captured messages are on spans that no figure needs.
-    parser = points.reader(METRICS) if texts else points.reader(METRICS, is_read)
+    parser = reader(METRICS) if texts else reader(METRICS, is_read)
     yield from files.read([path], counts, wanted, parser)
     progress(left)
 

@@ -6,8 +6,7 @@ import asyncio
 import math
 import threading
 from collections.abc import Coroutine
-from dataclasses import dataclass
-from types import TracebackType
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ailoop_otel.measure import Refusal
@@ -49,30 +48,29 @@ class AsyncChat:
         self._log = log
         self._session = session
         self._patience = patience
-        self._number = log.next_session()
+        self._place = Place(log.origin, session=log.next_session(), process=log.process)
 
     async def ask(self, text: str) -> Answer:
         """Send a message and wait for its answer."""
         message = await self._session.ask(text, patience=self._patience)
-        place = self._place(self._log.next_exchange())
+        place = replace(self._place, exchange=self._log.next_exchange())
         self._log.rows += exchanges.message_observations(message, place)
         return _answer(message)
 
     async def start(self) -> None:
-        """Start the session; raises Refused when the server gives none."""
+        """Start the session; raises Refused, and closes the connection, when the server gives none."""
         try:
             await self._session.start(self._patience)
+        except BaseException:
+            await self._session.close()
+            raise
         finally:
-            self._log.rows += exchanges.session_start_observations(self._session, self._place())
+            self._log.rows.append(exchanges.session_start_observation(self._session, self._place))
 
     async def stop(self) -> None:
         """Stop the session and close its connection."""
         await self._session.stop()
-        self._log.rows += exchanges.session_end_observations(self._session, self._place())
-
-    def _place(self, exchange: int = -1) -> Place:
-        log = self._log
-        return Place(log.origin, session=self._number, exchange=exchange, process=log.process)
+        self._log.rows += exchanges.session_end_observations(self._session, self._place)
 
 
 class Chat:
@@ -104,26 +102,16 @@ class ChatSession:
     async def __aenter__(self) -> AsyncChat:
         __tracebackhide__ = True  # pytest then shows the test's own line and the message
         try:
-            return await self._opened()
+            session = await connect(self._url, patience=self._patience, dialect=self._dialect)
+            self._chat = AsyncChat(self._log, session, self._patience)
+            await self._chat.start()
         except Refused as refused:
             raise Refused(f"no session could be had at {self._url}, is the server running? {refused}") from None
         except Refusal as refusal:
             raise Refusal(str(refusal)) from None
+        return self._chat
 
-    async def _opened(self) -> AsyncChat:
-        session = await connect(self._url, patience=self._patience, dialect=self._dialect)
-        chat = AsyncChat(self._log, session, self._patience)
-        try:
-            await chat.start()
-        except BaseException:
-            await session.close()
-            raise
-        self._chat = chat
-        return chat
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         if self._chat is not None:
             await self._chat.stop()
 
@@ -132,20 +120,17 @@ class ChatSession:
         self._loop = _Loop()
         try:
             return Chat(self._loop.run(self.__aenter__()), self._loop)
-        except (Refused, Refusal) as error:
+        except BaseException as error:
             self._loop.close()
-            # A new exception: the traceback of the original leads through the other thread.
-            raise type(error)(str(error)) from None
-        except BaseException:
-            self._loop.close()
+            if isinstance(error, Refused | Refusal):
+                # A new exception: the traceback of the original leads through the other thread.
+                raise type(error)(str(error)) from None
             raise
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         if self._loop is not None:
             try:
-                self._loop.run(self.__aexit__(kind, value, trace))
+                self._loop.run(self.__aexit__(*exception))
             finally:
                 self._loop.close()
 

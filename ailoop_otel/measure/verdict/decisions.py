@@ -27,7 +27,7 @@ from ailoop_otel.measure.statistics.intervals import CONFIDENCE, Bounds, Uncerta
 from ailoop_otel.measure.verdict.changes import BETWEEN_RUNS, Change, send_delay
 from ailoop_otel.measure.verdict.targets import Target
 from ailoop_otel.measure.verdict.verdict import Judged, Verdict
-from ailoop_otel.view.units import counted
+from ailoop_otel.units import counted
 
 FEWEST_RUNS: Final = 5
 """So many runs on each side know well enough how runs differ."""

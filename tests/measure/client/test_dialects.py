@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.client import session as client
 from ailoop_otel.measure.client.conversation import Conversation
+from ailoop_otel.measure.client.exchanges import Place, session_start_observation
 from ailoop_otel.measure.client.message import Message
 from ailoop_otel.measure.client.session import ClientSession, dialect_named
 from ailoop_otel.measure.load import scenario
@@ -42,11 +44,13 @@ def test_a_message_is_a_request_of_the_dialect() -> None:
 
 
 async def test_a_server_without_sessions_has_nothing_to_start() -> None:
-    """Nor to stop; the connection alone counts."""
+    """Nor to stop; the connection alone counts, and nothing is observed as refused."""
     session = ClientSession(dialect(start_method="", stop_method="")())
     await session.start()
     assert session.started_at == session.asked_at > 0
     assert session.id == ""
+    observation = session_start_observation(session, Place(0.0))
+    assert (observation.outcome, math.isnan(observation.value)) == ("ok", True)
     await session.stop()
     assert session.ended_at
 

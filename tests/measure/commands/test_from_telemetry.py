@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from ailoop_otel import cli
-from ailoop_otel.measure.commands.measure import MeasureOptions, measure
+from ailoop_otel.measure.commands import measure
+from ailoop_otel.measure.commands.options import MeasureOptions
 from ailoop_otel.measure.results import definitions, storage
 from ailoop_otel.measure.telemetry.reading import read
 from tests.ailoop.process import STATELESS, Server, standin
@@ -47,8 +48,10 @@ def test_the_plan_is_the_recording(recording: Path, tmp_path: Path) -> None:
     for exchange in telemetry.exchanges.values():
         expected[exchange.session_id].append(exchange.start / 1e9)
     with scripted(first=0.01) as server:
-        code = measure(
-            MeasureOptions("", server.url, out=str(tmp_path / "again"), telemetry=str(recording), pace=f"{PACE:g}x"),
+        code = measure.run(
+            MeasureOptions(
+                "", server.url, out=str(tmp_path / "again"), from_telemetry=str(recording), pace=f"{PACE:g}x"
+            ),
             Console(quiet=True),
         )
     assert code == 0

@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from ailoop_otel.measure import Refusal
-from ailoop_otel.measure.legacy.metrics_file import MetricsFile, read
-from ailoop_otel.measure.legacy.run import import_files, summary_faults
+from ailoop_otel.measure.legacy import MetricsFile, import_files, summary_faults
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
 from ailoop_otel.measure.results.run import Run
@@ -82,7 +81,7 @@ def test_runs_and_sessions_are_told_apart(memory: Path, talk: Path) -> None:
 
 def test_bytes_taken_for_seconds_are_noted(memory: Path) -> None:
     """The mean of the mixed column is computed as it was published, and the mean without the bytes."""
-    (note,) = summary_faults(read(memory))
+    (note,) = summary_faults(MetricsFile(memory))
     wrong = fmean([seconds for _, seconds in BURST * 2] + [2_633_000, 2_619_000]) * 1000
     assert f"{wrong:,.2f} ms over 10 rows" in note
     assert "2 of them are bytes (up to 2,633,000)" in note
@@ -91,14 +90,14 @@ def test_bytes_taken_for_seconds_are_noted(memory: Path) -> None:
 
 def test_a_median_between_two_populations_is_noted(timeouts: Path) -> None:
     """A median that no row is near is noted with the populations around it."""
-    (note,) = summary_faults(read(timeouts))
+    (note,) = summary_faults(MetricsFile(timeouts))
     assert f"{median([0.0022, 10.0085]) * 1000:,.2f} ms" in note
     assert "legacy_session_start from 2.20 ms to 2.20 ms; legacy_timeout from 10,008.50 ms to 10,008.50 ms" in note
 
 
 def test_an_acknowledgement_is_no_answer(talk: Path) -> None:
     """Replies that come sooner than a session starts are acknowledgements."""
-    (note,) = summary_faults(read(talk))
+    (note,) = summary_faults(MetricsFile(talk))
     assert "0.60 ms: sooner than a session starts (2.20 ms)" in note
     assert "acknowledgement" in note
 
@@ -115,7 +114,7 @@ def test_an_acknowledgement_is_no_answer(talk: Path) -> None:
 )
 def test_a_sound_file_is_accused_of_nothing(tmp_path: Path, rows: list[tuple[str, float]]) -> None:
     """A fault that the rows do not show is not noted."""
-    assert list(summary_faults(read(_write(tmp_path / "sound.csv", *rows)))) == []
+    assert list(summary_faults(MetricsFile(_write(tmp_path / "sound.csv", *rows)))) == []
 
 
 def test_error_counts_are_no_latencies(tmp_path: Path) -> None:
@@ -171,7 +170,7 @@ def test_no_row_gets_in_that_is_not_known(rows: list[tuple[str, str]]) -> None:
         writer = csv.writer(text)
         writer.writerows([("event", "latency"), ("start_session", 0.5), *rows, ("user_msg_1", 0.25)])
         path.write_text(text.getvalue(), encoding="utf-8", errors="replace", newline="")
-        file: MetricsFile = read(path)
+        file = MetricsFile(path)
     assert file.latencies[0].seconds == 0.5
     assert file.latencies[-1].seconds == 0.25
 
@@ -180,7 +179,7 @@ def test_no_row_gets_in_that_is_not_known(rows: list[tuple[str, str]]) -> None:
 def test_a_number_that_nobody_measured_is_left_out(tmp_path: Path, number: str) -> None:
     """Two such would make a sum without end."""
     path = _write(tmp_path / "old.csv", ("start_session", 0.0022), ("user_msg_0", number), ("user_msg_1", number))
-    file = read(path)
+    file = MetricsFile(path)
     assert (len(file.latencies), file.left_out, file.column) == (1, 2, [0.0022])
     assert list(import_files([path]).observations)
 
@@ -190,11 +189,11 @@ def test_a_line_without_end_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "old.csv"
     path.write_bytes(b"event,latency\n" + b"x" * 2_000_000)
     with pytest.raises(Refusal, match="a line is longer than 1,000,000 bytes"):
-        read(path)
+        MetricsFile(path)
 
 
 def test_a_compressed_file_is_read(tmp_path: Path) -> None:
     """With the mark that some programs put first."""
     path = tmp_path / "old.csv.gz"
     path.write_bytes(gzip.compress("\ufeffevent,latency\nstart_session,0.0022\n".encode()))
-    assert [row.seconds for row in read(path).latencies] == [0.0022]
+    assert [row.seconds for row in MetricsFile(path).latencies] == [0.0022]

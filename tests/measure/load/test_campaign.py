@@ -19,8 +19,7 @@ import pytest
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.load import scenario
 from ailoop_otel.measure.load.campaign import Interrupted, measure
-from ailoop_otel.measure.load.live import Progress
-from ailoop_otel.measure.load.progress import ProgressListener
+from ailoop_otel.measure.load.progress import Progress, ProgressListener
 from ailoop_otel.measure.load.scenario import Scenario
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.definitions import Definition

@@ -1,4 +1,4 @@
-"""The figures of a level, and whether it met the targets, from events of messages."""
+"""The figures of a level, whether it met the targets, and the search for the largest that does, without a server."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import math
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ailoop_otel.measure.load.level import FollowedMessages, Level
-from ailoop_otel.measure.load.scenario import StabilityCriteria
+from ailoop_otel.measure.load.level import Level, needed_sessions, search
+from ailoop_otel.measure.load.live import Followed, LiveFigures
+from ailoop_otel.measure.load.scenario import RATE, Ramp, StabilityCriteria
 
 STABLE = StabilityCriteria(errors=50.0, first_chunk_p95=1.0)
 
@@ -17,14 +20,14 @@ def level(
     fast: int = 0, slow: int = 0, failed: int = 0, silent: int = 0, commands: int = 0, sent: float = 0.0, **more: Any
 ) -> Level:
     """A level with so many messages of each kind, planned evenly over 10 s, each sent so many seconds later."""
-    followed = FollowedMessages()
+    followed = LiveFigures(10.0)
     kinds = [("ok", 0.1)] * fast + [("ok", 3.0)] * slow + [("ai_error", None)] * failed + [("ok", None)] * commands
     total = len(kinds) + silent
     for number in range(total):
-        list(followed.take([["planned", number, [7, 10 * number / total]], ["sent", number, sent]]))
+        followed.take([["planned", number, [7, 10 * number / total]], ["sent", number, sent]], 0.0)
     for number, (outcome, first) in enumerate(kinds):
         first = first and first + sent
-        list(followed.take([["ended", number, [outcome, first, (first or 0.1) + 0.5]]]))
+        followed.take([["ended", number, [outcome, first, (first or 0.1) + 0.5]]], 0.0)
     return Level(4.0, 10, 10.0, followed.of(7), **{"connected": 10, **more})
 
 
@@ -105,11 +108,59 @@ def test_the_row_of_a_level_has_its_rates_and_times() -> None:
 
 def test_a_first_chunk_counts_before_its_answer_ends() -> None:
     """A long answer that has begun is no slow first chunk; one that then fails is."""
-    followed = FollowedMessages()
-    assert [kind for kind, _ in followed.take([["planned", 1, [3, 0.0]], ["first", 1, 0.2]])] == ["first"]
+    followed = LiveFigures(10.0)
+    followed.take([["planned", 1, [3, 0.0]], ["first", 1, 0.2]], 0.2)
     made = Level(1.0, 1, 1.0, followed.of(3))
     assert not made.undecided(STABLE)
-    assert made.first_chunk(95) == 0.2
-    assert [kind for kind, _ in followed.take([["ended", 1, ["cut", 0.2, 0.5]]])] == ["first", "ended"]
+    assert made.first_chunk(95) == followed.first_chunk(95) == 0.2
+    followed.take([["ended", 1, ["cut", 0.2, 0.5]]], 0.5)
     assert math.isinf(made.first_chunk(95))
-    assert not followed.open
+    assert math.isinf(followed.first_chunk(95))
+
+
+def ran(load: float, reason: str = "", own: str = "") -> Level:
+    """A level that ran."""
+    return Level(load, 5, 1.0, reason=reason, own=own)
+
+
+def test_levels_end_with_the_most() -> None:
+    """The last level is the one that was asked for, whatever the step; a list of levels goes before it."""
+    assert Ramp(start=5, step=5, most=20).loads() == [5, 10, 15, 20]
+    assert Ramp(start=5, step=10, most=20).loads() == [5, 15, 20]
+    assert Ramp(start=5, step=10, most=5).loads() == [5]
+    assert Ramp(levels=(8.0, 1.0, 2.5)).loads() == [1.0, 2.5, 8.0]
+    assert Ramp(of=RATE).text(2.5) == "2.5 messages/s"
+    assert Ramp().text(20.0) == "20 sessions"
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_the_limit_is_found_and_confirmed(climbs: int, holds: int) -> None:
+    """The result is the largest level that both the ramp and the hold bear, to the step."""
+    found = search(
+        Ramp(start=5, step=5, most=50),
+        lambda load: ran(load, "" if load <= climbs else "too slow"),
+        lambda load: ran(load, "" if load <= holds else "too many errors"),
+    )
+    assert found.load == min(50, climbs // 5 * 5, holds // 5 * 5)
+    assert found.met == (min(climbs, holds) < 50)
+    assert bool(found.reason) == found.met
+    assert not found.own
+
+
+def test_a_load_that_could_not_be_put_on_ends_the_search_and_is_no_limit_of_the_server() -> None:
+    """The level before is held all the same, and the result says whose limit it is."""
+    held: list[float] = []
+    found = search(
+        Ramp(of=RATE, levels=(1.0, 2.0, 4.0)),
+        lambda load: ran(load, own="its 3 sessions were all busy" if load > 2 else ""),
+        lambda load: (held.append(load), ran(load))[1],
+    )
+    assert held == [2.0]
+    assert (found.load, found.own) == (2.0, "its 3 sessions were all busy")
+    assert found.reason == "at 4 messages/s its 3 sessions were all busy"
+
+
+@pytest.mark.parametrize(("rate", "took", "needed"), [(4.0, [1.0, 3.0], 17), (0.5, [0.1], 1), (4.0, [], 0)])
+def test_long_answers_need_more_sessions(rate: float, took: list[float], needed: int) -> None:
+    """As many as are under way, rate times duration, and three standard deviations more."""
+    assert needed_sessions(rate, [Followed(0.0, took=each) for each in took]) == needed

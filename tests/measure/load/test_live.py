@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ailoop_otel.measure.load.live import LiveFigures, Progress
-from ailoop_otel.measure.load.progress import live_text
+from ailoop_otel.measure.load.live import LiveFigures
+from ailoop_otel.measure.load.progress import Progress, live_text
 from ailoop_otel.measure.load.scenario import AbortCriteria
 
 

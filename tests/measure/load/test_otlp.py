@@ -18,9 +18,8 @@ from ailoop_otel import names
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.load import scenario
 from ailoop_otel.measure.load.campaign import measure
-from ailoop_otel.measure.load.live import Progress
 from ailoop_otel.measure.load.otlp import LiveMetrics
-from ailoop_otel.measure.load.progress import ProgressListener
+from ailoop_otel.measure.load.progress import Progress, ProgressListener
 from ailoop_otel.measure.results import definitions, storage
 from ailoop_otel.measure.results.definitions import Definition
 from ailoop_otel.measure.results.observations import observed

@@ -5,25 +5,28 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ailoop_otel.measure.load.plan import Arrivals, Choice, Segment, dealt, share
+from ailoop_otel.measure.load.plan import Segment, arrivals, dealt, drawn, share
 from ailoop_otel.measure.load.scenario import CONSTANT, POISSON, Prompt, UserKind
+
+
+def before(end: float, due: Iterator[float]) -> list[float]:
+    """The planned times before an end."""
+    return list(itertools.takewhile(lambda at: at < end, due))
 
 
 def times(rate: float, kind: str, until: float, processes: int = 1, seed: int = 1) -> list[float]:
     """All planned times from 100 to 100 + until."""
-    found = []
+    found: list[float] = []
     for process in range(processes):
         segment = Segment(1, "run", rate, 100.0)
-        arrivals = Arrivals(segment, kind, process=process, processes=processes, seed=seed)
-        while arrivals.due < 100 + until:
-            found.append(arrivals.due)
-            arrivals.advance()
+        found += before(100 + until, arrivals(segment, kind, process=process, processes=processes, seed=seed))
     return sorted(found)
 
 
@@ -54,18 +57,15 @@ def test_a_seed_gives_the_same_plan() -> None:
 def test_nothing_is_planned_without_a_rate() -> None:
     """A rate of 0 is silence, in both kinds."""
     silent = Segment(1, "run", 0.0, 1.0)
-    assert [Arrivals(silent, kind).due for kind in (CONSTANT, POISSON)] == [math.inf, math.inf]
+    assert [next(arrivals(silent, kind)) for kind in (CONSTANT, POISSON)] == [math.inf, math.inf]
 
 
 def counted(rate: float, end: float, kind: str, processes: int) -> list[float]:
     """Planned times of a stage of 10 s, over all processes, in seconds from its begin."""
     segment = Segment(1, "run", rate, 100.0, end_rate=end, seconds=10.0)
-    found = []
+    found: list[float] = []
     for process in range(processes):
-        arrivals = Arrivals(segment, kind, process=process, processes=processes)
-        while arrivals.due < 110:
-            found.append(arrivals.due - 100)
-            arrivals.advance()
+        found += [at - 100 for at in before(110, arrivals(segment, kind, process=process, processes=processes))]
     return sorted(found)
 
 
@@ -83,12 +83,9 @@ def test_a_stage_changes_the_rate_evenly(rate: float, end: float, processes: int
 def test_poisson_arrivals_of_a_stage_follow_its_rate() -> None:
     """Over many seeds, the times of a rising rate are distributed as its integral."""
     segment = Segment(1, "run", 0.0, 0.0, end_rate=20.0, seconds=10.0)
-    found = []
+    found: list[float] = []
     for seed in range(50):
-        arrivals = Arrivals(segment, POISSON, seed=seed)
-        while arrivals.due < 10:
-            found.append(arrivals.due)
-            arrivals.advance()
+        found += before(10, arrivals(segment, POISSON, seed=seed))
     assert len(found) == pytest.approx(5000, abs=4 * math.sqrt(5000))
     assert stats.kstest([(at / 10) ** 2 for at in found], "uniform").pvalue > 0.001
 
@@ -110,9 +107,9 @@ def test_after_its_stage_a_rate_stays(segment: Segment, messages: float, seconds
 
 def test_messages_come_by_their_weight() -> None:
     """Three of four are of the heavier kind."""
-    choice = Choice([Prompt("a", weight=3.0), Prompt("b", weight=1.0)], seed=1)
-    drawn = [choice.next().text for _ in range(4000)]
-    assert drawn.count("a") == pytest.approx(3000, abs=120)
+    prompts = drawn([Prompt("a", weight=3.0), Prompt("b", weight=1.0)], seed=1)
+    texts = [each.text for each in itertools.islice(prompts, 4000)]
+    assert texts.count("a") == pytest.approx(3000, abs=120)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 64))

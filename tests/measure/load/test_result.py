@@ -8,19 +8,16 @@ from typing import Any
 import pytest
 
 from ailoop_otel.measure.load import result
-from ailoop_otel.measure.load.ramp import SearchResult
+from ailoop_otel.measure.load.level import SearchResult
 from ailoop_otel.measure.load.scenario import Ramp, StabilityCriteria
-from ailoop_otel.measure.results import definitions, histograms
+from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.observations import observed
 from ailoop_otel.measure.results.run import Context, Run
 
 
-def process(busy: float = 0.1, late: float = 0.001, **beat: Any) -> Any:
+def process(busy: float = 0.1, late: float = 0.001, **report: Any) -> Any:
     """What is asked of a load process."""
-    lag = histograms.histogram()
-    for _ in range(100):
-        histograms.record(lag, late)
-    return SimpleNamespace(lag=lag, busy=[busy] * 10, beat=beat)
+    return SimpleNamespace(late=late, busy=[busy] * 10, report=report)
 
 
 def run(delays: list[float]) -> Run:

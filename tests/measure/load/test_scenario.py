@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.load import scenario
-from ailoop_otel.measure.load.worker import packed, unpacked
+from ailoop_otel.measure.load.checked_table import read
+from ailoop_otel.measure.load.scenario import Scenario
 
 SHIPPED = {
     "ai_service_timeout", "concurrent_sessions", "long_running_session", "memory_usage", "mixed", "soak", "spike",
@@ -39,7 +41,7 @@ def test_the_scenarios_of_the_package_are_there() -> None:
 def test_a_scenario_survives_the_way_to_a_load_process(name: str) -> None:
     """What a load process reads is what was sent."""
     one = scenario.load(name)
-    assert unpacked(json.loads(json.dumps(packed(one)))) == one
+    assert read(Scenario, json.loads(json.dumps(asdict(one))), "the job") == one
 
 
 def test_a_users_own_file_is_a_scenario(tmp_path: Path) -> None:
@@ -90,7 +92,7 @@ def test_a_kind_of_user_leaves_to_the_scenario_what_it_does_not_say(tmp_path: Pa
     assert (reader.think, reader.think_max, reader.messages[0].text) == (5.0, 9.0, "a secret")
     assert (writer.think, writer.think_max, writer.messages[0].text) == (1.0, None, "hello")
     assert "a secret" not in json.dumps(one.settings())
-    assert unpacked(json.loads(json.dumps(packed(one)))) == one
+    assert read(Scenario, json.loads(json.dumps(asdict(one))), "the job") == one
     assert {each.messages[0].text for each in scenario.load(path, (), ["hi"]).user_kinds()} == {"hi"}
 
 

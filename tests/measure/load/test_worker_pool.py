@@ -24,10 +24,10 @@ class _Interrupted(dict[str, Any]):
 def test_events_that_come_while_others_are_taken_are_not_lost() -> None:
     """A message whose `planned` is lost would end the run at its first chunk, an hour into a soak."""
     process = LoadProcess.__new__(LoadProcess)
-    process.events, process.busy = deque([["planned", 1, 1]]), []
+    process.events, process.busy, process.observations = deque([["planned", 1, 1]]), [], []
     pool = WorkerPool.__new__(WorkerPool)
     pool.processes = [process]
     taken: list[list[Any]] = []
-    beat = _Interrupted({"events": [["planned", 2, 1]], "busy": 0.1}, lambda: taken.extend(pool.events()))
-    process._take({"beat": beat})
+    fields = {"rows": [], "events": [["planned", 2, 1]], "busy": 0.1}
+    process._take(_Interrupted(fields, lambda: taken.extend(pool.events())))
     assert taken + pool.events() == [["planned", 1, 1], ["planned", 2, 1]]

@@ -12,7 +12,7 @@ from ailoop_otel.measure.report.plots.chart import Plot
 from ailoop_otel.measure.report.plots.data import MOST_POINTS, Series, series, spaced
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.statistics.percentiles import Values
-from ailoop_otel.view.units import counted
+from ailoop_otel.units import counted
 
 _PAIRS = (
     (definitions.FIRST_CHUNK, definitions.SERVER_FIRST_CHUNK),

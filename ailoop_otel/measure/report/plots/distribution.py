@@ -14,7 +14,7 @@ from ailoop_otel.measure.report.plots.data import series, spaced
 from ailoop_otel.measure.report.text import plain
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.statistics.percentiles import Values, histogram_values
-from ailoop_otel.view.units import counted
+from ailoop_otel.units import counted
 
 # Only the first of these groups that was observed is drawn; both sides of a run that has both are in `client_server`.
 _LATENCIES = (

@@ -14,7 +14,7 @@ from ailoop_otel.measure.report.plots import chart
 from ailoop_otel.measure.report.plots.chart import Plot, Spec
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.level_figures import LevelFigures
-from ailoop_otel.view.units import counted
+from ailoop_otel.units import counted
 
 _LATENCIES: Final[tuple[tuple[str, str, Callable[[LevelFigures], float]], ...]] = (
     ("First chunk p50", chart.SKY, lambda level: level.first_chunk_p50),

@@ -14,7 +14,7 @@ from ailoop_otel.measure.report.plots.data import MOST_POINTS, Series, series, s
 from ailoop_otel.measure.report.text import plain
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.statistics.percentiles import Values
-from ailoop_otel.view.units import counted
+from ailoop_otel.units import counted
 
 _LATENCIES = (
     definitions.FIRST_CHUNK,

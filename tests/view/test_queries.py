@@ -11,7 +11,7 @@ import pytest
 
 from ailoop_otel import cli
 from ailoop_otel.settings import UsageError
-from ailoop_otel.view.jaeger import fetched
+from ailoop_otel.view.queries import fetched
 from collector.stack import Ports
 from tests.replay.test_jaeger import faithful
 from tests.stack.backends import eventually

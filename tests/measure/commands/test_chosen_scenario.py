@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ailoop_otel.measure import Refusal
-from ailoop_otel.measure.commands import load_curve
+from ailoop_otel.measure.commands.chosen_scenario import load_curve
 from ailoop_otel.measure.load import scenario
 from ailoop_otel.measure.verdict import targets
 
@@ -16,7 +16,7 @@ TARGETS = targets.parse(
 
 
 def loaded(name: str, rates: str = "", sessions: str = "", *overrides: str) -> scenario.Scenario:
-    return scenario.load(name, [*load_curve.settings(rates, sessions, 7.5, TARGETS), *overrides])
+    return scenario.load(name, [*load_curve(rates, sessions, 7.5, TARGETS), *overrides])
 
 
 @pytest.mark.parametrize("name", ["mixed", "throughput", "concurrent_sessions", "memory_usage"])
@@ -49,7 +49,7 @@ def test_levels_of_sessions_keep_the_loop() -> None:
 def test_what_is_no_load_curve_is_refused(rates: str, sessions: str, seconds: float | None, expected: str) -> None:
     """One sentence with the mend."""
     with pytest.raises(Refusal, match=expected):
-        list(load_curve.settings(rates, sessions, seconds, None))
+        list(load_curve(rates, sessions, seconds, None))
 
 
 def test_levels_that_cannot_be_are_refused_by_the_scenario() -> None:

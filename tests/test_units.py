@@ -7,7 +7,7 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from ailoop_otel.view import units
+from ailoop_otel import units
 from tests.view.sample import BEGIN
 
 AT = BEGIN * 10**9 + 123_456_789

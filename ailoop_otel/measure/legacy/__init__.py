@@ -1,1 +1,0 @@
-"""Import of the CSV files that AILoop's earlier performance tests wrote."""
