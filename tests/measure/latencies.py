@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ def latencies(
     return found
 
 
+@cache  # no test changes a run
 def run(seed: int, n: int = 400, slower: float = 1.0, failing: float = 0.0, **shape: float) -> Run:
     """A run of n exchanges at 40 a second; `failing` is the share that fails, `slower` a factor."""
     first = latencies(seed, n, **shape) * slower

@@ -14,6 +14,7 @@ from ailoop_otel.measure.load.worker_pool import LoadProcess, WorkerPool
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.level_figures import LevelFigures
 from ailoop_otel.measure.results.observations import Observation, is_missing, observed
+from ailoop_otel.measure.results.quantities import shown
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics.estimates import run_figures, settled_slope
 from ailoop_otel.measure.statistics.percentiles import summarise
@@ -150,10 +151,10 @@ def stage_notes(run: Run, scenario: Scenario) -> Iterator[str]:
     for name in scenario.stage_names():
         rows = [row for row in run.of(definitions.FIRST_CHUNK) if row.phase == name]
         summary = summarise(Run(run.context, rows), definitions.FIRST_CHUNK)
-        figures = [f"{each} {1000 * summary.with_failures[each]:,.1f} ms" for each in ("p50", "p95")]
-        shown = f"; first chunk {', '.join(figures)}" if summary.n + summary.failures else ""
+        figures = [f"{each} {shown(summary.with_failures[each], definitions.FIRST_CHUNK)}" for each in ("p50", "p95")]
+        told = f"; first chunk {', '.join(figures)}" if summary.n + summary.failures else ""
         if rows:
-            yield f"{name}: {len(rows):,} messages, {summary.failures:,} failed{shown}."
+            yield f"{name}: {len(rows):,} messages, {summary.failures:,} failed{told}."
 
 
 def server_notes(pid: int | None, *, lost: bool) -> Iterator[str]:

@@ -80,16 +80,6 @@ class Report:
         return self.run.context
 
     @property
-    def table(self) -> list[Row]:
-        """The rows that have percentiles."""
-        return [row for row in self.rows if not row.single]
-
-    @property
-    def singles(self) -> list[Row]:
-        """The rows that are one value of the whole run."""
-        return [row for row in self.rows if row.single]
-
-    @property
     def failed(self) -> int:
         """The number of failed exchanges."""
         return sum(each.failed for each in self.exchanges)

@@ -88,7 +88,7 @@ def prose(text: object) -> Markup:
 
 def interval_drawing(row: Judged) -> IntervalDrawing | None:
     """Draw the change and its interval if there is one, else the value and its target; None for an unknown value."""
-    worse = _WORSE.get(DEFINITIONS[row.metric].better, 0)
+    worse = _WORSE.get(DEFINITIONS[row.metric].better, 0) if row.target is None else -1 if row.at_least else 1
     zero = None if row.change is None else 0.0
     if row.change is not None:
         value, bounds = row.change, (row.change_low, row.change_high)

@@ -97,7 +97,8 @@ def judged(report: Report) -> Table:
     judgement = report.judgement
     if judgement is None:
         return Table("Verdict", columns, ())
-    notes = tuple(map(sentence, wording.further_notes(judgement)))
+    # Where nothing was judged, the first note is the verdict.
+    notes = tuple(map(sentence, judgement.notes if judgement.rows else judgement.notes[1:]))
     method = (judgement.method,) if judgement.rows and judgement.method else ()
     return Table("Verdict", columns, tuple(map(_judged, judgement.rows)), notes, method)
 
@@ -125,13 +126,13 @@ def figures(report: Report) -> Table:
         Column("Metric"), Column("Unit"), Column("n", number=True), Column("Failures", number=True),
         *(Column(name, number=True, roomy=name in ("mean", "p90")) for name in FIGURES),
     )  # fmt: skip
-    lines = tuple(line for row in report.table for line in _figures(report, row))
+    lines = tuple(line for row in report.rows if not row.single for line in _figures(report, row))
     return Table("Figures", columns, lines, captions=(wording.figures_caption(report), METHOD))
 
 
 def singles(report: Report) -> Table:
     """The metrics with one value per run."""
-    lines = [Line((_metric(row), Cell(row.scale.quantity(row.summary.mean)))) for row in report.singles]
+    lines = [Line((_metric(row), Cell(row.scale.quantity(row.summary.mean)))) for row in report.rows if row.single]
     return Table("Of the whole run", (Column("Metric"), Column("Value", number=True)), tuple(lines))
 
 

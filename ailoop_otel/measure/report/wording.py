@@ -99,14 +99,9 @@ def verdict(judgement: Judgement) -> str:
     return f"{counted(len(judgement.rows), 'figure')} judged: {', '.join(parts)}"
 
 
-def further_notes(judgement: Judgement) -> tuple[str, ...]:
-    """The notes that `verdict` does not contain."""
-    return judgement.notes if judgement.rows else judgement.notes[1:]
-
-
 def figures_caption(report: Report) -> str:
     """What a reader must know to read the table of figures."""
-    rows, parts = report.table, []
+    rows, parts = [row for row in report.rows if not row.single], []
     if any(row.summary.failures for row in rows):
         parts.append(
             "n counts what did not fail, and the first line of a metric leaves failures out; the line below it has "

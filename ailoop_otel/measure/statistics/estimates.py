@@ -21,9 +21,9 @@ from ailoop_otel.measure.statistics.percentiles import (
     PERCENTILES,
     Values,
     histogram_values,
-    is_failure,
     percentile,
     rank,
+    values_of,
 )
 
 FEWEST: Final = 20
@@ -62,7 +62,7 @@ def estimate(run: Run, definition: Definition, figure: str, seed: int = 0) -> Es
 
     `figure` is a key of `PERCENTILES`, `mean`, `max` or `min`, or `value` for a metric with one value per run.
     """
-    values = values_of(run, definition, figure)
+    values = _values(run, definition, figure)
     if not len(values):
         return _of_histogram(run, definition, figure) if definition.name in run.histograms else None
     if figure == "value":
@@ -72,19 +72,11 @@ def estimate(run: Run, definition: Definition, figure: str, seed: int = 0) -> Es
 
 def figure_of(run: Run, definition: Definition, figure: str) -> float:
     """The value that `estimate` gives for a figure, without an interval; NaN where it was not observed."""
-    values = values_of(run, definition, figure)
+    values = _values(run, definition, figure)
     if len(values):
         return _plain(values, figure)
     found = estimate(run, definition, figure)
     return math.nan if found is None else found.value
-
-
-def values_of(run: Run, definition: Definition, figure: str) -> Values:
-    """A metric's steady values in order of time; failures are infinity for a percentile, and else left out."""
-    rows = run.steady(definition)
-    values: Values = np.array([math.inf if is_failure(row, definition) else row.value for row in rows], dtype=float)
-    kept: Values = values[~np.isnan(values) if figure in PERCENTILES else np.isfinite(values)]
-    return kept
 
 
 def run_figures(exchanges: Sequence[Observation], at: float) -> Iterator[Observation]:
@@ -119,6 +111,12 @@ def ramp_step(run: Run) -> float:
     known = sorted(each for each in levels or () if isinstance(each, (int, float)))
     step = max((after - before for before, after in pairwise(known)), default=step)
     return float(step) if isinstance(step, (int, float)) and 0 < step < 1e9 else 0.0
+
+
+def _values(run: Run, definition: Definition, figure: str) -> Values:
+    """The values that a figure is made of: only percentiles are of failures too."""
+    values = values_of(run, definition)
+    return values if figure in PERCENTILES else values[np.isfinite(values)]
 
 
 def _plain(values: Values, figure: str) -> float:

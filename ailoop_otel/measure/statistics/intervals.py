@@ -32,8 +32,6 @@ from ailoop_otel.measure.statistics.percentiles import Values, rank
 CONFIDENCE: Final = 0.95
 BLOCKS: Final = 12
 RESAMPLES: Final = 2000
-# More distinct values than this are put into so many bins of equal count before percentiles are drawn.
-BINS: Final = 500
 
 Bounds = tuple[float, float]
 
@@ -64,15 +62,20 @@ def percentile_draws(values: Values, percent: float, seed: int, blocks: int = BL
     `values` are in order of time, infinity allowed; `percent` is 0 to 100. The draws are the nearest-rank percentiles
     of the resamples. The same seed gives the same draws. Raises ValueError for fewer values than blocks.
     """
-    distinct = _bins(np.sort(values))
-    places = np.searchsorted(distinct, values)
+    distinct, places = np.unique(values, return_inverse=True)
     counts = [np.bincount(block, minlength=len(distinct)) for block in _split(places, blocks)]
-    # For each resample, how many of its values are less than or equal to each distinct value.
-    # einsum, because `@` would start threads for a product this small.
-    upto = np.einsum("rb,bk->rk", _block_counts(blocks, seed), np.cumsum(counts, axis=1, dtype=np.float32))
-    sizes, place = np.unique(upto[:, -1].astype(int), return_inverse=True)
+    # How many values of each block are less than or equal to each distinct value.
+    upto = np.cumsum(counts, axis=1, dtype=np.int32)
+    drawn = _block_counts(blocks, seed)
+    sizes, place = np.unique((drawn @ upto[:, -1]).astype(int), return_inverse=True)
     wanted = np.array([rank(size, percent) for size in sizes.tolist()])[place]
-    draws: Values = distinct[np.argmax(upto >= wanted[:, np.newaxis], axis=1)]
+    # All resamples are searched at once, by halves, for the value of the wanted rank.
+    low, high = np.zeros(len(drawn), dtype=int), np.full(len(drawn), len(distinct) - 1)
+    while (low < high).any():
+        middle = (low + high) // 2
+        reached = np.einsum("rb,br->r", drawn, upto[:, middle]) >= wanted
+        low, high = np.where(reached, low, middle + 1), np.where(reached, middle, high)
+    draws: Values = distinct[low]
     return draws
 
 
@@ -137,10 +140,10 @@ def order_statistics(n: int, percent: float, confidence: float = CONFIDENCE) -> 
     return low + 1, _binomial(1 - tail, n, share) + 1
 
 
-def min_observations(percent: float, confidence: float = CONFIDENCE) -> int:
+def min_observations(percent: float) -> int:
     """The smallest n for which `order_statistics` has a bound on both sides; `percent` is 0 to 100, exclusive."""
     rarer = min(percent, 100 - percent) / 100
-    return math.ceil(math.log((1 - confidence) / 2) / math.log1p(-rarer))
+    return math.ceil(math.log((1 - CONFIDENCE) / 2) / math.log1p(-rarer))
 
 
 def exact_proportion(hits: int, n: int) -> UncertainValue:
@@ -155,15 +158,15 @@ def exact_proportion(hits: int, n: int) -> UncertainValue:
     return UncertainValue(hits / n, bounds)
 
 
-def theil_sen_slope(at: Values, values: Values, blocks: int = 3 * BLOCKS) -> UncertainValue:
+def theil_sen_slope(at: Values, values: Values) -> UncertainValue:
     """The Theil-Sen slope of `values` over `at`, in the unit of the values per unit of `at`, with Sen's 1968 interval.
 
-    Both are one-dimensional, of one length and in order of time. Slope and interval are those of the medians of
-    `blocks` blocks, since neighbouring samples are not independent. NaN for fewer than three different `at`.
+    Both are one-dimensional, of one length and in order of time. Slope and interval are those of the medians of three
+    times `BLOCKS` blocks, since neighbouring samples are not independent. NaN for fewer than three different `at`.
     """
     if len(np.unique(at)) < 3:
         return without_interval(math.nan)
-    parts = min(blocks, len(values))
+    parts = min(3 * BLOCKS, len(values))
     x = np.array([np.median(part) for part in _split(at, parts)])
     y = np.array([np.median(part) for part in _split(values, parts)])
 
@@ -242,14 +245,6 @@ def _binomial(share: float, n: int, chance: float) -> int:
     """The quantile of the binomial distribution: the smallest k for which P(X <= k) is at least `share`."""
     k = max(0, math.ceil(scipy.special.bdtrik(share, n, chance)) - 1)
     return k if scipy.special.bdtr(k, n, chance) >= share else k + 1
-
-
-def _bins(ordered: Values) -> Values:
-    """The distinct values, or at most `BINS` of them that split the ascending values into bins of equal count."""
-    distinct = np.unique(ordered)
-    if len(distinct) <= BINS:
-        return distinct
-    return np.unique(ordered[np.linspace(0, len(ordered) - 1, BINS).round().astype(int)])
 
 
 def _split(values: NDArray[np.float64] | NDArray[np.intp], blocks: int) -> list[NDArray[np.float64]]:

@@ -16,7 +16,7 @@ from hdrh.histogram import HdrHistogram
 from numpy.typing import NDArray
 
 from ailoop_otel.measure.results.definitions import Definition
-from ailoop_otel.measure.results.observations import Observation, is_missing
+from ailoop_otel.measure.results.observations import Observation
 from ailoop_otel.measure.results.run import Run
 
 PERCENTILES: Final = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0}
@@ -54,12 +54,18 @@ def summarise(run: Run, definition: Definition) -> Summary:
     """Summarise one metric from its steady observations, or from its histogram if it has none."""
     rows = run.steady(definition)
     if not rows and definition.name in run.histograms:
-        values, counts = histogram_values(run.histograms[definition.name])
-        return _summary(values, counts, 0, 0)
-    failures = [each for each in rows if is_failure(each, definition)]
-    kept = [each.value for each in rows if not is_failure(each, definition)]
-    seen = np.sort(np.array([value for value in kept if not is_missing(value)], dtype=float))
-    return _summary(seen, np.ones(len(seen), dtype=np.int64), len(failures), len(kept) - len(seen))
+        return _summary(*histogram_values(run.histograms[definition.name]), 0, 0)
+    values = values_of(run, definition)
+    seen = np.sort(values[np.isfinite(values)])
+    return _summary(seen, np.ones(len(seen), dtype=np.int64), len(values) - len(seen), len(rows) - len(values))
+
+
+def values_of(run: Run, definition: Definition) -> Values:
+    """The steady values of a metric in order of time; a failure is infinity, and what is missing is left out."""
+    rows = run.steady(definition)
+    values: Values = np.array([math.inf if is_failure(row, definition) else row.value for row in rows], dtype=float)
+    known: Values = values[~np.isnan(values)]
+    return known
 
 
 def is_failure(observation: Observation, definition: Definition) -> bool:

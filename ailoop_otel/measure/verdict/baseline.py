@@ -47,7 +47,7 @@ def load(path: str | Path) -> list[Run] | None:
         return None
     if place.is_dir():
         runs = [storage.load(each) for each in run_directories(place) or [place]]
-        for each in runs:
+        for each in runs[1:]:
             check_comparable(runs[0], each)
         return runs
     if place.name == storage.RUN:

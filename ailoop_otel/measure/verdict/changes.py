@@ -19,9 +19,9 @@ from ailoop_otel.measure.results.definitions import Definition
 from ailoop_otel.measure.results.run import Run, pooled
 from ailoop_otel.measure.statistics import intervals
 from ailoop_otel.measure.statistics.dependence import effective_size
-from ailoop_otel.measure.statistics.estimates import Estimate, estimate, figure_of, ramp_step, values_of
+from ailoop_otel.measure.statistics.estimates import Estimate, estimate, figure_of, ramp_step
 from ailoop_otel.measure.statistics.intervals import UncertainValue, without_interval
-from ailoop_otel.measure.statistics.percentiles import PERCENTILES, Values
+from ailoop_otel.measure.statistics.percentiles import PERCENTILES, Values, values_of
 from ailoop_otel.measure.statistics.shift import hodges_lehmann
 
 FEWEST_PAIRS: Final = 5
@@ -183,8 +183,7 @@ def _between_runs(rule: Rule, runs: Sequence[Run], baseline: Sequence[Run], tole
     if not rule.absolute:
         found = intervals.relative_change(found)
         if rule.definition.each != "run":
-            values = [values_of(run, rule.definition, rule.figure) for run in runs]
-            now = replace(now, values=np.concatenate(values))
+            now = replace(now, values=np.concatenate([values_of(run, rule.definition) for run in runs]))
     elif rule.definition is definitions.ERROR_RATE:
         whole, then = (estimate(pooled(side), rule.definition, rule.figure) for side in (runs, baseline))
         if whole and then and not whole.lacking and not then.lacking:

@@ -167,6 +167,9 @@ def test_where_more_is_better_too_little_is_on_the_left() -> None:
     assert drawn is not None
     assert drawn.low < (drawn.limit or 0) < drawn.value < (drawn.zero or 0) < drawn.high
     assert drawn.beyond == (0.0, drawn.limit)
+    least = interval_drawing(replace(PASSED, at_least=True))
+    assert least is not None
+    assert least.beyond == (0.0, least.limit)
 
 
 def test_infinity_stands_at_the_edge() -> None:

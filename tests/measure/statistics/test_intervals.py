@@ -140,8 +140,8 @@ def test_an_interval_of_dependent_values_holds_what_it_promises() -> None:
     assert single < 42
 
 
-def test_many_values_are_drawn_in_bins_as_exactly() -> None:
-    """5,000 distinct values, in bins of five."""
+def test_many_values_are_drawn_as_exactly() -> None:
+    """5,000 distinct values."""
     values = latencies(3, 5000)
     draws = intervals.percentile_draws(values, 95.0, 1)
     ordered = np.sort(values)

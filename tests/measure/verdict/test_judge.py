@@ -430,8 +430,7 @@ def test_a_baseline_cannot_be_saved_everywhere(tmp_path: Path) -> None:
         baseline.save([run(1, n=20)], tmp_path / "file" / "baseline.json")
 
 
-@pytest.mark.parametrize("definition", [definitions.FIRST_CHUNK, definitions.COMPLETION])
-def test_a_bad_tolerance_is_one_error(definition: Definition) -> None:
+def test_a_bad_tolerance_is_one_error() -> None:
     """It names its option."""
     with pytest.raises(Refusal, match="--tolerance: '10' is no tolerance"):
         judge_by_files(run(1, n=20), tolerance="10")

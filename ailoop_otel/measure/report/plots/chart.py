@@ -24,6 +24,8 @@ Spec = dict[str, Any]
 INK, QUIET, GRID, PAPER = "var(--ink)", "var(--quiet)", "var(--grid)", "var(--paper)"
 BLUE, ORANGE, GREEN = "var(--blue)", "var(--orange)", "var(--green)"
 PURPLE, RED, SKY = "var(--purple)", "var(--red)", "var(--sky)"
+# What could not be measured: an exchange that failed, a level that was not put on.
+CROSS: Final = {"shape": "cross", "angle": 45, "color": RED}
 SERIES: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, INK)
 HEIGHT: Final = 230
 # Names of the parameters: which series are shown, which point is pointed at, which part of the scales is seen.
@@ -153,12 +155,11 @@ def durations(field: str, seconds: Values, title: str, *, log: bool = True) -> S
     return {"field": field, "type": "quantitative", "scale": scale, "axis": axis}
 
 
-def quantities(field: str, metric: Definition, values: Values, title: str, *, room: float = 1.12) -> tuple[Spec, float]:
+def quantities(field: str, metric: Definition, values: Values, title: str) -> tuple[Spec, float]:
     """An axis from 0 of a metric's values, and the factor to divide the values by."""
-    known = values[np.isfinite(values)]
-    most = float(known.max(initial=0.0))
     scale = scale_of(metric)
-    return linear(field, 0, max(most / scale.factor * room, 1e-9), f"{title} ({scale.name})"), scale.factor
+    most = float(values[np.isfinite(values)].max(initial=0.0)) / scale.factor
+    return linear(field, 0, max(most * 1.12, 1e-9), f"{title} ({scale.name})"), scale.factor
 
 
 def linear(field: str, low: float, high: float, title: str, ticks: int = 5) -> Spec:

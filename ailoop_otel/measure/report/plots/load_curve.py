@@ -104,8 +104,7 @@ def _crosses(ran: Sequence[LevelFigures], x: Spec, unit: str) -> list[Spec]:
     if not without:
         return []
     table = chart.rows(load=[each.load for each in without], why=[each.not_put_on for each in without])
-    style = {"shape": "cross", "angle": 45, "size": 60, "color": chart.RED}
-    part = chart.layer("point", table, x, {"value": 182}, style=style)
+    part = chart.layer("point", table, x, {"value": 182}, style={**chart.CROSS, "size": 60})
     return [chart.told(part, {**_load(unit), "Not put on": "datum.why"})]
 
 

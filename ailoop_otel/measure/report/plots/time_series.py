@@ -145,8 +145,7 @@ def _crosses(failed: list[Exchange], x: Spec) -> Spec:
     kept = [failed[number] for number in spaced(len(failed), _MOST_FAILURES)]
     table = chart.rows(at=[each.at for each in kept], outcome=[plain(each.outcome, 60) for each in kept],
                        exchange=[each.number for each in kept], series=[_FAILED] * len(kept))  # fmt: skip
-    style = {"shape": "cross", "angle": 45, "size": 40, "color": chart.RED}
-    part = chart.layer("point", table, chart.bare(x), {"value": 6}, style=style)
+    part = chart.layer("point", table, chart.bare(x), {"value": 6}, style={**chart.CROSS, "size": 40})
     return chart.told(part, {**_exchange("at"), "Outcome": "datum.outcome"})
 
 
