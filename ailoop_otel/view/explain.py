@@ -40,8 +40,11 @@ class Explanation:
     profile: Profile
     usual: Usual
     causes: Sequence[Cause]
-    text: str
     against: Profile | None
+
+    def more(self, part: str) -> float:
+        """How many seconds longer a part took than it does usually."""
+        return self.profile.parts.get(part, 0.0) - self.usual.parts.get(part, 0.0)
 
 
 def explain(
@@ -87,8 +90,7 @@ def explained(found: Sequence[Profile], wanted: Sequence[str] = ()) -> Explanati
     else:
         profile, against = _of(found, wanted[0]) if wanted else _furthest(found), None
         compared, than = usual(profile, found), "usually"
-    why = causes(profile, compared, found, than)
-    return Explanation(profile, compared, why, _sentences(profile, compared, why, against), against)
+    return Explanation(profile, compared, causes(profile, compared, found, than), against)
 
 
 def document(explanation: Explanation) -> dict[str, object]:
@@ -98,8 +100,6 @@ def document(explanation: Explanation) -> dict[str, object]:
     return {
         **json_output.exchange(profile.exchange),
         "kind": "explanation",
-        "agent": profile.agent or None,
-        "model": profile.model or None,
         "culprit": explanation.causes[0].kind if explanation.causes else None,
         "causes": [
             {"cause": cause.kind, "seconds": cause.seconds, "text": cause.text, "trace_id": cause.trace_id or None}
@@ -115,7 +115,7 @@ def document(explanation: Explanation) -> dict[str, object]:
             {"part": part, "duration_s": taken, "usual_s": compared.parts.get(part, 0.0)}
             for part, taken in parts.items()
         ],
-        "text": explanation.text,
+        "text": _sentences(explanation),
     }
 
 
@@ -157,14 +157,15 @@ def _furthest(found: Sequence[Profile]) -> Profile:
     return max(found, key=lambda profile: profile.exchange.seconds - usually[profile.kind])
 
 
-def _sentences(profile: Profile, compared: Usual, why: Sequence[Cause], against: Profile | None) -> str:
-    exchange = profile.exchange
+def _sentences(explanation: Explanation) -> str:
+    exchange, compared, against = explanation.profile.exchange, explanation.usual, explanation.against
     took = f"Trace {exchange.trace_id[:8]} took {units.duration(exchange.seconds)}"
     if exchange.lost:
         took = f"Trace {exchange.trace_id[:8]} was lost with its server after {units.duration(exchange.seconds)}"
     elif exchange.open:
         took = f"Trace {exchange.trace_id[:8]} has no end yet, and lasted {units.duration(exchange.seconds)} so far"
-    who = " and ".join(f"{word} {name}" for word, name in (("agent", profile.agent), ("model", profile.model)) if name)
+    kind = zip(("agent", "model"), explanation.profile.kind, strict=True)
+    who = " and ".join(f"{word} {name}" for word, name in kind if name)
     same = f" of {who}" if who and compared.same_kind else ""
     if against is not None:
         than = f"; trace {against.exchange.trace_id[:8]} took {units.duration(compared.seconds)}."
@@ -178,8 +179,8 @@ def _sentences(profile: Profile, compared: Usual, why: Sequence[Cause], against:
     error = f" ({exchange.error_type})" if exchange.error_type not in ("", exchange.outcome) else ""
     if exchange.failed and not exchange.open:
         sentences.append(f"It ended as {exchange.outcome}{error}.")
-    sentences += [cause.text for cause in why]
-    if not why:
+    sentences += [cause.text for cause in explanation.causes]
+    if not explanation.causes:
         sentences.append("Nothing stands out: every part of it took about as long as it does otherwise.")
     return " ".join(sentences)
 
@@ -194,7 +195,7 @@ def _drawn(explanation: Explanation, look: Look) -> list[RenderableType]:
     width = (look.console.width - _BETWEEN) // 2 if wide else look.console.width
     narrow = replace(look, console=Terminal(file=look.console.file, width=width, legacy_windows=False, _environ={}))
     columns = [_column(label, each, narrow, length) for label, each in shown]
-    text = Text(explanation.text, "", overflow="fold")
+    text = Text(_sentences(explanation), "", overflow="fold")
     if not wide:
         return [text, _parts(explanation, look), *columns]
     grid = Table.grid(padding=(0, _BETWEEN, 0, 0))
@@ -216,16 +217,16 @@ def _parts(explanation: Explanation, look: Look) -> RenderableType:
     """What each part took, beside what it takes usually; the longest bar is the greatest difference."""
     profile, compared = explanation.profile, explanation.usual
     taken = {part for part, seconds in (*compared.parts.items(), *profile.parts.items()) if seconds}
-    names = sorted(taken, key=lambda part: (-abs(_more(explanation, part)), part))
-    most = max((abs(_more(explanation, part)) for part in names), default=0.0) or 1.0
+    parts = sorted(taken, key=lambda part: (-abs(explanation.more(part)), part))
+    most = max((abs(explanation.more(part)) for part in parts), default=0.0) or 1.0
     width = max(6, min(30, look.console.width - 66))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=theme.QUIET)
     table.add_column("Part", no_wrap=True)
     for heading in ("This", "Otherwise", "More"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    for part in names:
-        more = _more(explanation, part)
+    for part in parts:
+        more = explanation.more(part)
         bar = theme.STREAM * round(width * abs(more) / most)
         sign = "+" if more >= 0 else "-"
         table.add_row(
@@ -236,7 +237,3 @@ def _parts(explanation: Explanation, look: Look) -> RenderableType:
             Text(bar, theme.BAD if more > 0 else theme.GOOD),
         )
     return table
-
-
-def _more(explanation: Explanation, part: str) -> float:
-    return explanation.profile.parts.get(part, 0.0) - explanation.usual.parts.get(part, 0.0)

@@ -30,10 +30,9 @@ _CHAT, _TOOL = f"{names.SPAN_MODEL} ", f"{names.SPAN_TOOL} "
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """One request to the model; times in seconds, `start` and `end` in nanoseconds since 1970."""
+    """One request to the model; times in seconds, `start` in nanoseconds since 1970."""
 
     start: int
-    end: int
     wait: float
     stream: float
     chunks: float
@@ -48,8 +47,6 @@ class Profile:
     exchange: Exchange
     spans: Sequence[Span]
     root: Span | None
-    agent: str
-    model: str
     parts: Mapping[str, float]
     calls: Sequence[ModelCall]
     prompt: float
@@ -62,7 +59,7 @@ class Profile:
     @property
     def kind(self) -> tuple[str, str]:
         """Exchanges of the same kind are comparable."""
-        return self.agent, self.model
+        return self.exchange.agent, self.exchange.model
 
     @property
     def pace(self) -> float:
@@ -126,14 +123,12 @@ def usual(profile: Profile, others: Sequence[Profile]) -> Usual:
 def usual_of(chosen: Sequence[Profile], *, same_kind: bool = True) -> Usual:
     """The medians of these exchanges, 0 without any."""
     seconds = _median([other.exchange.seconds for other in chosen])
-    parts = {
-        name: _median([other.parts.get(name, 0.0) for other in chosen]) for other in chosen for name in other.parts
-    }
+    parts = dict.fromkeys(name for other in chosen for name in other.parts)
     return Usual(
         count=len(chosen),
         same_kind=same_kind,
         seconds=seconds,
-        parts=parts,
+        parts={name: _median([other.parts.get(name, 0.0) for other in chosen]) for name in parts},
         prompt=_median([other.prompt for other in chosen]),
         frames=_median([other.number(names.STREAM_SIZE) for other in chosen]),
         chunks=_median([other.exchange.chunks or 0.0 for other in chosen]),
@@ -147,16 +142,10 @@ def _profile(exchange: Exchange, spans: Sequence[Span], before: Exchange | None)
     calls = sorted(map(_call, chats), key=lambda call: call.start)
     inside = any(span.name.startswith(names.SPAN_AGENT) for span in spans)
 
-    def text(name: str, prefix: str) -> str:
-        of = (span.text(name) for span in spans if span.name.startswith(prefix))
-        return next(filter(None, of), "")
-
     return Profile(
         exchange=exchange,
         spans=spans,
         root=next((span for span in spans if span.span_id == exchange.span_id), None),
-        agent=text(names.GEN_AI_AGENT_NAME, names.SPAN_AGENT),
-        model=text(names.GEN_AI_REQUEST_MODEL, _CHAT),
         parts=_parts(exchange, spans, calls, before, inside=inside or bool(calls)),
         calls=calls,
         prompt=max((span.number(names.GEN_AI_INPUT_TOKENS) or 0.0 for span in chats), default=0.0),
@@ -170,7 +159,6 @@ def _call(span: Span) -> ModelCall:
     said = span.number(names.GEN_AI_OUTPUT_TOKENS) != 0 or "tool_calls" in span.text(names.GEN_AI_FINISH_REASONS)
     return ModelCall(
         start=span.start,
-        end=span.end,
         wait=wait,
         stream=span.seconds - wait,
         chunks=span.number(names.MODEL_CHUNKS) or 0.0,

@@ -39,16 +39,24 @@ def test_every_target_is_there_or_known_to_be_absent(path: str, kind: str, tmp_p
         assert (row.gives in finding.sentence) == here
 
 
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A copy of each generation that lacks nothing; who changes it changes it back."""
+    place = tmp_path_factory.mktemp("copies")
+    return {kind: complete(kind, place / kind) for kind in (STATELESS, DELEGATES)}
+
+
 @pytest.mark.parametrize("row", [row for row in TARGETS if server.is_own(row)], ids=lambda row: row.path)
-def test_exactly_the_function_that_is_missing_is_a_problem(row: server.Row, tmp_path: Path) -> None:
+def test_exactly_the_function_that_is_missing_is_a_problem(row: server.HookPoint, copies: dict[str, Path]) -> None:
     """In a copy in which it has another name."""
-    copy = complete(row.generation, tmp_path / "copy")
+    copy = copies[row.generation]
     path = copy / (row.module.replace(".", "/") + ".py")
-    name = row.path.rpartition(".")[2]
-    text, changes = re.subn(rf"def {name}\(", f"def {name}_before(", path.read_text())
+    name, before = row.path.rpartition(".")[2], path.read_text()
+    text, changes = re.subn(rf"def {name}\(", f"def {name}_before(", before)
     assert changes >= 1
     path.write_text(text)
     findings = tuple(server.check(copy))
+    path.write_text(before)
     assert [finding.subject for finding in findings if finding.level == PROBLEM] == [row.path]
     assert f"without {row.gives}" in about(findings, row.path).sentence
     assert "pip install --upgrade ailoop-otel" in about(findings, row.path).mend

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 from opentelemetry.exporter.otlp.json.file import FileMetricExporter
 from opentelemetry.metrics import Observation
@@ -139,6 +139,7 @@ def test_noise_raises_nothing(noise: bytes) -> None:
     READ(b'{"resourceMetrics":' + noise)
 
 
+@settings(max_examples=30)
 @given(VALUES)
 def test_a_strange_metric_raises_nothing(strange: object) -> None:
     """Any JSON in any place of the format."""

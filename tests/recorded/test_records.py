@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from ailoop_otel import names
@@ -158,6 +158,7 @@ def test_no_bytes_can_crash_the_reader(line: bytes) -> None:
 
 
 @pytest.mark.parametrize("outer", ["resourceSpans", "resourceLogs"])
+@settings(max_examples=30)
 @given(document=ALMOST)
 @pytest.mark.fault(
     "files",
@@ -169,6 +170,7 @@ def test_no_json_can_crash_the_reader(outer: str, document: object) -> None:
     assert isinstance(parse(json.dumps({outer: document}).encode()), Batch)
 
 
+@settings(max_examples=30)
 @given(document=ALMOST)
 def test_no_span_can_crash_what_reads_it(document: dict[str, object]) -> None:
     """A span whose members are anything at all is a span or damaged."""

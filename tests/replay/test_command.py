@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,10 +33,10 @@ def _replay(*words: str) -> int:
     return cli.main(["replay", *words])
 
 
-def _start(receiver: Receiver, folder: Path, words: tuple[str, ...] = (), **more: str) -> subprocess.Popen[str]:
+def _start(receiver: Receiver, folder: Path, **more: str) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AILOOP_", "OTEL_"))}
     return subprocess.Popen(
-        [sys.executable, "-c", START, "replay", str(folder), "--endpoint", receiver.url, *words],
+        [sys.executable, "-c", START, "replay", str(folder), "--endpoint", receiver.url],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -245,20 +245,31 @@ def test_progress_is_drawn_on_a_terminal(
     theirs="The collector is away while `replay --follow` runs",
     promise="All is sent, each line once",
 )
-def test_a_recording_is_followed_through_an_outage(receiver: Receiver, folder: Path) -> None:
+def test_a_recording_is_followed_through_an_outage(
+    receiver: Receiver, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What is written meanwhile is sent too, each line once; Ctrl-C ends it with the summary."""
     receiver.replies = [Reply(503, b"", {"Retry-After": "3600"})] * 2
-    process = _start(receiver, folder, words=("--follow",))
-    receiver.wait(4)
-    with (folder / "traces-20251122T140000Z-7-2.jsonl").open("wb") as file:
-        file.write(traces("three"))
-    receiver.wait(5)
-    process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=30)
-    assert process.returncode == 130
+
+    def write() -> None:
+        (folder / "traces-20251122T140000Z-7-2.jsonl").write_bytes(traces("three"))
+
+    assert _followed(receiver, folder, [lambda: None, lambda: None, write, lambda: None]) == 130
+    output = capsys.readouterr()
     assert names(receiver.taken) == ["one", "two", "three"]
-    assert errors.count("answers 503") == 1
-    assert "Stopped by Ctrl-C." in output
+    assert output.err.count("answers 503") == 1
+    assert "Stopped by Ctrl-C." in output.out
+
+
+def _followed(receiver: Receiver, folder: Path, steps: list[Callable[[], object]]) -> int:
+    """Follow a recording, doing one step where the next look would be waited for; after the last there is Ctrl-C."""
+
+    def sleep(seconds: float) -> None:
+        if not steps:
+            raise KeyboardInterrupt
+        steps.pop(0)()
+
+    return replay([str(folder)], receiver.url, "traces", "", 5, again=False, insecure=False, follow=True, sleep=sleep)
 
 
 def test_a_file_that_stays_damaged_is_told_once_when_followed(
@@ -266,13 +277,7 @@ def test_a_file_that_stays_damaged_is_told_once_when_followed(
 ) -> None:
     """However often it is looked at."""
     (folder / "cut.jsonl.gz").write_bytes(gzip.compress(traces("three"))[:-8])
-    looks = iter(range(4))
-
-    def sleep(seconds: float) -> None:
-        if next(looks, None) is None:
-            raise KeyboardInterrupt
-
-    assert replay([str(folder)], receiver.url, "traces", "", 5, again=False, insecure=False, follow=True, sleep=sleep)
+    assert _followed(receiver, folder, [lambda: None] * 4) == 130
     output = capsys.readouterr().out
     assert output.count("cut.jsonl.gz") == 1
     assert names(receiver.taken) == ["three", "one", "two"]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from ailoop_otel.recorded import input_file
@@ -90,6 +90,7 @@ def _flat(found: ExportRequest) -> list[object]:
     ]
 
 
+@settings(max_examples=30)
 @given(outer=some.sampled_from([TRACES, LOGS, METRICS]), root=ALMOST)
 def test_whatever_is_halved_no_record_is_lost(outer: export_request.Signal, root: object) -> None:
     """Nor made up."""
@@ -124,6 +125,7 @@ def test_no_bytes_can_crash_the_reader(content: bytes) -> None:
     assert parse(content) is None
 
 
+@settings(max_examples=30)
 @given(outer=some.sampled_from([TRACES, LOGS, METRICS]), root=ALMOST)
 def test_no_json_can_crash_the_reader(outer: export_request.Signal, root: object) -> None:
     """JSON that is almost OTLP is sent, however little is known of it."""

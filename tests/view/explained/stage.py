@@ -152,7 +152,7 @@ async def play(
 ) -> dict[str, str]:
     """Play cases on one server; returns the trace of each, by the name of its case."""
     site.mkdir()
-    (site / "sitecustomize.py").write_text(_COLLECTING.format(times=40))
+    (site / "sitecustomize.py").write_text(_COLLECTING.format(times=20))
     path = os.pathsep.join(filter(None, [str(site), variables.get("PYTHONPATH", "")]))
     traces = {}
     with serving(installation, {**variables, "PYTHONPATH": path}) as server:
