@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from ailoop_otel.exit_codes import (
     EXIT_CODES,
-    INTERRUPTED,
     NOT_EXECUTABLE,
     NOT_FOUND,
     OK,
@@ -20,7 +19,6 @@ from ailoop_otel.exit_codes import (
     fail,
 )
 from ailoop_otel.names import SETTING_ENABLED
-from ailoop_otel.settings import UsageError
 from ailoop_otel.version import __version__
 
 if TYPE_CHECKING:
@@ -231,22 +229,16 @@ def doctor(checkout: str, jaeger: str, timeout: float, *, json: bool) -> int:
     from ailoop_otel.terminal import terminal
     from ailoop_otel.view import json_output
 
-    try:
+    def check() -> int:
         report = examine(checkout, jaeger, timeout)
-    except UsageError as error:
-        return fail(str(error))
-    except KeyboardInterrupt:
-        return INTERRUPTED
-
-    def show() -> int:
         if json:
             print(json_output.encode(report.document()))
         else:
             title = f"ailoop-otel {report.version} on Python {report.python}, {report.checkout}"
             page.show(title, report.findings, terminal())
-        return OK
+        return PROBLEM if report.problems else OK
 
-    return exit_code(show) or (PROBLEM if report.problems else OK)
+    return exit_code(check)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,10 @@ class SpanFinisher:
         self, span: Span, end: int, make: MakeAttributes, known: Mapping[str, Any] = _NOTHING, error: bool = False
     ) -> None:
         """End a span at `end` (nanoseconds since the epoch) with what is `known`, and what `make` returns."""
-        finish = partial(self._ended, span, end, known, error)
+
+        def finish(attributes: dict[str, Any]) -> None:
+            self._end_span(span, end, {**known, **attributes}, error)
+
         if len(self._open) >= _MOST:
             self._warn_once("spans come faster than their content can be formed")
             finish({})
@@ -104,9 +107,6 @@ class SpanFinisher:
         finish = self._open.pop(number, None)
         if finish is not None:
             finish(attributes)
-
-    def _ended(self, span: Span, end: int, known: Mapping[str, Any], error: bool, attributes: dict[str, Any]) -> None:
-        self._end_span(span, end, {**known, **attributes}, error)
 
     def _warn_once(self, reason: str) -> None:
         if reason not in self._warned and len(self._warned) < _MOST:
