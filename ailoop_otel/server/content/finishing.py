@@ -15,7 +15,7 @@ from typing import Any, Final
 from opentelemetry.trace import Span
 
 from ailoop_otel import names
-from ailoop_otel.fork import begin_anew
+from ailoop_otel.fork import begin
 from ailoop_otel.guard import Guard, tried, warn
 from ailoop_otel.recording.call_thread import CallThread
 from ailoop_otel.recording.spans import Spans
@@ -51,8 +51,7 @@ class SpanFinisher:
         self._number = 0
         self._warned: set[str] = set()
         self._guard = guard
-        self._begin()
-        begin_anew(self._begin)
+        begin(self._begin)
 
     def end(
         self, span: Span, end: int, make: MakeAttributes, known: Mapping[str, Any] = _NOTHING, error: bool = False
@@ -146,8 +145,7 @@ class Redaction:
         self._limit = limit
         self._most = most
         self._running = _Running()
-        self._begin()
-        begin_anew(self._begin)
+        begin(self._begin)
 
     def __call__(self, kind: str, text: str) -> str:
         """What the hook returns for a text; raises what it raises."""
