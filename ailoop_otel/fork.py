@@ -12,20 +12,26 @@ from ailoop_otel.guard import tried, warn
 _BEGINNINGS: Final[list[WeakMethod[Callable[[], Any]]]] = []
 
 
-def begin_anew(begin: Callable[[], Any]) -> None:
+def begin_anew(method: Callable[[], Any]) -> None:
     """Call a bound method in each forked child, in the order of these calls, for as long as its object exists.
 
     Before any other thread runs there: a lock that is made anew cannot be held by anybody.
     """
     # Without those whose objects are gone: a callback of a weak method would print an error at interpreter exit.
-    _BEGINNINGS[:] = [*(each for each in _BEGINNINGS if each() is not None), WeakMethod(begin)]
+    _BEGINNINGS[:] = [*(each for each in _BEGINNINGS if each() is not None), WeakMethod(method)]
+
+
+def begin(method: Callable[[], Any]) -> None:
+    """Call a bound method, and as `begin_anew` in each forked child."""
+    method()
+    begin_anew(method)
 
 
 def _begin_all() -> None:
     for reference in _BEGINNINGS:
-        begin = reference()
-        if begin is not None:
-            _, fault = tried(begin)
+        method = reference()
+        if method is not None:
+            _, fault = tried(method)
             if fault is not None:
                 warn(f"{type(fault).__name__} in a forked child: its telemetry may hold its parent's")
 

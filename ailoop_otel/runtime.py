@@ -210,25 +210,24 @@ class Runtime:
         self._process_metrics = ProcessMetrics(self.guard)
         for metric, callback in self._process_metrics:
             telemetry.observe(metric, callback)
-        readings: tuple[tuple[Metric, Callable[[], int]], ...] = (
-            (names.METRIC_EXCHANGE_ACTIVE, lambda: telemetry.open_exchanges),
-            (names.METRIC_EXCHANGE_SILENT, lambda: self._wire.watchdog.silent() if self._wire else 0),
-            (names.METRIC_EXCHANGE_HANGING, lambda: self._wire.watchdog.hanging() if self._wire else 0),
-            (names.METRIC_INTERNAL_ERRORS, lambda: self.guard.errors),
-            (names.METRIC_SPANS_DROPPED, lambda: pipeline.dropped() + telemetry.refused),
-            (names.METRIC_FRAMES_UNMATCHED, lambda: telemetry.unmatched),
-        )
-        for metric, read in readings:
-            telemetry.observe(metric, self._reading(telemetry, _one(read)))
 
         def dropped() -> Counter[tuple[str, ...]]:
-            return Counter(pipeline.losses()) + Counter({("traces", "queue_full"): telemetry.refused})
+            return pipeline.losses() + Counter({("traces", "queue_full"): telemetry.refused})
 
-        telemetry.observe(names.METRIC_DROPPED, self._reading(telemetry, _each(names.METRIC_DROPPED, dropped)))
-        for metric, read_all in ((names.METRIC_KEPT, pipeline.kept), (names.METRIC_SENT, pipeline.sent)):
-            telemetry.observe(metric, self._reading(telemetry, _each(metric, read_all)))
-        for metric in names.TOTALS:
-            telemetry.observe(metric, self._reading(telemetry, partial(telemetry.total, metric)))
+        readings: tuple[tuple[Metric, Callable[[], Iterable[Observation]]], ...] = (
+            (names.METRIC_EXCHANGE_ACTIVE, _one(lambda: telemetry.open_exchanges)),
+            (names.METRIC_EXCHANGE_SILENT, _one(lambda: self._wire.watchdog.silent() if self._wire else 0)),
+            (names.METRIC_EXCHANGE_HANGING, _one(lambda: self._wire.watchdog.hanging() if self._wire else 0)),
+            (names.METRIC_INTERNAL_ERRORS, _one(lambda: self.guard.errors)),
+            (names.METRIC_SPANS_DROPPED, _one(lambda: pipeline.dropped() + telemetry.refused)),
+            (names.METRIC_FRAMES_UNMATCHED, _one(lambda: telemetry.unmatched)),
+            (names.METRIC_DROPPED, _each(names.METRIC_DROPPED, dropped)),
+            (names.METRIC_KEPT, _each(names.METRIC_KEPT, pipeline.kept)),
+            (names.METRIC_SENT, _each(names.METRIC_SENT, pipeline.sent)),
+            *((metric, partial(telemetry.total, metric)) for metric in names.TOTALS),
+        )
+        for metric, read in readings:
+            telemetry.observe(metric, self._reading(telemetry, read))
 
     def _reading(self, telemetry: Telemetry, read: Callable[[], Iterable[Observation]]) -> Callback:
         def callback(options: CallbackOptions) -> Iterable[Observation]:

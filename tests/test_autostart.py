@@ -101,7 +101,6 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 Starlette(routes=[Route("/", print)]).build_middleware_stack()
 """,
-    "the current generation": "import interactive_server.main",
     "the earlier generation": "import interactive_server.main",
     "threads and requests": """
 import threading
@@ -154,9 +153,7 @@ def test_what_is_no_server_imports_nothing_for_us(case: str, tmp_path: Path) -> 
     assert added == WAITING
 
 
-@pytest.mark.parametrize(
-    ("text", "on"), [("true", True), ("1", True), (" YES ", True), ("on", True), ("false", False), ("0", False)]
-)
+@pytest.mark.parametrize(("text", "on"), [(" YES ", True), ("0", False)])
 def test_what_the_variable_may_say(text: str, on: bool, tmp_path: Path) -> None:
     """It is a flag like the others."""
     done = run(PRINT_STATE, tmp_path, **{VARIABLE: text})

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 from ailoop_otel.export.ledger import FAILED, QUEUE_FULL, UNDELIVERED, Ledger
 from ailoop_otel.export.sinks import LogSink, MetricSink, SpanSink
-from ailoop_otel.fork import begin_anew
+from ailoop_otel.fork import begin
 from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.recording.fast.histograms import HistogramStore
 from ailoop_otel.recording.fast.spans import LightSpan
@@ -35,9 +35,8 @@ class Places:
         self.signal = signal
         self._number = number
         self._ledger = ledger
-        self._begin()
         # A child's queue is empty: what was in it is the parent's to export, and to count.
-        begin_anew(self._begin)
+        begin(self._begin)
 
     @property
     def given_up(self) -> int:

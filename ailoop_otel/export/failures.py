@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, SynchronousMult
 from opentelemetry.trace import SpanContext, StatusCode, TraceFlags
 
 from ailoop_otel import names
-from ailoop_otel.fork import begin_anew
+from ailoop_otel.fork import begin
 from ailoop_otel.unpatched import time
 
 FAILURE: Final = "failure"
@@ -38,8 +38,7 @@ class FailureProcessor(SynchronousMultiSpanProcessor):
             self.add_span_processor(processor)
         self._most = failures
         self._clock = clock
-        self._begin()
-        begin_anew(self._begin)
+        begin(self._begin)
 
     def _begin(self) -> None:
         self._deciding = threading.RLock()

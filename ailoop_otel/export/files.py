@@ -17,7 +17,7 @@ from ailoop_otel.export.encoders import line_encoder
 from ailoop_otel.export.quiet import Changes
 from ailoop_otel.export.rotation import Bounds, RotatingFile
 from ailoop_otel.export.sinks import LogSink, MetricSink, SpanSink
-from ailoop_otel.fork import begin_anew
+from ailoop_otel.fork import begin
 from ailoop_otel.guard import Guard
 from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.settings import Settings
@@ -35,9 +35,8 @@ class Lines:
         self._encode = line_encoder(signal, settings, guard)
         self._signal = signal
         self._stopped = False
-        self._begin()
         # In a forked child a thread that did not come along may hold the lock.
-        begin_anew(self._begin)
+        begin(self._begin)
 
     def take(self, batch: Any, count: int) -> bool:
         """Write a batch; returns whether it could be encoded and the file took its line."""

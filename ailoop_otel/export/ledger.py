@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from typing import Final
 
-from ailoop_otel.fork import begin_anew
+from ailoop_otel.fork import begin
 
 # Why records are lost: the values of a label.
 QUEUE_FULL: Final = "queue_full"
@@ -23,8 +23,7 @@ class Ledger:
     """Counts spans, data points and log records by the name of their signal; a forked child begins at zero."""
 
     def __init__(self) -> None:
-        self._begin()
-        begin_anew(self._begin)
+        begin(self._begin)
 
     def lose(self, signal: str, reason: str, count: int) -> None:
         """Note records that will never arrive."""

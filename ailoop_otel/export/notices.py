@@ -13,7 +13,7 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from ailoop_otel import names
 from ailoop_otel.export.ledger import Ledger
-from ailoop_otel.fork import begin_anew
+from ailoop_otel.fork import begin
 from ailoop_otel.guard import warn
 from ailoop_otel.recording.internals import EXPORT_LOGGERS
 from ailoop_otel.unpatched import time
@@ -26,8 +26,7 @@ class OncePerMinute:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self.begin()
-        begin_anew(self.begin)
+        begin(self.begin)
 
     def begin(self) -> None:
         """Forget what was logged."""
@@ -163,8 +162,7 @@ class Notices:
         self._directory = directory
         self._minute = OncePerMinute(clock)
         self._wall = wall
-        self._begin()
-        begin_anew(self._begin)
+        begin(self._begin)
 
     def _begin(self) -> None:
         # In a forked child: its parent's troubles are the parent's to tell.

@@ -16,7 +16,7 @@ from ailoop_otel.export.encoders import message_encoder
 from ailoop_otel.export.ledger import UNDELIVERED, UNENCODABLE
 from ailoop_otel.export.sinks import LogSink, MetricSink, SpanSink
 from ailoop_otel.export.spool import Spool
-from ailoop_otel.fork import begin_anew
+from ailoop_otel.fork import begin
 from ailoop_otel.guard import Guard
 from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.recording.call_thread import CallThread
@@ -48,8 +48,7 @@ class Courier:
         self._spool = spool
         self._thread = CallThread(f"ailoop-otel-{signal.name}", guard)
         self._on_its_way: tuple[Any, int] | None
-        self._begin()
-        begin_anew(self._begin)
+        begin(self._begin)
         spool.add(signal, transport, self)
 
     def take(self, batch: Any, count: int) -> bool:

@@ -16,7 +16,7 @@ from ailoop_otel.export import choice, exporters, providers
 from ailoop_otel.export.choice import SIGNALS
 from ailoop_otel.export.delivery import Places
 from ailoop_otel.export.exporters import Shared, attempt, reason
-from ailoop_otel.export.ledger import UNDELIVERED, Ledger
+from ailoop_otel.export.ledger import UNDELIVERED
 from ailoop_otel.export.notices import EXPORT_WARNINGS
 from ailoop_otel.fork import begin_anew
 from ailoop_otel.guard import Guard
@@ -52,9 +52,8 @@ class Pipeline:
     Providers that were set before are used and flushed; those that we made are ours to shut down as well.
     """
 
-    def __init__(self, parts: Sequence[Part], guard: Guard, shared: Shared | None = None) -> None:
-        self._ledger = shared.ledger if shared else Ledger()
-        self._spool = shared.spool if shared else None
+    def __init__(self, parts: Sequence[Part], shared: Shared) -> None:
+        self._ledger, self._spool = shared.ledger, shared.spool
         by_signal = {part.signal: part for part in parts}
         self.tracer_provider = by_signal[TRACES].provider
         self.meter_provider = by_signal[METRICS].provider
@@ -62,7 +61,7 @@ class Pipeline:
         self._parts = parts
         self._ended = False
         self._threads = [
-            (part, CallThread(f"ailoop-otel-flush-{part.signal.name}", guard))
+            (part, CallThread(f"ailoop-otel-flush-{part.signal.name}", shared.guard))
             for part in parts
             if hasattr(part.provider, "force_flush")
         ]
@@ -75,22 +74,8 @@ class Pipeline:
     @classmethod
     def start(cls, settings: Settings, guard: Guard) -> Pipeline:
         """Set up what the environment asks for; where that fails, one clear line and a provider without exporter."""
-        if is_true(environment(OTEL_SDK_DISABLED)):
-            return cls([_nowhere(signal, f"as {OTEL_SDK_DISABLED} is set") for signal in SIGNALS], guard)
-        found = {signal: _existing(signal) for signal in SIGNALS}
-        path = environment(OTEL_CONFIG_FILE)
-        if path and not any(found.values()):
-            EXPORT_WARNINGS.install()
-            if providers.configure(path):
-                return cls([_declared(signal, path) for signal in SIGNALS], guard)
-            found = {signal: _existing(signal) for signal in SIGNALS}
-        parts = [part for part in found.values() if part is not None]
-        if len(parts) < len(found):
-            EXPORT_WARNINGS.install()
-            resource, shared = providers.resource(), Shared(settings, guard)
-            parts += [_make(signal, resource, shared) for signal, part in found.items() if part is None]
-            return cls(parts, guard, shared)
-        return cls(parts, guard)
+        shared = Shared(settings, guard)
+        return cls(_parts(shared), shared)
 
     @property
     def description(self) -> str:
@@ -216,6 +201,24 @@ class Pipeline:
         return all([thread.wait(deadline - time.monotonic()) for thread in threads])
 
 
+def _parts(shared: Shared) -> list[Part]:
+    if is_true(environment(OTEL_SDK_DISABLED)):
+        return [_nowhere(signal, f"as {OTEL_SDK_DISABLED} is set") for signal in SIGNALS]
+    found = {signal: _existing(signal) for signal in SIGNALS}
+    path = environment(OTEL_CONFIG_FILE)
+    if path and not any(found.values()):
+        EXPORT_WARNINGS.install()
+        if providers.configure(path):
+            return [_declared(signal, path) for signal in SIGNALS]
+        found = {signal: _existing(signal) for signal in SIGNALS}
+    parts = [part for part in found.values() if part is not None]
+    if len(parts) < len(found):
+        EXPORT_WARNINGS.install()
+        resource = providers.resource()
+        parts += [_make(signal, resource, shared) for signal, part in found.items() if part is None]
+    return parts
+
+
 def _nowhere(signal: Signal, why: str) -> Part:
     return Part(signal, providers.no_op(signal), False, f"nowhere, {why}")
 
@@ -238,7 +241,6 @@ def _declared(signal: Signal, path: str) -> Part:
 
 
 def _make(signal: Signal, resource: Resource, shared: Shared) -> Part:
-    settings, guard = shared.settings, shared.guard
     working = {}
     for name in choice.exporters(signal):
         exporter = exporters.make(signal, name, shared)
@@ -246,14 +248,14 @@ def _make(signal: Signal, resource: Resource, shared: Shared) -> Part:
             working[name] = exporter
     EXPORT_WARNINGS.install(type(exporter).__module__ for exporter in working.values())
     made = attempt(
-        lambda: providers.make(signal, list(working.values()), resource, guard, shared.ledger, settings.fast_paths),
+        lambda: providers.make(signal, list(working.values()), resource, shared),
         lambda fault: f"{signal.name} are not recorded ({reason(fault)}). To mend it, correct the OTEL_* variables.",
     )
     if made is None:
         return _nowhere(signal, "as OTEL_* cannot be used")
     provider, queues = made
     providers.publish(signal, provider)
-    where = " and ".join(_where(signal, name, settings) for name in working) or "nowhere"
+    where = " and ".join(_where(signal, name, shared.settings) for name in working) or "nowhere"
     return Part(signal, provider, True, where, queues)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import socket
 import weakref
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, Final
 
@@ -34,14 +34,13 @@ from opentelemetry.sdk.resources import (
 )
 from opentelemetry.sdk.trace import SpanProcessor
 
-from ailoop_otel import names
 from ailoop_otel.export import choice
 from ailoop_otel.export.delivery import CountingLogProcessor, CountingMetricExporter, CountingSpanProcessor, Places
-from ailoop_otel.export.exporters import attempt, reason
+from ailoop_otel.export.exporters import Shared, attempt, reason
 from ailoop_otel.export.failures import FailureProcessor
 from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.export.quiet import QuietReader
-from ailoop_otel.guard import Guard, warn
+from ailoop_otel.guard import warn
 from ailoop_otel.recorded.otlp_json import LOGS, METRICS, TRACES, Signal
 from ailoop_otel.recording.deferred import DeferredWork
 from ailoop_otel.recording.fast import histograms
@@ -63,8 +62,6 @@ _OF_PROCESS: Final = (PROCESS_PID, PROCESS_RUNTIME_NAME, PROCESS_RUNTIME_VERSION
 _PLACES: Final = 2048
 _BATCH: Final = 512
 _SPAN_DELAY_MS: Final = 5_000
-
-_ALL: Final = frozenset(names.FAST_PATHS)
 
 _API: Final[dict[Signal, ModuleType | None]] = {TRACES: trace, METRICS: metrics, LOGS: LOGS_API}
 # Made by us and shut down since. A global provider cannot be taken back, so it may still be the global one.
@@ -150,52 +147,43 @@ def retire(provider: Provider) -> None:
 
 
 def make(
-    signal: Signal,
-    exporters: Sequence[Any],
-    resource: Resource,
-    guard: Guard,
-    ledger: Ledger,
-    fast: Collection[str] = _ALL,
+    signal: Signal, exporters: Sequence[Any], resource: Resource, shared: Shared
 ) -> tuple[Provider, Sequence[Places]]:
-    """A signal's provider with its exporters, and their queues; may raise for bad `OTEL_*`.
-
-    `fast` names the fast paths that are switched on; what is dropped is counted in the `ledger`.
-    """
+    """A signal's provider with its exporters, and their queues; may raise for bad `OTEL_*`."""
     if signal is TRACES:
-        return _make_traces(exporters, resource, guard, ledger, fast)
+        return _make_traces(exporters, resource, shared)
     if not exporters:
         # Nobody can add any later, as with traces: what is recorded would go nowhere.
         return no_op(signal), ()
     if signal is METRICS:
-        return _make_metrics(exporters, resource, ledger, fast), ()
-    return _make_logs(exporters, resource, ledger)
+        return _make_metrics(exporters, resource, shared), ()
+    return _make_logs(exporters, resource, shared.ledger)
 
 
-def _make_traces(
-    exporters: Sequence[Any], resource: Resource, guard: Guard, ledger: Ledger, fast: Collection[str]
-) -> tuple[Provider, Sequence[Places]]:
+def _make_traces(exporters: Sequence[Any], resource: Resource, shared: Shared) -> tuple[Provider, Sequence[Places]]:
     places = choice.whole(OTEL_BSP_MAX_QUEUE_SIZE, _PLACES)
     batch = min(places, choice.whole(OTEL_BSP_MAX_EXPORT_BATCH_SIZE, _BATCH))
     default = choice.SPAN_DELAY_MS if choice.is_embedded(TRACES) else _SPAN_DELAY_MS
     delay = choice.whole(OTEL_BSP_SCHEDULE_DELAY, default)
-    counting = [CountingSpanProcessor(exporter, ledger, places, batch, delay) for exporter in exporters]
+    counting = [CountingSpanProcessor(exporter, shared.ledger, places, batch, delay) for exporter in exporters]
     processors: list[SpanProcessor] = [*counting]
     sampler = registered_sampler()
     if isinstance(sampler, SessionSampler) and processors:
         processors = [FailureProcessor(processors, sampler.failures)]
-    light = "spans" in fast
-    provider = OwnTracerProvider(resource, processors, deferred=DeferredWork(guard), light=light, sampler=sampler)
+    deferred, light = DeferredWork(shared.guard), "spans" in shared.settings.fast_paths
+    provider = OwnTracerProvider(resource, processors, deferred=deferred, light=light, sampler=sampler)
     return provider, [processor.places for processor in counting]
 
 
-def _make_metrics(exporters: Sequence[Any], resource: Resource, ledger: Ledger, fast: Collection[str]) -> Provider:
+def _make_metrics(exporters: Sequence[Any], resource: Resource, shared: Shared) -> Provider:
     embedded = choice.is_embedded(METRICS)
     interval = choice.whole(OTEL_METRIC_EXPORT_INTERVAL, choice.METRIC_INTERVAL_MS)
     # Some "exporters" are readers that wait to be asked, such as Prometheus's.
     ready = [exporter for exporter in exporters if isinstance(exporter, MetricReader)]
-    store = histograms.HistogramStore() if "histograms" in fast and histograms.fits(exporters) else None
+    fast = "histograms" in shared.settings.fast_paths and histograms.fits(exporters)
+    store = histograms.HistogramStore() if fast else None
     others = (exporter for exporter in exporters if not isinstance(exporter, MetricReader))
-    periodic = [CountingMetricExporter(exporter, ledger, store) for exporter in others]
+    periodic = [CountingMetricExporter(exporter, shared.ledger, store) for exporter in others]
     if store is not None and embedded and not environment(OTEL_METRIC_EXPORT_INTERVAL):
         timed: list[MetricReader] = [QuietReader(exporter, interval, store) for exporter in periodic]
     else:

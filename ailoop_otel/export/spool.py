@@ -22,7 +22,7 @@ from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.export.notices import Notices
 from ailoop_otel.export.retention import TelemetryFile
 from ailoop_otel.export.rotation import Bounds, RotatingFile
-from ailoop_otel.fork import begin_anew
+from ailoop_otel.fork import begin
 from ailoop_otel.guard import Guard, tried
 from ailoop_otel.recorded.otlp_json import Signal
 from ailoop_otel.replay import protobuf
@@ -60,8 +60,7 @@ class Spool:
         # Requests that the collector has refused for good, and files that hold nothing else, with their sizes.
         self._refused: dict[bytes, Answer] = {}
         self._left: dict[str, int] = {}
-        self._begin()
-        begin_anew(self._begin)
+        begin(self._begin)
 
     # --- What the exporters ask for ------------------------------------------------------------------------
     def add(self, signal: Signal, transport: Transport, courier: Courier) -> None:

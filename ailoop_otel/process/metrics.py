@@ -14,7 +14,7 @@ from typing import Any, Final
 from opentelemetry.metrics import CallbackOptions, Observation
 
 from ailoop_otel import names
-from ailoop_otel.fork import begin_anew
+from ailoop_otel.fork import begin
 from ailoop_otel.guard import Guard
 from ailoop_otel.names import Metric
 from ailoop_otel.unpatched import os, time
@@ -144,8 +144,7 @@ class ProcessMetrics:
         self._clock = clock
         self._stopped = False
         self._pairs = tuple((metric, self._callback(sample)) for metric, sample in samples)
-        self._begin()
-        begin_anew(self._begin)
+        begin(self._begin)
 
     def __iter__(self) -> Iterator[tuple[Metric, Callback]]:
         return iter(self._pairs)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from ailoop_otel.fork import begin_anew
+from ailoop_otel.fork import begin
 from ailoop_otel.guard import Guard
 
 Work = Callable[[], object]
@@ -24,8 +24,7 @@ class CallThread:
         self._name = name
         self._guard = guard
         self._stopped = False
-        self._start()
-        begin_anew(self._start)
+        begin(self._start)
 
     @property
     def busy(self) -> bool:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from ailoop_otel.fork import begin_anew
+from ailoop_otel.fork import begin
 from ailoop_otel.guard import Guard
 from ailoop_otel.unpatched import time
 
@@ -44,9 +44,8 @@ class DeferredWork:
         # Asked after each call: whether another thread wants to run that must not wait.
         self._is_waited_for = is_waited_for
         self._closed = False
-        self._begin()
         # What a parent has enqueued is the parent's to do, and its thread does not come along.
-        begin_anew(self._begin)
+        begin(self._begin)
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -138,6 +138,20 @@ def observed(host: HookHost, begin: Callable[[HookContext, Any, Any, Any], End |
     return call
 
 
+def returned(host: HookHost, record: Callable[[HookContext, Any, Any, Any], None]) -> Callable[..., Any]:
+    """Wraps a plain function: `record` gets what each call has returned, and its arguments."""
+
+    def call(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
+        result = wrapped(*args, **kwargs)
+        with host.guard:
+            hooks = host.hook_context()
+            if hooks is not None:
+                record(hooks, result, args, kwargs)
+        return result
+
+    return call
+
+
 def failed(owner: Owner | None, error: str, *, cut: bool = False) -> None:
     """Note a failure inside the server on an open exchange or task; the first one is its `error.type`."""
     if owner is None or owner.ended:

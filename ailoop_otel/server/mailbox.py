@@ -11,7 +11,7 @@ from ailoop_otel import names
 from ailoop_otel.protocol.foreign import harmless
 from ailoop_otel.recording.spans import EMPTY
 from ailoop_otel.recording.telemetry import Attributes, context_of_link
-from ailoop_otel.server.hooks import HookContext, HookHost, argument
+from ailoop_otel.server.hooks import HookContext, HookHost, argument, returned
 from ailoop_otel.server.tasks import MAIL_SESSION
 
 # How the server names a sender or recipient that is no agent.
@@ -20,33 +20,22 @@ _USER = "user"
 
 def send_hook(host: HookHost) -> Callable[..., Any]:
     """Wraps `send_mail`, which replaces the recipient by the name it knows."""
-
-    def send(wrapped: Callable[..., Any], mailbox: Any, args: Any, kwargs: Any) -> Any:
-        result = wrapped(*args, **kwargs)
-        with host.guard:
-            hooks = host.hook_context()
-            if hooks is not None:
-                _record(hooks, names.EVENT_MAIL_SENT, _mail_attributes(argument(args, kwargs, 0, "mail")))
-        return result
-
-    return send
+    return returned(host, _sent)
 
 
 def check_hook(host: HookHost) -> Callable[..., Any]:
     """Wraps `check_mail`, which background agents call every few seconds: an empty box is no event."""
+    return returned(host, _checked)
 
-    def check(wrapped: Callable[..., Any], mailbox: Any, args: Any, kwargs: Any) -> Any:
-        found = wrapped(*args, **kwargs)
-        if found:
-            with host.guard:
-                hooks = host.hook_context()
-                if hooks is not None:
-                    # All mail in one box is for the same agent.
-                    attributes = _mail_attributes(found[-1]) | {names.MAIL_COUNT: len(found)}
-                    _record(hooks, names.EVENT_MAIL_READ, attributes)
-        return found
 
-    return check
+def _sent(hooks: HookContext, result: Any, args: Any, kwargs: Any) -> None:
+    _record(hooks, names.EVENT_MAIL_SENT, _mail_attributes(argument(args, kwargs, 0, "mail")))
+
+
+def _checked(hooks: HookContext, found: Any, args: Any, kwargs: Any) -> None:
+    if found:
+        # All mail in one box is for the same agent.
+        _record(hooks, names.EVENT_MAIL_READ, _mail_attributes(found[-1]) | {names.MAIL_COUNT: len(found)})
 
 
 def _mail_attributes(mail: Any) -> Attributes:

@@ -26,7 +26,7 @@ from ailoop_otel.protocol.foreign import count, harmless, number
 from ailoop_otel.recording.spans import context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, failure
 from ailoop_otel.server.content.capture import ModelContent
-from ailoop_otel.server.hooks import HookContext, HookHost, Owner, argument, failed
+from ailoop_otel.server.hooks import HookContext, HookHost, Owner, argument, failed, returned
 from ailoop_otel.server.stream import GARBAGE, ModelStream
 from ailoop_otel.tracking.usage import CURRENCY, OF_CALL, Usage
 
@@ -254,17 +254,12 @@ _MAKING: Final[ContextVar[ModelCall | None]] = ContextVar("ailoop_otel_making", 
 def stream_hook(host: HookHost) -> Callable[..., Any]:
     """Wraps the generator of a model's chunks: the call belongs to the message in whose context it is made."""
 
-    def stream(wrapped: Callable[..., Any], service: Any, args: Any, kwargs: Any) -> Any:
-        inner = wrapped(*args, **kwargs)
-        with host.guard:
-            hooks = host.hook_context()
-            if hooks is not None:
-                owner = hooks.owner()
-                parent = get_current() if owner is not None else hooks.parent(None)
-                _OPENING.set(ModelCall(hooks, owner, parent, inner))
-        return inner
+    def made(hooks: HookContext, chunks: Any, args: Any, kwargs: Any) -> None:
+        owner = hooks.owner()
+        parent = get_current() if owner is not None else hooks.parent(None)
+        _OPENING.set(ModelCall(hooks, owner, parent, chunks))
 
-    return stream
+    return returned(host, made)
 
 
 def start_hook(host: HookHost) -> Callable[..., Any]:

@@ -15,7 +15,7 @@ from ailoop_otel import names
 from ailoop_otel.protocol.foreign import harmless
 from ailoop_otel.recording.spans import context_of
 from ailoop_otel.recording.telemetry import SECOND, SHORTEST, Attributes, failure
-from ailoop_otel.server.hooks import End, HookContext, HookHost, Owner, argument, failed, observed
+from ailoop_otel.server.hooks import End, HookContext, HookHost, Owner, argument, failed, observed, returned
 
 # A tool that blocks the event loop for less than this is not recorded as blocking, nanoseconds.
 _NOTABLE: Final = 50_000_000
@@ -155,15 +155,12 @@ def _begin(hooks: HookContext, loop: Any, args: Any, kwargs: Any) -> End | None:
 def lookup_hook(host: HookHost) -> Callable[..., Any]:
     """Wraps `get_tool_by_name`: the server looks a tool up right before it calls it."""
 
-    def look_up(wrapped: Callable[..., Any], registry: Any, args: Any, kwargs: Any) -> Any:
-        tool = wrapped(*args, **kwargs)
+    def looked_up(hooks: HookContext, tool: Any, args: Any, kwargs: Any) -> None:
         batch = _RUNNING.get()
         if batch is not None:
-            with host.guard:
-                batch.looked_up(args[0] if args else next(iter(kwargs.values()), None), tool)
-        return tool
+            batch.looked_up(args[0] if args else next(iter(kwargs.values()), None), tool)
 
-    return look_up
+    return returned(host, looked_up)
 
 
 def _name(call: Any) -> Any:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ailoop_otel.fork import begin_anew
+from ailoop_otel.fork import begin
 from ailoop_otel.recording.deferred import DeferredWork
 from ailoop_otel.recording.telemetry import SECOND, Telemetry
 from ailoop_otel.settings import Settings
@@ -77,8 +77,7 @@ class Watchdog:
         self.deadlines = Deadlines.of(telemetry.settings)
         self._wait = wait or threading.Event.wait
         self._order = count()
-        self._begin()
-        begin_anew(self._begin)
+        begin(self._begin)
 
     def _begin(self) -> None:
         # A forked child has no thread, and what its parent watches the parent records.

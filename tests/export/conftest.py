@@ -11,6 +11,7 @@ import pytest
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.util._once import Once
 
+from ailoop_otel.export import spool
 from ailoop_otel.export.notices import EXPORT_WARNINGS
 from ailoop_otel.export.pipeline import Pipeline
 from ailoop_otel.guard import Guard
@@ -34,6 +35,8 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     ):
         monkeypatch.setattr(module, provider, None)
         monkeypatch.setattr(module, f"{provider}_SET_ONCE", Once())
+    # What was kept is sent a second after the collector is back: tests need not wait for that.
+    monkeypatch.setattr(spool, "_FIRST_PAUSE", 0.05)
     # A line that another test has logged is not logged again for a minute.
     EXPORT_WARNINGS.minute.begin()
     monkeypatch.chdir(tmp_path)

@@ -162,7 +162,7 @@ def test_a_flush_behind_another_flushes_what_came_since(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
     pipeline = start()
     span(pipeline, "one")
-    assert pipeline.flush(0.1)
+    assert pipeline.flush(0.5)
     span(pipeline, "two")
     collector.mode = "ok"
     collector.release()

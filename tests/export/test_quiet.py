@@ -15,6 +15,7 @@ from opentelemetry.sdk.resources import Resource
 from ailoop_otel import names
 from ailoop_otel.export import providers
 from ailoop_otel.export.delivery import CountingMetricExporter
+from ailoop_otel.export.exporters import Shared
 from ailoop_otel.export.files import RotatingMetricExporter
 from ailoop_otel.export.ledger import Ledger
 from ailoop_otel.export.quiet import QUIET, QuietReader
@@ -22,6 +23,7 @@ from ailoop_otel.guard import Guard
 from ailoop_otel.process.metrics import ProcessMetrics
 from ailoop_otel.recorded.otlp_json import METRICS
 from ailoop_otel.recording.fast.histograms import HistogramStore, LightMeterProvider
+from ailoop_otel.settings import Settings
 
 INTERVAL = 10.0
 DAY = 86_400.0
@@ -129,6 +131,6 @@ def test_only_where_nobody_chose_an_interval(
             super().__init__(*arguments)
 
     monkeypatch.setattr(providers, "QuietReader", Noted)
-    provider, _ = providers.make(METRICS, [exporter], Resource({}), Guard(strict=True), Ledger())
+    provider, _ = providers.make(METRICS, [exporter], Resource({}), Shared(Settings(), Guard(strict=True)))
     provider.shutdown()
     assert bool(made) is sparing

@@ -187,7 +187,7 @@ happenings = st.tuples(
 )  # fmt: skip
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(story=st.lists(happenings, min_size=15, max_size=40))
 @pytest.mark.fault(
     "clients",

@@ -36,7 +36,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanContext, TraceFlags
 
 from ailoop_otel import names
-from ailoop_otel.fork import begin_anew
+from ailoop_otel.fork import begin
 from ailoop_otel.recording.fast.spans import span_context_in
 from ailoop_otel.recording.internals import flags_of, metric_preferences
 from ailoop_otel.settings import environment
@@ -178,8 +178,7 @@ class HistogramStore:
         self.waiting: deque[tuple[LightHistogram, _Amount, Mapping[str, Any], SpanContext | None, int]] = deque()
         self._histograms: dict[str, LightHistogram] = {}
         self._counted = 0
-        self._begin()
-        begin_anew(self._begin)
+        begin(self._begin)
 
     def histogram(self, metric: names.Metric) -> LightHistogram:
         """The histogram of a metric."""

@@ -34,7 +34,7 @@ from opentelemetry.trace import (
 )
 
 from ailoop_otel import names
-from ailoop_otel.fork import begin_anew
+from ailoop_otel.fork import begin
 from ailoop_otel.recording.internals import SPAN_KEY, fields_of
 from ailoop_otel.recording.spans import EMPTY, ERROR, Attributes, OwnTracerProvider, Spans, context_of
 from ailoop_otel.version import __version__
@@ -48,9 +48,8 @@ class _Lock:
     """One for all light spans: an exporter's thread may end a span while the server's code writes to it."""
 
     def __init__(self) -> None:
-        self.renew()
         # In a forked child the thread that holds it does not exist.
-        begin_anew(self.renew)
+        begin(self.renew)
 
     def renew(self) -> None:
         self.held = threading.RLock()

@@ -15,7 +15,7 @@ from typing import Any, Final
 from opentelemetry.trace import Span
 
 from ailoop_otel import names
-from ailoop_otel.fork import begin_anew
+from ailoop_otel.fork import begin
 from ailoop_otel.guard import Guard, tried, warn
 from ailoop_otel.recording.call_thread import CallThread
 from ailoop_otel.recording.spans import Spans
@@ -51,14 +51,16 @@ class SpanFinisher:
         self._number = 0
         self._warned: set[str] = set()
         self._guard = guard
-        self._begin()
-        begin_anew(self._begin)
+        begin(self._begin)
 
     def end(
         self, span: Span, end: int, make: MakeAttributes, known: Mapping[str, Any] = _NOTHING, error: bool = False
     ) -> None:
         """End a span at `end` (nanoseconds since the epoch) with what is `known`, and what `make` returns."""
-        finish = partial(self._ended, span, end, known, error)
+
+        def finish(attributes: dict[str, Any]) -> None:
+            self._end_span(span, end, {**known, **attributes}, error)
+
         if len(self._open) >= _MOST:
             self._warn_once("spans come faster than their content can be formed")
             finish({})
@@ -105,9 +107,6 @@ class SpanFinisher:
         if finish is not None:
             finish(attributes)
 
-    def _ended(self, span: Span, end: int, known: Mapping[str, Any], error: bool, attributes: dict[str, Any]) -> None:
-        self._end_span(span, end, {**known, **attributes}, error)
-
     def _warn_once(self, reason: str) -> None:
         if reason not in self._warned and len(self._warned) < _MOST:
             self._warned.add(reason)
@@ -146,8 +145,7 @@ class Redaction:
         self._limit = limit
         self._most = most
         self._running = _Running()
-        self._begin()
-        begin_anew(self._begin)
+        begin(self._begin)
 
     def __call__(self, kind: str, text: str) -> str:
         """What the hook returns for a text; raises what it raises."""

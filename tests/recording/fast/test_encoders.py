@@ -43,7 +43,7 @@ class _Origin:
         pass
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(spans=st.lists(SPANS, max_size=4))
 def test_any_batch(codec: Codec, spans: list[ReadableSpan]) -> None:
     """None of these is refused whole."""

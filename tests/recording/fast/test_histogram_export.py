@@ -18,11 +18,12 @@ from opentelemetry.sdk.resources import Resource
 
 from ailoop_otel import names
 from ailoop_otel.export import providers
-from ailoop_otel.export.ledger import Ledger
+from ailoop_otel.export.exporters import Shared
 from ailoop_otel.guard import Guard
 from ailoop_otel.recorded.otlp_json import METRICS
 from ailoop_otel.recording.fast import histograms
 from ailoop_otel.recording.fast.histograms import store_of
+from ailoop_otel.settings import Settings
 
 
 class Kept(MetricExporter):
@@ -50,7 +51,7 @@ class Kept(MetricExporter):
 def test_both_are_in_one_scope() -> None:
     """One resource, one scope, whichever counted; those of other scopes stay as they are."""
     exporter = Kept()
-    provider, _ = providers.make(METRICS, [exporter], Resource({"service.name": "both"}), Guard(), Ledger())
+    provider, _ = providers.make(METRICS, [exporter], Resource({"service.name": "both"}), Shared(Settings(), Guard()))
     store = store_of(provider)
     assert store is not None
     provider.get_meter(names.SCOPE).create_counter("counted").add(1)
@@ -86,7 +87,7 @@ def test_an_exporter_that_wants_them_otherwise_gets_the_sdks(preferred: Any, fit
 
 def test_a_reader_gets_the_sdks() -> None:
     """Prometheus's does not see what is exported."""
-    provider, _ = providers.make(METRICS, [InMemoryMetricReader()], Resource({}), Guard(), Ledger())
+    provider, _ = providers.make(METRICS, [InMemoryMetricReader()], Resource({}), Shared(Settings(), Guard()))
     assert store_of(provider) is None
 
 
