@@ -26,6 +26,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from inspect import signature
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -35,6 +36,8 @@ from .exchanges import Exchange, Frame
 from .process import DELEGATES, LOOPBACK, MIXED, STATELESS
 
 _NEXT = object()
+# Before 15 `websockets` knew no proxies.
+_NO_PROXY: dict[str, Any] = {"proxy": None} if "proxy" in signature(connect).parameters else {}
 
 
 class Client:
@@ -211,5 +214,5 @@ async def connected(port: int, dialect: str = STATELESS, **options: Any) -> Asyn
 
 
 async def _connect(port: int, options: dict[str, Any]) -> ClientConnection:
-    options = {"max_size": None, "ping_interval": None, "close_timeout": 2, "proxy": None} | options
+    options = {"max_size": None, "ping_interval": None, "close_timeout": 2} | _NO_PROXY | options
     return await connect(f"ws://{LOOPBACK}:{port}/ws", **options)

@@ -9,7 +9,7 @@ APP = "interactive_server.main:app"
 USUAL = "python3.11"
 PYTHONS = ("python3.10", "python3.11", "python3.12", "python3.13")
 SERVERS, NEIGHBOURS, INTERPRETERS = "Servers", "Beside others in the process", "Pythons"
-_UVICORN = ("-m", "uvicorn", APP, "--host", "127.0.0.1", "--port", "{port}")
+UVICORN = ("-m", "uvicorn", APP, "--host", "127.0.0.1", "--port", "{port}")
 _GUNICORN = ("-m", "gunicorn", "-k", "uvicorn_worker.UvicornWorker", "-b", "127.0.0.1:{port}", APP)
 _GRANIAN = ("-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}", APP)
 _HYPERCORN = ("-m", "hypercorn", "-b", "127.0.0.1:{port}", APP)
@@ -52,12 +52,12 @@ def _instrumented(name: str) -> Cell:
 
 _INSTRUMENTORS = ("fastapi", "requests", "aiohttp-client", "threading", "logging")
 CELLS = (
-    _server("`uvicorn`", _UVICORN, "uvicorn"),
-    _server("`uvicorn --loop uvloop`", (*_UVICORN, "--loop", "uvloop"), "uvicorn", "uvloop"),
-    _server("`uvicorn --loop asyncio`", (*_UVICORN, "--loop", "asyncio"), "uvicorn"),
-    _server("`uvicorn --workers 2`", (*_UVICORN, *_TWO), "uvicorn"),
-    _server("`uvicorn --reload`", (*_UVICORN, "--reload"), "uvicorn", "watchfiles"),
-    _server("`uvicorn --lifespan off`", (*_UVICORN, "--lifespan", "off"), "uvicorn"),
+    _server("`uvicorn`", UVICORN, "uvicorn"),
+    _server("`uvicorn --loop uvloop`", (*UVICORN, "--loop", "uvloop"), "uvicorn", "uvloop"),
+    _server("`uvicorn --loop asyncio`", (*UVICORN, "--loop", "asyncio"), "uvicorn"),
+    _server("`uvicorn --workers 2`", (*UVICORN, *_TWO), "uvicorn"),
+    _server("`uvicorn --reload`", (*UVICORN, "--reload"), "uvicorn", "watchfiles"),
+    _server("`uvicorn --lifespan off`", (*UVICORN, "--lifespan", "off"), "uvicorn"),
     _server("`python -m interactive_server.main`", ("-m", "interactive_server.main", "--port", "{port}"), "uvicorn"),
     _server("`gunicorn -k uvicorn_worker.UvicornWorker`", _GUNICORN, "gunicorn", "uvicorn-worker"),
     _server("`gunicorn -k … -w 2`", (*_GUNICORN, "-w", "2"), "gunicorn", "uvicorn-worker"),
@@ -72,7 +72,7 @@ CELLS = (
         NEIGHBOURS,
         "`ddtrace-run`",
         "ddtrace",
-        _UVICORN,
+        UVICORN,
         ("ddtrace",),
         wrapper=("ddtrace-run",),
         variables={
@@ -86,7 +86,7 @@ CELLS = (
         NEIGHBOURS,
         "`newrelic-admin run-program`",
         "newrelic",
-        _UVICORN,
+        UVICORN,
         ("newrelic",),
         wrapper=("newrelic-admin", "run-program"),
         # It pretends to send, and sends nothing.
@@ -105,12 +105,12 @@ CELLS = (
         NEIGHBOURS,
         "a real `OTEL_CONFIG_FILE`",
         "otel",
-        _UVICORN,
+        UVICORN,
         ("opentelemetry-configuration",),
         variables={"OTEL_CONFIG_FILE": "{programs}/otel.yaml", "RECEIVER": "{receiver}"},
     ),
     *(
-        Cell(INTERPRETERS, python, "python", _UVICORN, ("fastapi", "uvicorn", "opentelemetry-sdk"), python)
+        Cell(INTERPRETERS, python, "python", UVICORN, ("fastapi", "uvicorn", "opentelemetry-sdk"), python)
         for python in PYTHONS
     ),
 )

@@ -7,6 +7,7 @@ import signal
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -70,14 +71,9 @@ def _run(cell: Cell, made: Path, provider: Provider, folder: Path, received: Rec
     installation = Installation(root, STATELESS, (str(made), *map(filled, cell.arguments)))
     server = Server(installation, variables, wrapper=wrapper)
     try:
-        server.start()
-        asyncio.run(_talk(server))
-        begun = time.monotonic()
-        code = server.stop(signal.SIGTERM, timeout=30)
-        took = time.monotonic() - begun
+        code, took = lived(server, _talk)
     except Exception as fault:  # noqa: BLE001 - whatever it is, it is what the cell shows
-        server.kill()
-        return {"result": f"{type(fault).__name__}: {str(fault).splitlines()[0]}", "output": _end(server)}
+        return {"result": said(fault), "output": end(server)}
     spans = Folder(folder / "telemetry").spans() + received.spans()
     found = problems(spans, code)
     lines = [line for line in server.output().splitlines() if "ailoop-otel" in line]
@@ -87,8 +83,29 @@ def _run(cell: Cell, made: Path, provider: Provider, folder: Path, received: Rec
         "seconds_to_stop": round(took, 1),
         "lines": lines,
         "result": "; ".join(found) or WHOLE,
-        **({"output": _end(server)} if found else {}),
+        **({"output": end(server)} if found else {}),
     }
+
+
+def lived(server: Server, talk: Callable[[Server], Coroutine[Any, Any, None]]) -> tuple[int, float]:
+    """Start a server, talk with it, SIGTERM: its exit code and how many seconds its end took.
+
+    What goes wrong is raised, and the server is gone then.
+    """
+    try:
+        server.start()
+        asyncio.run(talk(server))
+        begun = time.monotonic()
+        code = server.stop(signal.SIGTERM, timeout=30)
+    except BaseException:
+        server.kill()
+        raise
+    return code, time.monotonic() - begun
+
+
+def said(fault: Exception) -> str:
+    """An exception in one line."""
+    return f"{type(fault).__name__}: {(str(fault).splitlines() or [''])[0]}"
 
 
 async def _talk(server: Server) -> None:
@@ -99,19 +116,19 @@ async def _talk(server: Server) -> None:
             assert exchange.text
 
 
-def problems(spans: list[Span], code: int) -> list[str]:
-    """What is not as it should be, in words."""
-    ours = [span for span in spans if _kind(span) in MESSAGE or _kind(span) in SESSION]
+def problems(spans: list[Span], code: int, messages: Sequence[Counter[str]] = (MESSAGE,) * MESSAGES) -> list[str]:
+    """What is not as it should be, in words; `messages` are what each of them should leave behind."""
+    ours = [span for span in spans if any(_kind(span) in kinds for kinds in (*messages, SESSION))]
     roots = [span for span in ours if span.name == "sendUserMessage"]
     problems = []
-    if len(roots) != MESSAGES:
-        problems.append(f"{len(roots)} messages of {MESSAGES}")
-    for root in roots:
+    if len(roots) != len(messages):
+        problems.append(f"{len(roots)} messages of {len(messages)}")
+    for root, wanted in zip(roots, messages, strict=False):
         if root.attributes.get(names.OUTCOME) != "ok":
             problems.append(f"a message is {root.attributes.get(names.OUTCOME)}")
         below = Counter(_kind(span) for span in ours if span.trace == root.trace)
-        if below != MESSAGE:
-            problems.append(_difference(below, MESSAGE))
+        if below != wanted:
+            problems.append(_difference(below, wanted))
     others = Counter(_kind(span) for span in ours if span.trace not in {root.trace for root in roots})
     if others != SESSION:
         problems.append(_difference(others, SESSION))
@@ -129,5 +146,6 @@ def _difference(found: Counter[str], wanted: Counter[str]) -> str:
     return ", ".join(f"{found[name]} × {name}" for name in differing if found[name] != wanted[name])
 
 
-def _end(server: Server) -> str:
+def end(server: Server) -> str:
+    """The last of what a server wrote."""
     return server.output()[-3000:]
