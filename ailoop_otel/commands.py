@@ -156,6 +156,7 @@ def _replay(
     ] = False,
     shift: Annotated[str, typer.Option(metavar="now", help="Send it as if it began now.")] = "",
     pace: Annotated[str, typer.Option(metavar="2x", help="With --shift: so many times as fast.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object, for scripts.")] = False,
 ) -> int:
     """Send recorded telemetry into a collector; what it has acknowledged before is not sent again.
 
@@ -165,7 +166,9 @@ def _replay(
     from ailoop_otel.replay.shifted import pace_of
 
     speed = pace_of(shift, pace)
-    return replay(files or [], endpoint, signals, state, patience, speed, again=again, insecure=insecure, follow=follow)
+    return replay(
+        files or [], endpoint, signals, state, patience, speed, again=again, insecure=insecure, follow=follow, json=json
+    )
 
 
 def _doctor(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ailoop_otel.measure.results import storage
 from tests import json_page
 from tests.docs.record import RECORDING
 from tests.measure.latencies import run
+from tests.replay.receiver import Receiver
 from tests.view.sample import a_day
 
 KINDS = set(json_page.SCHEMA["$defs"])
@@ -23,7 +24,15 @@ FOLLOWED = {"server"}
 
 
 @pytest.fixture
-def printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+def receiver() -> Iterator[Receiver]:
+    """An OTLP receiver that takes everything."""
+    running = Receiver()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def printed(tmp_path: Path, capsys: pytest.CaptureFixture[str], receiver: Receiver) -> list[dict[str, Any]]:
     """What each command prints about a day of every ending, about real servers' telemetry, and about two load tests."""
     day, before, after = tmp_path / "day", tmp_path / "a", tmp_path / "b"
     day.mkdir()
@@ -42,6 +51,7 @@ def printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> list[dict[str
         of("traces", place, "--trace", next(line["trace_id"] for line in reversed(lines) if line["kind"] == "timeout"))
         of("explain", "--dir", place)
         of("top", place, "--once")
+    of("replay", str(RECORDING), "--endpoint", receiver.url, "--state", str(tmp_path / "state"))
     of("doctor", codes=(0, 1), document=True)
     of("compare", str(before), str(after), codes=(0, 1), document=True)
     return lines

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
+from json import dumps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -78,6 +79,7 @@ def replay(
     again: bool,
     insecure: bool,
     follow: bool = False,
+    json: bool = False,
     sleep: Callable[[float], object] = time.sleep,
 ) -> int:
     """Send recorded telemetry and print the result; returns 0 if everything was accepted, else 1, or 130 by Ctrl-C.
@@ -116,7 +118,10 @@ def replay(
                 sleep(_PAUSE)
         except KeyboardInterrupt:
             summary.interrupted = True
-    for sentence in summary.sentences(receiver.base, time.monotonic() - begin):
+    result = receiver.base, time.monotonic() - begin
+    if json:
+        print(dumps(summary.document(*result)))  # noqa: T201 - it is what a script reads
+    for sentence in () if json else summary.sentences(*result):
         Terminal().print(sentence, soft_wrap=True)
     if summary.interrupted:
         return INTERRUPTED

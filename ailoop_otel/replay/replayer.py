@@ -62,6 +62,26 @@ class Summary:
             self.begin = min(self.begin or request.begin, request.begin)
         self.end = max(self.end, request.end)
 
+    def document(self, where: str, seconds: float) -> dict[str, object]:
+        """The result as a JSON object; `where` is the destination, `seconds` how long the replay took."""
+        counts = {"records": self.records, "rejected": self.rejected, "refused": self.refused}
+        return {
+            "kind": "replay",
+            "endpoint": where,
+            "complete": self.is_complete,
+            "duration_s": seconds,
+            "lines": self.sent,
+            **{name: {signal.name: count for signal, count in of.items()} for name, of in counts.items()},
+            "unsupported_lines": {signal.name: count for signal, count in self.unsupported.items()},
+            "acknowledged_before": self.already,
+            "of_other_signals": self.unwanted,
+            "skipped_lines": self.invalid,
+            "half_written": self.half_written,
+            "unreadable": self.unreadable,
+            "stopped": self.stopped or None,
+            "interrupted": self.interrupted,
+        }
+
     def sentences(self, where: str, seconds: float) -> Iterator[str]:
         """The result in sentences; `where` is the destination, `seconds` how long the replay took."""
         yield self._sent(where, seconds)
