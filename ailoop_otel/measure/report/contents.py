@@ -129,13 +129,13 @@ def _labels(run: Run, definition: Definition) -> list[str]:
 
 
 def _rows(run: Run, definition: Definition) -> Iterator[Row]:
-    labels = _labels(run, definition)
+    labels, steady = _labels(run, definition), run.steady(definition)
     # The steps of a test measure different things: figures over all of them together would mean nothing.
     if definition.each != "call" or not labels:
         yield Row(definition, summarise(run, definition))
     if definition.each == "call" or len(labels) > 1:
         for label in labels[:MOST_LABELS]:
-            part = [each for each in run.steady(definition) if each.label == label]
+            part = [each for each in steady if each.label == label]
             yield Row(definition, summarise(replace(run, observations=part), definition), label or "(no label)")
 
 

@@ -151,7 +151,7 @@ def test_it_needs_no_network_and_the_console_stays_empty(opened: Opened) -> None
 @pytest.mark.parametrize("width", [DESK, PHONE])
 def test_the_first_screen_tells_whether_the_server_is_fine(browser: Browser, file: Path, width: int) -> None:
     """Verdict and key figures are seen without scrolling."""
-    page = opening(browser, file, width).page
+    page = opening(browser, file, width, script=False).page  # plots are further down
     for place in (".verdict b", ".key >> nth=0", ".key >> nth=1", ".key >> nth=2"):
         box = page.locator(place).bounding_box()
         assert box is not None
