@@ -151,12 +151,16 @@ def test_every_command_has_examples_that_its_own_parser_takes(capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_shell_can_complete_it(shell: str) -> None:
+def test_a_shell_can_complete_it(
+    shell: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The script that `--install-completion` writes asks for what comes next by these variables."""
     words = {"bash": {"COMP_WORDS": "ailoop-otel tr", "COMP_CWORD": "1"}}
     typed = words.get(shell, {"_TYPER_COMPLETE_ARGS": "ailoop-otel tr", "_TYPER_COMPLETE_FISH_ACTION": "get-args"})
-    result = _run([], _AILOOP_OTEL_COMPLETE=f"complete_{shell}", **typed)
-    assert "traces" in result.stdout
+    for name, value in {"_AILOOP_OTEL_COMPLETE": f"complete_{shell}", **typed}.items():
+        monkeypatch.setenv(name, value)
+    cli.main([])
+    assert "traces" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [["traces"], ["measure", "--list"], ["report"]])

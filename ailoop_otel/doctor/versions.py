@@ -45,8 +45,8 @@ def _installed() -> dict[str, metadata.Distribution]:
     found: dict[str, metadata.Distribution] = {}
     for each in metadata.distributions():
         # The first on the path is the one that is imported. A partly removed one has no name.
-        if each.metadata["Name"]:
-            found.setdefault(canonicalize_name(each.metadata["Name"]), each)
+        if name := each.metadata["Name"]:
+            found.setdefault(canonicalize_name(name), each)
     return found
 
 

@@ -123,8 +123,10 @@ class Aggregator:
             exchange.agent, exchange.model = self._makers.get(exchange.trace_id, ("", ""))
         return (
             exchange.seconds >= filters.min_duration
-            and filters.has_outcome(exchange.outcome, failed=exchange.failed)
-            and filters.has_maker(exchange.agent, exchange.model)
+            and filters.outcome in ("", exchange.outcome)
+            and (exchange.failed or not filters.errors)
+            and filters.agent in ("", exchange.agent)
+            and filters.model in exchange.model
         )
 
     def _note_maker(self, span: Span) -> None:

@@ -58,14 +58,6 @@ class Filters:
         """Whether what lasted from `start` to `end` passes."""
         return end >= self.since and (not self.until or start <= self.until)
 
-    def has_maker(self, agent: str, model: str) -> bool:
-        """Whether an exchange that this agent and this model answered passes."""
-        return (not self.agent or agent == self.agent) and self.model in model
-
-    def has_outcome(self, outcome: str, *, failed: bool) -> bool:
-        """Whether an exchange with this outcome passes."""
-        return (not self.outcome or outcome == self.outcome) and (failed or not self.errors)
-
 
 @dataclass(frozen=True, slots=True)
 class TracesOptions:

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from pathlib import Path
-
 import pytest
 
-from tests.ailoop.process import STATELESS, standin
-from tests.docs import report_picture
 from tests.docs.pages import DOCS, ROOT
 from tests.docs.pictures import PICTURES, drawn
 
@@ -27,14 +21,3 @@ def test_the_first_picture_shows_all_that_a_trace_has() -> None:
     picture = (ROOT / "docs" / "trace.svg").read_text(encoding="utf-8")
     for name in ("sendUserMessage", "ailoop.first_chunk", "invoke_agent", "ailoop.ai_timeout", "tokens"):
         assert name in picture
-
-
-@pytest.mark.timeout(180)
-@pytest.mark.skipif(
-    os.environ.get("CI") != "true" and shutil.which("chromium") is None, reason="needs chromium (Debian's package)"
-)
-def test_the_picture_of_a_report_can_be_drawn(tmp_path: Path) -> None:
-    """By the command that drew the one that is committed, of a short run."""
-    picture = tmp_path / "report.png"
-    report_picture.draw(report_picture.measured(tmp_path, standin(STATELESS), 3), picture, "/usr/bin/chromium")
-    assert picture.stat().st_size > 20_000

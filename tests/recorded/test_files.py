@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as some
 
 from ailoop_otel.export.rotation import Bounds, RotatingFile
@@ -99,6 +99,7 @@ def test_no_garbage_loses_a_good_line(tmp_path: Path, pieces: list[bytes | list[
     path = tmp_path / "traces.jsonl"
     good = [name for piece in pieces if isinstance(piece, list) for name in piece]
     written = [piece + b"\n" if isinstance(piece, bytes) else b"".join(map(_line, piece)) for piece in pieces]
+    assume(not b"".join(written).startswith(b"\x1f\x8b"))  # that is a compressed file, and damaged
     path.write_bytes(b"".join(written))
     assert _names([path], ReadCounts()) == good
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from ailoop_otel import names
@@ -62,6 +62,7 @@ def test_circles_and_doubles_are_shown_once() -> None:
     assert sorted(row.span.span_id for row in waterfall.tree(spans)) == ["a", "b", "c"]
 
 
+@settings(max_examples=40)
 @given(SPANS)
 def test_a_tree_shows_every_span_once(members: list[tuple[int, int, int, int]]) -> None:
     """Whatever their parents are."""
