@@ -7,10 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.switching.servers import ROOT
-from tests.switching.ways import ALL, PAIRS, STARTUP_FILE, WAYS, Way
+from tests.switching.ways import ALL, WAYS, Way
 
 TEST = """
 import asyncio
@@ -39,7 +37,7 @@ def test_with_the_application():
     assert asyncio.run(start()) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 """
 OFF = Way("switched off", variables={"AILOOP_OTEL_ENABLED": "false"})
-CASES = (OFF, *WAYS, *PAIRS, ALL)
+CASES = (OFF, *WAYS, ALL)
 
 
 async def failed(way: Way, folder: Path, turns: asyncio.Semaphore) -> str:
@@ -61,16 +59,8 @@ async def failed(way: Way, folder: Path, turns: asyncio.Semaphore) -> str:
     return "" if process.returncode == 0 else printed.decode()
 
 
-@pytest.mark.parametrize("first", range(3), ids=lambda number: f"{number + 1} of 3")
-async def test_no_way_of_switching_on_makes_a_warning(first: int, tmp_path: Path) -> None:
-    """Each way, every pair of them, and all together, and switched off by a variable that is set."""
+async def test_no_way_of_switching_on_makes_a_warning(tmp_path: Path) -> None:
+    """Each way, all together, and switched off by a variable that is set."""
     turns = asyncio.Semaphore(2)
-    cases = CASES[first::3]
-    found = await asyncio.gather(*(failed(way, tmp_path / str(n), turns) for n, way in enumerate(cases)))
-    assert {way.name: each for way, each in zip(cases, found, strict=True) if each} == {}
-
-
-def test_the_cases_are_all_ways_there_are() -> None:
-    """The start-up file among them."""
-    assert STARTUP_FILE in CASES
-    assert len(CASES) == 23
+    found = await asyncio.gather(*(failed(way, tmp_path / str(n), turns) for n, way in enumerate(CASES)))
+    assert {way.name: each for way, each in zip(CASES, found, strict=True) if each} == {}
