@@ -10,7 +10,7 @@ RELEASE := .venv-release
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help needs demo jaeger jaeger-stop test lint format unit oldest backends faults soak start-matrix bench mutants fuzz kill docs site report-picture release dashboard record scale-test lock wheel clean
+.PHONY: help needs demo jaeger jaeger-stop test lint format unit oldest backends faults soak start-matrix matrix bench mutants fuzz kill docs site report-picture release dashboard record scale-test lock wheel clean
 
 help: ## all commands; how long they take on two cores, where it is minutes
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -85,6 +85,10 @@ faults: $(VENV)/ready ## what may go wrong, tried: writes docs/reliability.md; m
 start-matrix: $(VENV)/ready ## each way to start a server, beside others, on each Python: 15 minutes the first time
 	$(BIN)/python -m tests.starts $(ONLY)
 
+# Needs the Pythons too. With AILOOP_CHECKOUT=path:path the real servers' rows; ONLY="wrapt stand-in" for some rows.
+matrix: $(VENV)/ready ## the compatibility table, docs/compatibility.md: each library's oldest and newest: 30 minutes
+	$(BIN)/python -m tests.matrix $(ONLY)
+
 soak: $(VENV)/ready ## 2,000 sessions of everything, the collector away twice: 11 minutes; SOAK_SECONDS=60 for one
 	$(BIN)/python -m tests.soak
 
@@ -147,7 +151,7 @@ lock: ## resolve the development requirements again (needs uv)
 	done
 
 clean: ## remove all that was made here
-	rm -rf $(VENV) $(OLDEST) $(MUTANTS) $(FUZZ) $(DOCS) $(RELEASE) site .bench .faults .starts .mutants dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache ailoop-telemetry
+	rm -rf $(VENV) $(OLDEST) $(MUTANTS) $(FUZZ) $(DOCS) $(RELEASE) site .bench .faults .starts .matrix .mutants dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache ailoop-telemetry
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml ailoop_otel/startup/ailoop_otel.pth
 	$(call environment,$(VENV),dev)

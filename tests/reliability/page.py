@@ -40,7 +40,7 @@ _COMMON = ("what", "date", "version", "python")
 def page(found: dict[str, Result]) -> str:
     """The whole page, markdown."""
     faults = found["faults"]
-    lines = [_HEAD, "## The last runs\n", *_table(("proof", "result", "date", "version"), _runs(found))]
+    lines = [_HEAD, "## The last runs\n", *table(("proof", "result", "date", "version"), _runs(found))]
     if "soak" in found:
         lines.append(
             "![Memory, what waits on disk and what has arrived, while the collector is away twice](soak.svg)\n"
@@ -48,7 +48,7 @@ def page(found: dict[str, Result]) -> str:
     for section, title in SECTIONS.items():
         rows = [_cells(row) for row in faults["rows"] if row["section"] == section]
         if rows:
-            lines += [f"## {title}\n", *_table(_COLUMNS, rows)]
+            lines += [f"## {title}\n", *table(_COLUMNS, rows)]
     if "start-matrix" in found:
         lines += _matrix(found["start-matrix"])
     return "\n".join(lines)
@@ -58,7 +58,7 @@ def _matrix(result: Result) -> list[str]:
     lines = [_STARTS]
     for group in dict.fromkeys(row["group"] for row in result["rows"]):
         rows = (_start(row) for row in result["rows"] if row["group"] == group)
-        lines += [f"### {group}\n", *_table(_START_COLUMNS, rows)]
+        lines += [f"### {group}\n", *table(_START_COLUMNS, rows)]
     return lines
 
 
@@ -84,9 +84,13 @@ def _faults(result: Result) -> str:
     return "; ".join(told)
 
 
-def _starts(result: Result) -> str:
+def _starts(result: Result, what: str = "starts") -> str:
     whole = sum(row["result"] == WHOLE for row in result["rows"])
-    return f"{whole} of {len(result['rows'])} starts are whole"
+    return f"{whole} of {len(result['rows'])} {what} are whole"
+
+
+def _compatible(result: Result) -> str:
+    return _starts(result, "sets of versions")
 
 
 def _counts(result: Result) -> str:
@@ -127,9 +131,10 @@ def _outcomes(outcomes: dict[str, int]) -> str:
     return ", ".join(f"{count} {said.get(outcome, outcome)}" for outcome, count in sorted(outcomes.items()))
 
 
-_TOLD = {"faults": _faults, "start-matrix": _starts}
+_TOLD = {"faults": _faults, "matrix": _compatible, "start-matrix": _starts}
 
 
-def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """A table, markdown."""
     lines = ["| " + " | ".join(heads) + " |", "| " + " | ".join("---" for _ in heads) + " |"]
     return [*lines, *("| " + " | ".join(each.replace("|", "\\|") for each in row) + " |" for row in rows), ""]
