@@ -44,7 +44,7 @@ REASONS: Final = (
     Reason("delegates", "_Piece.session", ("end > 1",), "The mark stands behind the head, never at 1."),
     Reason("socket", "_arrived", ("set_span_in_context(call.span, )",), "The context is the base at that moment."),
     Reason("socket", "_arrived", ("or 1006",), "The code is compared with 1012 alone."),
-    Reason("percentiles", "_percentile", ("_between(None",), "Of this one only the bounds are used."),
+    Reason("estimates", "_of_values", ("_between(None",), "Of this one only the bounds are used."),
     Reason("percentiles", "summarise", ("dtype=None",), "Values are floats already."),
     Reason(
         "plugins", "notice_read", ("NO NOTICE",), "The wording of a line for who writes a plugin.", equivalent=False
