@@ -186,9 +186,10 @@ class Spool:
     def _start(self) -> None:
         self._waits = True
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="ailoop-otel-spool", daemon=True)
-            with suppress(RuntimeError):  # no thread to be had: `replay` sends it, or the next process
-                self._thread.start()
+            thread = threading.Thread(target=self._run, name="ailoop-otel-spool", daemon=True)
+            with suppress(RuntimeError):  # no thread to be had: tried again with the next batch, or by the next process
+                thread.start()
+                self._thread = thread
 
     def _run(self) -> None:
         pause = _FIRST_PAUSE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -129,6 +130,31 @@ def test_what_is_no_success_is_kept_and_sent_later(
     assert "1 records were kept, 1 of them sent, 0 records were lost" in lines()[1]
     assert list(FOLDER.glob("*.jsonl")) == []
     balance("spans", made=1, delivered=len(_names(receiver)), lost=pipeline.dropped())
+
+
+def test_a_thread_that_could_not_start_is_started_with_the_next_batch(
+    receiver: Limited, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system has no thread left while the collector goes away: nothing waits for the next process."""
+    refused = []
+    starts = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "ailoop-otel-spool" and not refused:
+            refused.append(thread)
+            raise RuntimeError("can't start new thread")
+        starts(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    receiver.always = Reply(503, b"", {})
+    pipeline = start()
+    for number, name in enumerate(("one", "two"), 1):
+        span(pipeline, name)
+        pipeline.tracer_provider.force_flush()
+        wait_for(lambda number=number: pipeline.kept() == {("traces",): number})
+    assert len(refused) == 1
+    receiver.always = Reply(200, b"", {})
+    wait_for(lambda: sorted(_names(receiver)) == ["one", "two"])
 
 
 @pytest.mark.fault(
