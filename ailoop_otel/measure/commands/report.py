@@ -59,6 +59,8 @@ def runs_of(options: ReportOptions, console: Console) -> list[Run]:
         _check_alone(options, f"{place}, a run directory")
         return baseline.load(place) or []
     if options.client:
+        # Of the client's run it is known what it was and when.
+        _check_alone(replace(options, client=""), "--client")
         return [reconciled(storage.load(Path(options.client)), place)]
     since = parse_since(options.since, time.time_ns())
     size = files.size(files.find(place))

@@ -47,7 +47,7 @@ class LiveFigures:
         self._open: dict[int, Followed] = {}
         self._segments: defaultdict[int, list[Followed]] = defaultdict(list)
         self._firsts: deque[tuple[float, float]] = deque()
-        self._ends: deque[tuple[float, bool]] = deque()
+        self._ends: deque[tuple[float, bool | None]] = deque()
 
     def of(self, segment: int) -> list[Followed]:
         """The messages that were planned in a segment so far, by its number; the list grows."""
@@ -74,7 +74,8 @@ class LiveFigures:
                 message = self._open.pop(number)
                 message.outcome, first, message.took = value
                 self._first(message, first if message.outcome == OK else math.inf, now)
-                self._ends.append((now, message.outcome != OK))
+                # A slash command that did well has no first chunk, and is in no share of errors.
+                self._ends.append((now, message.outcome != OK if message.first is not None else None))
         for seen in (self._firsts, self._ends):
             while seen and seen[0][0] < now - self._seconds:
                 seen.popleft()
@@ -90,8 +91,9 @@ class LiveFigures:
         return len(self._ends) / max(min(self._seconds, now - self._since), 1e-9)
 
     def errors(self) -> float:
-        """Errors per 1,000 messages that ended; 0 without any."""
-        return 1000 * sum(failed for _, failed in self._ends) / max(1, len(self._ends))
+        """Errors per 1,000 messages that ended, slash commands that did well left out; 0 without any."""
+        ended = [failed for _, failed in self._ends if failed is not None]
+        return 1000 * sum(ended) / max(1, len(ended))
 
     def first_chunk(self, percent: float, waiting: int = 0) -> float:
         """A percentile of the first chunk in seconds; failures, and so many that wait too long, are infinity."""

@@ -141,6 +141,11 @@ def test_old_files_are_reported_event_by_event(tmp_path: Path, report: Report) -
         (("{day}", "--since", "banana"), "--since 'banana' is no time: write 90s"),
         (("{day}", "--since", "1 s"), "leave --since out"),
         (("{day}", "--client", "{tmp}"), "is no run directory"),
+        (
+            ("{day}", "--client", "{tmp}", "--since", "1 s"),
+            "--since goes with a directory of telemetry, not with --client",
+        ),
+        (("{day}", "--client", "{tmp}", "--scenario", "x"), "--scenario goes with a directory of telemetry"),
         (("{day}", "--targets", "{tmp}/no.toml"), "cannot read the targets"),
         (("{day}", "--baseline", "{tmp}"), "is no run directory"),
         (("--legacy", "{tmp}/no.csv"), "cannot be read"),

@@ -36,6 +36,16 @@ def test_no_limit_is_missed_before_its_time() -> None:
     assert live.beyond(AbortCriteria(), 16.1) == ""
 
 
+def test_slash_commands_dilute_no_share_of_errors() -> None:
+    """As in the report: those that did well are no denominator, those that failed are errors; all are answered."""
+    live = LiveFigures(10.0)
+    live.clear(0.0)
+    for number, (outcome, first) in enumerate([("ok", None)] * 8 + [("ai_error", None), ("ok", 0.2)]):
+        live.take([["planned", number, [1, 1.0]], ["ended", number, [outcome, first, 0.3]]], 2.0)
+    assert live.errors() == 500
+    assert live.rate(10.0) == 1.0
+
+
 def test_the_terminal_shows_counts_and_then_figures() -> None:
     """Without a first chunk there are counts alone; a p95 that failures reach is no number."""
     assert live_text(Progress(3, 0, 0, 2)) == "3 sessions, 0 messages, 0 failed"
