@@ -87,8 +87,9 @@ faults: $(VENV)/ready ## what may go wrong, tried: writes docs/reliability.md; m
 start-matrix: $(VENV)/ready ## each way to start a server, beside others, on each Python: 15 minutes the first time
 	$(BIN)/python -m tests.starts $(ONLY)
 
-# Needs the Pythons too. With AILOOP_CHECKOUT=path:path the real servers' rows; ONLY="wrapt stand-in" for some rows.
-matrix: $(VENV)/ready ## the compatibility table, docs/compatibility.md: each library's oldest and newest: 30 minutes
+# Needs the Pythons too; without uv, which makes the environments, pip takes longer. With AILOOP_CHECKOUT=path:path the
+# real servers' rows as well; ONLY="wrapt stand-in" for some rows.
+matrix: $(VENV)/ready ## the compatibility table: each library's oldest and newest, on each Python: 12 minutes with uv
 	$(BIN)/python -m tests.matrix $(ONLY)
 
 soak: $(VENV)/ready ## 2,000 sessions of everything, the collector away twice: 11 minutes; SOAK_SECONDS=60 for one

@@ -25,9 +25,9 @@ its own with `AILOOP_OTEL_ENABLED=true`, a client that sends two messages, and S
 - `ailoop-otel traces` shows the messages, and `ailoop-otel doctor` finds nothing wrong.
 
 Where a server fails, it is started once more without the package, and the row says if it fails then too. *Cannot be
-installed* are versions that do not go together, or not with this Python. The stand-in is the server of the tests; it
-speaks like the real one, and has its functions. README has the versions that AILoop's current generation needs (*its
-pins*).
+installed* are versions that do not go together, or not with this Python. The stand-in is the server of the tests, which
+speaks like the real one; for `doctor` the functions that it lacks are added. README has the versions that AILoop's
+current generation needs (*its pins*).
 
 ## Versions that were whole
 

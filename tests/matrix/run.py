@@ -109,7 +109,7 @@ def _run(cell: Cell, root: Path, made: Path, provider: Provider, folder: Path) -
         wrong = _reason(fault, server)
         alone = _alone(cell, root, made, provider, {**variables, "AILOOP_OTEL_ENABLED": "false"})
         # Of what a library says at length, the first sentence.
-        result = f"AILoop itself fails, without the package too: {alone.split('. ')[0]}" if alone else wrong
+        result = f"the server fails without the package too: {alone.split('. ')[0]}" if alone else wrong
         return {"result": result, "output": end(server)}
     recorded = Folder(folder / "telemetry")
     found = [
