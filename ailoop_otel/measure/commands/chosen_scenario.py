@@ -37,6 +37,8 @@ def chosen_scenario(options: MeasureOptions) -> Scenario:
     for option, value in (("--since", options.since), ("--pace", options.pace)):
         if value:
             raise Refusal(f"{option} is for recorded traffic: give --from-telemetry DIR, or leave it out")
+    if options.messages and options.messages_file:
+        raise Refusal("--message and --messages both say what is sent: leave one of them out")
     name = options.scenario or (_LOAD_CURVE if options.rates or options.sessions else "")
     if not name:
         raise Refusal(f"name a scenario: {', '.join(scenario.names())}, or a TOML file; --list says what they do")

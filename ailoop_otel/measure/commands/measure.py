@@ -18,7 +18,7 @@ from ailoop_otel.exit_codes import INTERRUPTED
 from ailoop_otel.measure import Refusal, report
 from ailoop_otel.measure.commands import DIRECTORY
 from ailoop_otel.measure.commands.chosen_scenario import chosen_scenario
-from ailoop_otel.measure.commands.options import MeasureOptions
+from ailoop_otel.measure.commands.options import MeasureOptions, check_tolerance
 from ailoop_otel.measure.load import scenario
 from ailoop_otel.measure.load.campaign import Interrupted
 from ailoop_otel.measure.load.campaign import measure as run_campaign
@@ -97,6 +97,7 @@ def _sigterm_as_interrupt() -> Iterator[None]:
 
 def _references(options: MeasureOptions, wanted: Scenario) -> list[Run] | None:
     """Read the baseline before the run, which may take an hour, so that an error in it shows at once."""
+    check_tolerance(options)
     judge.share_of(options.tolerance)
     before = baseline.expected(options.baseline, options.save_baseline, options.out) if options.baseline else None
     if before and before[0].context.scenario != wanted.name:
@@ -121,6 +122,8 @@ def _measured(options: MeasureOptions, wanted: Scenario, directory: Path) -> Run
     """Measure a running server, or start one; add the telemetry of the started server where there is some."""
     if options.start and options.pid is not None:
         raise Refusal("--start and --pid are two different servers; leave one of them out")
+    if options.no_instrument and not options.start:
+        raise Refusal("--no-instrument is for a server that this command starts: give --start, or leave it out")
     own: RunningServer | None = None
     try:
         with ExitStack() as stack:

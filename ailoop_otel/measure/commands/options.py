@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from ailoop_otel.exit_codes import exit_code
+from ailoop_otel.measure import Refusal
 from ailoop_otel.measure.commands import URL
 
 Texts = list[str] | None
@@ -127,6 +128,12 @@ class ReportOptions:
     tolerance: Tolerance = ""
     strict: Strict = False
     jaeger: Jaeger = ""
+
+
+def check_tolerance(options: MeasureOptions | ReportOptions) -> None:
+    """Raise Refusal for a tolerance that nothing is compared with."""
+    if options.tolerance and not options.baseline:
+        raise Refusal("--tolerance is how much worse than a baseline is allowed: give --baseline, or leave it out")
 
 
 # Each command is the module of its name: `run` takes the options and the console, and returns the exit code.

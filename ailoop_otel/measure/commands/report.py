@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ailoop_otel.measure import Refusal, report
-from ailoop_otel.measure.commands.options import ReportOptions
+from ailoop_otel.measure.commands.options import ReportOptions, check_tolerance
 from ailoop_otel.measure.legacy import import_files
 from ailoop_otel.measure.results import storage
 from ailoop_otel.measure.results.run import Run, pooled
@@ -28,6 +28,7 @@ _PROGRESS_ABOVE: Final = 20_000_000
 
 def run(options: ReportOptions, console: Console) -> int:
     """Print the report, write it into `out` if given, and return the exit code; raises Refusal as `runs_of` does."""
+    check_tolerance(options)
     if options.baseline:
         baseline.expected(options.baseline, options.out)
     runs = runs_of(options, console)

@@ -36,7 +36,7 @@ _INSTANT: Final = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One figure of one metric, in the metric's unit; in a percentile, a failure counts as infinity.
+    """One figure of one metric, in the metric's unit; in a percentile and a maximum, a failure counts as infinity.
 
     `uncertain` is the value with its interval, whose bound is infinite on a side where there are too few observations
     for one; `n` is their number, and `needed` how many would give both bounds. `values` are the observations in order
@@ -114,9 +114,9 @@ def ramp_step(run: Run) -> float:
 
 
 def _values(run: Run, definition: Definition, figure: str) -> Values:
-    """The values that a figure is made of: only percentiles are of failures too."""
+    """The values that a figure is made of: percentiles and the maximum are of failures too, as infinity."""
     values = values_of(run, definition)
-    return values if figure in PERCENTILES else values[np.isfinite(values)]
+    return values if figure in PERCENTILES or figure == "max" else values[np.isfinite(values)]
 
 
 def _plain(values: Values, figure: str) -> float:

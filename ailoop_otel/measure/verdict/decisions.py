@@ -24,6 +24,7 @@ from ailoop_otel.measure.results.quantities import between, percent, shown, sign
 from ailoop_otel.measure.results.run import Run
 from ailoop_otel.measure.statistics.estimates import Estimate, estimate
 from ailoop_otel.measure.statistics.intervals import CONFIDENCE, Bounds, UncertainValue
+from ailoop_otel.measure.statistics.percentiles import values_of
 from ailoop_otel.measure.verdict.changes import BETWEEN_RUNS, Change, send_delay
 from ailoop_otel.measure.verdict.targets import Target
 from ailoop_otel.measure.verdict.verdict import Judged, Verdict
@@ -49,6 +50,8 @@ def against_target(run: Run, target: Target, confidence: float) -> Judged:
         target.metric, definition.unit, target.figure, math.nan, math.nan, math.nan,
         Verdict.INCONCLUSIVE, _unobserved(run, target), target=target.limit, at_least=not target.at_most,
     )  # fmt: skip
+    if target.figure == "mean" and (lost := _mostly_failed(run, definition)):
+        return replace(row, value=math.inf, verdict=Verdict.FAIL, reason=lost, n=found.n if found else 0)
     if found is None:
         return row
     low, high = found.uncertain.bounds(CONFIDENCE)
@@ -62,6 +65,15 @@ def against_target(run: Run, target: Target, confidence: float) -> Judged:
             "process: use fewer --processes, or more sessions"
         )
     return replace(row, value=found.value, low=low, high=high, verdict=verdict, reason=reason, n=found.n)
+
+
+def _mostly_failed(run: Run, definition: Definition) -> str:
+    """Why a mean, which is of successes alone, says nothing about a run; empty where most succeeded."""
+    values = values_of(run, definition)
+    failures = int(np.isinf(values).sum())
+    if 2 * failures <= len(values):
+        return ""
+    return f"{failures:,} of {len(values):,} failed: a mean of the rest says nothing"
 
 
 def _unobserved(run: Run, target: Target) -> str:

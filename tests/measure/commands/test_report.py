@@ -140,6 +140,7 @@ def test_old_files_are_reported_event_by_event(tmp_path: Path, report: Report) -
         (("{day}", "--since", "8"), "--since '8' is no time: write 90s, 10m"),
         (("{day}", "--since", "banana"), "--since 'banana' is no time: write 90s"),
         (("{day}", "--since", "1 s"), "leave --since out"),
+        (("{day}", "--tolerance", "5 %"), "give --baseline, or leave it out"),
         (("{day}", "--client", "{tmp}"), "is no run directory"),
         (
             ("{day}", "--client", "{tmp}", "--since", "1 s"),

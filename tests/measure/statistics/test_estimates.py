@@ -70,7 +70,7 @@ def test_a_mean_of_few_has_no_interval() -> None:
         assert without(found.uncertain.bounds(0.95)) is not known
 
 
-def test_a_failure_is_infinitely_slow_and_in_no_mean() -> None:
+def test_a_failure_is_infinitely_slow_also_as_the_maximum_and_in_no_mean() -> None:
     """One that never came is in neither; of 1, 2, ..., 19 and a failure the tenth is the median."""
     rows = [*chunks(range(1, 20)), observed(FIRST_CHUNK, 5.0, 30.0, outcome="ai_error")]
     rows.append(observed(FIRST_CHUNK, math.nan, 31.0))
@@ -81,7 +81,7 @@ def test_a_failure_is_infinitely_slow_and_in_no_mean() -> None:
     assert (median.value, median.n) == (10, 20)
     assert (mean.value, mean.n) == (10, 19)
     assert figure_of(run, FIRST_CHUNK, "p99") == math.inf
-    assert figure_of(run, FIRST_CHUNK, "max") == 19
+    assert figure_of(run, FIRST_CHUNK, "max") == math.inf
 
 
 def test_the_interval_of_a_percentile_is_the_wider_of_two() -> None:

@@ -106,6 +106,17 @@ def test_a_gain_is_no_failure() -> None:
     assert found.change_low < found.change < found.change_high < 0
 
 
+@pytest.mark.parametrize("source", ["client", "telemetry", "tests"])
+@pytest.mark.parametrize("failing", [0.9, 1.0])
+@pytest.mark.parametrize("figure", ["mean", "p50", "p95", "max"])
+def test_no_target_of_a_time_passes_where_nearly_all_failed(figure: str, failing: float, source: str) -> None:
+    """The rest may be as fast as it likes; a failure counts as infinitely slow."""
+    found = more(run(1, n=40, failing=failing), [], source=source)
+    judgement = judge([found], None, parse({"first_chunk": {figure: "1000 s"}}, "throughput"))
+    assert (judgement.verdict, judgement.exit_code()) == (Verdict.FAIL, 1)
+    assert math.isinf(row(judgement, "first_chunk", figure, "target").value)
+
+
 def test_a_failure_is_told_with_its_interval() -> None:
     """Value, baseline, change and what was allowed."""
     found = row(judge(run(1, slower=1.2), run(2)), "first_chunk", "p50")
