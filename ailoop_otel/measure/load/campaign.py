@@ -5,6 +5,7 @@ run = measure(scenario.load("mixed", ["duration=20"]), "ws://127.0.0.1:8000/ws",
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
@@ -315,6 +316,7 @@ class Campaign:
         ]
         run = Run(_NO_CONTEXT, [*observations], rows.histograms)
         end = max(0.0, self._ended - self._origin)
+        begun = self._begun - self._origin if self._begun else math.inf
         made = list(figures(run, self.scenario, self._sampler.by_opened, self._found, end))
         observations += made
         self.notes += self._notes(run)
@@ -333,7 +335,8 @@ class Campaign:
                 "started_by_us": False, "instrumented": False, **server,
             },
             load={
-                **dict(result.delivered(run, self.scenario, self._workers, self._most_connected)),
+                **dict(result.delivered(run, self.scenario, self._workers, self._most_connected, begun)),
+                **({"server_ended": True} if self._sampler.lost else {}),
                 **({"aborted": self._aborted} if self._aborted else {}),
                 **({"not_put_on": self._own_limit} if self._own_limit else {}),
             },

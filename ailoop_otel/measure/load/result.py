@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ailoop_otel.measure.client.message import REFUSED
 from ailoop_otel.measure.load.level import FEWEST, Level, SearchResult
 from ailoop_otel.measure.load.scenario import OPEN, RATE, Ramp, Scenario, StabilityCriteria
 from ailoop_otel.measure.load.worker_pool import LoadProcess, WorkerPool
@@ -61,13 +62,16 @@ def steady_memory(run: Run, scenario: Scenario) -> list[Observation]:
     return [row for row in run.of(definitions.MEMORY) if not uneven or row.phase == "hold"]
 
 
-def delivered(run: Run, scenario: Scenario, workers: WorkerPool, connected: int) -> Iterator[tuple[str, Any]]:
+def delivered(
+    run: Run, scenario: Scenario, workers: WorkerPool, connected: int, begun: float
+) -> Iterator[tuple[str, Any]]:
     """The load that was put on: pairs of name and value, which the verdict and the report need.
 
     `sessions` asked for and `connected` at most, at once; `refusal` by the server and `own_limit` of the load
-    generator, each why sessions are missing; messages `planned` and `sent` in an open loop, until `_SLACK` seconds
-    after the last was due; `busy`, the CPU time of the busiest load process, 1 is a core. A search for the largest
-    number of sessions asks for no number of them, and recorded traffic for all of them at some time.
+    generator, each why sessions are missing; `refusals`, how often the server refused one from `begun` on; messages
+    `planned` and `sent` in an open loop, until `_SLACK` seconds after the last was due; `busy`, the CPU time of the
+    busiest load process, 1 is a core. A search for the largest number of sessions asks for no number of them, and
+    recorded traffic for all of them at some time.
     """
     ramp, recorded = scenario.ramp, scenario.recorded
     if recorded is not None:
@@ -77,6 +81,9 @@ def delivered(run: Run, scenario: Scenario, workers: WorkerPool, connected: int)
     elif ramp is None or not ramp.search:
         yield "sessions", scenario.most_sessions
         yield "connected", connected
+    if ramp is None or not ramp.search:
+        starts = run.of(definitions.SESSION_START)
+        yield "refusals", sum(row.outcome == REFUSED and row.at >= begun for row in starts)
     for name in ("refusal", "own_limit"):
         yield name, workers.reason(name)
     planned = [row.at for row in run.of(definitions.FIRST_CHUNK)] + [row.at for row in run.of(definitions.COMMAND)]

@@ -202,6 +202,8 @@ class ResourceSampler:
     def __exit__(self, *exception: object) -> None:
         self._stopped.set()
         self._thread.join()
+        # It may have ended after the last sample.
+        self.lost = self.lost or (self._tree is not None and self._tree.read() is None)
 
     def _run(self) -> None:
         due = time.perf_counter()

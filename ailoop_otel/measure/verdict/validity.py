@@ -23,9 +23,9 @@ def validity_problems(run: Run) -> Iterator[tuple[Verdict, str]]:
     """The problems that keep a load test from passing, each with its verdict and the correction.
 
     A run in which no message succeeded fails; a timeout that its scenario `expects` counts as a success if it was
-    reported to the client. So does one whose server refused sessions that were asked for, or that `abort_on` ended. A
-    run that was interrupted, or lacks the metric that its scenario measures, or the load that was asked for, is
-    inconclusive. Test runs and telemetry have no such problems: their failures may be intended.
+    reported to the client. So does one whose server ended or refused sessions that were asked for, or that `abort_on`
+    ended. A run that was interrupted, or lacks the metric that its scenario measures, or the load that was asked for,
+    is inconclusive. Test runs and telemetry have no such problems: their failures may be intended.
     """
     if run.context.source != "client":
         return
@@ -63,13 +63,20 @@ def _load_missing(load: dict[str, Any], *, recorded: bool) -> Iterator[tuple[Ver
         yield Verdict.INCONCLUSIVE, f"the load generator could not put on more: {load['not_put_on']}"
     sessions, connected = load.get("sessions", 0), load.get("connected", 0)
     held = f"{connected:,} of {sessions:,} sessions were held"
+    ended, refusals = load.get("server_ended"), load.get("refusals", 0)
+    refused = bool(load.get("refusal")) and (connected < sessions or refusals > 0)
+    if ended:
+        then = f", and a session was refused {refusals:,} times" if refusals else ""
+        yield Verdict.FAIL, f"the server's process ended during the run{then}: look at its log"
     if own_limit:
         missing = f" ({held})" if connected < sessions else ""
         reason = f"the load generator was at its own limit, not the server{missing}: {own_limit}"
         yield Verdict.INCONCLUSIVE, reason
-    elif connected < sessions and load.get("refusal"):
+    elif connected < sessions and refused:
         yield Verdict.FAIL, f"{held}, and the server refused the others: {load['refusal']}"
-    elif connected < sessions:
+    elif refused and not ended:
+        yield Verdict.FAIL, f"the server refused a session {refusals:,} times during the run: {load['refusal']}"
+    elif connected < sessions and not ended:
         yield Verdict.INCONCLUSIVE, f"only {held}: open them faster (opening), or for longer"
     if at_limit(load):
         yield (
@@ -77,7 +84,8 @@ def _load_missing(load: dict[str, Any], *, recorded: bool) -> Iterator[tuple[Ver
             f"the load generator was at its limit: a process of it used {100 * load['busy']:.0f} % of a core, and its "
             "own delay is in the times; use more --processes, or another machine",
         )
-    elif load.get("sent", 0) < SENT * load.get("planned", 0):
+    elif load.get("sent", 0) < SENT * load.get("planned", 0) and not (ended or refused or own_limit):
+        # Where sessions were missing, the reason above is why messages were not sent.
         mend = (
             "sessions waited for the answer before: recorded times were not kept; take a slower --pace"
             if recorded

@@ -387,6 +387,11 @@ def test_a_server_that_dies_is_told_by_kind(together: dict[str, Run]) -> None:
     assert set(kinds) == {"ok", "disconnected", "refused"}
     assert sum(kinds.values()) == pytest.approx(80, abs=25)
     assert any("process ended during the run" in note for note in run.context.notes)
+    assert run.context.load["refusals"] > 0
+    judgement = judge_by_files(run)
+    assert (judgement.verdict, judgement.exit_code()) == (Verdict.FAIL, 1)
+    assert judgement.notes[0].startswith("the server's process ended during the run, and a session was refused")
+    assert not any("busy" in note for note in judgement.notes)
 
 
 def test_what_cannot_be_measured_is_refused() -> None:

@@ -182,6 +182,16 @@ def test_samples_have_their_phase_and_their_sessions() -> None:
     assert not sampler.lost
 
 
+def test_a_process_that_ends_after_the_last_sample_is_lost() -> None:
+    """There are up to half a second between the last sample and the end."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with ResourceSampler(time.perf_counter(), lambda: ("run", 2, 2), process.pid) as sampler:
+        _until(lambda: sampler.observations)
+        process.kill()
+        process.communicate()
+    assert sampler.lost
+
+
 def test_without_a_process_there_are_only_sessions() -> None:
     """A server elsewhere has no memory here."""
     with ResourceSampler(time.perf_counter(), lambda: ("run", 2, 2), None) as sampler:

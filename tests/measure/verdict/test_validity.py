@@ -145,6 +145,17 @@ def test_runs_without_their_purpose_are_not_compared_in_silence(
     [
         ({"sessions": 40, "connected": 40, "refusal": "once, at first"}, NOT_JUDGED, ""),
         ({"sessions": 40, "connected": 20, "refusal": "HTTP 503"}, FAIL, "20 of 40 sessions were held, and the server"),
+        (
+            {"sessions": 40, "connected": 40, "refusal": "HTTP 503", "refusals": 175, "planned": 52, "sent": 29},
+            FAIL,
+            "the server refused a session 175 times during the run: HTTP 503",
+        ),
+        (
+            {"server_ended": True, "refusal": "x", "refusals": 1175, "planned": 52, "sent": 29},
+            FAIL,
+            "the server's process ended during the run, and a session was refused 1,175 times: look at its log",
+        ),
+        ({"server_ended": True}, FAIL, "the server's process ended during the run: look at its log"),
         ({"sessions": 40, "connected": 20}, INCONCLUSIVE, "only 20 of 40 sessions were held: open them faster"),
         (
             {"sessions": 40, "connected": 20, "refusal": "x", "own_limit": "no ports"},
@@ -161,6 +172,7 @@ def test_a_load_that_was_not_put_on_has_its_reason(load: dict[str, Any], verdict
     judgement = judge_by_files(run(exchanges("ok"), load=load))
     assert judgement.verdict is verdict
     assert expected in judgement.notes[0]
+    assert not load.get("refusal") or not any("ask for more sessions" in note for note in judgement.notes)
 
 
 def test_times_of_a_generator_at_its_limit_are_nobodys_failure() -> None:
