@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ailoop_otel import names, units
 from ailoop_otel.recorded import files
-from ailoop_otel.recorded.files import Follower
+from ailoop_otel.recorded.files import Follower, ReadCounts
 from ailoop_otel.recorded.records import Batch, LogEvent
 from ailoop_otel.settings import UsageError
 from ailoop_otel.view import json_output, overview, theme
@@ -72,6 +72,8 @@ class _Printer:
         paths = files.find(place)
         if paths:
             self._print_note(f"following {units.counted(len(paths), 'file')} in {place}; Ctrl-C ends")
+            for warning in overview.warnings(ReadCounts(), paths):
+                self._console.print(warning, soft_wrap=True)
         else:
             self._print_note(f"{no_telemetry(place)}; waiting for it, Ctrl-C ends")
 

@@ -49,7 +49,7 @@ def show(options: TracesOptions, console: Console, *, zone: tzinfo | None = None
     for part in parts:
         console.print(part)
         console.print()
-    for warning in overview.warnings(found.counts):
+    for warning in overview.warnings(found.counts, found.paths):
         console.print(warning)
 
 
