@@ -122,11 +122,12 @@ def next_step() -> int:
     from ailoop_otel.recorded.files import find, undelivered
     from ailoop_otel.terminal import terminal
     from ailoop_otel.view.options import Filters, TracesOptions
-    from ailoop_otel.view.trace_files import sent_elsewhere
+    from ailoop_otel.view.trace_files import must_be_readable, sent_elsewhere
     from ailoop_otel.view.traces import show
 
     options, console = TracesOptions(filters=Filters(limit=5), waterfalls=0), terminal()
     elsewhere = sent_elsewhere()
+    must_be_readable(options.place)
     if paths := find(options.place):
         show(options, console)
         if elsewhere and not undelivered(paths):

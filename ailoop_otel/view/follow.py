@@ -20,7 +20,7 @@ from ailoop_otel.view.aggregator import Aggregator
 from ailoop_otel.view.exchanges import Entry, Exchange, Session, Timeout
 from ailoop_otel.view.options import TracesOptions
 from ailoop_otel.view.theme import Look
-from ailoop_otel.view.trace_files import no_telemetry
+from ailoop_otel.view.trace_files import must_be_readable, no_telemetry
 
 POLL_SECONDS: Final = 0.25
 _OUTCOME_WIDTH: Final = 15
@@ -42,6 +42,7 @@ def follow(
     """
     if options.trace:
         raise UsageError("--follow shows what comes, --trace what has come: take one of them")
+    must_be_readable(options.place)
     follower = Follower(options.place, from_start=bool(options.filters.since))
     printer = _Printer(options, console, theme.look(console, zone, (options.filters.since or now(), now())))
     printer.greet()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
@@ -120,13 +121,25 @@ def several(beginning: str, trace_ids: Collection[str]) -> UsageError:
 
 
 def existing(place: Path) -> list[Path]:
-    """The telemetry files of a directory; raises UsageError if there are none."""
+    """The telemetry files of a directory; raises UsageError if there are none, or it may not be read."""
+    must_be_readable(place)
     paths = find(place)
-    if os.path.exists(place) and not os.access(place, os.R_OK):
-        raise UsageError(f"{place} may not be read: run this as the user who runs the server")
     if not paths:
         raise UsageError(no_telemetry(place))
     return paths
+
+
+def must_be_readable(place: Path) -> None:
+    """Raise UsageError if this user may not read a directory or file; one that is not there is none."""
+    try:
+        # What is in a directory can be opened only by who may pass through it.
+        allowed = os.access(place, os.R_OK | os.X_OK if stat.S_ISDIR(os.stat(place).st_mode) else os.R_OK)
+    except PermissionError:  # of a directory above it
+        allowed = False
+    except OSError:
+        return
+    if not allowed:
+        raise UsageError(f"{place} may not be read: run this as the user who runs the server")
 
 
 def sent_elsewhere() -> str:
