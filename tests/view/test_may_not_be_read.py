@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -61,3 +62,45 @@ def test_a_folder_behind_one_that_may_not_be_passed_is_told_so(
 
     monkeypatch.setattr(os, "stat", stat)
     assert "may not be read" in _refused(capsys, words)
+
+
+def _forbid(monkeypatch: pytest.MonkeyPatch, *forbidden: Path) -> None:
+    """Let these files not be opened; root could."""
+    real = os.open
+
+    def open_(path: Any, *words: Any, **options: Any) -> int:
+        if Path(path) in forbidden:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *words, **options)
+
+    monkeypatch.setattr(os, "open", open_)
+
+
+@pytest.mark.parametrize("words", [words for words in COMMANDS if "--follow" not in words])
+def test_files_that_may_not_be_read_are_not_empty_ones(
+    words: tuple[str, ...], place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where none may be read there are no numbers."""
+    _forbid(monkeypatch, *place.iterdir())
+    assert f"nothing in {place} can be read: traces-" in _refused(capsys, words)
+
+
+def test_top_says_which_files_it_could_not_read(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And where lines are damaged, beside the numbers of those that it could."""
+    whole = Sample(place, 102)
+    whole.exchange("s-1", 0, 1.0)
+    whole.close()
+    with whole.path.open("a") as file:
+        file.write("{}}\n")
+    (hidden,) = set(place.iterdir()) - {whole.path}
+    _forbid(monkeypatch, hidden)
+    assert cli.main(["top", "--once"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"could not be read: {hidden.name} (Permission denied)" in shown
+    assert f"1 line could not be read and was skipped, the first in {whole.path.name}" in shown
+    assert cli.main(["top", "--once", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["skipped_lines"] == 1
+    assert found["unreadable"] == [f"{hidden.name} (Permission denied)"]

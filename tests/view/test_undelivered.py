@@ -32,7 +32,7 @@ def _said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str
     return " ".join((output.out + output.err).split())
 
 
-@pytest.mark.parametrize("words", [(), ("traces",), ("explain",), ("traces", "--outcome", "cut")])
+@pytest.mark.parametrize("words", [(), ("traces",), ("explain",), ("top", "--once"), ("traces", "--outcome", "cut")])
 def test_what_is_missing_is_said(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     """With where it went and how to look there."""
     said = _said(capsys, *words)
