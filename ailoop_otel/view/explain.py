@@ -75,6 +75,7 @@ def explain(
     explanation = explained(found, wanted, only_undelivered(paths))
     if json:
         json_output.write(console, document(explanation))
+        overview.warn(counts, paths)
         return
     times = (found[0].exchange.start, found[-1].exchange.end)
     for part in _drawn(explanation, theme.look(console, zone, times)):

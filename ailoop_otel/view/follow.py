@@ -15,6 +15,7 @@ from ailoop_otel.recorded import files
 from ailoop_otel.recorded.files import Follower, ReadCounts
 from ailoop_otel.recorded.records import Batch, LogEvent
 from ailoop_otel.settings import UsageError
+from ailoop_otel.terminal import Terminal
 from ailoop_otel.view import json_output, overview, theme
 from ailoop_otel.view.aggregator import Aggregator
 from ailoop_otel.view.exchanges import Entry, Exchange, Session, Timeout
@@ -103,9 +104,10 @@ class _Printer:
     def warn(self, follower: Follower) -> None:
         """Print what could not be read, each warning once."""
         for warning in overview.warnings(follower.counts):
-            if warning.plain not in self._warnings and not self._options.json:
+            if warning.plain not in self._warnings:
                 self._warnings.add(warning.plain)
-                self._console.print(warning, soft_wrap=True)
+                console = Terminal(stderr=True) if self._options.json else self._console
+                console.print(warning, soft_wrap=True)
 
     def _print_entry(self, entry: Entry) -> None:
         text, document = _FORMS[type(entry)]

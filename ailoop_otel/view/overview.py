@@ -15,6 +15,7 @@ from rich.text import Text
 
 from ailoop_otel import units
 from ailoop_otel.recorded.files import ReadCounts, size
+from ailoop_otel.terminal import Terminal
 from ailoop_otel.view import theme
 from ailoop_otel.view.exchanges import LOST, Calls, DurationHistogram, Exchange, Session, Timeout
 from ailoop_otel.view.options import OPEN
@@ -217,6 +218,13 @@ def warnings(counts: ReadCounts, paths: Sequence[Path] = ()) -> Iterator[Text]:
         yield Text(f"{units.counted(counts.backwards, 'span')} {which} left out", theme.UNSURE)
     if counts.unreadable:
         yield Text(f"could not be read: {', '.join(counts.unreadable)}", theme.BAD)
+
+
+def warn(counts: ReadCounts, paths: Sequence[Path]) -> None:
+    """Print the warnings on the error output, where the output is JSON that has no place for them."""
+    console = Terminal(stderr=True)
+    for warning in warnings(counts, paths):
+        console.print(warning, soft_wrap=True)
 
 
 def _used_columns(rows: Sequence[Usage]) -> list[_Column]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ailoop_otel import cli
+from ailoop_otel.view import follow
 from tests.view.sample import Sample
 
 COMMANDS = [(), ("traces",), ("traces", "--follow"), ("explain",), ("top", "--once")]
@@ -104,3 +105,30 @@ def test_top_says_which_files_it_could_not_read(
     found = json.loads(capsys.readouterr().out)
     assert found["skipped_lines"] == 1
     assert found["unreadable"] == [f"{hidden.name} (Permission denied)"]
+
+
+@pytest.mark.parametrize(
+    "words", [("explain",), ("traces", "--trace"), ("traces", "--follow", "--since", "2000-01-01")]
+)
+def test_json_without_a_place_for_warnings_leaves_them_to_the_error_output(
+    words: tuple[str, ...], place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is missing is never silent, and the output stays JSON."""
+    whole = Sample(place, 102)
+    root = whole.exchange("s-1", 0, 1.0)
+    whole.close()
+    (hidden,) = set(place.iterdir()) - {whole.path}
+    _forbid(monkeypatch, hidden)
+    _end_at_the_first_pause(monkeypatch)
+    trace = [f"{root.get_span_context().trace_id:032x}"] if words[-1] == "--trace" else []
+    assert cli.main([*words, *trace, "--json"]) in (0, 130)
+    output = capsys.readouterr()
+    assert f"could not be read: {hidden.name} (Permission denied)" in output.err
+    assert all(json.loads(line)["kind"] for line in output.out.splitlines())
+
+
+def _end_at_the_first_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(follow.follow, "__kwdefaults__", {**follow.follow.__kwdefaults__, "wait": interrupt})
