@@ -119,7 +119,7 @@ class Directory:
         self._ended = deque(exchange for exchange in self._ended if exchange.end >= recent)
         found = Now(f"{self._place}", now, ended=servers.all_ended(), counts=counts, paths=find(self._place))
         still = [each for each in self._aggregator.open() if each.end > now - _GONE * SECOND and not each.lost]
-        found.open = sorted(still, key=lambda exchange: exchange.end)[:_MOST_OPEN]
+        found.open = sorted(still, key=lambda exchange: exchange.heard)[:_MOST_OPEN]
         self._count(found)
         self._measure(found)
         return found
@@ -252,7 +252,10 @@ def document(now: Now) -> dict[str, object]:
         "skipped_lines": now.counts.skipped,
         "unreadable": now.counts.unreadable,
         "files": [str(path) for path in now.paths],
-        "open_exchanges": [{**json_output.exchange(each), "silent_s": _silent(each, now)} for each in now.open],
+        "open_exchanges": [
+            {**json_output.exchange(each), "duration_s": _lasted(each, now), "silent_s": _silent(each, now)}
+            for each in now.open
+        ],
     }
 
 
@@ -310,13 +313,18 @@ def _open(now: Now, look: Look) -> RenderableType:
         table.add_row(
             look.outcome(OPEN, look.clock(exchange.start)),
             units.brief(exchange.session_id) if exchange.session_id else units.NOTHING,
-            units.duration(max(0, now.time - exchange.start) / units.SECOND),
+            units.duration(_lasted(exchange, now)),
             Text(units.duration(silent), style),
             exchange.trace_id[:8],
         )
     return table
 
 
+def _lasted(exchange: Exchange, now: Now) -> float:
+    """Seconds since its message."""
+    return max(0, now.time - exchange.start) / units.SECOND
+
+
 def _silent(exchange: Exchange, now: Now) -> float:
-    """Seconds since the latest of its spans ended: what came since is written when it ends."""
-    return max(0, now.time - exchange.end) / units.SECOND
+    """Seconds since the last sign of its AI that is written: what came since is written when it ends."""
+    return max(0, now.time - exchange.heard) / units.SECOND
