@@ -119,16 +119,19 @@ def _app() -> "Typer":
 
 def next_step() -> int:
     """Print a summary of the telemetry that is here; where there is none, how to switch on."""
-    from ailoop_otel.recorded.files import find
+    from ailoop_otel.recorded.files import find, undelivered
     from ailoop_otel.terminal import terminal
     from ailoop_otel.view.options import Filters, TracesOptions
-    from ailoop_otel.view.trace_files import sent_elsewhere
+    from ailoop_otel.view.trace_files import must_be_readable, sent_elsewhere
     from ailoop_otel.view.traces import show
 
     options, console = TracesOptions(filters=Filters(limit=5), waterfalls=0), terminal()
     elsewhere = sent_elsewhere()
-    if find(options.place):
+    must_be_readable(options.place)
+    if paths := find(options.place):
         show(options, console)
+        if elsewhere and not undelivered(paths):
+            console.print(f"{elsewhere}.")
         hint = "`ailoop-otel explain` says why the slowest answer was slow, `ailoop-otel top` shows the server now"
     elif elsewhere:
         console.print(f"{elsewhere}.")

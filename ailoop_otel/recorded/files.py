@@ -17,6 +17,7 @@ from ailoop_otel.recorded.records import Batch, Parser, parse, rescue
 
 SUFFIX: Final = ".jsonl"
 COMPRESSED: Final = f"{SUFFIX}.gz"
+_UNDELIVERED: Final = "undelivered-"
 # The embedded default's: it holds a lock on each that it writes to.
 _OWN: Final = re.compile(r"(traces|metrics|logs)-\d{8}T\d{6}Z?-\d+-\d+\.jsonl(\.gz)?")
 _BLOCK: Final = 64 * 1024
@@ -71,6 +72,11 @@ def size(paths: list[Path]) -> int:
         with suppress(OSError):
             total += path.stat().st_size
     return total
+
+
+def undelivered(paths: Sequence[Path]) -> list[Path]:
+    """Of these files those that hold only what no collector has taken."""
+    return [path for path in paths if path.name.startswith(_UNDELIVERED)]
 
 
 def is_held(path: str) -> bool | None:

@@ -77,6 +77,7 @@ class Exchange:
 
     It is `open` as long as only child spans were read; `span_id` is that of the root span, empty while unknown.
     `lost` is when its server ended before it did, nanoseconds since 1970, else 0.
+    `heard` is the latest that its AI was heard of in the spans below the root, nanoseconds since 1970.
     `mostly` is what took most of its time, empty if the hooks inside the server recorded no breakdown.
     """
 
@@ -86,6 +87,7 @@ class Exchange:
     start: int
     end: int
     outcome: str = OPEN
+    heard: int = 0
     error_type: str = ""
     first_chunk: float | None = None
     chunks: float | None = None
@@ -125,6 +127,7 @@ class Exchange:
         """Add what a span below the root holds; values from the root span take precedence."""
         if self.open:
             self.start, self.end = min(self.start, span.start), max(self.end, span.end)
+            self.heard = max(self.heard, _last_sign(span))
             self.session_id = self.session_id or span.text(names.SESSION_ID)
         if span.name == names.SPAN_FIRST_CHUNK and self.first_chunk is None:
             self.first_chunk = span.seconds
@@ -162,6 +165,13 @@ class Exchange:
         chunks, gap = span.number(names.STREAM_CHUNKS), span.number(names.STREAM_MAX_GAP)
         self.chunks = self.chunks if chunks is None else chunks
         self.max_gap = self.max_gap if gap is None else gap
+
+
+def _last_sign(span: Span) -> int:
+    """When the AI was last heard of by a span below the root, nanoseconds since 1970."""
+    # A timeout begins with the silence and ends when that was noticed; one of the whole answer need not be silent.
+    silent = span.name == names.SPAN_AI_TIMEOUT and span.text(names.TIMEOUT_PHASE) != "total"
+    return span.start if silent else span.end
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ from ailoop_otel.view.causes import Cause, causes
 from ailoop_otel.view.profile import Profile, Usual, profiles, usual, usual_of
 from ailoop_otel.view.servers import Servers
 from ailoop_otel.view.theme import Look
-from ailoop_otel.view.trace_files import existing, several, trace_prefix, unreadable
+from ailoop_otel.view.trace_files import existing, only_undelivered, several, trace_prefix, unreadable
 
 # The newest traces are compared; further ones must not fill memory.
 _MOST_TRACES: Final = 2_000
@@ -62,33 +62,39 @@ def explain(
     With two of `traces` the first is compared with the second. Raises UsageError if there is no such exchange.
     """
     wanted = [trace_prefix(trace) for trace in traces]
-    counts, servers = ReadCounts(), Servers(clock)
-    found = profiles(_newest(existing(place), wanted, since, counts, servers), servers)
+    paths, counts, servers = existing(place), ReadCounts(), Servers(clock)
+    found = profiles(_newest(paths, wanted, since, counts, servers), servers)
     if len(wanted) > 2:
         raise UsageError("explain takes one trace, or two to compare: leave the others out")
     if not counts.understood:
         raise UsageError(unreadable(place, counts))
     if not found:
-        raise UsageError(f"no exchange in {place}: `ailoop-otel traces` shows what there is")
-    explanation = explained(found, wanted)
+        raise UsageError(
+            f"no exchange in {place}: {only_undelivered(paths) or '`ailoop-otel traces` shows what there is'}"
+        )
+    explanation = explained(found, wanted, only_undelivered(paths))
     if json:
         json_output.write(console, document(explanation))
+        overview.warn(counts, paths)
         return
     times = (found[0].exchange.start, found[-1].exchange.end)
     for part in _drawn(explanation, theme.look(console, zone, times)):
         console.print(part)
         console.print()
-    for warning in overview.warnings(counts):
+    for warning in overview.warnings(counts, paths):
         console.print(warning)
 
 
-def explained(found: Sequence[Profile], wanted: Sequence[str] = ()) -> Explanation:
-    """Explain one of these exchanges: that of the first wanted trace against the second, or against the usual ones."""
+def explained(found: Sequence[Profile], wanted: Sequence[str] = (), missing: str = "") -> Explanation:
+    """Explain one of these exchanges: that of the first wanted trace against the second, or against the usual ones.
+
+    `missing` says which exchanges are not among these.
+    """
     if len(wanted) == 2:
-        profile, against = (_of(found, beginning) for beginning in wanted)
+        profile, against = (_of(found, beginning, missing) for beginning in wanted)
         compared, than = usual_of([against]), f"in {against.exchange.trace_id[:8]}"
     else:
-        profile, against = _of(found, wanted[0]) if wanted else _furthest(found), None
+        profile, against = _of(found, wanted[0], missing) if wanted else _furthest(found), None
         compared, than = usual(profile, found), "usually"
     return Explanation(profile, compared, causes(profile, compared, found, than), against)
 
@@ -140,11 +146,12 @@ def _newest(
     return {**kept, **asked}
 
 
-def _of(found: Sequence[Profile], beginning: str) -> Profile:
+def _of(found: Sequence[Profile], beginning: str, missing: str) -> Profile:
     meant = [profile for profile in found if profile.exchange.trace_id.startswith(beginning)]
     traces = {profile.exchange.trace_id for profile in meant}
     if not meant:
-        raise UsageError(f"no exchange's trace begins with {beginning}: `ailoop-otel traces` shows which there are")
+        others = missing or "`ailoop-otel traces` shows which there are"
+        raise UsageError(f"no exchange's trace begins with {beginning}: {others}")
     if len(traces) > 1:
         raise several(beginning, traces)
     return max(meant, key=lambda profile: profile.exchange.seconds)

@@ -12,15 +12,16 @@ from rich.text import Text
 
 from ailoop_otel import names, units
 from ailoop_otel.recorded import files
-from ailoop_otel.recorded.files import Follower
+from ailoop_otel.recorded.files import Follower, ReadCounts
 from ailoop_otel.recorded.records import Batch, LogEvent
 from ailoop_otel.settings import UsageError
+from ailoop_otel.terminal import Terminal
 from ailoop_otel.view import json_output, overview, theme
 from ailoop_otel.view.aggregator import Aggregator
 from ailoop_otel.view.exchanges import Entry, Exchange, Session, Timeout
 from ailoop_otel.view.options import TracesOptions
 from ailoop_otel.view.theme import Look
-from ailoop_otel.view.trace_files import no_telemetry
+from ailoop_otel.view.trace_files import must_be_readable, no_telemetry
 
 POLL_SECONDS: Final = 0.25
 _OUTCOME_WIDTH: Final = 15
@@ -42,6 +43,7 @@ def follow(
     """
     if options.trace:
         raise UsageError("--follow shows what comes, --trace what has come: take one of them")
+    must_be_readable(options.place)
     follower = Follower(options.place, from_start=bool(options.filters.since))
     printer = _Printer(options, console, theme.look(console, zone, (options.filters.since or now(), now())))
     printer.greet()
@@ -72,6 +74,8 @@ class _Printer:
         paths = files.find(place)
         if paths:
             self._print_note(f"following {units.counted(len(paths), 'file')} in {place}; Ctrl-C ends")
+            for warning in overview.warnings(ReadCounts(), paths):
+                self._console.print(warning, soft_wrap=True)
         else:
             self._print_note(f"{no_telemetry(place)}; waiting for it, Ctrl-C ends")
 
@@ -100,9 +104,10 @@ class _Printer:
     def warn(self, follower: Follower) -> None:
         """Print what could not be read, each warning once."""
         for warning in overview.warnings(follower.counts):
-            if warning.plain not in self._warnings and not self._options.json:
+            if warning.plain not in self._warnings:
                 self._warnings.add(warning.plain)
-                self._console.print(warning, soft_wrap=True)
+                console = Terminal(stderr=True) if self._options.json else self._console
+                console.print(warning, soft_wrap=True)
 
     def _print_entry(self, entry: Entry) -> None:
         text, document = _FORMS[type(entry)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
@@ -14,11 +15,12 @@ from rich.text import Text
 
 from ailoop_otel import units
 from ailoop_otel.recorded.files import ReadCounts, size
+from ailoop_otel.terminal import Terminal
 from ailoop_otel.view import theme
 from ailoop_otel.view.exchanges import LOST, Calls, DurationHistogram, Exchange, Session, Timeout
 from ailoop_otel.view.options import OPEN
 from ailoop_otel.view.theme import Look
-from ailoop_otel.view.trace_files import TraceFiles, sent_elsewhere
+from ailoop_otel.view.trace_files import TraceFiles, only_undelivered, sent_elsewhere
 from ailoop_otel.view.usage import Usage
 
 _SHORTEST_BAR, _LONGEST_BAR = 3, 24
@@ -194,8 +196,10 @@ def totals(files: TraceFiles, look: Look) -> Iterator[Text]:
     yield _line("Files", [Text(where)], look)
 
 
-def warnings(counts: ReadCounts) -> Iterator[Text]:
-    """One line for each way in which something could not be read."""
+def warnings(counts: ReadCounts, paths: Sequence[Path] = ()) -> Iterator[Text]:
+    """One line for each way in which something is missing in these files, or could not be read."""
+    if note := only_undelivered(paths):
+        yield Text(f"{note[0].upper()}{note[1:]}", theme.UNSURE)
     if counts.half_written:
         which = ", ".join(sorted(set(counts.half_written))[:3])
         yield Text(
@@ -214,6 +218,13 @@ def warnings(counts: ReadCounts) -> Iterator[Text]:
         yield Text(f"{units.counted(counts.backwards, 'span')} {which} left out", theme.UNSURE)
     if counts.unreadable:
         yield Text(f"could not be read: {', '.join(counts.unreadable)}", theme.BAD)
+
+
+def warn(counts: ReadCounts, paths: Sequence[Path]) -> None:
+    """Print the warnings on the error output, where the output is JSON that has no place for them."""
+    console = Terminal(stderr=True)
+    for warning in warnings(counts, paths):
+        console.print(warning, soft_wrap=True)
 
 
 def _used_columns(rows: Sequence[Usage]) -> list[_Column]:

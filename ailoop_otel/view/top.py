@@ -17,18 +17,19 @@ from rich.table import Table
 from rich.text import Text
 
 from ailoop_otel import names, units
-from ailoop_otel.recorded.files import Follower
+from ailoop_otel.recorded.files import Follower, ReadCounts, find
 from ailoop_otel.recorded.otlp_json import double, mapping, mappings, text
 from ailoop_otel.recorded.records import Point, process_of, reader
 from ailoop_otel.settings import UsageError
 from ailoop_otel.units import SECOND
-from ailoop_otel.view import json_output, theme
+from ailoop_otel.view import json_output, overview, theme
 from ailoop_otel.view.aggregator import Aggregator
 from ailoop_otel.view.exchanges import OK, DurationHistogram, Exchange
 from ailoop_otel.view.options import OPEN, Filters
 from ailoop_otel.view.queries import address, ask
 from ailoop_otel.view.servers import Servers
 from ailoop_otel.view.theme import Look
+from ailoop_otel.view.trace_files import unreadable
 
 WINDOW: Final = 300  # seconds that rates, percentiles and errors are of
 # What is read of each file at the beginning: several minutes of a busy server.
@@ -62,6 +63,7 @@ class Now:
 
     `values` has a number by its name in `_METRICS`; `open` lists the exchanges that are known to be open, the longest
     silent first. `ended` is when the server ended, nanoseconds since 1970, 0 while it may run.
+    `counts` is what of the files could not be read, and `paths` are these files; a Prometheus has none.
     """
 
     source: str
@@ -75,6 +77,8 @@ class Now:
     open: list[Exchange] = field(default_factory=list)
     metrics_from: int = 0
     ended: int = 0
+    counts: ReadCounts = field(default_factory=ReadCounts)
+    paths: list[Path] = field(default_factory=list)
 
     @property
     def spooled(self) -> float | None:
@@ -96,7 +100,7 @@ class Directory:
         self._points: dict[tuple[object, ...], tuple[Point, Point]] = {}
 
     def read(self) -> Now:
-        """What is known now, with what was written since the last time."""
+        """What is known now, with what was written since the last time; raises UsageError if no line can be read."""
         servers = self._aggregator.servers
         for batch in self._follower.poll():
             servers.note(batch)
@@ -106,13 +110,16 @@ class Directory:
                     self._ended.append(entry)
             for point in batch.points:
                 self._add(point)
+        counts = self._follower.counts
+        if not counts.understood and (counts.unreadable or counts.skipped):
+            raise UsageError(unreadable(self._place, counts))
         servers.look()
         now = self._clock()
         recent = now - WINDOW * SECOND
         self._ended = deque(exchange for exchange in self._ended if exchange.end >= recent)
-        found = Now(f"{self._place}", now, ended=servers.all_ended())
+        found = Now(f"{self._place}", now, ended=servers.all_ended(), counts=counts, paths=find(self._place))
         still = [each for each in self._aggregator.open() if each.end > now - _GONE * SECOND and not each.lost]
-        found.open = sorted(still, key=lambda exchange: exchange.end)[:_MOST_OPEN]
+        found.open = sorted(still, key=lambda exchange: exchange.heard)[:_MOST_OPEN]
         self._count(found)
         self._measure(found)
         return found
@@ -242,7 +249,13 @@ def document(now: Now) -> dict[str, object]:
         "spooled": now.spooled,
         "dropped": now.values.get("dropped"),
         "errors": now.errors,
-        "open_exchanges": [{**json_output.exchange(each), "silent_s": _silent(each, now)} for each in now.open],
+        "skipped_lines": now.counts.skipped,
+        "unreadable": now.counts.unreadable,
+        "files": [str(path) for path in now.paths],
+        "open_exchanges": [
+            {**json_output.exchange(each), "duration_s": _lasted(each, now), "silent_s": _silent(each, now)}
+            for each in now.open
+        ],
     }
 
 
@@ -256,6 +269,8 @@ def _screen(now: Now, console: Console, zone: tzinfo | None) -> RenderableType:
     parts: list[RenderableType] = [title, Text(), *(_line(label, rest) for label, rest in _numbers(now))]
     if now.open:
         parts += [Text(), _open(now, look)]
+    if warnings := list(overview.warnings(now.counts, now.paths)):
+        parts += [Text(), *warnings]
     return Group(*parts)
 
 
@@ -298,13 +313,18 @@ def _open(now: Now, look: Look) -> RenderableType:
         table.add_row(
             look.outcome(OPEN, look.clock(exchange.start)),
             units.brief(exchange.session_id) if exchange.session_id else units.NOTHING,
-            units.duration(max(0, now.time - exchange.start) / units.SECOND),
+            units.duration(_lasted(exchange, now)),
             Text(units.duration(silent), style),
             exchange.trace_id[:8],
         )
     return table
 
 
+def _lasted(exchange: Exchange, now: Now) -> float:
+    """Seconds since its message."""
+    return max(0, now.time - exchange.start) / units.SECOND
+
+
 def _silent(exchange: Exchange, now: Now) -> float:
-    """Seconds since the latest of its spans ended: what came since is written when it ends."""
-    return max(0, now.time - exchange.end) / units.SECOND
+    """Seconds since the last sign of its AI that is written: what came since is written when it ends."""
+    return max(0, now.time - exchange.heard) / units.SECOND

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ailoop_otel import names
 from ailoop_otel.names import SETTING_ENABLED
-from ailoop_otel.recorded.files import ReadCounts, find, read
+from ailoop_otel.recorded.files import ReadCounts, find, read, undelivered
 from ailoop_otel.recorded.records import LogEvent, Span, is_of_process
 from ailoop_otel.settings import UsageError, read_dotenv, without_secrets
 from ailoop_otel.view.aggregator import Aggregator
@@ -91,7 +92,8 @@ def read_trace(place: Path, prefix: str) -> tuple[TraceFiles, list[Span], list[L
     if not kept and counts.unreadable:
         raise UsageError(unreadable(place, counts))
     if not kept:
-        raise UsageError(f"no trace in {place} begins with {prefix}: leave --trace out to see which there are")
+        others = only_undelivered(paths) or "leave --trace out to see which there are"
+        raise UsageError(f"no trace in {place} begins with {prefix}: {others}")
     if len(kept) > 1:
         raise several(prefix, kept)
     if not next(iter(kept)).startswith(beginning):
@@ -119,22 +121,53 @@ def several(beginning: str, trace_ids: Collection[str]) -> UsageError:
 
 
 def existing(place: Path) -> list[Path]:
-    """The telemetry files of a directory; raises UsageError if there are none."""
+    """The telemetry files of a directory; raises UsageError if there are none, or it may not be read."""
+    must_be_readable(place)
     paths = find(place)
-    if os.path.exists(place) and not os.access(place, os.R_OK):
-        raise UsageError(f"{place} may not be read: run this as the user who runs the server")
     if not paths:
         raise UsageError(no_telemetry(place))
     return paths
 
 
+def must_be_readable(place: Path) -> None:
+    """Raise UsageError if this user may not read a directory or file; one that is not there is none."""
+    try:
+        # What is in a directory can be opened only by who may pass through it.
+        allowed = os.access(place, os.R_OK | os.X_OK if stat.S_ISDIR(os.stat(place).st_mode) else os.R_OK)
+    except PermissionError:  # of a directory above it
+        allowed = False
+    except OSError:
+        return
+    if not allowed:
+        raise UsageError(f"{place} may not be read: run this as the user who runs the server")
+
+
 def sent_elsewhere() -> str:
     """Where this environment, or the server's `.env`, sends spans instead of into files; empty if nowhere else."""
+    destination = _destination()
+    return f"{destination}: spans go there now, and not into files" if destination else ""
+
+
+def only_undelivered(paths: Sequence[Path]) -> str:
+    """What to say where files hold only what no collector has taken; empty if none does."""
+    waiting = len(undelivered(paths))
+    if not waiting:
+        return ""
+    which = "these files hold" if waiting == len(paths) else f"{waiting:,} of these {len(paths):,} files hold"
+    where = _destination() or "the collector of the server"
+    return (
+        f"{which} only what was not delivered; the rest went to {where}: "
+        "`ailoop-otel traces --jaeger URL` reads it from a Jaeger"
+    )
+
+
+def _destination() -> str:
+    """The variable that sends spans elsewhere, with its value; empty without one."""
     variables = {**read_dotenv(Path()), **os.environ}
     for name in _ELSEWHERE:
         value = variables.get(name, "").strip()
         if value and not value.startswith(_FILES_EXPORTER):
-            return f"{name}={without_secrets(value)}: spans go there now, and not into files"
+            return f"{name}={without_secrets(value)}"
     return ""
 
 

@@ -40,6 +40,8 @@ def show(options: TracesOptions, console: Console, *, zone: tzinfo | None = None
         found, trees = _read(options)
     if options.json:
         json_output.write(console, *_documents(found, trees, everything=not options.trace))
+        if options.trace:
+            overview.warn(found.counts, found.paths)
         return
     totals = found.aggregator.totals
     look = theme.look(console, zone, (totals.first, totals.last))
@@ -49,7 +51,7 @@ def show(options: TracesOptions, console: Console, *, zone: tzinfo | None = None
     for part in parts:
         console.print(part)
         console.print()
-    for warning in overview.warnings(found.counts):
+    for warning in overview.warnings(found.counts, found.paths):
         console.print(warning)
 
 

@@ -104,6 +104,27 @@ def test_the_next_look_has_what_came_since(sample: Sample) -> None:
     assert source.read().per_minute == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize(("phase", "silent"), [("first_chunk", 50), ("stall", 40), ("total", 10)])
+def test_a_silence_counts_from_the_last_sign_of_the_ai(sample: Sample, phase: str, silent: float) -> None:
+    """Not from when it was noticed, a deadline later; and the exchange lasts until now, never shorter."""
+    sample.exchange(
+        "s-1", 100, 41, timeout=phase, deadline=40 if phase == "first_chunk" else 30, first_chunk=None, finished=False
+    )
+    script = Terminal(file=io.StringIO())
+    top(Directory(sample.directory, lambda: _at(150)), script, once=True, json=True)
+    (found,) = json.loads(script.file.getvalue())["open_exchanges"]  # type: ignore[attr-defined]
+    assert found["silent_s"] == pytest.approx(silent, abs=0.01)
+    assert found["duration_s"] == pytest.approx(50 if phase == "first_chunk" else 40, abs=0.01)  # all that is written
+
+
+def test_the_longest_silent_is_first(sample: Sample) -> None:
+    """Though its silence was noticed last."""
+    sample.exchange("s-1", 0, 1.0, finished=False)
+    sample.exchange("s-2", 0, 50, timeout="first_chunk", deadline=49, first_chunk=None, finished=False)
+    now = Directory(sample.directory, lambda: _at(60)).read()
+    assert [each.session_id for each in now.open] == ["s-2", "s-1"]
+
+
 def test_on_a_terminal_it_is_refreshed_until_ctrl_c(sample: Sample) -> None:
     """In place, by another look each second."""
     looks = []
