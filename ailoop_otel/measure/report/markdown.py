@@ -11,7 +11,7 @@ from typing import Final
 
 from ailoop_otel.measure.report import tables, wording
 from ailoop_otel.measure.report.contents import Report
-from ailoop_otel.measure.report.tables import FAILURES, Cell, Table
+from ailoop_otel.measure.report.tables import FAILURES, FAILURES_OF_PART, Cell, Table
 from ailoop_otel.measure.report.text import CODE, LONGEST_SENTENCE, plain
 from ailoop_otel.measure.results.definitions import UNITS
 
@@ -89,7 +89,7 @@ def _table(table: Table) -> Iterator[str]:
         yield f"|{'|'.join('---:' if column.number else '---' for column in table.columns)}|{'---|' * reasons}"
         for line in table.lines:
             cells = [*map(_cell, line.cells), *([prose(line.reason)] if reasons else [])]
-            yield f"| {'↳ ' if line.kind == FAILURES else ''}{' | '.join(cells)} |"
+            yield f"| {'↳ ' if line.kind in (FAILURES, FAILURES_OF_PART) else ''}{' | '.join(cells)} |"
         if table.captions:
             yield f"\n<sub>{' '.join(map(prose, table.captions))}</sub>"
 

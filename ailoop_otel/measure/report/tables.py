@@ -42,7 +42,7 @@ _LIMITS: Final = {
     "completion_p95": (_TIME, "to the complete answer (p95)"),
 }
 BAD: Final = "bad"
-PART, FAILURES = "part", "failures"
+PART, FAILURES, FAILURES_OF_PART = "part", "failures", "part failures"
 
 
 class Column(NamedTuple):
@@ -66,7 +66,8 @@ class Cell(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line of a table. `kind` is `part` for a part of the line above, `failures` for that line with its failures.
+    """A line of a table. `kind` is `part` for a part of the line above, `failures` for that line with its failures,
+    `part failures` for both.
 
     `reason` explains the line in a sentence.
     """
@@ -195,7 +196,9 @@ def _figures(report: Report, row: Row) -> Iterator[Line]:
         inside = summary.with_failures  # without a mean, which would be infinite
         numbers = [Cell(row.scale.number(inside[name]) if name in inside else "") for name in FIGURES]
         n = Cell(f"{summary.n + summary.failures:,}")
-        yield Line((Cell("failures as ∞"), unit, n, Cell(""), *numbers), FAILURES)
+        # With the label of a part: not every format shows the line above.
+        named = Cell(f"failures as ∞{': ' if row.label else ''}", row.label)
+        yield Line((named, unit, n, Cell(""), *numbers), FAILURES_OF_PART if part else FAILURES)
 
 
 def _metric(row: Row) -> Cell:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ailoop_otel.measure.report import tables, wording
 from ailoop_otel.measure.report.contents import Report
-from ailoop_otel.measure.report.tables import BAD, FAILURES, PART, Cell, Table
+from ailoop_otel.measure.report.tables import BAD, FAILURES, FAILURES_OF_PART, PART, Cell, Table
 from ailoop_otel.measure.report.text import LONGEST_SENTENCE, plain
 from ailoop_otel.measure.verdict.verdict import Verdict
 from ailoop_otel.terminal import in_ascii
@@ -69,7 +69,7 @@ def _table(table: Table, wide: bool) -> Iterator[RenderableType]:
             head = column.head.removeprefix(table.title)
             made.add_column(head, no_wrap=place > 0, overflow="fold", justify="right" if column.number else "left")
     for line in table.lines:
-        if line.kind != PART:  # the parts are in the other formats
+        if line.kind not in (PART, FAILURES_OF_PART):  # the parts are in the other formats
             cells = [_cell(cell) for cell, keep in zip(line.cells, shown, strict=True) if keep]
             made.add_row(*cells, style=_QUIET if line.kind == FAILURES else None)
     yield made

@@ -110,7 +110,8 @@ SESSION_TURNS: Final = Definition(
 RATE: Final = Definition(
     "message_rate", "{message}/s", "Messages per second",
     "Answers completed without a failure per second, over all sessions, outside a load test's warm-up. Each counts "
-    "evenly over the time it took, so that it does not matter where a run was cut.", "run", "higher")
+    "evenly over the time it took, so that it does not matter where a run was cut. Fewer than 20 in telemetry count "
+    "over all the time from its first record to its last.", "run", "higher")
 SESSIONS: Final = Definition(
     "concurrent_sessions", "{session}", "Sessions connected", "Sessions that are connected at a moment.",
     "sample", "neither")

@@ -79,13 +79,14 @@ def figure_of(run: Run, definition: Definition, figure: str) -> float:
     return math.nan if found is None else found.value
 
 
-def run_figures(exchanges: Sequence[Observation], at: float) -> Iterator[Observation]:
+def run_figures(exchanges: Sequence[Observation], at: float, lasted: float = 0.0) -> Iterator[Observation]:
     """Rate and error rate of a run's exchanges: `Run.steady` observations of one metric of completions.
 
-    A run of a client and one from telemetry have the same definition of both; slash commands are in neither.
+    A run of a client and one from telemetry, which `lasted` so many seconds, have the same definition of both; slash
+    commands are in neither.
     """
     if exchanges:
-        yield observed(definitions.RATE, float(answers_per_second(exchanges)[0]), at)
+        yield observed(definitions.RATE, float(answers_per_second(exchanges, lasted=lasted)[0]), at)
         failed = sum(row.failed for row in exchanges)
         yield observed(definitions.ERROR_RATE, 1000 * failed / len(exchanges), at)
 
@@ -193,7 +194,8 @@ def _exchanges(run: Run) -> list[Observation]:
 
 def _rate(run: Run, value: float, seed: int) -> Estimate | None:
     exchanges = _exchanges(run)
-    rates = answers_per_second(exchanges, BLOCKS)
+    lasted = run.context.duration if run.context.source == "telemetry" else 0.0
+    rates = answers_per_second(exchanges, BLOCKS, lasted)
     if len(exchanges) < FEWEST or not rates.any():
         return None
     worth = effective_size(np.array([row.value for row in exchanges if not (row.failed or is_missing(row.value))]))
@@ -262,24 +264,27 @@ _RUN_ESTIMATES: Final[dict[str, Callable[[Run, float, int], Estimate | None]]] =
 }
 
 
-def answers_per_second(exchanges: Sequence[Observation], blocks: int = 1) -> Values:
+def answers_per_second(exchanges: Sequence[Observation], blocks: int = 1, lasted: float = 0.0) -> Values:
     """Successful answers per second in each of `blocks` intervals of equal length: an array of shape (blocks,).
 
-    `exchanges` are observations of completions: `at` is when each was planned and `value` how long it took, in
-    seconds. Each answer is spread evenly over the time it took, and the rate covers the time from when the first
-    answers are complete to the start of the last. Dividing the number of completions by the duration would lose up to
-    one answer of each session at both ends: a quarter of all answers where each session gives four. All zeros where no
-    exchange succeeded.
+    `exchanges` are observations of completions: `at` is when each was planned and `value` how long it took, in seconds.
+    Each answer is spread evenly over the time it took, and the rate covers the time from when the first answers are
+    complete to the start of the last exchange, failed or not. Dividing the number of completions by the duration would
+    lose up to one answer of each session at both ends: a quarter of all answers where each session gives four. Only a
+    few, without a steady middle, are divided by the time to the last answer, or by the seconds that the run `lasted`.
+    All zeros where no exchange succeeded.
     """
     good = [row for row in exchanges if not row.failed and not is_missing(row.value)]
     if not good:
         return np.zeros(blocks)
     begin = np.array([row.at for row in good])
     took = np.maximum([row.value for row in good], _INSTANT)
-    start, end = float(begin.min()), float(begin.max())
-    settled = start + float(np.median(took))
-    # With only a few answers there is no steady middle.
-    start, end = (settled, end) if settled < (start + end) / 2 else (start, float((begin + took).max()))
+    start, end = min(row.at for row in exchanges), max(row.at for row in exchanges)
+    settled, last = start + float(np.median(took)), max(end, float((begin + took).max()))
+    if len(good) >= FEWEST and settled < (start + end) / 2:
+        start = settled
+    else:
+        start, end = (0.0, max(lasted, last)) if lasted else (start, last)
     edges = np.linspace(start, end, blocks + 1)
     done = np.array([np.clip((edge - begin) / took, 0, 1).sum() for edge in edges])
     rates: Values = np.diff(done) / np.diff(edges)

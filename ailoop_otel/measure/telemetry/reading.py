@@ -115,7 +115,7 @@ def run_from(reading: Reading, *, scenario: str = SCENARIO, jaeger: str = "") ->
     observations.extend(_session_observations(telemetry, begin, numbers))
     observations.extend(process_observations(telemetry, begin))
     completions = [row for row in observations if row.metric == definitions.SERVER_COMPLETION.name]
-    observations += run_figures(sorted(completions, key=lambda row: row.at), 0.0)
+    observations += run_figures(sorted(completions, key=lambda row: row.at), 0.0, context.duration)
     observations.sort(key=lambda each: each.at)
     return Run(context, observations)
 

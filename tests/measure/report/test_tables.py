@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 
 from rich.console import Console
 
@@ -43,3 +44,24 @@ def test_the_line_with_failures_counts_all_of_them_in_each_format() -> None:
     (line,) = (line for line in output.getvalue().splitlines() if line.startswith("failures as ∞"))
     assert line.split()[3:5] == ["ms", "4"]
     assert "| ↳ failures as ∞ | ms | 4 |" in markdown.render(report)
+
+
+def test_a_line_with_failures_names_the_part_that_it_belongs_to() -> None:
+    """The terminal, which shows no parts, shows the metric's own only."""
+    kinds = itertools.product(("plain", "tool"), ("ok", "cut"))
+    rows = [
+        row._replace(label=label, exchange=exchange, outcome=outcome)
+        for exchange, (label, outcome) in enumerate(kinds)
+        for row in sample.few(0.1).observations
+    ]
+    report = build_report(Run(sample.few().context, rows))
+    inside = [(line.kind, line.cells[0].text + line.cells[0].name) for line in tables.figures(report).lines[1::2]]
+    assert inside == [
+        (tables.FAILURES, "failures as ∞"),
+        (tables.FAILURES_OF_PART, "failures as ∞: plain"),
+        (tables.FAILURES_OF_PART, "failures as ∞: tool"),
+    ]
+    output = io.StringIO()
+    terminal.show(report, Console(file=output, width=80))
+    assert output.getvalue().count("failures as ∞") == 1
+    assert "| ↳ failures as ∞: `tool` | ms | 2 |" in markdown.render(report)

@@ -289,9 +289,21 @@ def test_failures_are_no_answers() -> None:
     assert answers_per_second(rows) == pytest.approx(20.0)
 
 
+def test_the_time_in_which_all_failed_is_no_less_time() -> None:
+    """A server that answers 20 a second and then, for as long, nobody, answers 10 a second."""
+    rows = answers(10, 0.5, 10.0)
+    refused = [observed(COMPLETION, math.nan, 10.0 + at / 20, outcome="refused") for at in range(200)]
+    assert answers_per_second([*rows, *refused]) == pytest.approx(10.0, rel=0.03)
+    assert answers_per_second(
+        [row._replace(at=row.at - 10) for row in refused] + [row._replace(at=row.at + 10) for row in rows]
+    ) == pytest.approx(10.0, rel=0.05)
+
+
 def test_one_answer_is_counted_over_its_time() -> None:
     """One in two seconds is half a one a second, and none is none."""
     assert answers_per_second([observed(COMPLETION, 2.0, 7.0)]) == pytest.approx(0.5)
+    assert answers_per_second([observed(COMPLETION, 0.03, 7.0)], lasted=20.0) == pytest.approx(1 / 20)
+    assert answers_per_second([observed(COMPLETION, 0.03, at) for at in (0.0, 1.0)]) == pytest.approx(2 / 1.03)
     assert answers_per_second([observed(COMPLETION, math.nan, 7.0)], 3).tolist() == [0, 0, 0]
 
 

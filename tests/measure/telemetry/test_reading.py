@@ -17,7 +17,6 @@ from ailoop_otel.measure.report.contents import build_report
 from ailoop_otel.measure.results import definitions
 from ailoop_otel.measure.results.definitions import DEFINITIONS, Definition
 from ailoop_otel.measure.results.run import Run
-from ailoop_otel.measure.statistics.estimates import answers_per_second
 from ailoop_otel.measure.statistics.percentiles import summarise
 from ailoop_otel.measure.telemetry import exchanges as served
 from ailoop_otel.measure.telemetry.reading import is_command, read, run_from
@@ -98,15 +97,23 @@ def test_failures_keep_their_kind(tmp_path: Path) -> None:
 
 
 def test_the_rates_count_what_hangs_as_failed(tmp_path: Path) -> None:
-    """Nine of thirteen failed, one of them without an end; answers count as in a load test."""
+    """Nine of thirteen failed, one of them without an end; four answers count over all the time."""
     a_day(tmp_path)
     run = _run(tmp_path)
     assert _values(run, definitions.ERROR_RATE) == [pytest.approx(1000 * 9 / 13)]
     good = [row for row in run.of(definitions.SERVER_COMPLETION) if row.outcome == "ok"]
-    assert _values(run, definitions.RATE) == [answers_per_second(good)[0]]
+    assert _values(run, definitions.RATE) == [pytest.approx(len(good) / run.context.duration)]
     (hanging,) = (row for row in run.of(definitions.SERVER_COMPLETION) if math.isnan(row.value))
     assert hanging.outcome == "ai_timeout"
     assert any(note.startswith("1 exchanges had an AI timeout and no end") for note in run.context.notes)
+
+
+def test_one_answer_is_not_divided_by_its_own_time(sample: Sample) -> None:
+    """Of seven messages in 20 s one succeeded, in 29 ms: that is one in 20 s, not 34 a second."""
+    for number in range(6):
+        sample.exchange("one", 3 * number, 0.01, "ai_error", first_chunk=None)
+    sample.exchange("one", 19.971, 0.029, first_chunk=0.01)
+    assert _values(_run(sample.directory), definitions.RATE) == [pytest.approx(1 / 20)]
 
 
 def test_an_ai_timeout_is_timed_until_it_was_detected_and_reported(sample: Sample) -> None:
