@@ -46,7 +46,7 @@ def register(app: typer.Typer) -> None:
 def _traces(
     directory: Folder = "",
     session: Session = "",
-    outcome: Annotated[str, typer.Option(help="Only exchanges that ended so: ok, ai_timeout, open, ...")] = "",
+    outcome: Annotated[str, typer.Option(help="Only exchanges that ended so: ok, ai_timeout, open, lost, ...")] = "",
     errors: Annotated[bool, typer.Option("--errors", help="Only what did not end well, or hangs.")] = False,
     agent: Annotated[str, typer.Option(metavar="NAME", help="Only exchanges that this agent worked on.")] = "",
     model: Annotated[
