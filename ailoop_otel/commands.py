@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.terminal_theme import DEFAULT_TERMINAL_THEME, SVG_EXPORT_THEME
 
-from ailoop_otel.exit_codes import OK, PROBLEM, as_command, fail
+from ailoop_otel.exit_codes import OK, PROBLEM, as_command, fail, go_on_while_read
 from ailoop_otel.settings import UsageError
 from ailoop_otel.terminal import terminal
 
@@ -79,7 +79,10 @@ def _traces(
         raise UsageError("--follow reads files as they grow: leave --jaeger out")
     with _source(directory, jaeger, *limits) as place, _page(html, svg) as console:
         options = TracesOptions(place, filters, trace, waterfall, json, depth, only)
-        (follow if following else show)(options, console)
+        if following:
+            follow(options, console, wait=_wait)
+        else:
+            show(options, console)
     return OK
 
 
@@ -191,6 +194,12 @@ def _doctor(
     else:
         report.show(terminal())
     return PROBLEM if report.problems else OK
+
+
+def _wait(seconds: float) -> None:
+    """Wait for what comes next, while somebody reads it."""
+    go_on_while_read()
+    time.sleep(seconds)
 
 
 @contextmanager

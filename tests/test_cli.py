@@ -245,6 +245,40 @@ def test_a_reader_that_stops_reading_is_no_error(day: Path, words: str) -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "closed"),
+    [
+        (["traces", "{day}", "--json"], 0, "stdout"),
+        (["traces", "{day}", "--follow", "--since", "2000-01-01"], 0, "stdout"),
+        (["doctor", "--timeout", "0.1"], 1, "stdout"),
+        (["traces", "missing"], 2, "stderr"),
+        (["--help"], 0, "stdout"),
+    ],
+)
+def test_without_a_reader_the_exit_code_is_its_own(
+    day: Path, words: list[str], code: int, closed: str, tmp_path: Path
+) -> None:
+    """A failure stays one under `pipefail`, without a traceback; what has no end of its own ends."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as unread, (tmp_path / "seen").open("w+") as seen:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AILOOP_", "OTEL_"))}
+        result = subprocess.run(
+            [sys.executable, "-c", START, *(word.format(day=day) for word in words)],
+            stdout=unread if closed == "stdout" else seen,
+            stderr=unread if closed == "stderr" else seen,
+            timeout=60,
+            cwd=tmp_path,
+            env={
+                **environment,
+                "PYTHONPATH": str(Path(cli.__file__).parents[1]),
+                "OTEL_TRACES_EXPORTER": "nosuch",
+            },
+        )
+        seen.seek(0)
+        assert (result.returncode, seen.read()) == (code, "")
+
+
 def test_ctrl_c_ends_following_without_a_traceback(tmp_path: Path) -> None:
     """A line of a real file comes through a real pipe, and then the user has seen enough."""
     sample = Sample(tmp_path / "telemetry")
