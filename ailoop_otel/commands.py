@@ -77,7 +77,9 @@ def _traces(
     filters = Filters(session, outcome, errors, limits[0], limit, limits[1], min_duration, agent, model)
     if following and jaeger:
         raise UsageError("--follow reads files as they grow: leave --jaeger out")
-    with _source(directory, jaeger, *limits) as place, _page(html, svg) as console:
+    if following and (html or svg):
+        raise UsageError("--follow has no end that a page could show: leave --html and --svg out")
+    with _source(directory, jaeger, *limits) as place, _page(html, svg, json=json) as console:
         options = TracesOptions(place, filters, trace, waterfall, json, depth, only)
         if following:
             follow(options, console, wait=_wait)
@@ -103,7 +105,7 @@ def _explain(
     from ailoop_otel.view.options import TracesOptions
 
     begin = parse_since(since, time.time_ns())
-    with _source(directory, jaeger, begin, 0) as place, _page(html, svg) as console:
+    with _source(directory, jaeger, begin, 0) as place, _page(html, svg, json=json) as console:
         explain(TracesOptions(place).place, traces or [], console, since=begin, json=json)
     return OK
 
@@ -215,11 +217,13 @@ def _source(directory: str, jaeger: str, since: int, until: int) -> Iterator[str
 
 
 @contextmanager
-def _page(html: str, svg: str) -> Iterator[Console]:
+def _page(html: str, svg: str, *, json: bool) -> Iterator[Console]:
     """A console on the standard output; what was shown is written to the files that are named, without it.
 
-    Raises UsageError for a file that cannot be written.
+    Raises UsageError for a file that cannot be written, and with `json`, which shows nothing.
     """
+    if json and (html or svg):
+        raise UsageError("--json prints no page to write: leave it out, or --html and --svg")
     if not html and not svg:
         yield terminal()
         return

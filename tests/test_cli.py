@@ -72,6 +72,9 @@ def test_traces_writes_to_a_terminal_of_another_encoding(day: Path) -> None:
         (["traces", "--since", "soon"], "--since 'soon' is no time: "),
         (["traces", "--limit", "0"], "--limit 0 shows nothing"),
         (["traces", "--follow", "--trace", "ab"], "--follow shows what comes, --trace what has come"),
+        (["traces", "--json", "--html", "x.html"], "--json prints no page to write: leave it out, or --html and --svg"),
+        (["explain", "--json", "--svg", "x.svg"], "--json prints no page to write"),
+        (["traces", "--follow", "--svg", "x.svg"], "--follow has no end that a page could show"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(
@@ -85,6 +88,7 @@ def test_what_makes_no_sense_is_one_line(
     assert output.out == ""
     assert output.err.startswith(f"ailoop-otel: {message}")
     assert output.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_option_is_usage(capsys: pytest.CaptureFixture[str]) -> None:
