@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
-from ailoop_otel.exit_codes import EXIT_CODES, NOT_EXECUTABLE, NOT_FOUND, OK, USAGE, exit_code, fail
+from ailoop_otel.exit_codes import EXIT_CODES, NOT_EXECUTABLE, NOT_FOUND, OK, USAGE, exit_code, fail, output_may_close
 from ailoop_otel.names import SETTING_ENABLED
 from ailoop_otel.version import __version__
 
@@ -42,7 +42,11 @@ _COMPLETION: Final = "_AILOOP_OTEL_COMPLETE"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command of `ailoop-otel` and return its exit code."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    with output_may_close():
+        return _main(list(sys.argv[1:] if arguments is None else arguments))
+
+
+def _main(words: list[str]) -> int:
     if words[:1] == ["run"]:
         return run(words[1:])
     if words == ["--version"]:

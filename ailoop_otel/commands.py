@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.terminal_theme import DEFAULT_TERMINAL_THEME, SVG_EXPORT_THEME
 
-from ailoop_otel.exit_codes import OK, PROBLEM, as_command, fail
+from ailoop_otel.exit_codes import OK, PROBLEM, as_command, fail, go_on_while_read
 from ailoop_otel.settings import UsageError
 from ailoop_otel.terminal import terminal
 
@@ -46,7 +46,7 @@ def register(app: typer.Typer) -> None:
 def _traces(
     directory: Folder = "",
     session: Session = "",
-    outcome: Annotated[str, typer.Option(help="Only exchanges that ended so: ok, ai_timeout, open, ...")] = "",
+    outcome: Annotated[str, typer.Option(help="Only exchanges that ended so: ok, ai_timeout, open, lost, ...")] = "",
     errors: Annotated[bool, typer.Option("--errors", help="Only what did not end well, or hangs.")] = False,
     agent: Annotated[str, typer.Option(metavar="NAME", help="Only exchanges that this agent worked on.")] = "",
     model: Annotated[
@@ -77,9 +77,14 @@ def _traces(
     filters = Filters(session, outcome, errors, limits[0], limit, limits[1], min_duration, agent, model)
     if following and jaeger:
         raise UsageError("--follow reads files as they grow: leave --jaeger out")
-    with _source(directory, jaeger, *limits) as place, _page(html, svg) as console:
+    if following and (html or svg):
+        raise UsageError("--follow has no end that a page could show: leave --html and --svg out")
+    with _source(directory, jaeger, *limits) as place, _page(html, svg, json=json) as console:
         options = TracesOptions(place, filters, trace, waterfall, json, depth, only)
-        (follow if following else show)(options, console)
+        if following:
+            follow(options, console, wait=_wait)
+        else:
+            show(options, console)
     return OK
 
 
@@ -100,7 +105,7 @@ def _explain(
     from ailoop_otel.view.options import TracesOptions
 
     begin = parse_since(since, time.time_ns())
-    with _source(directory, jaeger, begin, 0) as place, _page(html, svg) as console:
+    with _source(directory, jaeger, begin, 0) as place, _page(html, svg, json=json) as console:
         explain(TracesOptions(place).place, traces or [], console, since=begin, json=json)
     return OK
 
@@ -193,6 +198,12 @@ def _doctor(
     return PROBLEM if report.problems else OK
 
 
+def _wait(seconds: float) -> None:
+    """Wait for what comes next, while somebody reads it."""
+    go_on_while_read()
+    time.sleep(seconds)
+
+
 @contextmanager
 def _source(directory: str, jaeger: str, since: int, until: int) -> Iterator[str]:
     """Where the files are: a directory, or what a Jaeger has."""
@@ -206,11 +217,13 @@ def _source(directory: str, jaeger: str, since: int, until: int) -> Iterator[str
 
 
 @contextmanager
-def _page(html: str, svg: str) -> Iterator[Console]:
+def _page(html: str, svg: str, *, json: bool) -> Iterator[Console]:
     """A console on the standard output; what was shown is written to the files that are named, without it.
 
-    Raises UsageError for a file that cannot be written.
+    Raises UsageError for a file that cannot be written, and with `json`, which shows nothing.
     """
+    if json and (html or svg):
+        raise UsageError("--json prints no page to write: leave it out, or --html and --svg")
     if not html and not svg:
         yield terminal()
         return

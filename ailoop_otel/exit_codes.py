@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import wraps
-from typing import Final, ParamSpec
+from typing import Final, ParamSpec, TextIO, cast
 
 from ailoop_otel.recorded.otlp_json import text
 from ailoop_otel.settings import UsageError
@@ -38,11 +39,69 @@ def exit_code(command: Callable[[], int]) -> int:
         return fail(str(error))
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader, `head` for example, has closed the pipe. Python flushes again at exit, which must not fail either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # of a command without an end, whose reader has gone
         return OK
     return code
+
+
+class _Output:
+    """A standard stream that leads nowhere once its reader, `head` for example, has closed the pipe."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.left = False
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+    def write(self, words: str) -> int:
+        """Write, or forget it."""
+        try:
+            self._stream.write(words)
+        except BrokenPipeError:
+            self._leave()
+        return len(words)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write each of the lines."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Flush, or forget what is left."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._leave()
+
+    def _leave(self) -> None:
+        # What the stream still holds goes there too, and Python's own flush at exit does not fail.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)
+        self.left = True
+
+
+@contextmanager
+def output_may_close() -> Iterator[None]:
+    """Let commands come to their own end, and exit code, also after their reader has closed the pipe."""
+    streams = sys.stdout, sys.stderr
+    # One that was closed by who started this is None.
+    outputs = [None if stream is None else _Output(stream) for stream in streams]
+    sys.stdout, sys.stderr = cast("list[TextIO]", outputs)
+    try:
+        yield
+    finally:
+        for output in outputs:
+            if output is not None:
+                output.flush()
+        sys.stdout, sys.stderr = streams
+
+
+def go_on_while_read() -> None:
+    """Raise BrokenPipeError if nobody reads the output any more: what has no end of its own ends then."""
+    if isinstance(sys.stdout, _Output) and sys.stdout.left:
+        raise BrokenPipeError
 
 
 def as_command(function: Callable[P, int]) -> Callable[P, None]:

@@ -72,6 +72,9 @@ def test_traces_writes_to_a_terminal_of_another_encoding(day: Path) -> None:
         (["traces", "--since", "soon"], "--since 'soon' is no time: "),
         (["traces", "--limit", "0"], "--limit 0 shows nothing"),
         (["traces", "--follow", "--trace", "ab"], "--follow shows what comes, --trace what has come"),
+        (["traces", "--json", "--html", "x.html"], "--json prints no page to write: leave it out, or --html and --svg"),
+        (["explain", "--json", "--svg", "x.svg"], "--json prints no page to write"),
+        (["traces", "--follow", "--svg", "x.svg"], "--follow has no end that a page could show"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(
@@ -85,6 +88,7 @@ def test_what_makes_no_sense_is_one_line(
     assert output.out == ""
     assert output.err.startswith(f"ailoop-otel: {message}")
     assert output.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_option_is_usage(capsys: pytest.CaptureFixture[str]) -> None:
@@ -243,6 +247,40 @@ def test_a_reader_that_stops_reading_is_no_error(day: Path, words: str) -> None:
     command = f'"{sys.executable}" -c "{START}" {words.format(day=day)} | head -1; exit ${{PIPESTATUS[0]}}'
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "closed"),
+    [
+        (["traces", "{day}", "--json"], 0, "stdout"),
+        (["traces", "{day}", "--follow", "--since", "2000-01-01"], 0, "stdout"),
+        (["doctor", "--timeout", "0.1"], 1, "stdout"),
+        (["traces", "missing"], 2, "stderr"),
+        (["--help"], 0, "stdout"),
+    ],
+)
+def test_without_a_reader_the_exit_code_is_its_own(
+    day: Path, words: list[str], code: int, closed: str, tmp_path: Path
+) -> None:
+    """A failure stays one under `pipefail`, without a traceback; what has no end of its own ends."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as unread, (tmp_path / "seen").open("w+") as seen:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AILOOP_", "OTEL_"))}
+        result = subprocess.run(
+            [sys.executable, "-c", START, *(word.format(day=day) for word in words)],
+            stdout=unread if closed == "stdout" else seen,
+            stderr=unread if closed == "stderr" else seen,
+            timeout=60,
+            cwd=tmp_path,
+            env={
+                **environment,
+                "PYTHONPATH": str(Path(cli.__file__).parents[1]),
+                "OTEL_TRACES_EXPORTER": "nosuch",
+            },
+        )
+        seen.seek(0)
+        assert (result.returncode, seen.read()) == (code, "")
 
 
 def test_ctrl_c_ends_following_without_a_traceback(tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ from typing import Final, TypeVar
 from ailoop_otel import names
 from ailoop_otel.recorded.records import LogEvent, Span
 from ailoop_otel.view.exchanges import Calls, Entry, Exchange, Session, Timeout, Totals
-from ailoop_otel.view.options import OPEN, Filters
+from ailoop_otel.view.options import LOST, OPEN, SERVER_ENDED, Filters
 from ailoop_otel.view.servers import Servers
 
 # The maximum number of open exchanges, of finished ones that a later child may name, of sessions and of timeouts.
 REMEMBERED: Final = 10_000
 _MOST_METHODS: Final = 200
+_LOST: Final = (LOST, SERVER_ENDED)
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -123,7 +124,7 @@ class Aggregator:
             exchange.agent, exchange.model = self._makers.get(exchange.trace_id, ("", ""))
         return (
             exchange.seconds >= filters.min_duration
-            and filters.outcome in ("", exchange.outcome)
+            and (filters.outcome in ("", exchange.outcome) or (exchange.lost > 0 and filters.outcome in _LOST))
             and (exchange.failed or not filters.errors)
             and filters.agent in ("", exchange.agent)
             and filters.model in exchange.model

@@ -43,7 +43,10 @@ class Cause:
 
 
 def causes(profile: Profile, usual: Usual, others: Sequence[Profile], than: str) -> list[Cause]:
-    """The causes, the first one is the culprit; empty if nothing stands out. `than` is `usually`, or `in` a trace."""
+    """The causes, the first one is the culprit; empty if nothing stands out. `than` is `usually`, or `in` a trace.
+
+    With nothing to compare with they are what holds by itself: no part is longer or slower then.
+    """
     found = list(_Excess(profile, usual, others, than).causes())
     notable = max(_NOTABLE, _NOTABLE_SHARE * usual.seconds)
     kept = [cause for cause in found if cause.failed or cause.outside or cause.seconds >= notable]
@@ -66,8 +69,12 @@ class _Excess:
 
     def causes(self) -> list[Cause]:
         made = [self._refused(), *self._tools(), self._frozen(), self._retries(), self._garbage(), self._frames()]
-        made += [self._late(), self._waited(), self._pace(), self._rest(), self._queue(), self._repeated()]
+        made += [self._late(), *self._differences(), self._queue(), self._repeated()]
         return [cause for cause in made if cause is not None]
+
+    def _differences(self) -> list[Cause | None]:
+        """What only a comparison can tell."""
+        return [self._waited(), self._pace(), self._rest()] if self._usual.count else []
 
     def _take(self, seconds: float, *parts: str) -> float:
         """Take seconds out of these parts, in this order; returns how many there were."""
@@ -95,6 +102,8 @@ class _Excess:
             name, seconds = part.removeprefix(TOOL), self._left[part]
             text = f"The tool {name} ran for {self._instead(part)}."
             blocked = self._profile.blocked_by == name
+            if not (blocked or self._usual.count):
+                continue
             if blocked:
                 text += " It ran on the event loop, so that the server stood still for everybody meanwhile."
             made.append(Cause("blocking_tool" if blocked else "tool", seconds, text))
@@ -235,9 +244,10 @@ class _Excess:
         return size > 0 and abs(size - self._profile.number(names.MESSAGE_SIZE)) <= _SAME_SIZE
 
     def _instead(self, part: str) -> str:
-        usual = self._usual.parts.get(part, 0.0)
-        than = f"{units.duration(usual)} {self._than}" if usual else f"none {self._than}"
-        return f"{units.duration(self._profile.parts.get(part, 0.0))}, {than}"
+        usual, took = self._usual.parts.get(part, 0.0), units.duration(self._profile.parts.get(part, 0.0))
+        if not self._usual.count:
+            return took
+        return f"{took}, {units.duration(usual) if usual else 'none'} {self._than}"
 
 
 def _span_name(tool: str) -> str:

@@ -14,8 +14,6 @@ from ailoop_otel.view.options import OPEN
 from ailoop_otel.view.usage import Usage, usage_of
 
 OK: Final = "ok"
-# What became of an open exchange whose server has ended.
-LOST: Final = "lost"
 ENDED_BY_CLIENT: Final = ("disconnected", "cancelled")
 
 MODEL: Final = "model"
@@ -150,7 +148,7 @@ class Exchange:
 
     def finish(self, span: Span) -> None:
         """Add the root span, which is exported when the exchange has ended."""
-        self.start, self.end = span.start, span.end
+        self.start, self.end, self.heard = span.start, span.end, span.end
         self.session_id = span.text(names.SESSION_ID) or self.session_id
         self.outcome = span.outcome
         self.error_type = span.text(names.ERROR_TYPE)

@@ -118,7 +118,7 @@ def document(explanation: Explanation) -> dict[str, object]:
             "trace_id": compared.typical.exchange.trace_id if compared.typical else None,
         },
         "parts": [
-            {"part": part, "duration_s": taken, "usual_s": compared.parts.get(part, 0.0)}
+            {"part": part, "duration_s": taken, "usual_s": compared.parts.get(part, 0.0) if compared.count else None}
             for part, taken in parts.items()
         ],
         "text": _sentences(explanation),
@@ -187,7 +187,7 @@ def _sentences(explanation: Explanation) -> str:
     if exchange.failed and not exchange.open:
         sentences.append(f"It ended as {exchange.outcome}{error}.")
     sentences += [cause.text for cause in explanation.causes]
-    if not explanation.causes:
+    if not explanation.causes and compared.count:
         sentences.append("Nothing stands out: every part of it took about as long as it does otherwise.")
     return " ".join(sentences)
 
@@ -221,7 +221,10 @@ def _column(label: str, profile: Profile, look: Look, length: int) -> Renderable
 
 
 def _parts(explanation: Explanation, look: Look) -> RenderableType:
-    """What each part took, beside what it takes usually; the longest bar is the greatest difference."""
+    """What each part took, beside what it takes usually; the longest bar is the greatest difference.
+
+    With nothing to compare with the bars are what each part took.
+    """
     profile, compared = explanation.profile, explanation.usual
     taken = {part for part, seconds in (*compared.parts.items(), *profile.parts.items()) if seconds}
     parts = sorted(taken, key=lambda part: (-abs(explanation.more(part)), part))
@@ -240,7 +243,7 @@ def _parts(explanation: Explanation, look: Look) -> RenderableType:
             part,
             units.duration(profile.parts.get(part, 0.0)),
             units.duration(compared.parts.get(part, 0.0)) if compared.count else units.NOTHING,
-            f"{sign}{units.duration(abs(more))}",
-            Text(bar, theme.BAD if more > 0 else theme.GOOD),
+            f"{sign}{units.duration(abs(more))}" if compared.count else units.NOTHING,
+            Text(bar, "" if not compared.count else theme.BAD if more > 0 else theme.GOOD),
         )
     return table

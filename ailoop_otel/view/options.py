@@ -11,7 +11,10 @@ from ailoop_otel import names
 from ailoop_otel.settings import Settings, UsageError, read_dotenv
 
 OPEN: Final = "open"
-OUTCOMES: Final = (*(outcome.name for outcome in names.OUTCOMES), OPEN)
+# What became of an open exchange whose server has ended, as tables and as JSON name it.
+LOST: Final = "lost"
+SERVER_ENDED: Final = "server_ended"
+OUTCOMES: Final = (*(outcome.name for outcome in names.OUTCOMES), OPEN, LOST, SERVER_ENDED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from ailoop_otel import units
 from ailoop_otel.recorded.files import ReadCounts, size
 from ailoop_otel.terminal import Terminal
 from ailoop_otel.view import theme
-from ailoop_otel.view.exchanges import LOST, Calls, DurationHistogram, Exchange, Session, Timeout
-from ailoop_otel.view.options import OPEN
+from ailoop_otel.view.exchanges import Calls, DurationHistogram, Exchange, Session, Timeout
+from ailoop_otel.view.options import LOST, OPEN
 from ailoop_otel.view.theme import Look
 from ailoop_otel.view.trace_files import TraceFiles, only_undelivered, sent_elsewhere
 from ailoop_otel.view.usage import Usage

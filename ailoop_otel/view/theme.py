@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from ailoop_otel import units
-from ailoop_otel.view.exchanges import LOST, OK, Exchange
-from ailoop_otel.view.options import OPEN
+from ailoop_otel.view.exchanges import OK, Exchange
+from ailoop_otel.view.options import LOST, OPEN
 
 WIDE: Final = 120
 HEADING: Final = "bold"

@@ -63,10 +63,28 @@ def test_two_exchanges_are_compared(sample: Sample, slow: str, capsys: pytest.Ca
     assert "Nothing stands out" in page
 
 
-def test_one_alone_has_nothing_to_compare_with(sample: Sample) -> None:
-    """It says so."""
+def test_one_alone_has_nothing_to_compare_with(sample: Sample, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says so, and calls no part of it longer, slower or unusual."""
     _trace(sample, 0, 1.0)
-    assert "there is no other exchange to compare it with" in _page(sample.directory)
+    sample.close()
+    page = _page(sample.directory)
+    assert page.splitlines()[0].endswith("took 1.00 s; there is no other exchange to compare it with.")
+    for word in ("slow", "longer", "usual", "none", "+", "stands out"):
+        assert word not in page
+    assert cli.main(["explain", "--dir", str(sample.directory), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["culprit"], found["causes"]) == (None, [])
+    assert {part["usual_s"] for part in found["parts"]} == {None}
+
+
+def test_one_alone_still_says_what_needs_no_comparison(sample: Sample, capsys: pytest.CaptureFixture[str]) -> None:
+    """A tool that held the event loop did so, whatever others did."""
+    _trace(sample, 0, 1.0, blocked="list_directory", spent=[0.04])
+    sample.close()
+    assert cli.main(["explain", "--dir", str(sample.directory), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [cause["cause"] for cause in found["causes"]] == ["blocking_tool"]
+    assert "The tool list_directory ran for 40 ms. It ran on the event loop" in found["text"]
 
 
 def test_an_exchange_that_was_lost_with_its_server_is_told_so(sample: Sample, slow: str) -> None:

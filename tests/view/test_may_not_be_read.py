@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from ailoop_otel import cli
-from ailoop_otel.view import follow
+from ailoop_otel import cli, commands
 from tests.view.sample import Sample
 
 COMMANDS = [(), ("traces",), ("traces", "--follow"), ("explain",), ("top", "--once")]
@@ -131,4 +130,4 @@ def _end_at_the_first_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(follow.follow, "__kwdefaults__", {**follow.follow.__kwdefaults__, "wait": interrupt})
+    monkeypatch.setattr(commands, "_wait", interrupt)

@@ -131,3 +131,18 @@ def test_spans_that_go_elsewhere_are_said_to(
     assert "secret" not in page
     assert cli.main(["traces", str(tmp_path / "none")]) == 2
     assert "spans go there now" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("outcome", ["lost", "server_ended"])
+def test_what_was_lost_is_asked_for_by_either_word(
+    sample: Sample, outcome: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By that of the tables, and by that of JSON; what ended by itself, or goes on, is none of it."""
+    sample.exchange("s-1", 0, 1.0)
+    sample.exchange("s-1", 10, 2.0, timeout="first_chunk", deadline=1, first_chunk=None, finished=False)
+    sample.server(20, stop=True)
+    sample.exchange("s-2", 30, 3.0, finished=False)
+    assert _exchanges(capsys, str(sample.directory), "--outcome", outcome) == [pytest.approx(1.0, abs=0.01)]
+    shown = _shown(capsys, str(sample.directory), "--outcome", outcome, "--waterfall", "0")
+    assert "Exchanges  1 " in shown
+    assert "AI timeouts  1\n" in shown
