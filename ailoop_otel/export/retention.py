@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Final
 
+from ailoop_otel.recorded.otlp_json import UNDELIVERED
 from ailoop_otel.unpatched import os
 
 if sys.platform != "win32":
     import fcntl
 
 STAMP: Final = "%Y%m%dT%H%M%SZ"
-UNDELIVERED: Final = "undelivered-"
 _NAME: Final = re.compile(
     rf"({UNDELIVERED})?(traces|metrics|logs)-"
     r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-(\d{1,10})-(\d{1,10})\.jsonl"

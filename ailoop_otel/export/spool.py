@@ -24,7 +24,7 @@ from ailoop_otel.export.retention import TelemetryFile
 from ailoop_otel.export.rotation import Bounds, RotatingFile
 from ailoop_otel.fork import begin
 from ailoop_otel.guard import Guard, tried
-from ailoop_otel.recorded.otlp_json import Signal
+from ailoop_otel.recorded.otlp_json import UNDELIVERED, Signal
 from ailoop_otel.replay import protobuf
 from ailoop_otel.replay.acknowledged import unacknowledged
 from ailoop_otel.replay.delivery import Answer, Delivery, Transport
@@ -67,7 +67,7 @@ class Spool:
         """Have the lines of a signal sent by its transport; what an earlier process left is sent too."""
         self._transports[signal.name] = transport
         self._couriers.append(courier)
-        name = f"{retention.UNDELIVERED}{signal.name}"
+        name = f"{UNDELIVERED}{signal.name}"
         self._files[signal.name] = RotatingFile(name, self._bounds, on_delete=self._expired)
         if self.keeps and self._waiting():
             self._wake.set()

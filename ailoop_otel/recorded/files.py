@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from ailoop_otel.recorded.input_file import Line, lines_of, open_regular, read_lines
-from ailoop_otel.recorded.otlp_json import text
+from ailoop_otel.recorded.otlp_json import UNDELIVERED, text
 from ailoop_otel.recorded.records import Batch, Parser, parse, rescue
 
 SUFFIX: Final = ".jsonl"
 COMPRESSED: Final = f"{SUFFIX}.gz"
-_UNDELIVERED: Final = "undelivered-"
 # The embedded default's: it holds a lock on each that it writes to.
 _OWN: Final = re.compile(r"(traces|metrics|logs)-\d{8}T\d{6}Z?-\d+-\d+\.jsonl(\.gz)?")
 _BLOCK: Final = 64 * 1024
@@ -76,7 +75,7 @@ def size(paths: list[Path]) -> int:
 
 def undelivered(paths: Sequence[Path]) -> list[Path]:
     """Of these files those that hold only what no collector has taken."""
-    return [path for path in paths if path.name.startswith(_UNDELIVERED)]
+    return [path for path in paths if path.name.startswith(UNDELIVERED)]
 
 
 def is_held(path: str) -> bool | None:
@@ -144,25 +143,29 @@ class Follower:
 
     A file is identified by its inode, so a renamed one is not read twice. Files are open only during a poll, so that
     their writer can delete them. Nothing is appended to compressed files: they are read at the first poll `from_start`,
-    or not at all. Without `from_start`, of each file the last `recent` bytes are read at the first poll.
+    or not at all. Without `from_start`, of each file the last `recent` bytes are read at the first poll. `paths` are
+    the files that were there at the last poll.
     """
 
     def __init__(self, place: Path, *, from_start: bool = False, recent: int = 0, parser: Parser = parse) -> None:
         self.counts = ReadCounts()
+        self.paths: list[Path] = []
         self._place = place
         self._recent = recent
         self._parser = parser
         self._read_to: dict[tuple[int, int], int] = {}
-        self._compressed = [path for path in find(place) if from_start and path.name.endswith(COMPRESSED)]
+        paths = find(place)
+        self._compressed = [path for path in paths if from_start and path.name.endswith(COMPRESSED)]
         if not from_start:
-            for path in _plain(place):
+            for path in _plain(paths):
                 self._start_at_end(path)
 
     def poll(self) -> Iterator[Batch]:
         """Read the lines completed since the last poll. The caller must exhaust the iterator."""
         compressed, self._compressed = self._compressed, []
         yield from read(compressed, self.counts)
-        paths = _plain(self._place)
+        self.paths = find(self._place)
+        paths = _plain(self.paths)
         if not paths:  # there is no file yet, or the directory cannot be listed at the moment
             return
         known, self._read_to = self._read_to, {}
@@ -189,8 +192,8 @@ class Follower:
             self._read_to[key] = file.tell()
 
 
-def _plain(place: Path) -> list[Path]:
-    return [path for path in find(place) if not path.name.endswith(COMPRESSED)]
+def _plain(paths: Sequence[Path]) -> list[Path]:
+    return [path for path in paths if not path.name.endswith(COMPRESSED)]
 
 
 def _identity(file: BinaryIO) -> tuple[int, int]:

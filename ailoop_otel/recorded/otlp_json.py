@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 LATEST: Final = 2**63 - 1
+# How the names of files begin that hold only what no collector has taken.
+UNDELIVERED: Final = "undelivered-"
 _is_hexadecimal: Final = re.compile("[0-9a-fA-F]*").fullmatch
 
 Scalar: TypeAlias = str | int | float | bool

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ailoop_otel import names, units
-from ailoop_otel.recorded.files import Follower, ReadCounts, find
+from ailoop_otel.recorded.files import Follower, ReadCounts
 from ailoop_otel.recorded.otlp_json import double, mapping, mappings, text
 from ailoop_otel.recorded.records import Point, process_of, reader
 from ailoop_otel.settings import UsageError
@@ -117,7 +117,7 @@ class Directory:
         now = self._clock()
         recent = now - WINDOW * SECOND
         self._ended = deque(exchange for exchange in self._ended if exchange.end >= recent)
-        found = Now(f"{self._place}", now, ended=servers.all_ended(), counts=counts, paths=find(self._place))
+        found = Now(f"{self._place}", now, ended=servers.all_ended(), counts=counts, paths=self._follower.paths)
         still = [each for each in self._aggregator.open() if each.end > now - _GONE * SECOND and not each.lost]
         found.open = sorted(still, key=lambda exchange: exchange.heard)[:_MOST_OPEN]
         self._count(found)

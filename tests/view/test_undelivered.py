@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ailoop_otel import cli
-from ailoop_otel.export import retention
 from ailoop_otel.recorded.files import undelivered
+from ailoop_otel.recorded.otlp_json import UNDELIVERED
 from tests.view.sample import Sample
 
 ENDPOINT = "http://127.0.0.1:4318"
@@ -19,7 +19,7 @@ def place(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A server that sends to a collector, which went away before the last exchange."""
     sample.exchange("s-1", 0, 1.0)
     sample.close()
-    sample.path.rename(sample.directory / f"{retention.UNDELIVERED}{sample.path.name}")
+    sample.path.rename(sample.directory / f"{UNDELIVERED}{sample.path.name}")
     monkeypatch.chdir(sample.directory.parent)
     monkeypatch.setenv("AILOOP_OTEL_DIRECTORY", str(sample.directory))
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", ENDPOINT)
@@ -68,5 +68,5 @@ def test_files_from_before_the_collector_are_not_what_happens_now(
 ) -> None:
     """The summary says where spans go."""
     (path,) = undelivered(list(place.iterdir()))
-    path.rename(place / path.name.removeprefix(retention.UNDELIVERED))
+    path.rename(place / path.name.removeprefix(UNDELIVERED))
     assert f"OTEL_EXPORTER_OTLP_ENDPOINT={ENDPOINT}: spans go there now" in _said(capsys)
