@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterable
 from io import StringIO
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -34,10 +34,6 @@ class Terminal(Console):
         for segment in super().render(renderable, options):
             plain = segment.control or segment.text.isprintable()
             yield segment if plain else Segment(printable(segment.text), segment.style)
-
-    def on_broken_pipe(self) -> NoReturn:
-        """Raise, as the command line decides what a closed pipe means; rich itself exits with code 1."""
-        raise BrokenPipeError
 
 
 def terminal() -> Terminal:
