@@ -61,7 +61,7 @@ def runs_of(options: ReportOptions, console: Console) -> list[Run]:
         return baseline.load(place) or []
     if options.client:
         # Of the client's run it is known what it was and when.
-        _check_alone(replace(options, client=""), "--client")
+        _check_alone(options, "--client", "scenario", "since")
         return [reconciled(storage.load(Path(options.client)), place)]
     since = parse_since(options.since, time.time_ns())
     size = files.size(files.find(place))
@@ -73,7 +73,8 @@ def runs_of(options: ReportOptions, console: Console) -> list[Run]:
     return [run_from(reading, scenario=options.scenario or SCENARIO)]
 
 
-def _check_alone(options: ReportOptions, what: str) -> None:
-    for option, value in (("--client", options.client), ("--scenario", options.scenario), ("--since", options.since)):
-        if value:
-            raise Refusal(f"{option} goes with a directory of telemetry, not with {what}: leave it out")
+def _check_alone(options: ReportOptions, what: str, *others: str) -> None:
+    """Raise Refusal for another option that is for a directory of telemetry alone."""
+    for name in others or ("client", "scenario", "since"):
+        if getattr(options, name):
+            raise Refusal(f"--{name} goes with a directory of telemetry, not with {what}: leave it out")
