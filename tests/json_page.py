@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from tests.reference import section
+
 DOCS: Final = Path(__file__).parent.parent / "docs"
 PATH: Final = DOCS / "json.md"
 SCHEMA: Final[dict[str, Any]] = json.loads((DOCS / "json.schema.json").read_text(encoding="utf-8"))
@@ -25,20 +27,16 @@ def page() -> str:
 
 
 def _section(kind: str, schema: dict[str, Any]) -> Iterator[str]:
-    yield f"## {kind}\n"
-    yield f"{schema['description']}\n"
-    yield "| member | type | |"
-    yield "| --- | --- | --- |"
-    yield from _rows(schema["properties"], "")
-    yield ""
+    title, *table = section(kind, ("member", "type", "description"), _rows(schema["properties"], ""))
+    yield from (title, f"{schema['description']}\n", *table)
 
 
-def _rows(members: dict[str, Any], before: str) -> Iterator[str]:
+def _rows(members: dict[str, Any], before: str) -> Iterator[tuple[str, ...]]:
     for name, member in members.items():
         if "const" in member:
             continue
         values = ", ".join(f"`{value}`" for value in member.get("enum", ()))
-        yield f"| `{before}{name}` | {_type(member)} | {'; '.join(filter(None, (member['description'], values)))} |"
+        yield f"`{before}{name}`", _type(member), "; ".join(filter(None, (member["description"], values)))
         yield from _rows(member.get("properties", {}), f"{before}{name}.")
         yield from _rows(member.get("items", {}).get("properties", {}), f"{before}{name}[].")
 

@@ -26,25 +26,26 @@ def page() -> str:
     return "\n".join(
         [
             _HEAD,
-            *_section("Spans", ("name", "description"), (_cells(span) for span in names.SPANS)),
-            *_section("Outcomes", ("outcome", "description"), (_cells(outcome) for outcome in names.OUTCOMES)),
+            *section("Spans", ("name", "description"), (_cells(span) for span in names.SPANS)),
+            *section("Outcomes", ("outcome", "description"), (_cells(outcome) for outcome in names.OUTCOMES)),
             "The first that applies, from the top. All but `ok` set the span's status to ERROR and `error.type`.\n",
-            *_section("Span attributes", ("name", "unit", "description"), (_united(name) for name in names.ATTRIBUTES)),
-            *_section("Metrics", ("name", "unit", "instrument", "labels", "description"), map(_metric, names.METRICS)),
+            *section("Span attributes", ("name", "unit", "description"), (_united(name) for name in names.ATTRIBUTES)),
+            *section("Metrics", ("name", "unit", "instrument", "labels", "description"), map(_metric, names.METRICS)),
             "A histogram's count says how often; `ailoop.exchange.duration` counts the exchanges to divide by.\n",
-            *_section(
+            *section(
                 "Metrics of a load test",
                 ("name", "unit", "instrument", "labels", "description"),
                 map(_metric, names.LOAD_METRICS),
             ),
             f"Of the service `{names.LOAD_SERVICE}`, while `ailoop-otel measure --otlp` runs.\n",
-            *_section("Log events", ("name", "description"), (_cells(event) for event in names.EVENTS)),
-            *_section("Settings", ("variable", "default", "unit", "description"), map(_setting, names.SETTINGS)),
+            *section("Log events", ("name", "description"), (_cells(event) for event in names.EVENTS)),
+            *section("Settings", ("variable", "default", "unit", "description"), map(_setting, names.SETTINGS)),
         ]
     )
 
 
-def _section(title: str, heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+def section(title: str, heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """A heading and a table below it, in lines of markdown."""
     lines = [f"## {title}\n", "| " + " | ".join(heads) + " |", "| " + " | ".join("---" for _ in heads) + " |"]
     return [*lines, *("| " + " | ".join(row) + " |" for row in rows), ""]
 

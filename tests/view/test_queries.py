@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -16,6 +15,7 @@ from collector.stack import Ports
 from tests.replay.test_jaeger import faithful
 from tests.stack.backends import eventually
 from tests.stack.conftest import jaeger_program
+from tests.view.conftest import served
 from tests.view.sample import BEGIN, Sample
 
 __all__ = ["faithful", "jaeger_program"]
@@ -63,13 +63,8 @@ class _Answers(BaseHTTPRequestHandler):
 def web() -> Iterator[tuple[str, type[_Answers]]]:
     """A web server that is no Jaeger, and what it answers."""
     answers = type("Answers", (_Answers,), {})
-    server = HTTPServer(("127.0.0.1", 0), answers)
-    thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", answers
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with served(answers) as url:
+        yield url, answers
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,8 @@ import asyncio
 import io
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,7 +22,7 @@ from tests.ailoop.client import connected
 from tests.ailoop.process import STATELESS, serving, standin
 from tests.ailoop.provider import Provider
 from tests.serving.folder import Folder
-from tests.view.conftest import console_of, written_on
+from tests.view.conftest import console_of, served, written_on
 from tests.view.explained.stage import variables
 from tests.view.sample import BEGIN, Sample
 
@@ -170,13 +169,8 @@ class _Prometheus(BaseHTTPRequestHandler):
 def prometheus() -> Iterator[tuple[str, dict[str, Any]]]:
     """The address of a Prometheus, and its values by parts of queries."""
     values: dict[str, Any] = {}
-    server = HTTPServer(("127.0.0.1", 0), type("Handler", (_Prometheus,), {"values": values}))
-    thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", values
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with served(type("Handler", (_Prometheus,), {"values": values})) as url:
+        yield url, values
 
 
 def test_a_prometheus_has_the_same_numbers(prometheus: tuple[str, dict[str, Any]]) -> None:
