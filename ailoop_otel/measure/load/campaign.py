@@ -148,7 +148,11 @@ class Campaign:
     def _segment(self, phase: Phase, rate: float, seconds: float, name: str, most: int | None = None) -> int:
         """Run one segment to its end and return its number; with `most` messages, it ends early after them."""
         at = time.perf_counter() + _LEAD
-        segment = self._begin(phase, rate, at, **({} if most is None else {"most": most}))
+        more: dict[str, Any] = {} if most is None else {"most": most}
+        if phase == "hold":
+            # Nothing comes after it: what the campaign is late by would be a higher load than is held.
+            more["until"] = at + seconds
+        segment = self._begin(phase, rate, at, **more)
         self._run(segment, name, at + seconds, bounded=most is not None)
         return segment.number
 

@@ -26,6 +26,7 @@ class Segment:
 
     Over `seconds` the rate changes evenly to `end_rate`, where that is given, and stays. `most` bounds the number of
     messages of all processes, with those of the segment before where it `goes_on`; a rate of 0 plans no more messages.
+    None is due from the time `until` on, however late the campaign ends the segment.
     """
 
     number: int
@@ -36,6 +37,7 @@ class Segment:
     end_rate: float | None = None
     seconds: float = 0.0
     goes_on: bool = False
+    until: float = math.inf
 
     def seconds_until(self, messages: float) -> float:
         """The seconds from its begin until so many messages are expected; infinity for never."""
@@ -67,7 +69,8 @@ def arrivals(segment: Segment, kind: str, *, process: int = 0, processes: int = 
             expected = float(process + count * processes)
         else:
             expected += generator.expovariate(1.0) * processes
-        yield segment.at + segment.seconds_until(expected)
+        due = segment.at + segment.seconds_until(expected)
+        yield due if due < segment.until else math.inf
 
 
 def drawn(things: Sequence[Weighted], seed: int, process: int = 0, of: str = "messages") -> Iterator[Weighted]:

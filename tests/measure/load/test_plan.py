@@ -30,6 +30,15 @@ def times(rate: float, kind: str, until: float, processes: int = 1, seed: int = 
     return sorted(found)
 
 
+@pytest.mark.parametrize("kind", [CONSTANT, POISSON])
+def test_nothing_is_due_after_a_segments_end(kind: str) -> None:
+    """However late it is ended: the same times as without an end, and then none."""
+    ended = Segment(1, "hold", 50.0, 100.0, until=101.0)
+    due = list(itertools.islice(arrivals(ended, kind), 200))
+    assert [at for at in due if at != math.inf] == times(50.0, kind, 1.0)
+    assert due[-1] == math.inf
+
+
 @pytest.mark.parametrize("processes", [1, 2, 3])
 def test_constant_arrivals_are_one_even_row(processes: int) -> None:
     """Whoever sends them, a message is due every 20 ms."""
